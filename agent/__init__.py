@@ -1,0 +1,1 @@
+"""The operator's side of Rollcall: installer telemetry and heartbeats."""

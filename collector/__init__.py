@@ -1,0 +1,1 @@
+"""The vendor's side of Rollcall: where the events land."""
