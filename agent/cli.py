@@ -1,0 +1,110 @@
+"""The command line: which verb, what it is handed, and the exit code it ends with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from agent import __version__
+from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
+from agent.envedit import EditError
+from agent.outbox import OutboxError
+from agent.settings import SETTINGS, SettingError
+from agent.verbs import choose, look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Verb = Callable[[App, argparse.Namespace], int]
+
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """Every verb but wrap and daemon, which go their own light ways, is parsed here."""
+    top = Parser(
+        prog="rollcall",
+        description="Honest installer telemetry and heartbeats. Off is off: rollcall disable",
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"rollcall {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("wrap", help="run an install script, exactly as if telemetry were not there")
+    verbs.add_parser("daemon", help="send Instance Active every six hours")
+    add = _adder(verbs)
+    add("preview", look.preview, "print the exact JSON of each event; sends and stores nothing").add_argument(
+        "event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'"
+    )
+    verb = add("log", look.log, "show all that was ever recorded and what became of it")
+    verb.add_argument("-n", type=_count, metavar="N", help="only the newest N")
+    verb.add_argument("--json", action="store_true", help="a line of JSON for each")
+    verb = add("status", look.status, "say whether anything is sent, why, and how it goes")
+    verb.add_argument("--json", action="store_true", help="for programs")
+    add("disable", choose.disable, "write the flag to docker.env; erase what waits")
+    add("enable", choose.enable, "remove every flag from docker.env")
+    verb = add("consent", choose.consent, "opt in to usage events, or out")
+    verb.add_argument("what", choices=["usage"])
+    verb.add_argument("choice", choices=["on", "off"])
+    add("forget", choose.forget, "delete id, queue and log; the next id has no tie to the last")
+    return top
+
+
+def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, Verb, str], Parser]:
+    def add(name: str, run: Verb, says: str) -> Parser:
+        verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+        verb.set_defaults(run=run)
+        return verb
+
+    return add
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _settings_help() -> str:
+    rows = [f"  {setting.name:<26} {setting.meaning} ({setting.default or 'empty'})" for setting in SETTINGS]
+    flags = "  *_DISABLE_TELEMETRY, DISABLE_TELEMETRY, DO_NOT_TRACK: anything but 0, false, no, off silences"
+    return "\n".join(["settings, from the environment or docker.env:", *rows, flags])
+
+
+def run(argv: Sequence[str], app: App | None = None) -> int:
+    """Run one verb. The one exception boundary of the process."""
+    try:
+        args = parser().parse_args(argv)
+        code: int = args.run(app or App(), args)
+        sys.stdout.flush()
+    except (SettingError, WrongUse) as why:
+        return _fail(why, WRONG_USE)
+    except (CouldNot, OutboxError, EditError, OSError) as why:
+        return _fail(why, COULD_NOT)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as why:  # noqa: BLE001 - the boundary: what is not foreseen is said, never shown whole
+        last = traceback.extract_tb(why.__traceback__)[-1]
+        place = f"{os.path.basename(last.filename)}:{last.lineno}"
+        return _fail(
+            f"an error in rollcall itself, {type(why).__name__} at {place}; please report it", COULD_NOT
+        )
+    return code
+
+
+def _fail(why: object, code: int) -> int:
+    if isinstance(why, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return code
+    print(f"rollcall: {why}", file=sys.stderr)
+    return code

@@ -1,0 +1,183 @@
+"""Finding and reading docker.env. It may hold other people's secrets: only our names are kept.
+
+Part of the boot path of `wrap`: python-dotenv, which is slow to import, is imported only once
+a file has been found.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from agent.consent import is_flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+MAX_BYTES = 1024 * 1024
+"""A docker.env larger than this is not read; what is not read silences."""
+
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Line:
+    """One binding: name, value (None: a bare name) and the line on which it starts."""
+
+    __slots__ = ("line", "name", "value")
+
+    def __init__(self, name: str, value: str | None, line: int) -> None:
+        self.name = name
+        self.value = value
+        self.line = line
+
+
+class EnvFile:
+    """What one docker.env says. `fault` is (rule, line) where it cannot be relied upon.
+
+    A file that is not `trusted` may silence and do nothing else: its settings are not kept.
+    """
+
+    __slots__ = ("fault", "flags", "path", "settings", "trusted")
+
+    def __init__(self, path: str, *, trusted: bool) -> None:
+        self.path = path
+        self.trusted = trusted
+        self.flags: list[Line] = []
+        self.settings: dict[str, Line] = {}
+        self.fault: tuple[str, int | None] | None = None
+
+
+def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
+    """Every place where a docker.env may be; settings come from the first that exists."""
+    places = []
+    if environ.get("ROLLCALL_ENV_FILE"):
+        places.append(os.path.join(cwd, environ["ROLLCALL_ENV_FILE"]))
+    places.append(os.path.join(cwd, "docker.env"))
+    if environ.get("CREDENTIALS_DIRECTORY"):
+        places.append(os.path.join(environ["CREDENTIALS_DIRECTORY"], "docker.env"))
+    places.append(system_file(name, root))
+    places.append(user_file(environ, name))
+    return list(dict.fromkeys(os.path.normpath(place) for place in places))
+
+
+def system_file(name: str, root: str = "/") -> str:
+    """The machine's docker.env."""
+    return os.path.join(root, "etc", name, "docker.env")
+
+
+def user_file(environ: Mapping[str, str], name: str) -> str:
+    """The ordinary user's docker.env."""
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(home(environ), ".config")
+    return os.path.join(base, name, "docker.env")
+
+
+def home(environ: Mapping[str, str]) -> str:
+    """The caller's home directory."""
+    return environ.get("HOME") or os.path.expanduser("~")
+
+
+def read_all(
+    environ: Mapping[str, str], wanted: Container[str], *, name: str, cwd: str, uid: int, root: str = "/"
+) -> list[EnvFile]:
+    """Every docker.env that exists, in order of precedence."""
+    found = []
+    for path in candidates(environ, name=name, cwd=cwd, root=root):
+        file = read(path, wanted, uid=uid)
+        if file is not None:
+            found.append(file)
+    return _without_the_original(found, environ, system_file(name, root))
+
+
+def _without_the_original(files: list[EnvFile], environ: Mapping[str, str], system: str) -> list[EnvFile]:
+    """Leave out a system file that we may not read where systemd handed us its copy.
+
+    The service runs as a user that may not read root's docker.env; the credential is how it
+    learns what stands there. Without the credential the unreadable file silences.
+    """
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    copy = credentials and os.path.normpath(os.path.join(credentials, "docker.env"))
+    if not any(file.path == copy and file.fault is None for file in files):
+        return files
+    return [file for file in files if file.path != system or file.fault != ("unreadable", None)]
+
+
+def read(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
+    """One docker.env, or None where there is none. A file in doubt has a `fault`."""
+    try:
+        link = os.lstat(path)
+    except OSError as why:
+        return None if why.errno in ABSENT else _faulty(path, "unreadable")
+    try:
+        data, found = _contents(path)
+    except (OSError, ValueError):
+        return _faulty(path, "unreadable")
+    owners = (0, uid)
+    trusted = found.st_uid in owners and link.st_uid in owners and not found.st_mode & 0o022
+    file = EnvFile(path, trusted=trusted)
+    if data.strip():
+        _parse(file, data, wanted)
+    return file
+
+
+def _faulty(path: str, rule: str) -> EnvFile:
+    file = EnvFile(path, trusted=False)
+    file.fault = (rule, None)
+    return file
+
+
+def _contents(path: str) -> tuple[str, os.stat_result]:
+    """The text of a regular file of sane size; nothing that blocks, or never ends, is read."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
+            raise ValueError(path)
+        data = b""
+        while chunk := os.read(handle, MAX_BYTES + 1 - len(data)):
+            data += chunk
+    finally:
+        os.close(handle)
+    text = data.decode("utf-8").removeprefix("\ufeff")
+    if len(data) > MAX_BYTES or "\0" in text:
+        raise ValueError(path)
+    return text, found
+
+
+def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
+    """Sort the file's bindings into flags and settings; note the first line in doubt."""
+    from io import StringIO
+
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(StringIO(text, newline="")):
+        line = _first_line(binding.original.string, binding.original.line)
+        if binding.error or _swallows_a_flag(binding.original.string):
+            file.fault = file.fault or ("unparsable", line)
+        elif binding.key is None:
+            continue
+        elif names_a_flag(binding.key, binding.value):
+            file.flags.append(Line(binding.key.strip("\"'"), binding.value, line))
+        elif binding.key in wanted and binding.value is not None and file.trusted:
+            file.settings[binding.key] = Line(binding.key, binding.value, line)
+
+
+def names_a_flag(key: str, value: str | None) -> bool:
+    """Whether a binding is a flag, or was clearly meant as one."""
+    return is_flag(key.strip("\"'")) or (value is None and _speaks_of_a_flag(key))
+
+
+def _first_line(text: str, line: int) -> int:
+    """The line of a binding's first word; the parser counts blank lines before it as its own."""
+    blank = text[: len(text) - len(text.lstrip())]
+    return line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+
+
+def _swallows_a_flag(text: str) -> bool:
+    """Whether a value of several lines has a line that was meant to be a flag of its own."""
+    return any(_speaks_of_a_flag(line.partition("=")[0]) for line in text.strip().splitlines()[1:])
+
+
+def _speaks_of_a_flag(text: str) -> bool:
+    return "DISABLE_TELEMETRY" in text or "DO_NOT_TRACK" in text

@@ -1,0 +1,104 @@
+"""The state directory: one small value that owns every path below it, and who may act there.
+
+Part of the boot path of `wrap`: imports stay few and cheap.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class StateDir:
+    """Where id, outbox and run files live. Naming a path makes nothing."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"StateDir({self.path!r})"
+
+    @property
+    def id(self) -> str:
+        """The instance id, as JSON."""
+        return os.path.join(self.path, "instance.json")
+
+    @property
+    def outbox(self) -> str:
+        """The SQLite database: what waits, and what became of the rest."""
+        return os.path.join(self.path, "outbox.db")
+
+    @property
+    def runs(self) -> str:
+        """The directory of run files, one for each wrapped install not yet in the outbox."""
+        return os.path.join(self.path, "runs")
+
+    @property
+    def seen(self) -> str:
+        """The docker.env files that the last beat read, a path a line."""
+        return os.path.join(self.path, "env-files")
+
+    @property
+    def due(self) -> str:
+        """When the daemon's next beat is due."""
+        return os.path.join(self.path, "due.json")
+
+    @property
+    def lock(self) -> str:
+        """Held while the id is made or a broken database is set aside."""
+        return os.path.join(self.path, "lock")
+
+    @property
+    def sender(self) -> str:
+        """Held by the one process that sends."""
+        return os.path.join(self.path, "sender.lock")
+
+    @property
+    def daemon(self) -> str:
+        """Held by the one resident daemon."""
+        return os.path.join(self.path, "daemon.lock")
+
+    def memory(self) -> list[str]:
+        """Every file that remembers anything, as far as it exists; the locks remember nothing."""
+        asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
+        databases = [name + suffix for name in asides for suffix in ("", "-journal")]
+        return [self.id, self.id + ".damaged", *databases, self.seen, self.due, *self.run_files()]
+
+    def run_files(self) -> list[str]:
+        """The run files that are there."""
+        try:
+            return [os.path.join(self.runs, name) for name in sorted(os.listdir(self.runs))]
+        except OSError:
+            return []
+
+    def make(self) -> None:
+        """Make the directory, for its owner alone; one that exists is left as it is."""
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)
+
+
+def owner(path: str) -> tuple[int, int] | None:
+    """Who owns the directory, as (uid, gid); None where it is missing or may not be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_uid, found.st_gid
+
+
+def act_as_owner(state: StateDir) -> None:
+    """As root, become the state directory's owner, for good.
+
+    Root's verbs and the service so share one state, and no symlink that the service's user
+    may have planted there is ever followed as root.
+    """
+    who = owner(state.path)
+    if os.geteuid() != 0 or who is None or who[0] == 0:
+        return
+    uid, gid = who
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)

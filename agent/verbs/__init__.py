@@ -1,0 +1,1 @@
+"""What the operator can ask for, a module for each kind of wish."""
