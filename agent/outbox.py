@@ -1,86 +1,46 @@
 """The outbox: what waits to be sent and, for 90 days, what became of all that was ever recorded.
 
-One SQLite database in its default journal, so that a reader never writes; several processes at
-once; one short transaction a change. A database that is not sound is set aside, never repaired.
+Several processes at once; one short transaction a change.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sqlite3
-import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
+from agent.database import (
+    OutboxError,
+    Unsound,
+    begin_anew,
+    open_for_reading,
+    open_for_writing,
+    patiently,
+    plainly,
+    unsoundness,
+)
 from agent.events import ACTIVE, dumps, iso
-from agent.locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from agent.state import StateDir
 
+__all__ = ["Entry", "Outbox", "OutboxError", "Reader", "Trouble", "reading"]
+
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 10 * 1024 * 1024
 MAX_SETTLED = 10_000
 MAX_SETTLED_BYTES = 10 * 1024 * 1024
 KEEP_SECONDS = 90 * 86400
-LOCK_WAIT = 10.0
-READ_WAIT = 2.0
-VERSION = 1
-APPLICATION_ID = 0x526F6C6C
-"""Written into the database's head, so that somebody else's is never taken for ours."""
+
+WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
+DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
 
 T = TypeVar("T")
-
-WAITING, SENT, REJECTED, DROPPED, EXPORTED, DELETED = (
-    "waiting",
-    "sent",
-    "rejected",
-    "dropped",
-    "exported",
-    "deleted",
-)
-
-SCHEMA = (
-    """
-    CREATE TABLE event (
-        seq         INTEGER PRIMARY KEY,
-        message_id  TEXT NOT NULL UNIQUE,
-        name        TEXT NOT NULL,
-        endpoint    TEXT,             -- where it may go; NULL: none was set when it was recorded
-        slot        INTEGER,          -- the due time of a heartbeat: one a slot
-        state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN
-                    ('waiting', 'sent', 'rejected', 'dropped', 'exported', 'deleted')),
-        payload     TEXT,             -- the event to the letter as it is sent
-        bytes       INTEGER NOT NULL,
-        recorded_at TEXT NOT NULL,
-        settled_at  TEXT,
-        CHECK ((payload IS NULL) = (state = 'deleted')),
-        CHECK ((settled_at IS NULL) = (state = 'waiting'))
-    )""",
-    "CREATE INDEX event_waiting ON event (seq, bytes) WHERE state = 'waiting'",
-    "CREATE INDEX event_settled ON event (settled_at, bytes) WHERE state <> 'waiting'",
-    "CREATE UNIQUE INDEX event_slot ON event (slot) WHERE slot IS NOT NULL",
-    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-    """
-    CREATE TABLE delivery (           -- how an endpoint has answered of late
-        endpoint TEXT PRIMARY KEY,
-        failures INTEGER NOT NULL,
-        next_try REAL NOT NULL,
-        error    TEXT NOT NULL,
-        since    TEXT NOT NULL
-    )""",
-)
-
-
-class OutboxError(Exception):
-    """Nothing could be read or written; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +130,8 @@ class Outbox(Reader):
     def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._now = now
-        super().__init__(self._connect())
+        with plainly():
+            super().__init__(open_for_writing(state))
 
     def close(self) -> None:
         self._db.close()
@@ -279,16 +240,16 @@ class Outbox(Reader):
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """One transaction; in a database that turns out torn, the same again in a new one."""
-        with _plainly():
+        with plainly():
             try:
                 return self._attempt(work)
-            except _Unsound as why:
+            except Unsound as why:
                 self._db.close()
-                self._db = self._begin_anew(str(why))
+                self._db = begin_anew(self._state, str(why))
                 return self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _unsoundness():
+        with unsoundness():
             patiently(self._db, "BEGIN IMMEDIATE")
             try:
                 result = work(self._db)
@@ -299,175 +260,14 @@ class Outbox(Reader):
                 raise
             return result
 
-    def _connect(self) -> sqlite3.Connection:
-        with _plainly():
-            self._state.make()
-            try:
-                return _sound(self._state.outbox)
-            except _Unsound as why:
-                return self._begin_anew(str(why))
-
-    def _begin_anew(self, why: str) -> sqlite3.Connection:
-        """Set an unsound database aside, unless another process has done so meanwhile."""
-        path = self._state.outbox
-        with held(self._state.lock, LOCK_WAIT):
-            try:
-                return _sound(path, thoroughly=True)
-            except _Unsound:
-                for suffix in ("-journal", ""):
-                    if os.path.lexists(path + suffix):
-                        os.replace(path + suffix, f"{path}.{why}{suffix}")
-                warn(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun")
-                return _sound(path)
-
 
 @contextmanager
 def reading(state: StateDir) -> Iterator[Reader | None]:
     """Look without writing; None where there is no outbox yet. OutboxError if it cannot be read."""
-    with _plainly():
-        db = _snapshot(state.outbox) if _there(state.outbox) else None
+    with plainly():
+        db = open_for_reading(state.outbox)
         try:
             yield None if db is None else Reader(db)
         finally:
             if db is not None:
                 db.close()
-
-
-class _Unsound(Exception):  # noqa: N818 - never leaves this module
-    """The database cannot be used; the text is the word that it is set aside under."""
-
-
-def warn(text: str) -> None:
-    """One line for a person."""
-    print(f"rollcall: {text}", file=sys.stderr)
-
-
-def patiently(db: sqlite3.Connection, statement: str, wait: float = LOCK_WAIT) -> None:
-    """Run BEGIN or COMMIT, waiting for other processes in small uneven steps so that none starves."""
-    until = time.monotonic() + wait
-    while True:
-        try:
-            db.execute(statement)
-        except sqlite3.OperationalError as why:
-            if "locked" not in str(why) or time.monotonic() > until:
-                raise
-            time.sleep((1 + os.urandom(1)[0]) / 100_000)
-        else:
-            return
-
-
-def _there(path: str) -> bool:
-    """Whether the file exists; an error if that cannot be told."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
-    uri = f"file:{quote(path)}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
-
-
-def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
-    """A connection to a database that is ours, of our version and not torn; else _Unsound."""
-    if not os.path.lexists(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    db = _open(path, "rw")
-    try:
-        with _unsoundness():
-            db.execute("PRAGMA secure_delete = ON")
-            if _version(path, db) < VERSION:
-                _create(db)
-            if thoroughly and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise _Unsound("damaged")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _version(path: str, db: sqlite3.Connection) -> int:
-    """The schema's version, 0 for an empty database; a stranger's is an error, a newer one unsound."""
-    patiently(db, "BEGIN")
-    try:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    finally:
-        db.execute("COMMIT")
-    if not empty and application != APPLICATION_ID:
-        raise OutboxError(
-            f"{path} is another program's database; set ROLLCALL_STATE_DIR to a directory of its own"
-        )
-    if version > VERSION:
-        raise _Unsound("newer")
-    return 0 if empty else version
-
-
-def _create(db: sqlite3.Connection) -> None:
-    """Make the schema; the change and its bookkeeping are one transaction."""
-    patiently(db, "BEGIN IMMEDIATE")
-    if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-        for statement in SCHEMA:
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
-    patiently(db, "COMMIT")
-
-
-def _snapshot(path: str) -> sqlite3.Connection | None:
-    """A connection that only reads; None for an empty file. What a crash left half done is undone first."""
-    try:
-        return _readable(path)
-    except sqlite3.OperationalError:
-        with closing(_open(path, "rw", READ_WAIT)) as db:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return _readable(path)
-    except (_Unsound, sqlite3.DatabaseError) as why:
-        word = why if isinstance(why, _Unsound) else "damaged"
-        raise OutboxError(f"{path} is {word}; the next event sets it aside and begins a new one") from None
-
-
-def _readable(path: str) -> sqlite3.Connection | None:
-    db = _open(path, "ro", READ_WAIT)
-    try:
-        if _version(path, db):
-            return db
-    except BaseException:
-        db.close()
-        raise
-    db.close()
-    return None
-
-
-@contextmanager
-def _unsoundness() -> Iterator[None]:
-    """SQLite's word for a torn or foreign file is the bare DatabaseError, never a subclass of it."""
-    try:
-        yield
-    except sqlite3.DatabaseError as why:
-        if type(why) is sqlite3.DatabaseError:
-            raise _Unsound("damaged") from None
-        raise
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Whatever SQLite or the system says, said for a person."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as why:
-        raise OutboxError(_words(why)) from why
-
-
-def _words(why: Exception) -> str:
-    text = str(why)
-    if isinstance(why, PermissionError):
-        return f"{why.filename} may not be read or written by this user; try it with sudo"
-    if "full" in text or (isinstance(why, OSError) and why.errno == errno.ENOSPC):
-        return "the disk is full: nothing could be kept"
-    if "locked" in text:
-        return "the outbox is held by another process; try again"
-    return f"the outbox cannot be used ({text})"
