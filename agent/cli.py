@@ -12,8 +12,8 @@ from agent import __version__
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.envedit import EditError
 from agent.outbox import OutboxError
-from agent.settings import SETTINGS, SettingError
-from agent.verbs import choose, look
+from agent.settings import SETTINGS, SettingError, duration
+from agent.verbs import choose, look, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,8 +56,30 @@ def parser() -> Parser:
     verb = add("consent", choose.consent, "opt in to usage events, or out")
     verb.add_argument("what", choices=["usage"])
     verb.add_argument("choice", choices=["on", "off"])
+    _add_senders(add)
     add("forget", choose.forget, "delete id, queue and log; the next id has no tie to the last")
     return top
+
+
+def _add_senders(add: Callable[[str, Verb, str], Parser]) -> None:
+    verb = add(
+        "beat", send.beat, "record one Instance Active now, if alive and allowed, and deliver what waits"
+    )
+    verb.add_argument(
+        "--slot", type=_count, metavar="N", help="the due slot it is for; one beat is kept a slot"
+    )
+    verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
+    verb = add("flush", send.flush, "deliver what waits")
+    verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
+    verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
+    verb = add("track", send.track, "record one usage event, if they were opted in to")
+    verb.add_argument("event", metavar="EVENT")
+    verb.add_argument(
+        "-p", dest="properties", action="append", default=[], metavar="KEY=TEXT|KEY:=JSON", help="a property"
+    )
+    verb = add("export", send.export, "write what waits as JSON lines, for a site without a network")
+    verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
+    verb.add_argument("--settle", action="store_true", help="and let go of what was written")
 
 
 def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, Verb, str], Parser]:
@@ -73,6 +95,13 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _duration(text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 30s or 2m") from None
 
 
 def _settings_help() -> str:

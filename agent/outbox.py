@@ -112,13 +112,15 @@ class Reader:
         )  # noqa: S608
         return [Entry(*row) for row in rows]
 
-    def waiting(self, endpoint: str, *, after: int = 0, limit: int) -> list[tuple[int, str]]:
+    def waiting(self, endpoint: str, *, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text)."""
-        query = (
-            "SELECT seq, payload FROM event WHERE state = 'waiting' AND endpoint = ? AND seq > ?"
-            " ORDER BY seq LIMIT ?"
-        )
-        return self._db.execute(query, (endpoint, after, limit)).fetchall()
+        query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND endpoint = ? ORDER BY seq LIMIT ?"
+        return self._db.execute(query, (endpoint, limit)).fetchall()
+
+    def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
+        """The oldest events that wait, for whichever endpoint, as (seq, text)."""
+        query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
+        return self._db.execute(query, (after, limit)).fetchall()
 
     def _number(self, query: str, *values: object) -> int:
         return int(self._db.execute(query, values).fetchone()[0])

@@ -90,6 +90,19 @@ class Situation:
             return envfile.system_file(self.name, self.root)
         return envfile.user_file(self.environ, self.name)
 
+    def stamps(self) -> list[list[object]]:
+        """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
+        places = envfile.candidates(self.environ, name=self.name, cwd=self.cwd, root=self.root)
+        return [[place, *_stamp(place)] for place in places]
+
+
+def _stamp(path: str) -> list[int] | list[None]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return [None]
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+
 
 def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""

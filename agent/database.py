@@ -1,0 +1,230 @@
+"""The outbox's database: its schema, and the care it takes to open one that may be torn or a stranger's.
+
+SQLite in its default journal, so that a reader never writes. What is not sound is set aside whole,
+never repaired.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import sys
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from agent.locks import held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.state import StateDir
+
+LOCK_WAIT = 10.0
+READ_WAIT = 2.0
+VERSION = 1
+APPLICATION_ID = 0x526F6C6C
+"""Written into the database's head, so that somebody else's is never taken for ours."""
+
+SCHEMA = (
+    """
+    CREATE TABLE event (
+        seq         INTEGER PRIMARY KEY,
+        message_id  TEXT NOT NULL UNIQUE,
+        name        TEXT NOT NULL,
+        endpoint    TEXT,             -- where it may go; NULL: none was set when it was recorded
+        slot        INTEGER,          -- the due time of a heartbeat: one a slot
+        state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN
+                    ('waiting', 'sent', 'rejected', 'dropped', 'exported', 'deleted')),
+        payload     TEXT,             -- the event to the letter as it is sent
+        bytes       INTEGER NOT NULL,
+        recorded_at TEXT NOT NULL,
+        settled_at  TEXT,
+        CHECK ((payload IS NULL) = (state = 'deleted')),
+        CHECK ((settled_at IS NULL) = (state = 'waiting'))
+    )""",
+    "CREATE INDEX event_waiting ON event (seq, bytes) WHERE state = 'waiting'",
+    "CREATE INDEX event_settled ON event (settled_at, bytes) WHERE state <> 'waiting'",
+    "CREATE UNIQUE INDEX event_slot ON event (slot) WHERE slot IS NOT NULL",
+    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    """
+    CREATE TABLE delivery (           -- how an endpoint has answered of late
+        endpoint TEXT PRIMARY KEY,
+        failures INTEGER NOT NULL,
+        next_try REAL NOT NULL,
+        error    TEXT NOT NULL,
+        since    TEXT NOT NULL
+    )""",
+)
+
+
+HEAD = """
+    SELECT (SELECT application_id FROM pragma_application_id),
+           (SELECT user_version FROM pragma_user_version),
+           (SELECT count(*) = 0 FROM sqlite_master)"""
+
+
+class OutboxError(Exception):
+    """Nothing could be read or written; the text says why and what to do."""
+
+
+class Unsound(Exception):  # noqa: N818 - reads as what it says
+    """The database cannot be used; the text is the word that it is set aside under."""
+
+
+def open_for_writing(state: StateDir) -> sqlite3.Connection:
+    """The database, made if there is none; an unsound one is set aside first."""
+    state.make()
+    try:
+        return _sound(state.outbox)
+    except Unsound as why:
+        return begin_anew(state, str(why))
+
+
+def begin_anew(state: StateDir, why: str) -> sqlite3.Connection:
+    """Set an unsound database aside, unless another process has done so meanwhile."""
+    path = state.outbox
+    with held(state.lock, LOCK_WAIT):
+        try:
+            return _sound(path, thoroughly=True)
+        except Unsound:
+            for suffix in ("-journal", ""):
+                if os.path.lexists(path + suffix):
+                    os.replace(path + suffix, f"{path}.{why}{suffix}")
+            warn(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun")
+            return _sound(path)
+
+
+def warn(text: str) -> None:
+    """One line for a person."""
+    print(f"rollcall: {text}", file=sys.stderr)
+
+
+def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    """Run a statement, waiting for other processes in small uneven steps so that none starves."""
+    until = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            return db.execute(statement)
+        except sqlite3.OperationalError as why:
+            if "locked" not in str(why) or time.monotonic() > until:
+                raise
+            time.sleep((1 + os.urandom(1)[0]) / 100_000)
+
+
+def _there(path: str) -> bool:
+    """Whether the file exists; an error if that cannot be told."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
+    uri = f"file:{quote(path)}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
+
+
+def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
+    """A connection to a database that is ours, of our version and not torn; else Unsound."""
+    if not os.path.lexists(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    db = _open(path, "rw")
+    try:
+        with unsoundness():
+            db.execute("PRAGMA secure_delete = ON")
+            if _version(path, db) < VERSION:
+                _create(db)
+            if thoroughly and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise Unsound("damaged")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _version(path: str, db: sqlite3.Connection) -> int:
+    """The schema's version, 0 for an empty database; a stranger's is an error, a newer one unsound."""
+    application, version, empty = patiently(db, HEAD).fetchone()
+    if not empty and application != APPLICATION_ID:
+        raise OutboxError(
+            f"{path} is another program's database; set ROLLCALL_STATE_DIR to a directory of its own"
+        )
+    if version > VERSION:
+        raise Unsound("newer")
+    return 0 if empty else version
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """Make the schema; the change and its bookkeeping are one transaction."""
+    patiently(db, "BEGIN IMMEDIATE")
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        for statement in SCHEMA:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    patiently(db, "COMMIT")
+
+
+def open_for_reading(path: str) -> sqlite3.Connection | None:
+    """A connection that only reads; None for no file or an empty one.
+
+    What a crash left half done is undone first.
+    """
+    if not _there(path):
+        return None
+    try:
+        return _readable(path)
+    except sqlite3.OperationalError:
+        with closing(_open(path, "rw", READ_WAIT)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return _readable(path)
+    except (Unsound, sqlite3.DatabaseError) as why:
+        word = why if isinstance(why, Unsound) else "damaged"
+        raise OutboxError(f"{path} is {word}; the next event sets it aside and begins a new one") from None
+
+
+def _readable(path: str) -> sqlite3.Connection | None:
+    db = _open(path, "ro", READ_WAIT)
+    try:
+        if _version(path, db):
+            return db
+    except BaseException:
+        db.close()
+        raise
+    db.close()
+    return None
+
+
+@contextmanager
+def unsoundness() -> Iterator[None]:
+    """SQLite's word for a torn or foreign file is the bare DatabaseError, never a subclass of it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as why:
+        if type(why) is sqlite3.DatabaseError:
+            raise Unsound("damaged") from None
+        raise
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Whatever SQLite or the system says, said for a person."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as why:
+        raise OutboxError(_words(why)) from why
+
+
+def _words(why: Exception) -> str:
+    text = str(why)
+    if isinstance(why, PermissionError):
+        return f"{why.filename} may not be read or written by this user; try it with sudo"
+    if "full" in text or (isinstance(why, OSError) and why.errno == errno.ENOSPC):
+        return "the disk is full: nothing could be kept"
+    if "locked" in text:
+        return "the outbox is held by another process; try again"
+    return f"the outbox cannot be used ({text})"

@@ -1,0 +1,278 @@
+"""Verbs that record and send: beat, flush, track, export."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from agent import events
+from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
+from agent.files import replace
+from agent.locks import held
+from agent.outbox import EXPORTED, WAITING, Outbox
+from agent.settings import write_key
+from agent.state import act_as_owner
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from agent.consent import Decision
+    from agent.delivery import Result
+
+BEAT_BUDGET = 30.0
+EXPORT_PAGE = 500
+
+
+@dataclass
+class Report:
+    """What a child tells the daemon, as one line of JSON on stdout."""
+
+    alive: bool | None = None
+    recorded: bool = False
+    waiting: int = 0
+    retry_in: float | None = None
+    last_error: str | None = None
+    last_beat: str | None = None
+
+    def line(self, app: App, decision: Decision) -> str:
+        settings = app.situation.settings
+        return json.dumps(
+            {
+                "sending": decision.sending,
+                "rule": decision.rule,
+                "source": decision.source,
+                "alive": self.alive,
+                "recorded": self.recorded,
+                "waiting": self.waiting,
+                "retryIn": self.retry_in,
+                "lastError": self.last_error,
+                "lastBeat": self.last_beat,
+                "interval": settings.interval,
+                "firstDelay": settings.first_delay,
+                "jitter": settings.jitter,
+                "health": settings.health,
+                "files": app.situation.stamps(),
+            }
+        )
+
+
+def beat(app: App, args: argparse.Namespace) -> int:
+    """Record one Instance Active, if alive and allowed, and deliver what waits."""
+    situation = app.situation
+    decision, report = situation.standing_decision, Report()
+    if decision.sending:
+        settings, key = situation.settings, write_key(situation.settings)
+        from agent.health import alive
+
+        report.alive = alive(settings.health)
+        act_as_owner(situation.state)
+        with _outbox(app) as outbox:
+            if report.alive:
+                _remember_files(app)
+                report.recorded = _record_beat(app, outbox, args.slot)
+            _deliver(app, outbox, key, report, budget=BEAT_BUDGET, patient=False)
+    else:
+        be_silent(app, decision)
+    _tell(app, decision, report, args)
+    return DONE
+
+
+def flush(app: App, args: argparse.Namespace) -> int:
+    """Deliver what waits."""
+    situation = app.situation
+    decision, report = situation.standing_decision, Report()
+    if decision.sending:
+        key = write_key(situation.settings)
+        act_as_owner(situation.state)
+        if situation.state.exists():
+            with _outbox(app) as outbox:
+                _deliver(app, outbox, key, report, budget=args.budget, patient=not args.report)
+    else:
+        be_silent(app, decision)
+    _tell(app, decision, report, args)
+    return COULD_NOT if report.last_error else DONE
+
+
+def track(app: App, args: argparse.Namespace) -> int:
+    """Record one usage event, if they were opted in to; the next flush or beat sends it."""
+    properties = dict(_property(text) for text in args.properties)
+    situation = app.situation
+    allowed = situation.decision.sending and situation.settings.usage
+    if allowed:
+        act_as_owner(situation.state)
+    instance = app.ensure_instance() if allowed else ""
+    try:
+        event = events.build_usage(
+            args.event,
+            properties,
+            app.origin(instance),
+            message_id=events.uuid7(app.now()),
+            timestamp=app.now(),
+        )
+    except events.NotInCatalogue as why:
+        raise WrongUse(str(why)) from None
+    if allowed:
+        with _outbox(app) as outbox:
+            outbox.record(event, situation.settings.endpoint)
+    return DONE
+
+
+def export(app: App, args: argparse.Namespace) -> int:
+    """Write what waits as JSON lines, for a site without a network."""
+    situation = app.situation
+    if not situation.decision.sending:
+        be_silent(app, situation.decision)
+        app.say("silent: nothing waits")
+        return DONE
+    with _export_file(app, args.file) as file:
+        act_as_owner(situation.state)
+        seqs = []
+        if situation.state.exists():
+            with _outbox(app) as outbox:
+                seqs = _export(outbox, file, args.file)
+                if args.settle:
+                    outbox.settle(seqs, EXPORTED)
+    app.say(f"{len(seqs)} events were written to {args.file}" + (", and let go of" if args.settle else ""))
+    return DONE
+
+
+def be_silent(app: App, decision: Decision) -> None:
+    """Erase what waits, making nothing where there is nothing; a passing silence only holds it."""
+    if decision.passing:
+        return
+    state = app.situation.state
+    act_as_owner(state)
+    if os.path.exists(state.outbox):
+        with _outbox(app) as outbox:
+            outbox.erase()
+
+
+@contextlib.contextmanager
+def _outbox(app: App) -> Iterator[Outbox]:
+    with contextlib.closing(Outbox(app.situation.state, now=app.now)) as outbox:
+        yield outbox
+
+
+def _remember_files(app: App) -> None:
+    """Note which docker.env files were read, so that one that goes missing is missed."""
+    paths = "\n".join(file.path for file in app.situation.env_files)
+    seen = app.situation.state.seen
+    if paths:
+        app.situation.state.make()
+        replace(seen, paths.encode("utf-8", "surrogateescape"))
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(seen)
+
+
+def _record_beat(app: App, outbox: Outbox, slot: int | None) -> bool:
+    instance, now = app.ensure_instance(), app.now()
+    event = events.build(
+        events.ACTIVE,
+        {"instanceId": instance},
+        app.origin(instance),
+        message_id=events.uuid7(now),
+        timestamp=now,
+    )
+    return outbox.record(event, app.situation.settings.endpoint, slot=slot)
+
+
+def _deliver(app: App, outbox: Outbox, key: str, report: Report, *, budget: float, patient: bool) -> None:
+    """One sender at a time; a second waits for the first within its budget."""
+    endpoint = app.situation.settings.endpoint
+    if endpoint and outbox.count(WAITING):
+        until = time.monotonic() + budget
+        with held(app.situation.state.sender, budget) as alone:
+            if alone:
+                result = _drain(app, outbox, key, until - time.monotonic(), patient=patient)
+                report.last_error, report.retry_in = result.waiting, result.retry_in
+                for message in result.messages:
+                    app.say(message)
+            else:
+                report.last_error = "another flush is at work"
+    report.waiting, report.last_beat = outbox.count(WAITING), outbox.last_beat()
+
+
+def _drain(app: App, outbox: Outbox, key: str, budget: float, *, patient: bool) -> Result:
+    from agent.delivery import Drain
+    from agent.transport import Transport
+
+    endpoint, before = app.situation.settings.endpoint, app.situation.stamps()
+    with contextlib.closing(Transport(endpoint, key, now=app.now)) as transport:
+        return Drain(
+            outbox,
+            endpoint,
+            transport.send,
+            budget=budget,
+            patient=patient,
+            still_allowed=lambda: app.situation.stamps() == before,
+            now=app.now,
+        ).run()
+
+
+def _tell(app: App, decision: Decision, report: Report, args: argparse.Namespace) -> None:
+    if args.report:
+        print(report.line(app, decision), file=app.out)
+    elif report.last_error and args.verb == "flush":
+        when = "" if report.retry_in is None else f"; next try in {report.retry_in:.0f} s"
+        app.say(f"{report.waiting} events wait: {report.last_error}{when}")
+
+
+def _property(text: str) -> tuple[str, events.Scalar]:
+    """`key=text` or `key:=json`, where json is a scalar."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip(":"):
+        raise WrongUse(f"-p {text!r} is not understood; it takes key=text or key:=json")
+    if not key.endswith(":"):
+        return key, value
+    try:
+        scalar = json.loads(value, parse_constant=_no_constant)
+    except ValueError:
+        scalar = []
+    if isinstance(scalar, (dict, list)):
+        raise WrongUse(
+            f"-p {text!r} is not understood; after := comes a number, true, false, null or text in quotes"
+        )
+    return key[:-1], scalar
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+@contextlib.contextmanager
+def _export_file(app: App, name: str) -> Iterator[BinaryIO]:
+    """The file that is written to, opened as the caller; one that exists is left alone."""
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise CouldNot(f"{name} exists; choose another name") from None
+    with open(handle, "wb") as file:
+        yield file
+
+
+def _export(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
+    """Write what waits, durably, page by page; which rows they were."""
+    seqs: list[int] = []
+    zipped = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if name.endswith(".gz") else None
+    target = zipped or file
+    while page := outbox.waiting_anywhere(after=seqs[-1] if seqs else 0, limit=EXPORT_PAGE):
+        for seq, text in page:
+            target.write(text.encode() + b"\n")
+            seqs.append(seq)
+    if zipped:
+        zipped.close()
+    file.flush()
+    with contextlib.suppress(OSError):
+        os.fsync(file.fileno())
+    return seqs
