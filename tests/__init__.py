@@ -1,0 +1,1 @@
+"""The proofs. Start them with tests/run."""

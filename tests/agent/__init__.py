@@ -1,0 +1,1 @@
+"""Tests of the operator's side, room by room."""

@@ -1,0 +1,1 @@
+"""Tests of the measuring, which must be right before the measured is."""

@@ -1,0 +1,1 @@
+"""The whole, under a real systemd, browser or terminal."""

@@ -1,0 +1,1 @@
+"""Tests of the frame that the other tests stand in."""

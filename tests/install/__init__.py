@@ -1,0 +1,1 @@
+"""Tests of what brings Rollcall to a server and away again."""

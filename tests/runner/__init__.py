@@ -1,0 +1,1 @@
+"""What tests/run does. Standard library only: it runs before anything is installed."""

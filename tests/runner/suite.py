@@ -1,0 +1,81 @@
+"""Sessions of pytest, and what they came to together."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests import parts
+from tests.runner.steps import Progress
+
+WORKERS = "2"
+AGENT_COVERAGE = "97"  # per cent of the lines and branches of agent/
+NO_TESTS_COLLECTED = 5  # pytest's exit code
+
+
+@dataclass
+class Suite:
+    """Runs tests and adds up their counts and skips."""
+
+    progress: Progress
+    everything: bool
+    slow: bool
+    counts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def whole(
+        self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False
+    ) -> None:
+        """Run all tests below the paths: first those that want the machine for themselves."""
+        alone = ["-m", "serial"]
+        beside = ["-m", "not serial", "-n", WORKERS, "--dist", "worksteal"]
+        self._session(f"{name}, one by one", python, [*alone, *paths], coverage=coverage)
+        self._session(f"{name}, {WORKERS} at a time", python, [*beside, *paths], coverage=coverage)
+
+    def chosen(self, python: str, arguments: Sequence[str], *, coverage: bool) -> None:
+        """Run what was asked for, in one process."""
+        self._session("tests", python, arguments, coverage=coverage, fine=(0,))
+        if coverage:
+            self.report_coverage(python, enforce=False)
+
+    def _session(
+        self,
+        name: str,
+        python: str,
+        arguments: Sequence[str],
+        *,
+        coverage: bool,
+        fine: Sequence[int] = (0, NO_TESTS_COLLECTED),
+    ) -> None:
+        measure = ["-m", "coverage", "run"] if coverage else []
+        flags = ["--all"] * self.everything + ["--slow"] * self.slow
+        with tempfile.TemporaryDirectory(prefix="rollcall-tests-") as folder:
+            tally = Path(folder, "tally")
+            command = [python, *measure, "-m", "pytest", *flags, "--tally", str(tally), *arguments]
+            self.progress.openly(name, command, fine=fine)
+            if tally.exists():
+                self._add(json.loads(tally.read_text()))
+
+    def _add(self, tally: dict[str, Counter[str]]) -> None:
+        self.counts.update(tally["counts"])
+        self.skipped.update(tally["skips"])
+
+    def report_coverage(self, python: str, *, enforce: bool) -> None:
+        """Print what was not reached, and hold agent/ to its threshold."""
+        cover = [python, "-m", "coverage"]
+        self.progress.quietly("coverage put together", [*cover, "combine", "--quiet"])
+        self.progress.openly("coverage of all", [*cover, "report"])
+        if enforce:
+            agent = [*cover, "report", "--include=agent/*", f"--fail-under={AGENT_COVERAGE}"]
+            self.progress.quietly(f"coverage of agent/ >= {AGENT_COVERAGE} %", agent)
+
+    def skips(self) -> list[str]:
+        return parts.list_of_skips(self.skipped)
+
+    def closing_line(self) -> str:
+        """Return the counts of all sessions in the form that CI systems read."""
+        failed = self.counts["failed"] + self.counts["error"]
+        skipped = self.skipped.total()
+        return f"{self.counts['passed']} passed, {failed} failed, {skipped} skipped"

@@ -1,0 +1,25 @@
+"""Waiting for something to become true: the one place where a test pauses."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+STEP_SECONDS = 0.01
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], timeout: float = 10, why: str = "") -> T:
+    """Return the first true value of condition, asked again and again; fail after timeout.
+
+    Where there is an event to wait for (a process's end, a readable descriptor), wait for that.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() >= deadline:
+            what = why or getattr(condition, "__name__", "the condition")
+            raise TimeoutError(f"not within {timeout:g} s: {what}")
+        threading.Event().wait(STEP_SECONDS)
