@@ -63,7 +63,9 @@ def parser() -> Parser:
 
 def _add_senders(add: Callable[[str, Verb, str], Parser]) -> None:
     verb = add(
-        "beat", send.beat, "record one Instance Active now, if alive and allowed, and deliver what waits"
+        "beat",
+        send.beat,
+        "record one Instance Active now, if alive and allowed, and deliver what waits",
     )
     verb.add_argument(
         "--slot", type=_count, metavar="N", help="the due slot it is for; one beat is kept a slot"
@@ -75,7 +77,12 @@ def _add_senders(add: Callable[[str, Verb, str], Parser]) -> None:
     verb = add("track", send.track, "record one usage event, if they were opted in to")
     verb.add_argument("event", metavar="EVENT")
     verb.add_argument(
-        "-p", dest="properties", action="append", default=[], metavar="KEY=TEXT|KEY:=JSON", help="a property"
+        "-p",
+        dest="properties",
+        action="append",
+        default=[],
+        metavar="KEY=TEXT|KEY:=JSON",
+        help="a property",
     )
     verb = add("export", send.export, "write what waits as JSON lines, for a site without a network")
     verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
@@ -126,7 +133,8 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
         last = traceback.extract_tb(why.__traceback__)[-1]
         place = f"{os.path.basename(last.filename)}:{last.lineno}"
         return _fail(
-            f"an error in rollcall itself, {type(why).__name__} at {place}; please report it", COULD_NOT
+            f"an error in rollcall itself, {type(why).__name__} at {place}; please report it",
+            COULD_NOT,
         )
     return code
 

@@ -138,12 +138,17 @@ def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
             db.execute("PRAGMA secure_delete = ON")
             if _version(path, db) < VERSION:
                 _create(db)
-            if thoroughly and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise Unsound("damaged")
+            if thoroughly:
+                _check(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise Unsound("damaged")
 
 
 def _version(path: str, db: sqlite3.Connection) -> int:

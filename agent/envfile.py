@@ -79,7 +79,13 @@ def home(environ: Mapping[str, str]) -> str:
 
 
 def read_all(
-    environ: Mapping[str, str], wanted: Container[str], *, name: str, cwd: str, uid: int, root: str = "/"
+    environ: Mapping[str, str],
+    wanted: Container[str],
+    *,
+    name: str,
+    cwd: str,
+    uid: int,
+    root: str = "/",
 ) -> list[EnvFile]:
     """Every docker.env that exists, in order of precedence."""
     found = []

@@ -104,7 +104,11 @@ INSTANCE = Property("instanceId", "the instance id", "00000000-0000-4000-8000-00
 CATALOGUE = (
     Kind(STARTED, "an installation was started", (OS,)),
     Kind(SUCCESS, "an installation ended well", (OS, DURATION)),
-    Kind(ERRORS, "an installation failed", (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND)),
+    Kind(
+        ERRORS,
+        "an installation failed",
+        (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND),
+    ),
     Kind(SUPPORT, "help was asked for; sent only with an address", (OS, EMAIL_ADDRESS, REFERENCE)),
     Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),
 )
@@ -146,18 +150,24 @@ def build(
         if installation is None or not re.fullmatch(UUID, installation):
             raise NotInCatalogue(f"{name} needs the id of its installation")
         context = _about(origin) | {"installation": {"id": installation}}
-    return _track(name, dict(properties), context, origin, message_id, timestamp)
+    return _track(name, dict(properties), context, origin, message_id=message_id, timestamp=timestamp)
 
 
 def build_usage(
-    name: str, properties: Mapping[str, Scalar], origin: Origin, *, message_id: str, timestamp: float
+    name: str,
+    properties: Mapping[str, Scalar],
+    origin: Origin,
+    *,
+    message_id: str,
+    timestamp: float,
 ) -> dict[str, object]:
     """A usage event; NotInCatalogue if it takes a catalogue's name or is larger than may be sent."""
     if " ".join(name.split()).casefold() in {known.casefold() for known in NAMES}:
         raise NotInCatalogue(f"{name!r} is Rollcall's own; a usage event needs another name")
     if not name.strip() or not name.isprintable():
         raise NotInCatalogue("a usage event needs a name of printable characters")
-    event = _track(name, dict(properties), _about(origin), origin, message_id, timestamp)
+    about = _about(origin)
+    event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:
         raise NotInCatalogue(f"a usage event may have {MAX_EVENT_BYTES} bytes; this one has more")
     return event
@@ -192,6 +202,7 @@ def _track(
     properties: dict[str, object],
     context: dict[str, object],
     origin: Origin,
+    *,
     message_id: str,
     timestamp: float,
 ) -> dict[str, object]:

@@ -6,7 +6,6 @@ Several processes at once; one short transaction a change.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from agent.database import (
 from agent.events import ACTIVE, dumps, iso
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from agent.state import StateDir
@@ -105,11 +105,11 @@ class Reader:
 
     def entries(self, last: int | None = None) -> list[Entry]:
         """The newest `last` rows of the audit log, or all; newest last."""
-        columns = "state, recorded_at, settled_at, endpoint, message_id, name, payload"
-        newest = f"SELECT seq, {columns} FROM event ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
-        rows = self._db.execute(
-            f"SELECT {columns} FROM ({newest}) ORDER BY seq", (-1 if last is None else last,)
-        )  # noqa: S608
+        query = (
+            "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
+            " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+        )
+        rows = self._db.execute(query, (-1 if last is None else last,))
         return [Entry(*row) for row in rows]
 
     def waiting(self, endpoint: str, *, limit: int) -> list[tuple[int, str]]:
@@ -139,12 +139,25 @@ class Outbox(Reader):
         self._db.close()
 
     def record(
-        self, event: Mapping[str, object], endpoint: str, *, slot: int | None = None, at: float | None = None
+        self,
+        event: Mapping[str, object],
+        endpoint: str,
+        *,
+        slot: int | None = None,
+        at: float | None = None,
     ) -> bool:
         """Keep an event; on return it is on disk. False: its messageId or its slot was there already."""
         text = dumps(event)
         recorded = iso(self._now() if at is None else at)
-        row = (event["messageId"], event["event"], endpoint or None, slot, text, len(text.encode()), recorded)
+        row = (
+            event["messageId"],
+            event["event"],
+            endpoint or None,
+            slot,
+            text,
+            len(text.encode()),
+            recorded,
+        )
 
         def work(db: sqlite3.Connection) -> bool:
             added = db.execute(
@@ -209,7 +222,8 @@ class Outbox(Reader):
         if count <= MAX_WAITING and size <= MAX_WAITING_BYTES:
             return
         oldest = db.execute(
-            "SELECT seq, bytes FROM event WHERE state = 'waiting' ORDER BY name <> ?, seq", (ACTIVE,)
+            "SELECT seq, bytes FROM event WHERE state = 'waiting' ORDER BY name <> ?, seq",
+            (ACTIVE,),
         )
         excess = []
         while count > MAX_WAITING or size > MAX_WAITING_BYTES:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 366 * 86400
 MAX_KEY_FILE = 4096
+MAX_TEXT = 100
+MAX_PORT = 65535
 
 
 class SettingError(Exception):
@@ -47,7 +49,7 @@ class Setting:
 
 
 def _text(value: str) -> str:
-    if len(value) > 100 or not value.isprintable():
+    if len(value) > MAX_TEXT or not value.isprintable():
         raise ValueError
     return value
 
@@ -75,7 +77,7 @@ def _host_port(authority: str) -> bool:
     if not colon or authority.endswith("]"):
         host, port = authority, "443"
     bracketed = host.startswith("[") and host.endswith("]")
-    number = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    number = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
     return bool(host) and number and (bracketed or ":" not in host)
 
 
@@ -127,9 +129,19 @@ A_PATH = "a path"
 
 SETTINGS = (
     Setting(
-        "ROLLCALL_PRODUCT", "rollcall", "whose software this is", "up to 100 printable characters", _text
+        "ROLLCALL_PRODUCT",
+        "rollcall",
+        "whose software this is",
+        "up to 100 printable characters",
+        _text,
     ),
-    Setting("ROLLCALL_PRODUCT_VERSION", __version__, "its version", "up to 100 printable characters", _text),
+    Setting(
+        "ROLLCALL_PRODUCT_VERSION",
+        __version__,
+        "its version",
+        "up to 100 printable characters",
+        _text,
+    ),
     Setting(
         "ROLLCALL_ENDPOINT",
         "",
@@ -148,7 +160,11 @@ SETTINGS = (
     Setting("ROLLCALL_STATE_DIR", "", "where the instance id and the outbox are kept", A_PATH, _path),
     Setting("ROLLCALL_ENV_FILE", "", "where docker.env is (from the environment only)", A_PATH, _path),
     Setting(
-        "ROLLCALL_INTERVAL", "6h", "how often Instance Active is sent", A_DURATION + ", not 0", _interval
+        "ROLLCALL_INTERVAL",
+        "6h",
+        "how often Instance Active is sent",
+        A_DURATION + ", not 0",
+        _interval,
     ),
     Setting("ROLLCALL_FIRST_DELAY", "2m", "when the first one is sent", A_DURATION, duration),
     Setting("ROLLCALL_JITTER", "5m", "the most that chance adds to each", A_DURATION, duration),

@@ -41,7 +41,12 @@ class Situation:
         """Every docker.env that exists, in order of precedence; read when first asked for."""
         if self._env_files is None:
             self._env_files = envfile.read_all(
-                self.environ, settings.NAMES, name=self.name, cwd=self.cwd, uid=self.uid, root=self.root
+                self.environ,
+                settings.NAMES,
+                name=self.name,
+                cwd=self.cwd,
+                uid=self.uid,
+                root=self.root,
             )
         return self._env_files
 

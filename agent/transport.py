@@ -77,7 +77,12 @@ class Transport:
         except TookTooLong:
             self._session = self._connect()
             why = f"no answer within {limit:.0f} s"
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as failure:
             why = _words(failure)
         return judged[0] if judged else RetryLater(None, why)
 
@@ -111,9 +116,13 @@ def judge(status: int, retry_after: str | None, now: float) -> Outcome:
         return Rejected(said)
     if status in TRY_LATER or status >= 500:  # noqa: PLR2004
         return RetryLater(_seconds(retry_after, now), said)
-    if status in (401, 403):
-        return RetryLater(None, f"{said}: the receiver does not accept the write key")
-    return RetryLater(None, f"{said}: is ROLLCALL_ENDPOINT right? redirects are not followed")
+    refused = status in (401, 403)
+    hint = (
+        "does it accept the write key?"
+        if refused
+        else "is ROLLCALL_ENDPOINT right? redirects are not followed"
+    )
+    return RetryLater(None, f"{said}: {hint}")
 
 
 def _phrase(status: int) -> str:
@@ -161,5 +170,10 @@ def _causes(why: BaseException) -> Iterator[BaseException]:
         cause = queue.pop()
         if isinstance(cause, BaseException) and cause not in chain:
             chain.append(cause)
-            queue += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+            queue += [
+                cause.__cause__,
+                cause.__context__,
+                getattr(cause, "reason", None),
+                *cause.args,
+            ]
     return reversed(chain)

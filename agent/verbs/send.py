@@ -131,7 +131,7 @@ def export(app: App, args: argparse.Namespace) -> int:
         be_silent(app, situation.decision)
         app.say("silent: nothing waits")
         return DONE
-    with _export_file(app, args.file) as file:
+    with _export_file(args.file) as file:
         act_as_owner(situation.state)
         seqs = []
         if situation.state.exists():
@@ -248,7 +248,7 @@ def _no_constant(name: str) -> object:
 
 
 @contextlib.contextmanager
-def _export_file(app: App, name: str) -> Iterator[BinaryIO]:
+def _export_file(name: str) -> Iterator[BinaryIO]:
     """The file that is written to, opened as the caller; one that exists is left alone."""
     if name == "-":
         yield sys.stdout.buffer
