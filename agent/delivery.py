@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.outbox import REJECTED, SENT
-from agent.transport import MAX_RETRY_AFTER, Delivered, Outcome, Rejected
+from agent.outbox import REJECTED, SENT, due_in
+from agent.transport import Delivered, Outcome, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.outbox import Outbox, Trouble
+    from agent.outbox import Outbox
 
 MAX_EVENTS = 100
 MAX_BATCH_BYTES = 450 * 1024
@@ -135,12 +135,6 @@ class Drain:
 def backoff(failures: int, chance: float) -> float:
     """Full jitter: anything from nothing to a span that doubles with every failure, an hour at most."""
     return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
-
-
-def due_in(trouble: Trouble | None, now: float) -> float:
-    """Seconds until the next try is due; a wait beyond any that was ever asked for is a clock set back."""
-    wait = trouble.next_try - now if trouble else 0.0
-    return wait if 0 < wait <= MAX_RETRY_AFTER else 0.0
 
 
 def _batch(rows: list[Row]) -> list[Row]:

@@ -36,6 +36,9 @@ MAX_WAITING_BYTES = 10 * 1024 * 1024
 MAX_SETTLED = 10_000
 MAX_SETTLED_BYTES = 10 * 1024 * 1024
 KEEP_SECONDS = 90 * 86400
+LONGEST_WAIT = 86400.0
+"""The longest wait for a next try that a receiver may ask for; more is taken for a mistake."""
+
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
 DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
@@ -73,6 +76,12 @@ class Trouble:
     since: str
 
 
+def due_in(trouble: Trouble | None, now: float) -> float:
+    """Seconds until the next try is due; a wait beyond any that was ever noted is a clock set back."""
+    wait = trouble.next_try - now if trouble else 0.0
+    return wait if 0 < wait <= LONGEST_WAIT else 0.0
+
+
 class Reader:
     """Answers questions about the outbox; opened by `reading`, or as part of an Outbox."""
 
@@ -81,6 +90,11 @@ class Reader:
 
     def count(self, state: str) -> int:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
+
+    def count_for(self, endpoint: str) -> int:
+        """How many wait for this endpoint, or for the first that is set."""
+        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND coalesce(endpoint, ?1) = ?1"
+        return self._number(query, endpoint)
 
     def waiting_elsewhere(self, endpoint: str) -> int:
         """How many wait for an endpoint other than this one."""

@@ -17,6 +17,7 @@ import urllib3
 from agent import __version__
 from agent.bounded import TookTooLong, within
 from agent.events import dumps, iso
+from agent.outbox import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS
-MAX_RETRY_AFTER = 86400.0
-"""A receiver may ask for this much patience; what is more is taken for a mistake."""
-
 SHORT_BODY = 4096
 """An answer up to this size is read, so that the connection can serve the next batch."""
 
@@ -136,12 +134,12 @@ def _seconds(retry_after: str | None, now: float) -> float | None:
     """Retry-After as seconds from now, given as a number or as a date; None for neither."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text), MAX_RETRY_AFTER)
+        return min(float(text), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return min(max(at - now, 0.0), MAX_RETRY_AFTER)
+    return min(max(at - now, 0.0), LONGEST_WAIT)
 
 
 def _words(why: BaseException) -> str:

@@ -8,14 +8,15 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent import events
 from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
 from agent.files import replace
 from agent.locks import held
-from agent.outbox import EXPORTED, WAITING, Outbox
+from agent.outbox import EXPORTED, WAITING, Outbox, due_in
+from agent.report import Report, write
 from agent.settings import write_key
 from agent.state import act_as_owner
 
@@ -31,8 +32,8 @@ EXPORT_PAGE = 500
 
 
 @dataclass
-class Report:
-    """What a child tells the daemon, as one line of JSON on stdout."""
+class Outcome:
+    """What a verb learned on its way, for the report and the exit code."""
 
     alive: bool | None = None
     recorded: bool = False
@@ -41,63 +42,43 @@ class Report:
     last_error: str | None = None
     last_beat: str | None = None
 
-    def line(self, app: App, decision: Decision) -> str:
-        settings = app.situation.settings
-        return json.dumps(
-            {
-                "sending": decision.sending,
-                "rule": decision.rule,
-                "source": decision.source,
-                "alive": self.alive,
-                "recorded": self.recorded,
-                "waiting": self.waiting,
-                "retryIn": self.retry_in,
-                "lastError": self.last_error,
-                "lastBeat": self.last_beat,
-                "interval": settings.interval,
-                "firstDelay": settings.first_delay,
-                "jitter": settings.jitter,
-                "health": settings.health,
-                "files": app.situation.stamps(),
-            }
-        )
-
 
 def beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
-    decision, report = situation.standing_decision, Report()
+    decision, outcome = situation.standing_decision, Outcome()
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
         from agent.health import alive
 
-        report.alive = alive(settings.health)
+        outcome.alive = alive(settings.health)
         act_as_owner(situation.state)
         with _outbox(app) as outbox:
-            if report.alive:
+            if outcome.alive:
                 _remember_files(app)
-                report.recorded = _record_beat(app, outbox, args.slot)
-            _deliver(app, outbox, key, report, budget=BEAT_BUDGET, patient=False)
+                _record_beat(app, outbox, args.slot)
+                outcome.recorded = True
+            _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET, patient=False)
     else:
         be_silent(app, decision)
-    _tell(app, decision, report, args)
+    _tell(app, decision, outcome, args)
     return DONE
 
 
 def flush(app: App, args: argparse.Namespace) -> int:
     """Deliver what waits."""
     situation = app.situation
-    decision, report = situation.standing_decision, Report()
+    decision, outcome = situation.standing_decision, Outcome()
     if decision.sending:
         key = write_key(situation.settings)
         act_as_owner(situation.state)
         if situation.state.exists():
             with _outbox(app) as outbox:
-                _deliver(app, outbox, key, report, budget=args.budget, patient=not args.report)
+                _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
         be_silent(app, decision)
-    _tell(app, decision, report, args)
-    return COULD_NOT if report.last_error else DONE
+    _tell(app, decision, outcome, args)
+    return DONE if outcome.retry_in is None else COULD_NOT
 
 
 def track(app: App, args: argparse.Namespace) -> int:
@@ -172,7 +153,8 @@ def _remember_files(app: App) -> None:
             os.unlink(seen)
 
 
-def _record_beat(app: App, outbox: Outbox, slot: int | None) -> bool:
+def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
+    """Keep a heartbeat; for a slot that has one already, this is done."""
     instance, now = app.ensure_instance(), app.now()
     event = events.build(
         events.ACTIVE,
@@ -181,23 +163,24 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> bool:
         message_id=events.uuid7(now),
         timestamp=now,
     )
-    return outbox.record(event, app.situation.settings.endpoint, slot=slot)
+    outbox.record(event, app.situation.settings.endpoint, slot=slot)
 
 
-def _deliver(app: App, outbox: Outbox, key: str, report: Report, *, budget: float, patient: bool) -> None:
+def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: float, patient: bool) -> None:
     """One sender at a time; a second waits for the first within its budget."""
-    endpoint = app.situation.settings.endpoint
-    if endpoint and outbox.count(WAITING):
-        until = time.monotonic() + budget
+    endpoint, until = app.situation.settings.endpoint, time.monotonic() + budget
+    if budget > 0 and endpoint and outbox.count(WAITING):
         with held(app.situation.state.sender, budget) as alone:
             if alone:
                 result = _drain(app, outbox, key, until - time.monotonic(), patient=patient)
-                report.last_error, report.retry_in = result.waiting, result.retry_in
+                outcome.last_error = result.waiting
                 for message in result.messages:
                     app.say(message)
             else:
-                report.last_error = "another flush is at work"
-    report.waiting, report.last_beat = outbox.count(WAITING), outbox.last_beat()
+                outcome.last_error = "another flush is at work"
+    outcome.waiting, outcome.last_beat = outbox.count(WAITING), outbox.last_beat()
+    if endpoint and outbox.count_for(endpoint):
+        outcome.retry_in = due_in(outbox.trouble(endpoint), app.now())
 
 
 def _drain(app: App, outbox: Outbox, key: str, budget: float, *, patient: bool) -> Result:
@@ -217,12 +200,29 @@ def _drain(app: App, outbox: Outbox, key: str, budget: float, *, patient: bool) 
         ).run()
 
 
-def _tell(app: App, decision: Decision, report: Report, args: argparse.Namespace) -> None:
+def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
     if args.report:
-        print(report.line(app, decision), file=app.out)
-    elif report.last_error and args.verb == "flush":
-        when = "" if report.retry_in is None else f"; next try in {report.retry_in:.0f} s"
-        app.say(f"{report.waiting} events wait: {report.last_error}{when}")
+        print(_report(app, decision, outcome), file=app.out)
+    elif outcome.retry_in is not None and args.verb == "flush":
+        why = outcome.last_error or "there was no time to send"
+        app.say(f"{outcome.waiting} events wait: {why}; next try in {outcome.retry_in:.0f} s")
+
+
+def _report(app: App, decision: Decision, outcome: Outcome) -> str:
+    settings = app.situation.settings
+    return write(
+        Report(
+            sending=decision.sending,
+            rule=decision.rule,
+            source=decision.source,
+            interval=settings.interval,
+            first_delay=settings.first_delay,
+            jitter=settings.jitter,
+            state_dir=settings.state_dir,
+            files=app.situation.stamps(),
+            **asdict(outcome),
+        )
+    )
 
 
 def _property(text: str) -> tuple[str, events.Scalar]:

@@ -1,0 +1,79 @@
+"""What the daemon's child tells it: one line of JSON on stdout.
+
+The daemon starts three kinds of children, and each prints exactly one such line:
+
+    flush --report --budget 0    look: decide, erase what waits if silent, take in finished runs,
+                                 and send nothing; at start, on SIGHUP, after an edit
+    flush --report               deliver what waits; when `retryIn` has passed
+    beat --report --slot N       record slot N once if alive and allowed, then deliver; when due
+
+    {"sending": bool, "rule": text, "source": text|null,        the decision
+     "alive": bool|null,                                       null: not asked
+     "recorded": bool,                                         slot N is on disk, now or before
+     "waiting": number, "retryIn": seconds|null,               null: nothing to try again
+     "lastBeat": ISO time|null, "lastError": text|null,
+     "interval": s, "firstDelay": s, "jitter": s,
+     "stateDir": path,
+     "files": [[path, device, inode, size, mtime_ns] or [path, null], ...]}
+
+`files` are all places where a docker.env was looked for. The daemon compares them with what it
+sees, to notice an edit without reading the file. A setting that does not parse is one line on
+stderr and exit 2, and no report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+Seen = list[object]
+"""A file as it was: [path, device, inode, size, mtime_ns], or [path, None] if there was none."""
+
+
+class Report(NamedTuple):
+    """The line, parsed."""
+
+    sending: bool
+    rule: str
+    source: str | None
+    alive: bool | None
+    recorded: bool
+    waiting: int
+    retry_in: float | None
+    last_beat: str | None
+    last_error: str | None
+    interval: float
+    first_delay: float
+    jitter: float
+    state_dir: str
+    files: list[Seen]
+
+
+def see(path: str) -> Seen:
+    """`path` as it is now; what cannot be looked at is as good as absent."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return [path, None]
+    return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+
+
+def write(report: Report) -> str:
+    """The line, without its end."""
+    data = report._asdict()
+    return json.dumps({_camel(key): value for key, value in data.items()})
+
+
+def parse(line: bytes) -> Report | None:
+    """The report in `line`, or None if it is not one."""
+    try:
+        data = json.loads(line)
+        return Report(**{key: data[_camel(key)] for key in Report._fields})
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _camel(key: str) -> str:
+    head, *rest = key.split("_")
+    return head + "".join(word.capitalize() for word in rest)
