@@ -69,6 +69,8 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
         for other in environment.others():
             inside = prepare(progress, other, "test")
             suite.whole(f"unit tests on {other.version}", inside, UNIT)
+    if coverage:
+        suite.forget_coverage(python)
     suite.whole("tests", python, [], coverage=coverage)
     if coverage:
         suite.report_coverage(python, enforce=suite.everything)

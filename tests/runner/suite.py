@@ -25,6 +25,9 @@ class Suite:
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
+    def forget_coverage(self, python: str) -> None:
+        self.progress.quietly("coverage from nothing", [python, "-m", "coverage", "erase"])
+
     def whole(
         self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False
     ) -> None:
@@ -36,6 +39,8 @@ class Suite:
 
     def chosen(self, python: str, arguments: Sequence[str], *, coverage: bool) -> None:
         """Run what was asked for, in one process."""
+        if coverage:
+            self.forget_coverage(python)
         self._session("tests", python, arguments, coverage=coverage, fine=(0,))
         if coverage:
             self.report_coverage(python, enforce=False)
