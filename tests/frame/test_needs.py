@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import parts
+from tests import environ, parts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +34,11 @@ BY_HAND = """
 def test_skipped_by_hand():
     pytest.skip("feeling lazy")
 """
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(environ.COVERAGE, raising=False)
 
 
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
