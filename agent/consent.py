@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FLAGS = frozenset({"DO_NOT_TRACK", "DISABLE_TELEMETRY"})
 MEANS_ON = frozenset({"", "0", "false", "no", "off"})
 """The only values of a flag that do not silence, in any case, spaces around them ignored."""
+SPACES = " \t\r\n\v\f"
+"""What is ignored around a value; a no-break space, which merely looks like one, is doubt."""
 
 
 class Decision:
@@ -56,7 +58,7 @@ def is_flag(name: str) -> bool:
 
 def silences(value: str) -> bool:
     """Whether a flag of this value means off. Anything that is not plainly "no" does."""
-    return value.strip().lower() not in MEANS_ON
+    return value.strip(SPACES).lower() not in MEANS_ON
 
 
 def in_environment(environ: Mapping[str, str]) -> Decision | None:

@@ -90,7 +90,7 @@ def _last_line(text: str, line: str) -> str:
     """The line as it is to be added, with the file's own line ends."""
     ends = re.search(r"\r\n|\n|\r", text)
     end = ends[0] if ends else "\n"
-    begun = bool(text.strip(BOM)) and not text.endswith(("\n", "\r"))
+    begun = bool(text.removeprefix(BOM)) and not text.endswith(("\n", "\r"))
     return (end if begun else "") + line + end
 
 

@@ -53,13 +53,13 @@ def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "
     """Every place where a docker.env may be; settings come from the first that exists."""
     places = []
     if environ.get("ROLLCALL_ENV_FILE"):
-        places.append(os.path.join(cwd, environ["ROLLCALL_ENV_FILE"]))
-    places.append(os.path.join(cwd, "docker.env"))
+        places.append(environ["ROLLCALL_ENV_FILE"])
+    places.append("docker.env")
     if environ.get("CREDENTIALS_DIRECTORY"):
         places.append(os.path.join(environ["CREDENTIALS_DIRECTORY"], "docker.env"))
     places.append(system_file(name, root))
     places.append(user_file(environ, name))
-    return list(dict.fromkeys(os.path.normpath(place) for place in places))
+    return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
 
 
 def system_file(name: str, root: str = "/") -> str:
@@ -74,8 +74,9 @@ def user_file(environ: Mapping[str, str], name: str) -> str:
 
 
 def home(environ: Mapping[str, str]) -> str:
-    """The caller's home directory."""
-    return environ.get("HOME") or os.path.expanduser("~")
+    """The caller's home directory; `/` for one who has none, as a container's made-up user may."""
+    known = environ.get("HOME") or os.path.expanduser("~")
+    return known if os.path.isabs(known) else "/"
 
 
 def read_all(
@@ -159,7 +160,7 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
 
     for binding in parse_stream(StringIO(text, newline="")):
         line = _first_line(binding.original.string, binding.original.line)
-        if binding.error or _swallows_a_flag(binding.original.string):
+        if binding.error or _garbles_a_flag(binding.key) or _swallows_a_flag(binding.original.string):
             file.fault = file.fault or ("unparsable", line)
         elif binding.key is None:
             continue
@@ -178,6 +179,12 @@ def _first_line(text: str, line: int) -> int:
     """The line of a binding's first word; the parser counts blank lines before it as its own."""
     blank = text[: len(text) - len(text.lstrip())]
     return line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+
+
+def _garbles_a_flag(key: str | None) -> bool:
+    """Whether this was meant for a flag and is no variable's name, such as `DO_NOT_TRACK+=1`."""
+    name = (key or "").strip("\"'")
+    return _speaks_of_a_flag(name) and not (name.isascii() and name.isidentifier())
 
 
 def _swallows_a_flag(text: str) -> bool:

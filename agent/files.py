@@ -1,18 +1,43 @@
-"""Writing a file so that a reader sees the old one or the new one, never half of it."""
+"""Small files: read without waiting, written so that a reader never sees half of one.
+
+Part of the boot path of `wrap`: imports stay few and cheap.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+
+
+def read_small(path: str, at_most: int) -> bytes:
+    """All of a regular file; ValueError for anything else, or for more than `at_most` bytes.
+
+    Nothing that blocks, or never ends, is read: a FIFO planted there must not hang us.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError(path)
+        data = b""
+        while chunk := os.read(handle, at_most + 1 - len(data)):
+            data += chunk
+    finally:
+        os.close(handle)
+    if len(data) > at_most:
+        raise ValueError(path)
+    return data
 
 
 def replace(path: str, data: bytes, *, mode: int = 0o600, like: os.stat_result | None = None) -> None:
     """Put `data` at `path`, durably and at once. `like` gives mode and owner where one is replaced."""
     temporary = f"{path}.{os.getpid()}.new"
+    if os.path.lexists(temporary):
+        os.unlink(temporary)  # left by a kill; in a container the next process has that pid too
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
-            if like is not None and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(handle, like.st_uid, like.st_gid)
+            if like is not None:
+                _own(handle, like)
             os.fchmod(handle, mode if like is None else like.st_mode & 0o7777)
             with open(handle, "wb", closefd=False) as file:
                 file.write(data)
@@ -24,6 +49,12 @@ def replace(path: str, data: bytes, *, mode: int = 0o600, like: os.stat_result |
         os.unlink(temporary)
         raise
     sync_directory(os.path.dirname(path) or ".")
+
+
+def _own(handle: int, like: os.stat_result) -> None:
+    mine = os.fstat(handle)
+    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+        os.fchown(handle, like.st_uid, like.st_gid)
 
 
 def sync_directory(path: str) -> None:
