@@ -7,9 +7,12 @@ import sys
 
 def main() -> int:
     """Go the light way for wrap and daemon, the ordinary one for all else."""
-    from agent.cli import run
+    try:
+        from agent.cli import main as verb
 
-    return run(sys.argv[1:])
+        return verb(sys.argv[1:])
+    except KeyboardInterrupt:  # before there is anything that could be interrupted
+        return 130
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -10,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
 from agent import events, facts, identity
-from agent.situation import Situation, look
+from agent.situation import Situation, look, working_directory
+from agent.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +34,7 @@ class App:
     """The caller's surroundings and the clock."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    cwd: str = field(default_factory=os.getcwd)
+    cwd: str = field(default_factory=working_directory)
     uid: int = field(default_factory=os.geteuid)
     root: str = "/"
     now: Callable[[], float] = time.time
@@ -59,5 +61,6 @@ class App:
         return identity.ensure(self.situation.state, facts.machine_id(self.environ, self.root))
 
     def say(self, text: str) -> None:
-        """A word to the person, beside the data."""
-        print(f"rollcall: {text}", file=self.err)
+        """A word to the person, beside the data. One that cannot be said stops nothing."""
+        with contextlib.suppress(OSError):
+            print(f"rollcall: {plain(text)}", file=self.err)

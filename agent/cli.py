@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import __version__
+from agent import __version__, streams
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.envedit import EditError
 from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
 from agent.verbs import choose, look, send
+from agent.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
     Verb = Callable[[App, argparse.Namespace], int]
 
 INTERRUPTED = 130
+MOST = 2**62
+"""The largest number that is told from a larger one; SQLite's own end a little above."""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(WRONG_USE, f"{self.prog}: {plain(message)}; see {self.prog} --help\n")
 
 
 def parser() -> Parser:
@@ -101,7 +105,7 @@ def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, Verb, st
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
+    return min(int(text[:19]), MOST)
 
 
 def _duration(text: str) -> float:
@@ -115,6 +119,15 @@ def _settings_help() -> str:
     rows = [f"  {setting.name:<26} {setting.meaning} ({setting.default or 'empty'})" for setting in SETTINGS]
     flags = "  *_DISABLE_TELEMETRY, DISABLE_TELEMETRY, DO_NOT_TRACK: anything but 0, false, no, off silences"
     return "\n".join(["settings, from the environment or docker.env:", *rows, flags])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one verb as a process of its own."""
+    streams.prepare()
+    try:
+        return run(argv)
+    finally:
+        streams.release()
 
 
 def run(argv: Sequence[str], app: App | None = None) -> int:
@@ -140,8 +153,13 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
 
 
 def _fail(why: object, code: int) -> int:
-    if isinstance(why, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return code
-    print(f"rollcall: {why}", file=sys.stderr)
+    if not isinstance(why, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            print(f"rollcall: {plain(_words(why))}", file=sys.stderr)
     return code
+
+
+def _words(why: object) -> str:
+    if isinstance(why, OSError) and why.strerror:
+        return f"{why.filename}: {why.strerror}" if why.filename else why.strerror
+    return str(why)

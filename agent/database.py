@@ -9,16 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from agent.locks import held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agent.state import StateDir
 
@@ -102,12 +103,12 @@ def warn(text: str) -> None:
     print(f"rollcall: {text}", file=sys.stderr)
 
 
-def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
     """Run a statement, waiting for other processes in small uneven steps so that none starves."""
     until = time.monotonic() + LOCK_WAIT
     while True:
         try:
-            return db.execute(statement)
+            return db.execute(statement, values)
         except sqlite3.OperationalError as why:
             if "locked" not in str(why) or time.monotonic() > until:
                 raise
@@ -115,22 +116,24 @@ def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
 
 
 def _there(path: str) -> bool:
-    """Whether the file exists; an error if that cannot be told."""
+    """Whether the file exists; an error if that cannot be told, or if it is no file at all."""
     try:
-        os.stat(path)
+        found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    if not stat.S_ISREG(found.st_mode):
+        raise OutboxError(f"{path} is not a file; move it away")
     return True
 
 
 def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
-    uri = f"file:{quote(path)}?mode={mode}"
+    uri = f"file://{quote(os.fsencode(path))}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
 
 
 def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
     """A connection to a database that is ours, of our version and not torn; else Unsound."""
-    if not os.path.lexists(path):
+    if not _there(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     db = _open(path, "rw")
     try:
@@ -172,6 +175,29 @@ def _create(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
     patiently(db, "COMMIT")
+
+
+def which_file(path: str) -> tuple[int, int] | None:
+    """What tells the file of that name from one that replaced it; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def between_transactions(state: StateDir) -> Iterator[None]:
+    """For who deletes the database: while no other process is in the middle of a change."""
+    with plainly(), ExitStack() as stack:
+        if _there(state.outbox):
+            db = stack.enter_context(closing(_open(state.outbox, "rw")))
+            try:
+                patiently(db, "BEGIN EXCLUSIVE")
+            except sqlite3.DatabaseError as why:
+                if type(why) is not sqlite3.DatabaseError:
+                    raise
+        yield
 
 
 def open_for_reading(path: str) -> sqlite3.Connection | None:

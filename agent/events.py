@@ -84,7 +84,7 @@ SCRIPT = Property(
     "script",
     "base name of the script that failed, never its folder",
     "install.sh",
-    r"[^/\0-\x1f\x7f]{1,64}",
+    r"[^/\0-\x1f\x7f\ud800-\udfff]{1,64}",
     required=False,
 )
 LINE = Property("line", "the line that failed", 17, required=False)

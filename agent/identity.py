@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.files import replace
+from agent.files import read_small, replace
 from agent.locks import held
 
 if TYPE_CHECKING:
@@ -40,10 +40,9 @@ class Identity:
 def read(state: StateDir) -> Identity | None:
     """The id that is there, or None if there is none that can be read."""
     try:
-        with open(state.id, "rb") as file:
-            data = json.loads(file.read(MAX_BYTES))
+        data = json.loads(read_small(state.id, MAX_BYTES))
         instance, machine = str(uuid.UUID(data["instanceId"])), data["machine"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return Identity(instance, machine if isinstance(machine, str) else None)
 

@@ -9,6 +9,7 @@ import os
 import stat
 
 from agent import __version__
+from agent.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,15 +77,22 @@ def _host_port(authority: str) -> bool:
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         host, port = authority, "443"
-    bracketed = host.startswith("[") and host.endswith("]")
+    bracketed = host.startswith("[") and host.endswith("]") and ":" in host
+    bracketed = bracketed and not set(host[1:-1]) - set("0123456789abcdefABCDEF:.")
     number = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
-    return bool(host) and number and (bracketed or ":" not in host)
+    return bool(host) and number and (bracketed or not set(host) & set(":[]"))
 
 
 def _key(value: str) -> str:
     if not value.isascii() or not value.isprintable() or set(value) & {" ", ":"}:
         raise ValueError
     return value
+
+
+def _a_key(value: str) -> str:
+    if not value:
+        raise ValueError
+    return _key(value)
 
 
 def duration(value: str) -> float:
@@ -220,7 +228,7 @@ def load(environ: Mapping[str, str], files: list[EnvFile]) -> Settings:
         value, source = given.get(setting.name, (setting.default, "the default"))
         try:
             parsed = setting.parse(value)
-        except ValueError:
+        except (ValueError, OSError):  # OSError: a relative path, and the working directory is gone
             raise SettingError(setting.name, source, setting.accepted) from None
         setattr(settings, setting.name.removeprefix("ROLLCALL_").lower(), parsed)
     _check_key_file(settings)
@@ -245,11 +253,13 @@ def _check_key_file(settings: Settings) -> None:
     if not path or settings.write_key:
         return
     try:
-        os.stat(path)
+        found = stat.S_ISREG(os.stat(path).st_mode)
     except PermissionError:
         return
     except OSError:
-        raise _key_file_error(settings) from None
+        found = False
+    if not found:
+        raise _key_file_error(settings)
 
 
 def _key_file_error(settings: Settings, accepted: str | None = None) -> SettingError:
@@ -263,32 +273,18 @@ def write_key(settings: Settings) -> str:
     if settings.write_key or not settings.write_key_file:
         return settings.write_key
     try:
-        text = _short_file(settings.write_key_file)
-        return _key(text.strip())
+        return _a_key(read_small(settings.write_key_file, MAX_KEY_FILE).decode("ascii").strip())
     except (OSError, ValueError):
         accepted = "the path of a file with nothing but the key in it, readable to whoever sends"
         raise _key_file_error(settings, accepted) from None
 
 
-def _short_file(path: str) -> str:
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError(path)
-        data = os.read(handle, MAX_KEY_FILE + 1)
-    finally:
-        os.close(handle)
-    if len(data) > MAX_KEY_FILE:
-        raise ValueError(path)
-    return data.decode("ascii")
-
-
 def default_state_dir(environ: Mapping[str, str], *, name: str, uid: int, home: str, root: str = "/") -> str:
     """Where state is kept when no setting says so."""
     given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
+    if os.path.isabs(given):
         return given
     if uid == 0:
         return os.path.join(root, "var/lib", name)
-    base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local/state")
-    return os.path.join(base, name)
+    base = environ.get("XDG_STATE_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".local/state"), name)

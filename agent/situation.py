@@ -10,6 +10,7 @@ import sys
 
 from agent import envfile, settings
 from agent.consent import in_environment, in_files
+from agent.files import read_small
 from agent.state import StateDir
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from agent.envfile import EnvFile
     from agent.settings import Settings
 
-MAX_SEEN = 16 * 1024
+MAX_SEEN = 64 * 1024
 """How much of the list of files that were read before is looked at."""
 
 
@@ -114,6 +115,14 @@ def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> 
     return Situation(environ, cwd=cwd, uid=uid, name=product_name(sys.prefix), root=root)
 
 
+def working_directory() -> str:
+    """Where the caller stands. One that was deleted has a name below which nothing is found."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/proc/self/cwd"
+
+
 def product_name(prefix: str) -> str:
     """NAME: what everything of this installation is called. install.sh writes it into the environment."""
     try:
@@ -129,7 +138,7 @@ def product_name(prefix: str) -> str:
 def seen(state: StateDir) -> list[str]:
     """The docker.env files that the last beat read."""
     try:
-        with open(state.seen, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(MAX_SEEN).splitlines()
-    except OSError:
+        data = read_small(state.seen, MAX_SEEN)
+    except (OSError, ValueError):
         return []
+    return [os.fsdecode(path) for path in data.split(b"\0") if path]

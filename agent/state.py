@@ -36,7 +36,7 @@ class StateDir:
 
     @property
     def seen(self) -> str:
-        """The docker.env files that the last beat read, a path a line."""
+        """The docker.env files that the last beat read, with a NUL between them."""
         return os.path.join(self.path, "env-files")
 
     @property
@@ -63,14 +63,12 @@ class StateDir:
         """Every file that remembers anything, as far as it exists; the locks remember nothing."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        return [self.id, self.id + ".damaged", *databases, self.seen, self.due, *self.run_files()]
+        known = [self.id, self.id + ".damaged", *databases, self.seen, self.due]
+        return known + _below(self.path, ".new") + self.run_files()
 
     def run_files(self) -> list[str]:
         """The run files that are there."""
-        try:
-            return [os.path.join(self.runs, name) for name in sorted(os.listdir(self.runs))]
-        except OSError:
-            return []
+        return _below(self.runs)
 
     def make(self) -> None:
         """Make the directory, for its owner alone; one that exists is left as it is."""
@@ -78,6 +76,14 @@ class StateDir:
 
     def exists(self) -> bool:
         return os.path.isdir(self.path)
+
+
+def _below(path: str, ending: str = "") -> list[str]:
+    """What is in a directory, as far as its name ends so; nothing where there is none."""
+    try:
+        return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(ending)]
+    except OSError:
+        return []
 
 
 def owner(path: str) -> tuple[int, int] | None:
@@ -99,6 +105,9 @@ def act_as_owner(state: StateDir) -> None:
     if os.geteuid() != 0 or who is None or who[0] == 0:
         return
     uid, gid = who
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    try:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as why:
+        raise OSError(why.errno, f"this root may not act as the owner, uid {uid}", state.path) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent import envedit
 from agent.app import COULD_NOT, DONE, App, CouldNot
 from agent.consent import RULES
+from agent.database import between_transactions
 from agent.envfile import read
 from agent.locks import held
 from agent.outbox import Outbox
@@ -52,9 +53,10 @@ def enable(app: App, _args: argparse.Namespace) -> int:
     if path is not None and os.path.exists(path):
         _refuse_a_strangers(path, app)
         envedit.remove_flags(path)
-    with contextlib.suppress(OSError, SettingError):
-        os.unlink(app.situation.state.seen)
     decision = app.look_again().decision
+    with contextlib.suppress(OSError, SettingError):
+        act_as_owner(app.situation.state)
+        os.unlink(app.situation.state.seen)
     if not decision.sending:
         app.say(f"still silent: {RULES[decision.rule]} ({decision.source})")
         return COULD_NOT
@@ -99,8 +101,9 @@ def forget(app: App, _args: argparse.Namespace) -> int:
     with held(state.sender, SENDER_WAIT) as alone:
         if not alone:
             raise CouldNot("a flush is under way; try again in a minute")
-        for path in state.memory():
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        with between_transactions(state):
+            for path in state.memory():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
     app.say(f"id, queue and log in {state.path} are deleted; the next id has no tie to the last")
     return DONE

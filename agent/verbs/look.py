@@ -11,6 +11,7 @@ from agent.app import DONE, App, WrongUse
 from agent.consent import RULES
 from agent.outbox import DROPPED, REJECTED, WAITING, Entry, OutboxError, Reader, reading
 from agent.state import act_as_owner
+from agent.words import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +32,9 @@ COLORS = {
 
 def preview(app: App, args: argparse.Namespace) -> int:
     """Print the exact JSON of one event, or of one of each."""
-    found = identity.read(app.situation.state)
+    state = app.situation.state
+    act_as_owner(state)
+    found = identity.read(state)
     if found is None:
         app.say("this instance has no id yet; the one shown is a sample")
     origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
@@ -66,9 +69,9 @@ def log(app: App, args: argparse.Namespace) -> int:
         entries = [] if outbox is None else outbox.entries(args.n)
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)
-    if not entries:
+    if not entries and args.n != 0:
         app.say(f"nothing was ever recorded in {state.path}")
-    elif not args.json:
+    elif entries and not args.json:
         app.say("each event to the letter: rollcall log --json")
     return DONE
 
@@ -133,6 +136,7 @@ def status(app: App, args: argparse.Namespace) -> int:
         app.say(str(why))
     print(json.dumps(shown) if args.json else _status_text(shown, app, elsewhere), file=app.out)
     _mention_the_service(app)
+    _mention_what_only_silences(app)
     return DONE
 
 
@@ -153,7 +157,7 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
     why = RULES[str(shown["rule"])] + (f": {shown['source']}" if shown["source"] else "")
     rows = [
         ("product", f"{settings.product} {settings.product_version}"),
-        ("sending", f"{paint(sending, COLORS[sending], app)}, {why}"),
+        ("sending", f"{paint(sending, COLORS[sending], app)}, {plain(why)}"),
         ("usage events", "yes" if shown["usage"] else "no"),
         ("instance id", shown["instanceId"] or "none yet"),
         ("last beat", shown["lastBeat"] or "none yet"),
@@ -162,9 +166,9 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
-        ("last error", shown["lastError"] or "none"),
-        ("state", shown["stateDir"]),
-        ("docker.env", shown["envFile"] or "none"),
+        ("last error", plain(str(shown["lastError"] or "none"))),
+        ("state", plain(str(shown["stateDir"]))),
+        ("docker.env", plain(str(shown["envFile"] or "none"))),
     ]
     lines = [f"{name:<13} {value}" for name, value in rows]
     switch = "stop it: rollcall disable" if shown["sending"] else "turn it on: rollcall enable"
@@ -175,6 +179,16 @@ def _elsewhere(count: int) -> str:
     if not count:
         return ""
     return f", of which {count} for another endpoint (to let go of them: rollcall export FILE --settle)"
+
+
+def _mention_what_only_silences(app: App) -> None:
+    """Say so when a docker.env was found whose settings do not count."""
+    for file in app.situation.env_files:
+        if not file.trusted and file.fault != ("unreadable", None):
+            app.say(
+                f"the settings in {file.path} are not used: it is somebody else's, or others may"
+                " write to it (chmod go-w); it can silence and nothing more"
+            )
 
 
 def _mention_the_service(app: App) -> None:

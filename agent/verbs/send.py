@@ -143,11 +143,11 @@ def _outbox(app: App) -> Iterator[Outbox]:
 
 def _remember_files(app: App) -> None:
     """Note which docker.env files were read, so that one that goes missing is missed."""
-    paths = "\n".join(file.path for file in app.situation.env_files)
+    paths = b"\0".join(os.fsencode(file.path) for file in app.situation.env_files)
     seen = app.situation.state.seen
     if paths:
         app.situation.state.make()
-        replace(seen, paths.encode("utf-8", "surrogateescape"))
+        replace(seen, paths)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(seen)
