@@ -7,6 +7,7 @@ only after a yes, have names and scalars of the product's own choosing and are b
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -166,11 +168,20 @@ def build_usage(
         raise NotInCatalogue(f"{name!r} is Rollcall's own; a usage event needs another name")
     if not name.strip() or not name.isprintable():
         raise NotInCatalogue("a usage event needs a name of printable characters")
+    for key, value in properties.items():
+        if not _is_scalar(value):
+            raise NotInCatalogue(f"{plain(key)} is not a number, true, false, null or text")
     about = _about(origin)
     event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:
         raise NotInCatalogue(f"a usage event may have {MAX_EVENT_BYTES} bytes; this one has more")
     return event
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
 
 
 def dumps(event: Mapping[str, object]) -> str:
