@@ -18,7 +18,7 @@ from urllib.parse import quote
 from agent.locks import held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agent.state import StateDir
 
@@ -102,12 +102,14 @@ def warn(text: str) -> None:
     print(f"rollcall: {text}", file=sys.stderr)
 
 
-def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+def patiently(
+    db: sqlite3.Connection, statement: str, values: Sequence[object] = ()
+) -> sqlite3.Cursor:
     """Run a statement, waiting for other processes in small uneven steps so that none starves."""
     until = time.monotonic() + LOCK_WAIT
     while True:
         try:
-            return db.execute(statement)
+            return db.execute(statement, values)
         except sqlite3.OperationalError as why:
             if "locked" not in str(why) or time.monotonic() > until:
                 raise

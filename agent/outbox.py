@@ -108,13 +108,13 @@ class Reader:
     def last_beat(self) -> str | None:
         """When the last Instance Active was recorded."""
         query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
-        row = self._db.execute(query, (ACTIVE,)).fetchone()
+        row = self._ask(query, ACTIVE).fetchone()
         return None if row is None else str(row[0])
 
     def trouble(self, endpoint: str) -> Trouble | None:
         """The streak of failures at an endpoint, if one is on."""
         query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
-        row = self._db.execute(query, (endpoint,)).fetchone()
+        row = self._ask(query, endpoint).fetchone()
         return None if row is None else Trouble(*row)
 
     def entries(self, last: int | None = None) -> list[Entry]:
@@ -123,21 +123,24 @@ class Reader:
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
-        rows = self._db.execute(query, (-1 if last is None else last,))
+        rows = self._ask(query, -1 if last is None else last)
         return [Entry(*row) for row in rows]
 
     def waiting(self, endpoint: str, *, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text)."""
         query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND endpoint = ? ORDER BY seq LIMIT ?"
-        return self._db.execute(query, (endpoint, limit)).fetchall()
+        return self._ask(query, endpoint, limit).fetchall()
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""
         query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
-        return self._db.execute(query, (after, limit)).fetchall()
+        return self._ask(query, after, limit).fetchall()
 
     def _number(self, query: str, *values: object) -> int:
-        return int(self._db.execute(query, values).fetchone()[0])
+        return int(self._ask(query, *values).fetchone()[0])
+
+    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
+        return self._db.execute(query, values)
 
 
 class Outbox(Reader):
@@ -151,6 +154,11 @@ class Outbox(Reader):
 
     def close(self) -> None:
         self._db.close()
+
+    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
+        """Ask between the changes of other processes, which keep readers out while they commit."""
+        with plainly():
+            return patiently(self._db, query, values)
 
     def record(
         self,
