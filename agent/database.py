@@ -102,9 +102,7 @@ def warn(text: str) -> None:
     print(f"rollcall: {text}", file=sys.stderr)
 
 
-def patiently(
-    db: sqlite3.Connection, statement: str, values: Sequence[object] = ()
-) -> sqlite3.Cursor:
+def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
     """Run a statement, waiting for other processes in small uneven steps so that none starves."""
     until = time.monotonic() + LOCK_WAIT
     while True:
