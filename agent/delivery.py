@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from agent.outbox import REJECTED, SENT, due_in
-from agent.transport import Delivered, Outcome, Rejected
+from agent.transport import Delivered, Rejected, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from agent.outbox import Outbox
+    from agent.transport import Outcome
 
 MAX_EVENTS = 100
 MAX_BATCH_BYTES = 450 * 1024
 FIRST_BACKOFF = 10.0
 LONGEST_BACKOFF = 3600.0
+LEAST_SECONDS = 0.5
+"""With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
+
+CHANGED = "docker.env was changed meanwhile"
+TOO_SHORT = "the time given was too short"
 
 Row = tuple[int, str]
-Send = "Callable[[list[object], float], Outcome]"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,6 @@ class Result:
     """What a drain came to: `waiting` is why something still waits, None if nothing does."""
 
     waiting: str | None = None
-    retry_in: float | None = None
     messages: list[str] = field(default_factory=list)
 
 
@@ -41,7 +45,7 @@ class Drain:
         self,
         outbox: Outbox,
         endpoint: str,
-        send: Callable[[list[object], float], Outcome],
+        send: Callable[[list[str], float], Outcome],
         *,
         budget: float,
         patient: bool,
@@ -61,72 +65,76 @@ class Drain:
         self._sleep = sleep
         self._chance = chance
         self._end = monotonic() + budget
+        self._answered = False
+        self._rejected: list[str] = []
         self._messages: list[str] = []
 
     def run(self) -> Result:
         """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
         self._outbox.adopt(self._endpoint)
-        while batch := _batch(self._outbox.waiting(self._endpoint, limit=MAX_EVENTS)):
-            stopped = self._step(batch)
-            if stopped is not None:
-                return stopped
-        return Result(messages=self._messages)
+        waiting = None
+        while waiting is None and (batch := self._next_batch()):
+            waiting = self._wait() or self._deliver(batch)
+        if self._rejected:
+            self._messages.append(_rejections(self._rejected))
+        return Result(waiting, self._messages)
 
-    def _step(self, batch: list[Row]) -> Result | None:
-        """One batch; a Result if this was the last that can be done now."""
-        if not self._still_allowed():
-            return self._stop("docker.env was changed meanwhile")
+    def _next_batch(self) -> list[Row]:
+        return _fitting(self._outbox.waiting(self._endpoint, limit=MAX_EVENTS))
+
+    def _wait(self) -> str | None:
+        """Sleep until the next try is due; why not, if that is too far off."""
         trouble = self._outbox.trouble(self._endpoint)
         wait = due_in(trouble, self._now())
         if trouble is not None and wait > (self._left() if self._patient else 0):
-            return self._stop(trouble.error, wait)
+            return trouble.error
         if wait > 0:
             self._sleep(wait)
-        if self._left() <= 0:
-            return self._stop("the time given was too short")
-        return self._deliver(batch)
-
-    def _deliver(self, batch: list[Row]) -> Result | None:
-        """Send a batch, split until what offends stands alone."""
-        pending = [batch]
-        while pending:
-            part = pending.pop()
-            outcome = self._send([json.loads(text) for _, text in part], self._left())
-            if isinstance(outcome, Delivered):
-                self._settle(part, SENT)
-            elif isinstance(outcome, Rejected) and len(part) > 1:
-                middle = len(part) // 2
-                pending += [part[middle:], part[:middle]]
-            elif isinstance(outcome, Rejected):
-                self._settle(part, REJECTED)
-                self._messages.append(f"one event was rejected ({outcome.why}); rollcall log shows it")
-            else:
-                return self._failed(outcome.why, outcome.after)
-            if pending and self._left() <= 0:
-                return self._stop("the time given was too short")
         return None
 
-    def _settle(self, part: list[Row], state: str) -> None:
+    def _deliver(self, batch: list[Row]) -> str | None:
+        """Send a batch, split until what offends stands alone; why it could not all be, if so."""
+        pending = [batch]
+        while pending:
+            if not self._still_allowed():
+                return CHANGED
+            if self._left() < LEAST_SECONDS:
+                return TOO_SHORT
+            part = pending.pop()
+            outcome = self._send([text for _, text in part], self._left())
+            if isinstance(outcome, RetryLater):
+                return self._failed(outcome)
+            if isinstance(outcome, Rejected) and len(part) > 1:
+                middle = len(part) // 2
+                pending += [part[middle:], part[:middle]]
+            else:
+                self._settle(part, outcome)
+        return None
+
+    def _settle(self, part: list[Row], outcome: Delivered | Rejected) -> None:
+        self._answered = True
         trouble = self._outbox.trouble(self._endpoint)
         if trouble is not None:
             self._outbox.answered(self._endpoint)
             self._messages.append(
                 f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
             )
+        if isinstance(outcome, Rejected):
+            self._rejected.append(outcome.why)
+        state = REJECTED if isinstance(outcome, Rejected) else SENT
         self._outbox.settle([seq for seq, _ in part], state)
 
-    def _failed(self, why: str, after: float | None) -> Result | None:
+    def _failed(self, outcome: RetryLater) -> str | None:
         """Note the failure and when to try again; go on only if that is within the budget."""
+        if self._answered and self._left() <= 0:
+            return TOO_SHORT  # it answered a moment ago; what was cut short is no failure of its
         trouble = self._outbox.trouble(self._endpoint)
         failures = trouble.failures if trouble else 0
-        wait = backoff(failures, self._chance()) if after is None else after
-        self._outbox.failed(self._endpoint, why, self._now() + wait)
+        wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
+        self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
         if trouble is None:
-            self._messages.append(f"{self._endpoint} cannot be reached: {why}; events wait")
-        return None if self._patient and wait <= self._left() else self._stop(why, wait)
-
-    def _stop(self, why: str, retry_in: float | None = None) -> Result:
-        return Result(why, retry_in, self._messages)
+            self._messages.append(f"{self._endpoint} cannot be reached: {outcome.why}; events wait")
+        return None if self._patient and wait <= self._left() else outcome.why
 
     def _left(self) -> float:
         return self._end - self._monotonic()
@@ -137,15 +145,13 @@ def backoff(failures: int, chance: float) -> float:
     return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
 
 
-def _batch(rows: list[Row]) -> list[Row]:
-    """As many of the rows as fit into one request."""
-    return list(_fitting(rows))
+def _fitting(rows: list[Row]) -> list[Row]:
+    """As many of the rows as fit into one request, and one at least."""
+    ends = accumulate(len(text.encode()) + 1 for _, text in rows)
+    return rows[: max(1, sum(end <= MAX_BATCH_BYTES for end in ends))]
 
 
-def _fitting(rows: list[Row]) -> Iterator[Row]:
-    size = 0
-    for row in rows:
-        size += len(row[1].encode()) + 1
-        if size > MAX_BATCH_BYTES:
-            return
-        yield row
+def _rejections(whys: list[str]) -> str:
+    """One line, however many there were."""
+    events = "one event was" if len(whys) == 1 else f"{len(whys)} events were"
+    return f"{events} rejected ({', '.join(sorted(set(whys)))}); rollcall log shows them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from contextlib import suppress
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BOUND = 5.0
+UNIT_BOUND = 4.5
+"""Ends before BOUND does, so that no systemctl is left behind."""
+
 MAX_PIDFILE = 64
 
 
@@ -30,22 +34,37 @@ def alive(health: str) -> bool:
 
 def _unit(name: str) -> bool:
     command = ["systemctl", "is-active", "--quiet", "--", name]
+    null = subprocess.DEVNULL
     with suppress(OSError, subprocess.TimeoutExpired):
-        return subprocess.run(command, check=False, timeout=BOUND, stdin=subprocess.DEVNULL).returncode == 0
+        done = subprocess.run(command, check=False, timeout=UNIT_BOUND, stdin=null, stdout=null, stderr=null)
+        return done.returncode == 0
     return False
 
 
 def _pidfile(path: str) -> bool:
+    """The pid is the first line; what comes after it, as in PostgreSQL's, is not looked at."""
+    try:
+        with open(path, "rb") as file:
+            pid = int(file.readline(MAX_PIDFILE))
+    except (OSError, ValueError):
+        return False
+    return pid > 0 and _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process; one that may not be signalled, or even seen, is alive."""
     import psutil
 
     try:
-        with open(path, "rb") as file:
-            pid = int(file.read(MAX_PIDFILE))
-        return pid > 0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.AccessDenied:
-        return True
-    except (OSError, ValueError, OverflowError, psutil.Error):
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except (OSError, OverflowError):
         return False
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 def _process(name: str) -> bool:
@@ -67,12 +86,16 @@ def _tcp(address: str) -> bool:
 
 
 def _http(url: str) -> bool:
+    """Asked directly, as the product's neighbour: no proxy, no .netrc; a CA bundle counts."""
     import requests
 
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or True
     try:
-        with requests.get(url, timeout=BOUND, stream=True, allow_redirects=False) as answer:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(url, timeout=BOUND, stream=True, allow_redirects=False, verify=bundle)
             return answer.status_code < 400  # noqa: PLR2004 - HTTP's own number
-    except (requests.RequestException, ValueError):
+    except (OSError, ValueError):
         return False
 
 

@@ -7,8 +7,10 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 import requests
@@ -16,7 +18,7 @@ import urllib3
 
 from agent import __version__
 from agent.bounded import TookTooLong, within
-from agent.events import dumps, iso
+from agent.events import iso
 from agent.outbox import LONGEST_WAIT
 
 if TYPE_CHECKING:
@@ -64,9 +66,12 @@ class Transport:
         self._now = now
         self._session = self._connect()
 
-    def send(self, events: list[object], seconds: float) -> Outcome:
-        """Post the events as one batch; back within `seconds`, whatever the network does."""
-        body = dumps({"batch": events, "sentAt": iso(self._now())}).encode()
+    def send(self, events: list[str], seconds: float) -> Outcome:
+        """Post the events as one batch; back within `seconds`, whatever the network does.
+
+        Each is JSON already and goes out to the letter as it was stored and shown.
+        """
+        body = f'{{"batch":[{",".join(events)}],"sentAt":"{iso(self._now())}"}}'.encode()
         limit = min(seconds, ATTEMPT_SECONDS)
         judged: list[Outcome] = []
         why = ""
@@ -131,33 +136,50 @@ def _phrase(status: int) -> str:
 
 
 def _seconds(retry_after: str | None, now: float) -> float | None:
-    """Retry-After as seconds from now, given as a number or as a date; None for neither."""
+    """Retry-After as seconds from now, given as a number or as a date.
+
+    None for neither, and for a receiver that asks for no patience at all: it gets our own.
+    """
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text), LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(max(at - now, 0.0), LONGEST_WAIT)
+        wait = float(text)
+    else:
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+        wait = at.replace(tzinfo=at.tzinfo or timezone.utc).timestamp() - now
+    return min(wait, LONGEST_WAIT) if wait > 0 else None
 
 
 def _words(why: BaseException) -> str:
     """A network failure for a person, made from its kind and never from its text, which may hold the URL."""
+    who = "the proxy" if isinstance(why, requests.exceptions.ProxyError) else "the endpoint"
     for cause in _causes(why):
-        if isinstance(cause, socket.gaierror):
-            return "the endpoint's name could not be resolved"
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the endpoint's certificate is not trusted ({cause.verify_message})"
-        if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno in errno.errorcode:
-            return os.strerror(cause.errno)
-    if isinstance(why, requests.exceptions.ProxyError):
-        return "the proxy could not be used"
-    if isinstance(why, requests.exceptions.SSLError):
-        return "the TLS handshake failed"
+        if (words := _words_of(cause)) is not None:
+            return f"{who}: {words}"
     if isinstance(why, requests.exceptions.Timeout):
-        return "no answer in time"
-    return f"the connection failed ({type(why).__name__})"
+        return f"{who}: no answer in time"
+    if type(why) is OSError:
+        return "the CA bundle cannot be found; is REQUESTS_CA_BUNDLE right?"
+    return f"{who}: the connection failed ({type(why).__name__})"
+
+
+def _words_of(cause: BaseException) -> str | None:
+    """What one link in the chain of causes says, if it says anything."""
+    if isinstance(cause, socket.gaierror):
+        return "its name could not be resolved"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return f"the TLS handshake failed ({cause.reason})"
+    if isinstance(cause, RemoteDisconnected):
+        return "the connection was closed without an answer"
+    if isinstance(cause, HTTPException):
+        return "the answer is not HTTP"
+    if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno in errno.errorcode:
+        return os.strerror(cause.errno)
+    return None
 
 
 def _causes(why: BaseException) -> Iterator[BaseException]:

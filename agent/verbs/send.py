@@ -228,19 +228,19 @@ def _report(app: App, decision: Decision, outcome: Outcome) -> str:
 def _property(text: str) -> tuple[str, events.Scalar]:
     """`key=text` or `key:=json`, where json is a scalar."""
     key, equals, value = text.partition("=")
-    if not equals or not key.strip(":"):
-        raise WrongUse(f"-p {text!r} is not understood; it takes key=text or key:=json")
-    if not key.endswith(":"):
-        return key, value
+    scalar: events.Scalar | list[object] | dict[str, object] = value
     try:
-        scalar = json.loads(value, parse_constant=_no_constant)
-    except ValueError:
+        if key.endswith(":"):
+            scalar = json.loads(value, parse_constant=_no_constant)
+        json.dumps([key, scalar], ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         scalar = []
-    if isinstance(scalar, (dict, list)):
+    if isinstance(scalar, (dict, list)) or not equals or not key.strip(":"):
         raise WrongUse(
-            f"-p {text!r} is not understood; after := comes a number, true, false, null or text in quotes"
+            f"-p {text!r} is not understood; it takes key=text, "
+            "or key:= and a number, true, false, null or text in quotes"
         )
-    return key[:-1], scalar
+    return key.removesuffix(":"), scalar
 
 
 def _no_constant(name: str) -> object:
@@ -249,7 +249,10 @@ def _no_constant(name: str) -> object:
 
 @contextlib.contextmanager
 def _export_file(name: str) -> Iterator[BinaryIO]:
-    """The file that is written to, opened as the caller; one that exists is left alone."""
+    """The file that is written to, opened as the caller; one that exists is left alone.
+
+    One that could not be written whole is no export, and goes.
+    """
     if name == "-":
         yield sys.stdout.buffer
         return
@@ -257,8 +260,13 @@ def _export_file(name: str) -> Iterator[BinaryIO]:
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise CouldNot(f"{name} exists; choose another name") from None
-    with open(handle, "wb") as file:
-        yield file
+    try:
+        with open(handle, "wb") as file:
+            yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _export(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
