@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from agent.locks import held
+from agent.locks import held, pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,15 +104,25 @@ def warn(text: str) -> None:
 
 
 def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-    """Run a statement, waiting for other processes in small uneven steps so that none starves."""
-    until = time.monotonic() + LOCK_WAIT
+    """Run a statement, waiting for other processes."""
+    began = time.monotonic()
     while True:
         try:
             return db.execute(statement, values)
         except sqlite3.OperationalError as why:
-            if "locked" not in str(why) or time.monotonic() > until:
+            if "locked" not in str(why) or time.monotonic() - began > LOCK_WAIT:
                 raise
-            time.sleep((1 + os.urandom(1)[0]) / 100_000)
+            pause(began)
+
+
+def begin(db: sqlite3.Connection, state: StateDir) -> None:
+    """Begin a change, each process in its turn.
+
+    Only one of those who wait looks for the database to be free; so the one that just had it,
+    and is quickest to want it again, does not get it over and over while others starve.
+    """
+    with held(state.lock, LOCK_WAIT):
+        patiently(db, "BEGIN IMMEDIATE")
 
 
 def _there(path: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from agent.database import (
     OutboxError,
     Unsound,
+    begin,
     begin_anew,
     open_for_reading,
     open_for_writing,
@@ -291,7 +292,7 @@ class Outbox(Reader):
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with unsoundness():
-            patiently(self._db, "BEGIN IMMEDIATE")
+            begin(self._db, self._state)
             try:
                 self._check_the_file()
                 result = work(self._db)

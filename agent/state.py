@@ -46,7 +46,7 @@ class StateDir:
 
     @property
     def lock(self) -> str:
-        """Held while the id is made or a broken database is set aside."""
+        """Held while the id is made, a change of the outbox begins, or a broken one is set aside."""
         return os.path.join(self.path, "lock")
 
     @property
