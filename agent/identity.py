@@ -51,6 +51,7 @@ def ensure(state: StateDir, machine_id: str | None, *, new: Callable[[], uuid.UU
     """The instance id, made if there is none, and made anew on a copied disk or if it is damaged."""
     found = read(state)
     if found is None or _must_write(found, machine_id):
+        state.make()
         with held(state.lock, LOCK_WAIT):
             found = _settle(state, machine_id, new)
     return found.instance

@@ -170,9 +170,9 @@ def _words_of(cause: BaseException) -> str | None:
     if isinstance(cause, socket.gaierror):
         return "its name could not be resolved"
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message})"
+        return f"its certificate is not trusted ({getattr(cause, 'verify_message', None)})"
     if isinstance(cause, ssl.SSLError):
-        return f"the TLS handshake failed ({cause.reason})"
+        return f"the TLS handshake failed ({getattr(cause, 'reason', None)})"
     if isinstance(cause, RemoteDisconnected):
         return "the connection was closed without an answer"
     if isinstance(cause, HTTPException):

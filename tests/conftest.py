@@ -86,22 +86,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def reasons(reporter: pytest.TerminalReporter) -> Counter[str]:
     """Count the skips by their reason, wherever their workers ran."""
-    return Counter(
-        report.longrepr[2].removeprefix("Skipped: ") for report in reporter.getreports("skipped")
-    )
+    return Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reporter.getreports("skipped"))
 
 
-def write_tally(
-    config: pytest.Config, reporter: pytest.TerminalReporter, skips: Counter[str]
-) -> None:
+def write_tally(config: pytest.Config, reporter: pytest.TerminalReporter, skips: Counter[str]) -> None:
     if file := config.getoption("--tally"):
         count = {word: len(reporter.stats.get(word, ())) for word in ("passed", "failed", "error")}
         Path(file).write_text(json.dumps({"counts": count, "skips": skips}))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--tally"):  # tests/run lists them, over all its sessions
         return
     for line in parts.list_of_skips(reasons(terminalreporter)):

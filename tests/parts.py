@@ -28,9 +28,7 @@ def find(*names: str) -> str | None:
 
 def postgresql_bin() -> str | None:
     """Return the directory of the newest PostgreSQL server's programs."""
-    found = [
-        d for d in glob.glob("/usr/lib/postgresql/*/bin") if os.access(f"{d}/initdb", os.X_OK)
-    ]
+    found = [d for d in glob.glob("/usr/lib/postgresql/*/bin") if os.access(f"{d}/initdb", os.X_OK)]
     if found:
         return max(found, key=lambda d: float(d.split("/")[-2]))
     initdb = find("initdb")
@@ -182,9 +180,7 @@ def list_of_skips(skips: Mapping[str, int]) -> list[str]:
 
 def packages_to_install() -> list[str]:
     """Return Debian's packages for the parts that are missing."""
-    wanted = {
-        package for name, part in PARTS.items() if not here(name) for package in part.packages
-    }
+    wanted = {package for name, part in PARTS.items() if not here(name) for package in part.packages}
     return sorted(wanted)
 
 

@@ -7,9 +7,7 @@ import pytest
 from tests import environ
 
 
-def test_a_bare_environment_holds_nothing_of_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bare_environment_holds_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     monkeypatch.setenv(environ.COVERAGE, "x")
 
@@ -21,9 +19,7 @@ def test_a_bare_environment_holds_nothing_of_ours(
 
 def test_an_isolated_child_finds_the_agent(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-c", "import agent; print(agent.__doc__)"]
-    done = subprocess.run(
-        command, env=environ.bare(tmp_path), cwd=tmp_path, capture_output=True, check=True
-    )
+    done = subprocess.run(command, env=environ.bare(tmp_path), cwd=tmp_path, capture_output=True, check=True)
 
     assert b"Rollcall" in done.stdout
 

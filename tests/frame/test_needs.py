@@ -65,9 +65,7 @@ def test_a_missing_part_is_skipped_and_named_with_how_to_get_it(
     [(HARD, []), (BY_HAND, []), (HARD, ["-n", "1"])],
     ids=["a part", "by hand", "seen by a worker"],
 )
-def test_with_all_a_skip_is_a_failure(
-    pytester: pytest.Pytester, skip: str, workers: list[str]
-) -> None:
+def test_with_all_a_skip_is_a_failure(pytester: pytest.Pytester, skip: str, workers: list[str]) -> None:
     assert run(pytester, TESTS + skip, "--all", *workers).ret == pytest.ExitCode.TESTS_FAILED
 
 

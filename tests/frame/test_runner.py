@@ -79,14 +79,10 @@ def test_an_old_python_is_told_how_to_get_a_new_one(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert done.stderr == (
-        "tests/run: it needs Python 3.10 or newer: apt-get install python3 python3-venv\n"
-    )
+    assert done.stderr == ("tests/run: it needs Python 3.10 or newer: apt-get install python3 python3-venv\n")
 
 
-def test_a_shim_that_only_complains_is_no_python(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shim_that_only_complains_is_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = "{}.{}".format(*sys.version_info)
     shim = tmp_path / f"python{version}"
     shim.write_text("#!/bin/sh\necho 'not installed' >&2\nexit 127\n")

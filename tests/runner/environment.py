@@ -148,6 +148,4 @@ def run(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProc
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(
-            command, 1, stdout=f"error: no end within {INSTALL_SECONDS} s"
-        )
+        return subprocess.CompletedProcess(command, 1, stdout=f"error: no end within {INSTALL_SECONDS} s")

@@ -28,9 +28,7 @@ class Suite:
     def forget_coverage(self, python: str) -> None:
         self.progress.quietly("coverage from nothing", [python, "-m", "coverage", "erase"])
 
-    def whole(
-        self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False
-    ) -> None:
+    def whole(self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False) -> None:
         """Run all tests below the paths: first those that want the machine for themselves."""
         alone = ["-m", "serial"]
         beside = ["-m", "not serial", "-n", WORKERS, "--dist", "worksteal"]

@@ -1,0 +1,147 @@
+"""An instance of the agent in a temporary directory, its verbs run as processes of their own."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent import events
+from agent.facts import System
+from agent.outbox import Entry, Outbox, Trouble, reading
+from agent.state import StateDir
+from tests import environ
+
+KEY = "the-write-key-7f3a"
+ID = "11111111-2222-4333-8444-555555555555"
+LONGEST = 120.0
+
+
+@dataclass
+class Ended:
+    """A verb that ended: its code, what it printed, and how long it took."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+@dataclass
+class Instance:
+    """State, docker.env and environment of one instance."""
+
+    path: Path
+    endpoint: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
+    """All that was ever printed, for whoever looks for what must not be there."""
+
+    def __post_init__(self) -> None:
+        for name in ("home", "cwd"):
+            (self.path / name).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def state(self) -> StateDir:
+        return StateDir(str(self.path / "state"))
+
+    @property
+    def env_file(self) -> Path:
+        return self.path / "cwd" / "docker.env"
+
+    def surroundings(self) -> dict[str, str]:
+        settings = {
+            "ROLLCALL_STATE_DIR": self.state.path,
+            "ROLLCALL_ENDPOINT": self.endpoint,
+            "ROLLCALL_WRITE_KEY": KEY,
+        }
+        return environ.covered(self.path / "home", **{**settings, **self.environ})
+
+    def record(self, count: int, *, first: int = 0, start: float | None = None) -> list[str]:
+        """Record so many events; their messageIds."""
+        made = [event(first + number, start) for number in range(count)]
+        with contextlib.closing(Outbox(self.state)) as outbox:
+            outbox._db.execute("PRAGMA synchronous = OFF")  # a test's disk need not last
+            for one in made:
+                outbox.record(one, self.endpoint)
+        return [str(one["messageId"]) for one in made]
+
+    def command(self, *argv: str) -> list[str]:
+        return [sys.executable, "-I", "-m", "agent", *argv]
+
+    @contextlib.contextmanager
+    def started(self, *argv: str, prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+        """A verb under way; what still runs at the end is ended."""
+        child = subprocess.Popen(
+            [*prefix, *self.command(*argv)],
+            cwd=self.path / "cwd",
+            env=self.surroundings(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+            out, err = child.communicate()
+            self.printed += (out or "") + (err or "")
+
+    def run(self, *argv: str, prefix: tuple[str, ...] = ()) -> Ended:
+        """Run a verb to its end."""
+        began = time.monotonic()
+        with self.started(*argv, prefix=prefix) as child:
+            out, err = child.communicate(timeout=LONGEST)
+            self.printed += out + err
+        return Ended(child.returncode, out, err, time.monotonic() - began)
+
+    def entries(self) -> list[Entry]:
+        with reading(self.state) as outbox:
+            return outbox.entries() if outbox else []
+
+    def states(self) -> dict[str, str]:
+        """What became of each messageId."""
+        return {entry.message_id: entry.state for entry in self.entries()}
+
+    def waiting(self) -> list[str]:
+        return [one for one, state in self.states().items() if state == "waiting"]
+
+    def trouble(self) -> Trouble | None:
+        with reading(self.state) as outbox:
+            return outbox.trouble(self.endpoint) if outbox else None
+
+    def next_try(self) -> float:
+        """In how many seconds it may be tried again."""
+        trouble = self.trouble()
+        assert trouble is not None
+        return trouble.next_try - time.time()
+
+    def forgive(self) -> None:
+        """Make the next try due now, as time would."""
+        with contextlib.closing(Outbox(self.state)) as outbox:
+            if (trouble := outbox.trouble(self.endpoint)) is not None:
+                outbox.answered(self.endpoint)
+                outbox.failed(self.endpoint, trouble.error, time.time())
+
+    def status(self) -> Mapping[str, object]:
+        found: dict[str, object] = json.loads(self.run("status", "--json").out)
+        return found
+
+
+def event(number: int, start: float | None = None) -> dict[str, object]:
+    """One event like any other, told from the rest by its properties."""
+    at = (time.time() if start is None else start) + number
+    origin = events.Origin(ID, "acme", "1.0", System("debian", "12"))
+    return events.build_usage(
+        "Something Used",
+        {"number": number},
+        origin,
+        message_id=events.uuid7(at),
+        timestamp=at,
+    )
