@@ -34,17 +34,16 @@ def preview(app: App, args: argparse.Namespace) -> int:
     """Print the exact JSON of one event, or of one of each."""
     state = app.situation.state
     act_as_owner(state)
+    try:
+        kinds = [events.kind(args.event)] if args.event else events.CATALOGUE
+    except events.NotInCatalogue as why:
+        raise WrongUse(str(why)) from None
     found = identity.read(state)
     if found is None:
         app.say("this instance has no id yet; the one shown is a sample")
     origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
-    if args.event:
-        try:
-            shown: object = _sample(events.kind(args.event), origin, app)
-        except events.NotInCatalogue as why:
-            raise WrongUse(str(why)) from None
-    else:
-        shown = [_sample(kind, origin, app) for kind in events.CATALOGUE]
+    samples = [_sample(kind, origin, app) for kind in kinds]
+    shown = samples[0] if args.event else samples
     print(json.dumps(shown, indent=2), file=app.out)
     return DONE
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BEAT_BUDGET = 30.0
 EXPORT_PAGE = 500
+NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
+"""Stands for the id until all else about an event is known to be right."""
 
 
 @dataclass
@@ -86,20 +88,19 @@ def track(app: App, args: argparse.Namespace) -> int:
     properties = dict(_property(text) for text in args.properties)
     situation = app.situation
     allowed = situation.decision.sending and situation.settings.usage
-    if allowed:
-        act_as_owner(situation.state)
-    instance = app.ensure_instance() if allowed else ""
     try:
         event = events.build_usage(
             args.event,
             properties,
-            app.origin(instance),
+            app.origin(NO_INSTANCE),
             message_id=events.uuid7(app.now()),
             timestamp=app.now(),
         )
     except events.NotInCatalogue as why:
         raise WrongUse(str(why)) from None
     if allowed:
+        act_as_owner(situation.state)
+        event["anonymousId"] = app.ensure_instance()
         with _outbox(app) as outbox:
             outbox.record(event, situation.settings.endpoint)
     return DONE

@@ -102,12 +102,17 @@ class World:
         assert isinstance(app.err, io.StringIO)
         return Done(code, app.out.getvalue() + out.getvalue(), app.err.getvalue() + err.getvalue())
 
+    def real_environ(self, **more: str) -> dict[str, str]:
+        """For a process, whose root is the real one: the machine's own state must not be touched."""
+        places = {"ROLLCALL_STATE_DIR": str(self.path / "state")}
+        return environ.covered(self.path / "home", **{**places, **self.environ, **more})
+
     def process(self, *argv: str, **more: str) -> Done:
         """Run a verb in a process of its own, which sees the real root."""
         done = subprocess.run(
             [sys.executable, "-I", "-m", "agent", *argv],
             cwd=self.cwd,
-            env=environ.covered(self.path / "home", **{**self.environ, **more}),
+            env=self.real_environ(**more),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
