@@ -24,6 +24,12 @@ LONGEST_BACKOFF = 3600.0
 LEAST_SECONDS = 0.5
 """With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
 
+SETTLE_SECONDS = 0.25
+"""For so long, what was sent may stay unmarked, since to mark it durably takes the disk's time.
+
+A kill within it sends those batches again, under the same messageIds.
+"""
+
 CHANGED = "docker.env was changed meanwhile"
 TOO_SHORT = "the time given was too short"
 
@@ -65,6 +71,9 @@ class Drain:
         self._sleep = sleep
         self._chance = chance
         self._end = monotonic() + budget
+        self._sent: list[int] = []
+        self._last = 0
+        self._settle_at = monotonic() + SETTLE_SECONDS
         self._answered = False
         self._rejected: list[str] = []
         self._messages: list[str] = []
@@ -73,14 +82,18 @@ class Drain:
         """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
         self._outbox.adopt(self._endpoint)
         waiting = None
-        while waiting is None and (batch := self._next_batch()):
-            waiting = self._wait() or self._deliver(batch)
+        try:
+            while waiting is None and (batch := self._next_batch()):
+                waiting = self._wait() or self._deliver(batch)
+        finally:
+            self._mark_as_sent()
         if self._rejected:
             self._messages.append(_rejections(self._rejected))
         return Result(waiting, self._messages)
 
     def _next_batch(self) -> list[Row]:
-        return _fitting(self._outbox.waiting(self._endpoint, limit=MAX_EVENTS))
+        rows = self._outbox.waiting(self._endpoint, after=self._last, limit=MAX_EVENTS)
+        return _fitting(rows)
 
     def _wait(self) -> str | None:
         """Sleep until the next try is due; why not, if that is too far off."""
@@ -119,10 +132,21 @@ class Drain:
             self._messages.append(
                 f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
             )
+        seqs = [seq for seq, _ in part]
+        self._last = seqs[-1]
         if isinstance(outcome, Rejected):
             self._rejected.append(outcome.why)
-        state = REJECTED if isinstance(outcome, Rejected) else SENT
-        self._outbox.settle([seq for seq, _ in part], state)
+            self._outbox.settle(seqs, REJECTED)
+        else:
+            self._sent += seqs
+            if self._monotonic() >= self._settle_at:
+                self._mark_as_sent()
+
+    def _mark_as_sent(self) -> None:
+        if self._sent:
+            self._outbox.settle(self._sent, SENT)
+        self._sent = []
+        self._settle_at = self._monotonic() + SETTLE_SECONDS
 
     def _failed(self, outcome: RetryLater) -> str | None:
         """Note the failure and when to try again; go on only if that is within the budget."""

@@ -128,10 +128,13 @@ class Reader:
         rows = self._ask(query, -1 if last is None else last)
         return [Entry(*row) for row in rows]
 
-    def waiting(self, endpoint: str, *, limit: int) -> list[tuple[int, str]]:
-        """The oldest events that wait for an endpoint, as (seq, text)."""
-        query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND endpoint = ? ORDER BY seq LIMIT ?"
-        return self._ask(query, endpoint, limit).fetchall()
+    def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
+        """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
+        query = (
+            "SELECT seq, payload FROM event"
+            " WHERE state = 'waiting' AND endpoint = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        return self._ask(query, endpoint, after, limit).fetchall()
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""

@@ -145,3 +145,11 @@ def event(number: int, start: float | None = None) -> dict[str, object]:
         message_id=events.uuid7(at),
         timestamp=at,
     )
+
+
+def watched(path: Path) -> Iterator[Instance]:
+    """For a fixture: an instance that must never print its key or an event."""
+    one = Instance(path)
+    yield one
+    for secret in (KEY, "Something Used", "properties"):
+        assert secret not in one.printed

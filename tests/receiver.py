@@ -17,7 +17,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import responses
@@ -257,55 +257,3 @@ class _Server(socketserver.ThreadingTCPServer):
     def finish_request(self, request: object, client_address: object) -> None:
         assert isinstance(request, socket.socket)
         self._serve(request)
-
-
-@final
-class BlackHole:
-    """An address on loopback that never completes a handshake: its queue is full."""
-
-    def __enter__(self) -> "BlackHole":
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(0)
-        self.port: int = self._listener.getsockname()[1]
-        self._fillers: Sequence[socket.socket] = [socket.socket() for _ in range(4)]
-        for filler in self._fillers:
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self.port))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for one in (*self._fillers, self._listener):
-            one.close()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@final
-class Mute:
-    """Accepts connections and never reads a byte, its window so small that a body does not fit."""
-
-    def __enter__(self) -> "Mute":
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(16)
-        self.port: int = self._listener.getsockname()[1]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-def unused_port() -> int:
-    """A port that refuses: it was the kernel's choice a moment ago, and nobody listens on it."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port

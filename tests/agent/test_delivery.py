@@ -17,6 +17,7 @@ from agent.delivery import (
     LONGEST_BACKOFF,
     MAX_BATCH_BYTES,
     MAX_EVENTS,
+    SETTLE_SECONDS,
     TOO_SHORT,
     Drain,
     Result,
@@ -282,6 +283,34 @@ def test_a_split_that_runs_out_of_time_keeps_what_it_had_done(world: World) -> N
 
     assert world.drain(budget=2.2) == Result(TOO_SHORT)
     assert world.states() == ["sent", "sent", "waiting", "waiting"]
+
+
+def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: World) -> None:
+    world.record(4 * MAX_EVENTS)
+    marked: list[int] = []
+
+    def take(texts: list[str]) -> Outcome:
+        marked.append(world.states().count("sent"))
+        return Delivered()
+
+    world.then, world.takes = take, SETTLE_SECONDS * 0.6
+    world.drain()
+
+    assert marked == [0, 0, 200, 200]
+    assert set(world.states()) == {"sent"}
+
+
+def test_what_was_sent_is_marked_even_if_all_else_fails(world: World) -> None:
+    world.record(2 * MAX_EVENTS)
+
+    def fail(texts: list[str]) -> Outcome:
+        raise MemoryError
+
+    world.script, world.then = [Delivered()], fail
+    with pytest.raises(MemoryError):
+        world.drain()
+
+    assert world.states() == ["sent"] * 100 + ["waiting"] * 100
 
 
 def test_silence_is_asked_before_every_single_request(world: World) -> None:

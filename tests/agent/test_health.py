@@ -16,6 +16,7 @@ import trustme
 from agent import health
 from agent.health import BOUND, alive
 from tests import receiver as kit
+from tests.deadends import unused_port
 from tests.receiver import Receiver, answer
 from tests.wait import until
 
@@ -180,7 +181,7 @@ def test_a_page_is_asked_without_proxy_and_without_netrc(
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1\nlogin somebody\npassword secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{kit.unused_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
     with Receiver() as receiver:
         assert alive(receiver.endpoint)
 

@@ -17,7 +17,7 @@ from agent.locks import held
 from agent.outbox import Entry, Outbox, reading
 from agent.state import StateDir
 from agent.verbs import send
-from tests import receiver as kit
+from tests.deadends import unused_port
 from tests.instance import Instance, event
 from tests.receiver import Receiver, answer
 
@@ -90,7 +90,7 @@ def test_a_beat_is_recorded_and_delivered(place: Place) -> None:
 
 
 def test_a_beat_is_done_once_it_is_recorded_whatever_the_network_does(place: Place) -> None:
-    place.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{kit.unused_port()}"
+    place.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{unused_port()}"
 
     code, out, err = place.run("beat")
 
@@ -124,7 +124,7 @@ def test_no_beat_for_what_is_not_alive_but_what_waits_is_delivered(place: Place)
     place.run("beat")
     with Receiver() as receiver:
         place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
-        place.environ["ROLLCALL_HEALTH"] = f"tcp:127.0.0.1:{kit.unused_port()}"
+        place.environ["ROLLCALL_HEALTH"] = f"tcp:127.0.0.1:{unused_port()}"
         report = place.report("beat")
 
     assert (report["code"], report["alive"], report["recorded"]) == (0, False, False)
