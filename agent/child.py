@@ -1,0 +1,127 @@
+"""Signals and children of the daemon: one wait for both, so that either wakes it at once.
+
+All signals of interest are blocked and taken with sigtimedwait: nothing interrupts the daemon in
+the middle of anything, nothing is missed between two looks, and as PID 1 of a container it is
+not deaf as processes without handlers are there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LINE_LIMIT = 65536
+"""What a pipe holds. A child that says more waits for a reader in vain, and is ended."""
+
+TAKEN = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+
+
+class Leave(BaseException):
+    """The daemon is to end, with this exit code. No job may keep it from the top."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Ended(NamedTuple):
+    """How a child ended: exit code (None if it was killed at its deadline), and what it said."""
+
+    code: int | None
+    output: bytes
+
+
+class Signals:
+    """Owns the signal mask of the process, and reaps every child, its own or not."""
+
+    def __init__(self, wake: Callable[[], float]) -> None:
+        """`wake` is called on every wake-up and says how many seconds may pass until the next."""
+        self._wake = wake
+        self._child = 0
+        self._status: int | None = None
+        self.reload = False
+
+    def __enter__(self) -> Signals:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep until a signal or `seconds` have passed. Raises Leave on SIGTERM and SIGINT."""
+        came = signal.sigtimedwait(TAKEN, max(0.0, min(seconds, self._wake())))
+        if came is None:
+            return
+        if came.si_signo in (signal.SIGTERM, signal.SIGINT):
+            raise Leave(0, signal.Signals(came.si_signo).name)
+        if came.si_signo == signal.SIGHUP:
+            self.reload = True
+        self._reap()
+
+    def run(self, argv: Sequence[str], deadline: float) -> Ended:
+        """Run a child to its end, or kill it and all it started after `deadline` seconds."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        try:
+            try:
+                pid = self._spawn(argv, writer)
+            finally:
+                os.close(writer)
+            code = self._wait(pid, time.clock_gettime(time.CLOCK_BOOTTIME) + deadline)
+            os.set_blocking(reader, False)  # a grandchild may hold the other end for ever
+            return Ended(code, _read(reader))
+        finally:
+            os.close(reader)
+
+    def _spawn(self, argv: Sequence[str], writer: int) -> int:
+        devnull = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        return os.posix_spawn(
+            argv[0],
+            list(argv),
+            os.environ,
+            file_actions=[devnull, (os.POSIX_SPAWN_DUP2, writer, 1)],
+            setpgroup=0,
+            setsigmask=self._before,
+        )
+
+    def _wait(self, pid: int, end: float) -> int | None:
+        self._child, self._status = pid, None
+        in_time = True
+        try:
+            while self._status is None and in_time:
+                left = end - time.clock_gettime(time.CLOCK_BOOTTIME)
+                in_time = left > 0
+                self.pause(left)
+        finally:
+            status = self._end(pid) if self._status is None else self._status
+            self._child = 0
+        return os.waitstatus_to_exitcode(status) if in_time else None
+
+    def _end(self, pid: int) -> int:
+        """Kill the child's whole group. It only ever had work that may be cut off anywhere."""
+        os.killpg(pid, signal.SIGKILL)
+        return os.waitpid(pid, 0)[1]
+
+    def _reap(self) -> None:
+        """Collect every child that is done; as PID 1, orphans of others among them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._child:
+                self._status = status
+
+
+def _read(reader: int) -> bytes:
+    try:
+        return os.read(reader, LINE_LIMIT)
+    except BlockingIOError:
+        return b""

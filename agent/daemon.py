@@ -1,0 +1,173 @@
+"""`rollcall daemon`: the long-running heartbeat.
+
+This process only waits. It opens no network socket, reads no setting and no database; what is to
+be done is done by short-lived children (see report.py), each with a deadline. When is decided in
+heart.py and due.py, signals and children are in child.py.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from agent import duefile, report
+from agent.child import Leave, Signals
+from agent.heart import Heart
+from agent.systemd import ERROR, INFO, WARNING, Journal, Notifier
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from agent.due import Due, Now
+
+CHILD = (sys.executable, "-I", "-m", "agent")
+
+DEADLINE = 60.0
+"""Seconds for one child: twice the budget of a flush, and more than any health check takes."""
+
+FOREVER = float("inf")
+
+WRONG_SETTING = 2
+"""A child's exit code, and ours if it is so from the start."""
+
+USAGE = """usage: rollcall daemon
+
+Send Instance Active every ROLLCALL_INTERVAL for as long as the product is alive.
+Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the settings anew.
+While telemetry is disabled it stays, and does nothing."""
+
+
+class Daemon:
+    """The process around a Heart: its one child at a time, its lock, its words."""
+
+    def __init__(self, environ: MutableMapping[str, str], child: Sequence[str]) -> None:
+        self._notifier = Notifier(environ)
+        self._journal = Journal(environ)
+        self._source = environ.get("ROLLCALL_CREDENTIAL_SOURCE")
+        self._source_seen = report.see(self._source) if self._source else None
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            environ.pop(name, None)  # not for children
+        self._child = child
+        self._signals = Signals(self._wake)
+        self._state_dir: str | None = None
+        self._lock: int | None = None
+        self._failure: str | None = None
+        self._status = ""
+
+    def run(self) -> int:
+        """Beat until told to leave; the exit code."""
+        with self._signals:
+            heart = Heart(self)
+            try:
+                wait = heart.step()
+                self._status = heart.status()
+                self._notifier.ready(self._status)
+                while True:
+                    self._rest(heart, wait)
+                    wait = heart.step()
+            except Leave as leave:
+                return self._leave(heart, leave)
+
+    def _rest(self, heart: Heart, wait: float) -> None:
+        self._tell(heart.status())
+        self._signals.pause(wait)
+        if self._source and report.see(self._source) != self._source_seen:
+            raise Leave(0, f"{self._source} was edited: leaving, to be started with the new one")
+        if self._signals.reload:
+            self._signals.reload = False
+            self._reload(heart)
+
+    def _reload(self, heart: Heart) -> None:
+        self._notifier.reloading()
+        heart.reload()
+        heart.step()
+        self._status = heart.status()
+        self._notifier.ready(self._status)
+
+    def _leave(self, heart: Heart, leave: Leave) -> int:
+        self._notifier.stopping(str(leave))
+        if leave.code == 0:
+            heart.stop()
+        self.say(INFO if leave.code == 0 else ERROR, f"stopped: {leave}")
+        return leave.code
+
+    def _tell(self, status: str) -> None:
+        if status != self._status:
+            self._status = status
+            self._notifier.status(status)
+
+    def _wake(self) -> float:
+        self._notifier.alive()
+        return self._notifier.watchdog / 2 if self._notifier.watchdog else FOREVER
+
+    # what the heart asks of the world
+
+    def ask(self, *verb: str) -> report.Report | None:
+        ended = self._signals.run([*self._child, *verb], DEADLINE)
+        answer = report.parse(ended.output)
+        if answer is None and ended.code == WRONG_SETTING and self._state_dir is None:
+            raise Leave(WRONG_SETTING, "a setting is wrong, see above")
+        failure = None if answer is not None else _failure(ended.code)
+        if failure is not None and failure != self._failure:
+            self.say(WARNING, f"{verb[0]} {failure}; will be tried again", verb=verb[0])
+        self._failure = failure
+        return answer
+
+    def clocks(self) -> Now:
+        return duefile.clocks()
+
+    def uniform(self, low: float, high: float) -> float:
+        return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
+
+    def claim(self, state_dir: str) -> None:
+        if state_dir == self._state_dir:
+            return
+        try:
+            os.makedirs(state_dir, mode=0o700, exist_ok=True)
+            lock = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            self.say(WARNING, f"cannot use the state directory: {error}")
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Leave(1, f"another rollcall daemon already runs on {state_dir}") from None
+        if self._lock is not None:
+            os.close(self._lock)
+        self._state_dir, self._lock = state_dir, lock
+
+    def load(self) -> Due | None:
+        return duefile.read(self._due_path()) if self._state_dir else None
+
+    def keep(self, due: Due) -> None:
+        if self._state_dir:
+            duefile.write(self._due_path(), due)
+
+    def say(self, priority: int, message: str, **fields: object) -> None:
+        self._journal.say(priority, message, **fields)
+
+    def _due_path(self) -> str:
+        return f"{self._state_dir}/due"
+
+
+def _failure(code: int | None) -> str:
+    if code is None:
+        return f"was ended after {DEADLINE:.0f} s"
+    if code < 0:
+        return f"died of {signal.Signals(-code).name}"
+    return f"ended with {code} and no report"
+
+
+def main(argv: Sequence[str], child: Sequence[str] = CHILD) -> int:
+    """The verb. `argv` is what follows it on the command line."""
+    if argv in (["--help"], ["-h"]):
+        print(USAGE)
+        return 0
+    if argv:
+        print(f"rollcall daemon: takes no arguments, got {argv[0]!r}", file=sys.stderr)
+        return 2
+    return Daemon(os.environ, child).run()

@@ -1,0 +1,133 @@
+"""When the next heartbeat is due, and how that outlives restarts, reboots and broken clocks.
+
+All times are on CLOCK_BOOTTIME: it never jumps and goes on while the machine sleeps. The wall
+clock is asked for one thing only: how long the machine was off between two boots.
+
+A slot is one heartbeat that is owed. Its `base` lies on a grid of intervals, without jitter, so
+that jitter never adds up; `due` is when it is sent. A slot keeps its number until its beat is
+recorded, so that the outbox can tell a repetition from a new one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Uniform = Callable[[float, float], float]
+
+PROMPT = 60.0
+"""A beat that is late by no more than this is simply sent."""
+
+SPREAD = 4.0
+"""A beat that is later is put off by up to this many times its lateness (an interval at most):
+enough to keep the busiest minute of a fleet that comes back together under three times the mean."""
+
+
+class Now(NamedTuple):
+    """One look at the clocks: seconds since boot, seconds since 1970, and which boot it is."""
+
+    boot: float
+    wall: float
+    boot_id: str
+
+
+class Pace(NamedTuple):
+    """The three settings that say when, in seconds."""
+
+    interval: float
+    first_delay: float
+    jitter: float
+
+
+class Due(NamedTuple):
+    """The next slot, and the moment when that was last known to be so."""
+
+    slot: int
+    base: float
+    due: float
+    at: Now
+
+
+def first(now: Now, pace: Pace) -> Due:
+    """The first beat of an instance: after the first delay, without jitter."""
+    base = now.boot + pace.first_delay
+    return Due(int(now.wall), base, base, now)
+
+
+def following(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
+    """The slot after `done`: the next place on the grid, or a new grid if that has passed."""
+    base = done.base + pace.interval
+    if base <= now.boot:
+        base = now.boot + pace.interval
+    return Due(max(done.slot + 1, int(now.wall)), base, base + uniform(0.0, pace.jitter), now)
+
+
+def spread(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Due:
+    """Put off a beat that came due while nothing ran, so that a fleet does not return as one.
+
+    `alive` is when this was last seen running. What was left to wait then is the most that is
+    waited now: the time spent running without a beat never exceeds one interval and jitter.
+    """
+    late = now.boot - due.due
+    if late <= PROMPT:
+        return due
+    left = max(0.0, due.due - alive)
+    at = now.boot + min(left, uniform(0.0, min(SPREAD * late, pace.interval)))
+    return Due(due.slot, at, at, now)
+
+
+def resume(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
+    """What `saved` means to a daemon that starts now, perhaps on another boot or clock."""
+    due = saved if saved.at.boot_id == now.boot_id else _bridge(saved, now, pace)
+    latest = now.boot + pace.interval + pace.jitter
+    if due.due > latest:  # a shorter interval was set, or a snapshot of the machine restored
+        at = now.boot + pace.interval
+        return Due(due.slot, at, at + uniform(0.0, pace.jitter), now)
+    return spread(due, due.at.boot, now, pace, uniform)
+
+
+def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
+    """Move `saved` onto this boot's clock by the time that passed on the wall clock."""
+    off = now.wall - saved.at.wall
+    if off < 0:  # the clock was set back: nobody knows, so one beat may come early
+        at = now.boot + min(pace.first_delay, max(0.0, saved.due - saved.at.boot))
+        return Due(saved.slot, at, at, now)
+    shift = now.boot - off - saved.at.boot
+    at_then = Now(saved.at.boot + shift, saved.at.wall, now.boot_id)
+    return Due(saved.slot, saved.base + shift, saved.due + shift, at_then)
+
+
+def to_json(due: Due) -> dict[str, object]:
+    """The form kept on disk."""
+    return {
+        "slot": due.slot,
+        "base": due.base,
+        "due": due.due,
+        "boot": due.at.boot,
+        "wall": due.at.wall,
+        "bootId": due.at.boot_id,
+    }
+
+
+def from_json(data: object) -> Due | None:
+    """The inverse of `to_json`; None for anything that it did not write."""
+    if not isinstance(data, dict):
+        return None
+    numbers = [data.get(key) for key in ("base", "due", "boot", "wall")]
+    slot, boot_id = data.get("slot"), data.get("bootId")
+    if type(slot) is not int or not isinstance(boot_id, str):
+        return None
+    if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
+        return None
+    base, due, boot, wall = (float(n) for n in numbers if isinstance(n, (int, float)))
+    return Due(slot, base, due, Now(boot, wall, boot_id))
+
+
+def wall_time(due: Due, now: Now) -> float:
+    """When the slot is due on the wall clock as it stands; for people, and for nothing else."""
+    if due.at.boot_id == now.boot_id:
+        return now.wall + due.due - now.boot
+    return due.at.wall + due.due - due.at.boot

@@ -1,0 +1,109 @@
+"""Talking to systemd: readiness and status, the watchdog, and journal lines with fields.
+
+Both are single datagrams on AF_UNIX sockets. Without systemd nothing is sent, and log lines go
+to stderr as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
+
+JOURNAL = "/run/systemd/journal/socket"
+
+
+class Notifier:
+    """sd_notify, for as long as the process lives."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+        self.watchdog = _watchdog(environ)
+        """Seconds within which systemd wants to hear from us; None if it does not care."""
+
+    def ready(self, status: str) -> None:
+        self._send("READY=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._send(f"STATUS={status}")
+
+    def reloading(self) -> None:
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}")
+
+    def stopping(self, status: str) -> None:
+        self._send("STOPPING=1", f"STATUS={status}")
+
+    def alive(self) -> None:
+        if self.watchdog is not None:
+            self._send("WATCHDOG=1")
+
+    def _send(self, *lines: str) -> None:
+        if self._address:
+            _datagram(self._address, "\n".join(lines).encode())
+
+
+class Journal:
+    """Log lines: with priority and fields to the journal if stderr is its, else plain."""
+
+    def __init__(self, environ: Mapping[str, str], path: str = JOURNAL) -> None:
+        self._path = path if _is_stream(environ.get("JOURNAL_STREAM", ""), 2) else None
+
+    def say(self, priority: int, message: str, **fields: object) -> None:
+        """One line. Field names come from this program, values may hold anything."""
+        if self._path is None or not _datagram(self._path, entry(priority, message, fields)):
+            _line(message)
+
+
+def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
+    """One message of the journal's native protocol; each value with its length, so that a line
+    end in it cannot begin another field."""
+    lines = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "rollcall"}
+    lines |= {f"ROLLCALL_{name.upper()}": value for name, value in fields.items()}
+    parts = []
+    for name, value in lines.items():
+        data = str(value).encode(errors="replace")
+        parts.append(name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n")
+    return b"".join(parts)
+
+
+def _datagram(address: str, data: bytes) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.setblocking(False)  # a stuck receiver must not stop the daemon
+            sock.sendto(data, address)
+    except OSError:
+        return False
+    return True
+
+
+def _line(message: str) -> None:
+    try:
+        sys.stderr.write(f"rollcall: {message}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # nobody listens
+
+
+def _is_stream(announced: str, fd: int) -> bool:
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return False
+    return announced == f"{found.st_dev}:{found.st_ino}"
+
+
+def _watchdog(environ: Mapping[str, str]) -> float | None:
+    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    try:
+        return int(environ["WATCHDOG_USEC"]) / 1e6
+    except (KeyError, ValueError):
+        return None
