@@ -8,6 +8,10 @@ import sys
 def main() -> int:
     """Go the light way for wrap and daemon, the ordinary one for all else."""
     try:
+        if sys.argv[1:2] == ["daemon"]:
+            from agent.daemon import main as daemon
+
+            return daemon(sys.argv[2:])
         from agent.cli import main as verb
 
         return verb(sys.argv[1:])

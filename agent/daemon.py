@@ -12,15 +12,18 @@ import os
 import random
 import signal
 import sys
-from typing import TYPE_CHECKING
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from agent import duefile, report
 from agent.child import Leave, Signals
 from agent.heart import Heart
+from agent.state import StateDir, owner
 from agent.systemd import ERROR, INFO, WARNING, Journal, Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Iterator, MutableMapping, Sequence
 
     from agent.due import Due, Now
 
@@ -49,11 +52,12 @@ class Daemon:
         self._journal = Journal(environ)
         self._source = environ.get("ROLLCALL_CREDENTIAL_SOURCE")
         self._source_seen = report.see(self._source) if self._source else None
+        self._copied = os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), "docker.env")
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
         self._child = child
         self._signals = Signals(self._wake)
-        self._state_dir: str | None = None
+        self._state: StateDir | None = None
         self._lock: int | None = None
         self._failure: str | None = None
         self._status = ""
@@ -63,6 +67,8 @@ class Daemon:
         with self._signals:
             heart = Heart(self)
             try:
+                if self._source and edited_since(self._copied, self._source):
+                    self._leave_for_edit()
                 wait = heart.step()
                 self._status = heart.status()
                 self._notifier.ready(self._status)
@@ -76,10 +82,13 @@ class Daemon:
         self._tell(heart.status())
         self._signals.pause(wait)
         if self._source and report.see(self._source) != self._source_seen:
-            raise Leave(0, f"{self._source} was edited: leaving, to be started with the new one")
+            self._leave_for_edit()
         if self._signals.reload:
             self._signals.reload = False
             self._reload(heart)
+
+    def _leave_for_edit(self) -> NoReturn:
+        raise Leave(0, f"{self._source} was edited: leaving, to be started with the new one")
 
     def _reload(self, heart: Heart) -> None:
         self._notifier.reloading()
@@ -109,7 +118,7 @@ class Daemon:
     def ask(self, *verb: str) -> report.Report | None:
         ended = self._signals.run([*self._child, *verb], DEADLINE)
         answer = report.parse(ended.output)
-        if answer is None and ended.code == WRONG_SETTING and self._state_dir is None:
+        if answer is None and ended.code == WRONG_SETTING and self._state is None:
             raise Leave(WRONG_SETTING, "a setting is wrong, see above")
         failure = None if answer is not None else _failure(ended.code)
         if failure is not None and failure != self._failure:
@@ -124,11 +133,13 @@ class Daemon:
         return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
 
     def claim(self, state_dir: str) -> None:
-        if state_dir == self._state_dir:
+        if self._state is not None and self._state.path == state_dir:
             return
+        state = StateDir(state_dir)
         try:
-            os.makedirs(state_dir, mode=0o700, exist_ok=True)
-            lock = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            state.make()
+            with acting_as_owner(state):
+                lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             self.say(WARNING, f"cannot use the state directory: {error}")
             return
@@ -138,20 +149,51 @@ class Daemon:
             raise Leave(1, f"another rollcall daemon already runs on {state_dir}") from None
         if self._lock is not None:
             os.close(self._lock)
-        self._state_dir, self._lock = state_dir, lock
+        self._state, self._lock = state, lock
 
     def load(self) -> Due | None:
-        return duefile.read(self._due_path()) if self._state_dir else None
+        if self._state is None:
+            return None
+        with acting_as_owner(self._state):
+            return duefile.read(self._state.due)
 
     def keep(self, due: Due) -> None:
-        if self._state_dir:
-            duefile.write(self._due_path(), due)
+        if self._state is not None:
+            with acting_as_owner(self._state):
+                duefile.write(self._state.due, due)
 
     def say(self, priority: int, message: str, **fields: object) -> None:
         self._journal.say(priority, message, **fields)
 
-    def _due_path(self) -> str:
-        return f"{self._state_dir}/due"
+
+@contextmanager
+def acting_as_owner(state: StateDir) -> Iterator[None]:
+    """For root started by hand: touch the state as its owner, who may have planted symlinks."""
+    who = owner(state.path)
+    if os.geteuid() != 0 or who is None or who[0] == 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(who[1])
+    os.seteuid(who[0])
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def edited_since(copy: str, source: str) -> bool:
+    """Whether `source` changed after systemd copied it: an edit between the copy and our start.
+
+    A change in the future is a clock that was set back, and says nothing.
+    """
+    try:
+        return os.stat(copy).st_mtime < os.stat(source).st_ctime < time.time()
+    except OSError:
+        return False
 
 
 def _failure(code: int | None) -> str:

@@ -81,7 +81,8 @@ def spread(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Du
 
 def resume(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
     """What `saved` means to a daemon that starts now, perhaps on another boot or clock."""
-    due = saved if saved.at.boot_id == now.boot_id else _bridge(saved, now, pace)
+    same_boot = saved.at.boot_id and saved.at.boot_id == now.boot_id and saved.at.boot <= now.boot
+    due = saved if same_boot else _bridge(saved, now, pace)
     latest = now.boot + pace.interval + pace.jitter
     if due.due > latest:  # a shorter interval was set, or a snapshot of the machine restored
         at = now.boot + pace.interval

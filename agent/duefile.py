@@ -6,10 +6,10 @@ Losing it costs one early beat, never more, so nothing here raises for a bad fil
 from __future__ import annotations
 
 import json
-import os
 import time
 
 from agent.due import Due, Now, from_json, to_json
+from agent.files import replace
 
 LIMIT = 4096
 """No file of ours is longer; a longer one is somebody else's."""
@@ -26,17 +26,7 @@ def read(path: str) -> Due | None:
 
 def write(path: str, due: Due) -> None:
     """Keep `due`; raises OSError where it cannot be kept, leaving the old one as it was."""
-    draft = f"{path}.new"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, (json.dumps(to_json(due)) + "\n").encode())
-        os.fsync(fd)
-    except OSError:
-        os.unlink(draft)
-        raise
-    finally:
-        os.close(fd)
-    os.replace(draft, path)
+    replace(path, (json.dumps(to_json(due)) + "\n").encode())
 
 
 def clocks() -> Now:

@@ -59,6 +59,9 @@ def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "
         places.append(os.path.join(environ["CREDENTIALS_DIRECTORY"], "docker.env"))
     places.append(system_file(name, root))
     places.append(user_file(environ, name))
+    if environ.get("CREDENTIALS_DIRECTORY") and environ.get("ROLLCALL_CREDENTIAL_SOURCE"):
+        # The credential is a copy of this file, which only root may read. The daemon watches it.
+        places = [place for place in places if place != environ["ROLLCALL_CREDENTIAL_SOURCE"]]
     return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
 
 
