@@ -42,6 +42,9 @@ class Agenda:
 
     def run(self, now: float) -> None:
         """Run what is due, the longest overdue first."""
+        first = self.next()
+        if first is None or first > now:
+            return
         local = datetime.datetime.now()  # noqa: DTZ005 - what the library compares with
         for name, job in self._jobs.items():
             due = self._due[name]

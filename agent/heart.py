@@ -55,8 +55,9 @@ class World(Protocol):
 class Heart:
     """The jobs `look`, `beat` and `flush`, and the state between them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, longest_sleep: float = STEP) -> None:
         self._world = world
+        self._longest_sleep = longest_sleep
         self._agenda = Agenda(self._failed)
         for name, work in (("look", self._look), ("beat", self._beat), ("flush", self._flush)):
             self._agenda.add(name, work)
@@ -181,16 +182,8 @@ class Heart:
                 self._owe(put_off)
         moved = (now.wall - now.boot) - (self.due.at.wall - self.due.at.boot)
         if abs(moved) > CLOCK_MOVED:
-            self._agenda_note(now)
-
-    def _agenda_note(self, now: Now) -> None:
-        """Tie the due time to the clock as it is set now: a reboot is bridged by that clock."""
-        if self.due is not None:
-            at_due = self._agenda.due("beat") == self.due.due
-            self.due = self.due._replace(at=now)
+            self.due = self.due._replace(at=now)  # a reboot is bridged by the clock as it is now
             self._keep(self.due)
-            if at_due:
-                self._agenda.set("beat", self.due.due)
 
     def _watch(self) -> None:
         """Look again if a docker.env is not what the last child saw."""
@@ -211,7 +204,8 @@ class Heart:
         return self.report is not None and self.report.sending and self.gone is None
 
     def _longest(self) -> float:
-        return STEP if self.report is None else min(STEP, max(1.0, self.report.interval))
+        longest = self._longest_sleep
+        return longest if self.report is None else min(longest, max(1.0, self.report.interval))
 
     def _again(self) -> float:
         return AGAIN if self.report is None else min(AGAIN, self.report.interval)
