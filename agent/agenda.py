@@ -7,7 +7,7 @@ and what the library works out after a run is never used.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import schedule
@@ -15,7 +15,7 @@ import schedule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NEVER = datetime.datetime.max
+NEVER = dt.datetime.max  # noqa: DTZ901 - what the library compares with
 
 
 class Agenda:
@@ -45,10 +45,10 @@ class Agenda:
         first = self.next()
         if first is None or first > now:
             return
-        local = datetime.datetime.now()  # noqa: DTZ005 - what the library compares with
+        local = dt.datetime.now()  # noqa: DTZ005 - what the library compares with
         for name, job in self._jobs.items():
             due = self._due[name]
-            job.next_run = NEVER if due is None else local + datetime.timedelta(seconds=due - now)
+            job.next_run = NEVER if due is None else local + dt.timedelta(seconds=due - now)
         self._scheduler.run_pending()
 
     def next(self) -> float | None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from typing_extensions import Self
+
 LINE_LIMIT = 65536
 """What a pipe holds. A child that says more waits for a reader in vain, and is ended."""
 
@@ -42,11 +44,10 @@ class Signals:
     def __init__(self, wake: Callable[[], float]) -> None:
         """`wake` is called on every wake-up and says how many seconds may pass until the next."""
         self._wake = wake
-        self._child = 0
-        self._status: int | None = None
+        self._statuses: dict[int, int | None] = {}
         self.reload = False
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> Self:
         self._before = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         return self
 
@@ -90,16 +91,17 @@ class Signals:
         )
 
     def _wait(self, pid: int, end: float) -> int | None:
-        self._child, self._status = pid, None
+        self._statuses[pid] = None
         in_time = True
         try:
-            while self._status is None and in_time:
+            while self._statuses[pid] is None and in_time:
                 left = end - time.clock_gettime(time.CLOCK_BOOTTIME)
                 in_time = left > 0
                 self.pause(left)
         finally:
-            status = self._end(pid) if self._status is None else self._status
-            self._child = 0
+            status = self._statuses.pop(pid)
+            if status is None:
+                status = self._end(pid)
         return os.waitstatus_to_exitcode(status) if in_time else None
 
     def _end(self, pid: int) -> int:
@@ -116,8 +118,8 @@ class Signals:
                 return
             if pid == 0:
                 return
-            if pid == self._child:
-                self._status = status
+            if pid in self._statuses:
+                self._statuses[pid] = status
 
 
 def _read(reader: int) -> bytes:

@@ -80,7 +80,8 @@ class Daemon:
 
     def _rest(self, heart: Heart, wait: float) -> None:
         self._tell(heart.status())
-        self._signals.pause(wait)
+        if not self._signals.reload:  # it may have come while a child ran
+            self._signals.pause(wait)
         if self._source and report.see(self._source) != self._source_seen:
             self._leave_for_edit()
         if self._signals.reload:

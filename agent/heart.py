@@ -15,7 +15,7 @@ from agent.report import see
 from agent.systemd import ERROR, INFO, NOTICE, WARNING
 
 if TYPE_CHECKING:
-    from agent.due import Due, Now, Uniform
+    from agent.due import Due, Now
     from agent.report import Report, Seen
 
 STEP = 300.0
@@ -240,9 +240,9 @@ class Heart:
 
     def _tell_alive(self, report: Report) -> None:
         if report.alive is False:
-            self._once("alive", False, NOTICE, "the product is not alive: no beat until it is")
+            self._once("alive", "no", NOTICE, "the product is not alive: no beat until it is")
         elif "alive" in self._said:
-            self._once("alive", True, INFO, "the product is alive again")
+            self._once("alive", "yes", INFO, "the product is alive again")
 
     def _failed(self, job: str, error: Exception) -> None:
         self._once(f"failed {job}", repr(error), ERROR, f"{job} failed: {error!r}")

@@ -63,9 +63,11 @@ class Journal:
 
 
 def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
-    """One message of the journal's native protocol; each value with its length, so that a line
-    end in it cannot begin another field."""
-    lines = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "rollcall"}
+    """One message of the journal's native protocol.
+
+    Each value goes with its length, so that a line end in it cannot begin another field.
+    """
+    lines: dict[str, object] = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "rollcall"}
     lines |= {f"ROLLCALL_{name.upper()}": value for name, value in fields.items()}
     parts = []
     for name, value in lines.items():
@@ -77,7 +79,7 @@ def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
 def _datagram(address: str, data: bytes) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.setblocking(False)  # a stuck receiver must not stop the daemon
+            sock.settimeout(0)  # a stuck receiver must not stop the daemon
             sock.sendto(data, address)
     except OSError:
         return False

@@ -1,9 +1,10 @@
 """A simulated life of one instance: real Heart, real schedule, invented clocks and children."""
 
+import itertools
 import random
 from dataclasses import dataclass, field
 
-from agent.due import Due, Now
+from agent.due import PROMPT, Due, Now
 from agent.heart import BEAT, STEP, Heart
 from agent.report import Report
 
@@ -114,6 +115,8 @@ class Life:
 
     def kill(self, down: float) -> None:
         """kill -9, and a start some time later."""
+        if down > PROMPT:
+            self.returns.append(self.up)
         self.heart = None
         self._pass(down)
 
@@ -121,7 +124,8 @@ class Life:
         """An orderly stop, and a start some time later."""
         if self.heart is not None:
             self.heart.stop()
-        self.kill(down)
+        self.heart = None
+        self._pass(down)
 
     def reboot(self, off: float, *, orderly: bool, lie: float = 0.0) -> None:
         """Off, and up again; `lie` is how wrong the clock is then, against before."""
@@ -143,10 +147,11 @@ class Life:
     def gaps(self) -> list[float]:
         """Running time from each beat to the next, the unfinished one too.
 
-        A power cut leaves nothing on disk of how long was waited already: it counts as a start.
+        A power cut, or kill -9 with a late restart, leaves nothing on disk of how long was waited
+        already: it counts as a start.
         """
         marks = sorted([0.0, *self.beats, *self.returns, self.up])
-        return [after - before for before, after in zip(marks, marks[1:], strict=False)]
+        return [after - before for before, after in itertools.pairwise(marks)]
 
 
 LONGEST_SILENCE = INTERVAL + JITTER + 2 * STEP

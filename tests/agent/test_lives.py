@@ -133,5 +133,3 @@ def test_a_fleet_back_after_twelve_hours_does_not_come_as_one() -> None:
         busiest, mean = busiest_and_mean(lives, 12 * HOUR)
         print(f"busiest minute {busiest}, mean {mean:.1f}, orderly {orderly}")
         assert busiest <= 3 * mean
-
-

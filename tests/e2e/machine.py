@@ -17,7 +17,8 @@ from tests.wait import until
 
 BOOT = Path(__file__).with_name("boot.sh")
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
-LIMITS = "setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-syslog,-sys_boot --".split()
+NEVER = "-sys_time,-sys_module,-sys_rawio,-syslog,-sys_boot"
+LIMITS = ("setpriv", f"--bounding-set={NEVER}", "--")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 BOOT_SECONDS = 30.0
 
@@ -28,7 +29,7 @@ class Machine:
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
-    def start(self, *command: str, **options: object) -> "subprocess.Popen[str]":
+    def start(self, *command: str) -> "subprocess.Popen[str]":
         """Start a command inside, as root, without waiting for it."""
         enter = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--"]
         return subprocess.Popen(
@@ -62,7 +63,8 @@ class Machine:
 
     def journal(self, unit: str, *more: str) -> str:
         """A unit's messages."""
-        return self.run("journalctl", "--sync", "--no-pager", "-o", "cat", "-u", unit, *more, check=False)
+        self.run("journalctl", "--sync")
+        return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit, *more, check=False)
 
 
 @contextlib.contextmanager
