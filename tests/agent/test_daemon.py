@@ -249,7 +249,7 @@ def test_a_child_that_fails_is_tried_again_under_the_same_slot(resident: Residen
     resident.answer(interval=1, do=accident)
     until(lambda: resident.beats() >= 2)
     resident.answer(interval=1)
-    resident.hear("STATUS=sending")
+    until(lambda: len({verb[3] for verb in resident.asked() if verb[0] == "beat"}) >= 2)
     process.terminate()
     _, errors = ended(process)
     slots = [verb[3] for verb in resident.asked() if verb[0] == "beat"]
@@ -303,9 +303,10 @@ def test_as_the_first_process_of_a_container_it_obeys_signals_and_reaps(resident
 def test_it_opens_no_network_socket(resident: Resident) -> None:
     trace = resident.directory / "trace"
     resident.answer(interval=1)
-    process = resident.start("strace", "-qq", "-e", "trace=socket,connect", "-o", str(trace))
+    process = resident.start("strace", "-D", "-qq", "-e", "trace=socket,connect", "-o", str(trace))
     until(lambda: resident.beats() >= 2)
     process.terminate()
+    ended(process)
     sockets = [line for line in trace.read_text().splitlines() if "socket(" in line]
     assert sockets, "the meter stands still"
     assert all("AF_UNIX" in line for line in sockets)
