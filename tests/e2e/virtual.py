@@ -50,6 +50,10 @@ def build(place: Path) -> tuple[Path, Path]:
     return kernel(place), root
 
 
+CMDLINE = (
+    "console=ttyS0 quiet panic=-1 rdinit=/lib/systemd/systemd"
+    " systemd.firstboot=no systemd.mask=getty.target systemd.show_status=no"
+)
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 
 
@@ -86,7 +90,7 @@ def install(root: Path) -> None:
     settings = root / "etc/rollcall/docker.env"
     settings.parent.mkdir()
     settings.touch(0o600)
-    (root / "etc/machine-id").write_text("uninitialized\n")
+    (root / "etc/machine-id").touch()
     shutil.copy(Path(__file__).with_name("guest") / "observer.py", root / "observer.py")
     subprocess.run(["systemd-sysusers", f"--root={root}"], check=True, capture_output=True)
     units = root / "etc/systemd/system"
@@ -109,7 +113,7 @@ def day(kernel: Path, root: Path, plan: list[tuple[float, float]]) -> dict[str, 
     command = ["qemu-system-x86_64", "-accel", "tcg", "-icount", "shift=0,sleep=off", "-m", "1024"]
     command += ["-rtc", "clock=vm", "-nic", "none", "-display", "none", "-no-reboot"]
     command += ["-serial", f"file:{console}", "-kernel", str(kernel), "-initrd", str(archive), "-append"]
-    command += ["console=ttyS0 quiet panic=-1 rdinit=/lib/systemd/systemd systemd.getty_auto=no"]
+    command += [CMDLINE]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as machine:
         try:
             until(lambda: machine.poll() is not None, DAY_SECONDS, "the virtual day is over")

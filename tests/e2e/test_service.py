@@ -1,0 +1,251 @@
+"""The heartbeat under a real systemd."""
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machine import Machine, booted
+from tests.e2e.product import UNITS, Product, render
+from tests.wait import until
+
+pytestmark = pytest.mark.needs("root", "systemd")
+
+QUICK = "ROLLCALL_INTERVAL=1h\nROLLCALL_FIRST_DELAY=1h\nROLLCALL_JITTER=0\n"
+REFUSAL = "APPSMITH_DISABLE_TELEMETRY=true\n"
+SOON = "[Service]\nRestartSec=100ms\n"
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with booted() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def product(machine: Machine) -> Product:
+    one = Product(machine, "rollcall")
+    one.install(QUICK)
+    one.drop_in(SOON)
+    one.start()
+    return one
+
+
+@pytest.fixture
+def loud(product: Product) -> Product:
+    """The product, sending, whatever the last test did to it."""
+    if product.env.is_dir():
+        product.env.rmdir()
+    product.env.unlink(missing_ok=True)
+    product.env.write_text(QUICK)
+    product.env.chmod(0o600)
+    product.machine.run("systemctl", "restart", product.unit, f"{product.name}-env.path")
+    assert product.status().startswith("sending")
+    return product
+
+
+def silent(product: Product) -> bool:
+    return product.status().startswith("silent")
+
+
+def sending(product: Product) -> bool:
+    return product.status().startswith("sending")
+
+
+def test_the_units_hold_nothing_that_systemd_does_not_know(loud: Product) -> None:
+    units = [loud.unit, f"{loud.name}-env.path", f"{loud.name}-env.service"]
+    assert loud.machine.run("systemd-analyze", "verify", *units) == ""
+    broken = loud.machine.path("/etc/systemd/system/broken.service")
+    broken.write_text("[Service]\nExecStart=/bin/true\nRestartSecs=1\n")
+    assert "Unknown key" in loud.machine.run("systemd-analyze", "verify", "broken.service")
+
+
+def test_the_sandbox_is_tight_and_every_gap_is_explained(loud: Product) -> None:
+    report = loud.machine.run("systemd-analyze", "security", "--no-pager", loud.unit)
+    score = float(report.split("exposure level for")[1].split(":")[1].split()[0])
+    assert score <= 1.2
+    unit = render("rollcall.service", "rollcall", "python")
+    explained = " ".join(line for line in unit.splitlines() if line.startswith("#"))
+    gaps = [line.split()[1] for line in report.splitlines() if line.startswith("✗")]
+    assert gaps
+    for gap in gaps:
+        families = re.findall("INET6|AF_UNIX", gap)
+        assert (families or [gap.split("=")[0]])[0] in explained, gap
+
+
+def test_it_is_ready_at_once_and_says_what_it_does(loud: Product) -> None:
+    assert loud.machine.show(loud.unit, "ActiveState") == "active"
+    assert loud.status().startswith("sending: no beat yet, next ")
+
+
+def test_a_docker_env_for_root_alone_is_obeyed(loud: Product) -> None:
+    assert loud.env.stat().st_mode & 0o777 == 0o600
+    assert json.loads(loud.verb("status", "--json"))["envFile"] == "/etc/rollcall/docker.env"
+    kept = json.loads((loud.state / "due.json").read_text())
+    assert kept["due"] - kept["boot"] > 3000, "the interval of the file"
+
+
+def test_it_is_started_again_after_a_kill(loud: Product) -> None:
+    before = loud.pid()
+    loud.machine.run("systemctl", "kill", "-s", "KILL", loud.unit)
+    until(lambda: loud.pid() not in {0, before} and sending(loud))
+
+
+def test_a_hang_is_ended_by_the_watchdog(loud: Product) -> None:
+    loud.drop_in("[Service]\nWatchdogSec=1s\nTimeoutAbortSec=1s\n")
+    loud.machine.run("systemctl", "restart", loud.unit)
+    before = loud.pid()
+    loud.machine.run("systemctl", "kill", "-s", "STOP", loud.unit)
+    until(lambda: loud.pid() not in {0, before} and sending(loud), timeout=15)
+    assert "atchdog" in loud.machine.journal(loud.unit)
+    loud.drop_in("[Service]\nWatchdogSec=10min\n")
+
+
+def test_it_reloads_in_place(loud: Product) -> None:
+    before = loud.pid()
+    loud.machine.run("systemctl", "reload", loud.unit)
+    assert loud.pid() == before
+    until(lambda: loud.machine.show(loud.unit, "ActiveState") == "active" and sending(loud))
+
+
+def test_its_lines_in_the_journal_have_priorities_and_fields(loud: Product) -> None:
+    loud.env.write_text(QUICK + REFUSAL)
+    until(lambda: silent(loud))
+    text = loud.machine.journal(loud.unit, "-o", "json", "ROLLCALL_STATE=silent")
+    entry = json.loads(text.splitlines()[-1])
+    assert entry["PRIORITY"] == "5"
+    assert entry["ROLLCALL_RULE"] == "flag"
+    assert entry["_SYSTEMD_UNIT"] == loud.unit
+
+
+def test_it_stops_within_a_second(loud: Product) -> None:
+    began = time.monotonic()
+    loud.machine.run("systemctl", "stop", loud.unit)
+    assert time.monotonic() - began < 1
+    assert loud.machine.show(loud.unit, "Result") == "success"
+
+
+def odd(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def change(env: Path) -> None:
+        env.unlink()
+        make(env)
+
+    return change
+
+
+ODD_STATES: dict[str, Callable[[Path], None]] = {
+    "missing": odd(lambda env: None),
+    "a directory": odd(lambda env: env.mkdir()),
+    "dangling": odd(lambda env: env.symlink_to("nowhere")),
+    "too large": odd(lambda env: env.write_text("#" * 2_000_000)),
+    "a socket": odd(lambda env: socket_at(env)),
+    "not text": odd(lambda env: env.write_bytes(b"\xff\xfe=\xff\n")),
+}
+
+
+def socket_at(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        here = os.open(place.parent, os.O_DIRECTORY)
+        sock.bind(f"/proc/self/fd/{here}/{place.name}")
+        os.close(here)
+
+
+@pytest.mark.parametrize("state", ODD_STATES)
+def test_a_docker_env_that_cannot_be_read_is_a_refusal(loud: Product, state: str) -> None:
+    ODD_STATES[state](loud.env)
+    loud.machine.run("systemctl", "restart", loud.unit, check=False)
+    assert not sending(loud), loud.status()
+
+
+def vim(env: Path, text: str) -> None:
+    env.rename(env.with_name("docker.env~"))
+    env.write_text(text)
+    env.with_name("docker.env~").unlink()
+
+
+def rename(env: Path, text: str) -> None:
+    env.with_name("new").write_text(text)
+    env.with_name("new").rename(env)
+
+
+def append(env: Path, text: str) -> None:
+    """As `>>` would; what was there is emptied first, so that every edit can be told."""
+    env.write_text("")
+    with env.open("a") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize("save", [vim, rename, append])
+def test_ten_quick_edits_are_each_obeyed(loud: Product, save: Callable[[Path, str], None]) -> None:
+    for edit in range(10):
+        refusing = edit % 2 == 0
+        save(loud.env, QUICK + REFUSAL * refusing)
+        until(lambda: (silent if refusing else sending)(loud), timeout=2)  # noqa: B023 - called here
+
+
+def test_the_last_of_a_burst_of_edits_wins(loud: Product) -> None:
+    inside = "/etc/rollcall/docker.env"
+    for burst in range(5):
+        lines = ["X_DISABLE_TELEMETRY=1" if (edit + burst) % 2 else "ON=1" for edit in range(10)]
+        script = "; ".join(f"sed -i '$ d' {inside}; echo {line} >> {inside}" for line in lines)
+        loud.machine.run("sh", "-c", script)
+        wanted = sending if lines[-1] == "ON=1" else silent
+        until(lambda: wanted(loud), timeout=3)  # noqa: B023 - called here
+
+
+def test_a_stopped_service_is_not_started_by_an_edit(loud: Product) -> None:
+    loud.machine.run("systemctl", "stop", loud.unit)
+    loud.env.write_text(REFUSAL)
+    watcher = f"{loud.name}-env.service"
+    until(lambda: loud.machine.show(watcher, "ExecMainExitTimestampMonotonic") != "0")
+    until(lambda: loud.machine.show(watcher, "ActiveState") == "inactive")
+    assert loud.machine.show(loud.unit, "ActiveState") == "inactive"
+
+
+def test_two_products_live_side_by_side(loud: Product) -> None:
+    other = Product(loud.machine, "rollcall-other")
+    other.install(QUICK)
+    other.start()
+    assert sending(other)
+    other.env.write_text(REFUSAL)
+    until(lambda: silent(other))
+    assert sending(loud)
+    owners = {one.state.stat().st_uid for one in (loud, other)}
+    assert len(owners) == 2
+    other.machine.run("systemctl", "stop", other.unit, f"{other.name}-env.path")
+
+
+def test_a_disk_full_and_a_state_that_cannot_be_written_do_not_end_it(loud: Product) -> None:
+    loud.drop_in("[Service]\nReadOnlyPaths=/var/lib/rollcall\n")
+    loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
+    loud.machine.run("systemctl", "restart", loud.unit)
+    until(lambda: "cannot" in loud.machine.journal(loud.unit))
+    assert loud.machine.show(loud.unit, "ActiveState") == "active"
+    dropped = list(loud.machine.path(f"/etc/systemd/system/{loud.unit}.d").iterdir())
+    max(dropped, key=lambda file: int(file.stem)).unlink()
+    loud.machine.run("systemctl", "daemon-reload")
+
+
+def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
+    place = machine.path("/etc/systemd/system/rollcall-collector.service")
+    place.write_text(render("rollcall-collector.service", "rollcall-collector", "/usr/bin/python3"))
+    assert machine.run("systemd-analyze", "verify", place.name) == ""
+    report = machine.run("systemd-analyze", "security", "--no-pager", place.name)
+    assert float(report.split("exposure level for")[1].split(":")[1].split()[0]) <= 1.3
+
+
+def test_every_unit_is_installed_by_these_tests() -> None:
+    here = {path.name for path in (Path(__file__).parents[2] / "systemd").iterdir()}
+    assert here - set(UNITS) <= {"render", "rollcall-user.service", "rollcall-collector.service"}
+
+
+def test_nothing_is_left_of_a_machine() -> None:
+    with booted() as one:
+        process = Path(f"/proc/{one.pid}")
+        assert process.exists()
+    until(lambda: not process.exists())
