@@ -123,7 +123,7 @@ def test_it_ends_within_a_second(resident: Resident, number: signal.Signals, bus
     if busy:
         resident.answer(do="hang")
         process.send_signal(signal.SIGHUP)
-        until(lambda: (resident.directory / "hanging").exists())
+        until((resident.directory / "hanging").exists)
     process.send_signal(number)
     _, errors = process.communicate(timeout=1)
     assert process.returncode == 0

@@ -59,5 +59,3 @@ def test_it_beats_while_the_product_is_alive_and_not_else(machine: Machine, heal
 
 def beats(product: Product) -> int:
     return product.verb("log", "--json").count("Instance Active")
-
-

@@ -138,21 +138,21 @@ def odd(make: Callable[[Path], object]) -> Callable[[Path], None]:
     return change
 
 
-ODD_STATES: dict[str, Callable[[Path], None]] = {
-    "missing": odd(lambda env: None),
-    "a directory": odd(lambda env: env.mkdir()),
-    "dangling": odd(lambda env: env.symlink_to("nowhere")),
-    "too large": odd(lambda env: env.write_text("#" * 2_000_000)),
-    "a socket": odd(lambda env: socket_at(env)),
-    "not text": odd(lambda env: env.write_bytes(b"\xff\xfe=\xff\n")),
-}
-
-
 def socket_at(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         here = os.open(place.parent, os.O_DIRECTORY)
         sock.bind(f"/proc/self/fd/{here}/{place.name}")
         os.close(here)
+
+
+ODD_STATES: dict[str, Callable[[Path], None]] = {
+    "missing": odd(lambda env: None),
+    "a directory": odd(lambda env: env.mkdir()),
+    "dangling": odd(lambda env: env.symlink_to("nowhere")),
+    "too large": odd(lambda env: env.write_text("#" * 2_000_000)),
+    "a socket": odd(socket_at),
+    "not text": odd(lambda env: env.write_bytes(b"\xff\xfe=\xff\n")),
+}
 
 
 @pytest.mark.parametrize("state", ODD_STATES)

@@ -13,7 +13,7 @@ import time
 HOURS = 25
 LOOK_SECONDS = 60
 OUTBOX = "/var/lib/rollcall/outbox.db"
-COUNT = "SELECT count(*) FROM events"
+COUNT = "SELECT count(*) FROM event"
 
 
 def uptime() -> float:
@@ -42,19 +42,26 @@ def show(key: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def say(line: str) -> None:
+    with open("/dev/ttyS0", "w", encoding="utf-8") as console:
+        console.write(f"\n{line}\n")
+
+
 def main() -> None:
     plan = json.loads(sys.argv[1])
     beats: list[float] = []
-    seen = 0
+    seen, hour = 0, 0.0
     while uptime() < HOURS * 3600:
         time.sleep(LOOK_SECONDS)
         if seen != (seen := written()):  # each instruction costs: opening the database, many
             beats += [uptime()] * (count() - len(beats))
+        if uptime() // 3600 > hour:
+            hour = uptime() // 3600
+            say(f"HOUR {hour:.0f}")
         if plan and uptime() > plan[0][0] * 3600:
             time.clock_settime(time.CLOCK_REALTIME, time.time() + plan.pop(0)[1] * 3600)
     found = {"beats": beats, "restarts": show("NRestarts"), "status": show("StatusText")}
-    with open("/dev/ttyS0", "w", encoding="utf-8") as console:
-        console.write(f"\nREPORT {json.dumps(found)}\n")
+    say(f"REPORT {json.dumps(found)}")
     subprocess.run(["systemctl", "poweroff", "--force", "--force"], check=False)
 
 
