@@ -6,9 +6,10 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from agent import events, identity
+from agent import duefile, events, identity
 from agent.app import DONE, App, WrongUse
 from agent.consent import RULES
+from agent.due import wall_time
 from agent.outbox import DROPPED, REJECTED, WAITING, Entry, OutboxError, Reader, reading
 from agent.state import act_as_owner
 from agent.words import plain
@@ -115,7 +116,7 @@ def status(app: App, args: argparse.Namespace) -> int:
         "usage": decision.sending and settings.usage,
         "instanceId": found.instance if found else None,
         "lastBeat": None,
-        "nextBeat": None,
+        "nextBeat": _next_beat(app) if decision.sending else None,
         "lastError": None,
         "endpoint": settings.endpoint or None,
         "waiting": 0,
@@ -137,6 +138,13 @@ def status(app: App, args: argparse.Namespace) -> int:
     _mention_the_service(app)
     _mention_what_only_silences(app)
     return DONE
+
+
+def _next_beat(app: App) -> str | None:
+    """When the daemon means to beat next; None if it never ran, or stopped running before that."""
+    due, now = duefile.read(app.situation.state.due), duefile.clocks()._replace(wall=app.now())
+    when = None if due is None else wall_time(due, now)
+    return events.iso(when) if when is not None and when > now.wall else None
 
 
 def _counted(outbox: Reader, endpoint: str) -> dict[str, object]:
