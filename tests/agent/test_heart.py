@@ -22,9 +22,9 @@ def test_no_answer_makes_a_busy_loop() -> None:
 
 def test_without_an_endpoint_nothing_is_tried() -> None:
     life = Life(answer=report(waiting=3, retry_in=None))
-    life.run(DAY := 24 * HOUR)
+    life.run(24 * HOUR)
     assert ("flush", "--report") not in life.asked
-    assert len(life.beats) == DAY / INTERVAL
+    assert len(life.beats) == 24 * HOUR / INTERVAL
 
 
 def test_a_first_look_that_fails_is_tried_again() -> None:
@@ -47,7 +47,11 @@ def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
     life.answer = report()
     life.run(AGAIN)
     assert len(life.beats) == 1
-    assert life.said == ["sending", "the product is not alive: no beat until it is", "the product is alive again"]
+    assert life.said == [
+        "sending",
+        "the product is not alive: no beat until it is",
+        "the product is alive again",
+    ]
 
 
 def test_a_product_that_is_down_for_a_day_does_not_owe_its_beats() -> None:

@@ -78,9 +78,7 @@ def test_lines_go_to_stderr_else(environ: dict[str, str], capfd: pytest.CaptureF
     assert capfd.readouterr().err == "rollcall: well\n"
 
 
-def test_a_journal_that_is_gone_is_not_waited_for(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_journal_that_is_gone_is_not_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     stderr = os.fstat(2)
     Journal({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"}, str(tmp_path / "none")).say(INFO, "well")
     assert capfd.readouterr().err == "rollcall: well\n"
