@@ -52,7 +52,10 @@ class Daemon:
         self._journal = Journal(environ)
         self._source = environ.get("ROLLCALL_CREDENTIAL_SOURCE")
         self._source_seen = report.see(self._source) if self._source else None
-        self._copied = os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), "docker.env")
+        credentials = environ.get("CREDENTIALS_DIRECTORY", "")
+        self._copied = os.path.join(credentials, "docker.env")
+        if holds_something(key := os.path.join(credentials, "write-key")):
+            environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
         self._child = child
@@ -184,6 +187,14 @@ def acting_as_owner(state: StateDir) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(group)
         os.setgroups(groups)
+
+
+def holds_something(path: str) -> bool:
+    """Whether more than an empty line is there: the unit's stand-in for no key at all is one."""
+    try:
+        return os.stat(path).st_size > 1
+    except OSError:
+        return False
 
 
 def edited_since(copy: str, source: str) -> bool:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.needs("root", "systemd")
 
 PRODUCT = """[Service]
 Type=simple
-ExecStart=/bin/sh -c 'echo $$ >/run/product.pid; exec /usr/bin/python3 -m http.server 8099 --bind 127.0.0.1'
+ExecStart=/bin/sh -c 'echo $$$$ >/run/product.pid; exec /usr/bin/python3 -m http.server 8099 --bind 127.0.0.1'
 """
 OFTEN = "ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\nROLLCALL_JITTER=0\nROLLCALL_HEALTH={}\n"
 KINDS = [

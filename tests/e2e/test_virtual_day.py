@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e import virtual
 
-pytestmark = [pytest.mark.needs("root", "qemu"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs("root", "qemu"), pytest.mark.timeout(1300)]
 
 HOUR = 3600.0
 JITTER = 300.0
