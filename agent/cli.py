@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from agent import __version__, streams
@@ -14,7 +14,6 @@ from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.envedit import EditError
 from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
-from agent.verbs import choose, look, send
 from agent.words import plain
 
 if TYPE_CHECKING:
@@ -47,39 +46,39 @@ def parser() -> Parser:
     verbs.add_parser("wrap", help="run an install script, exactly as if telemetry were not there")
     verbs.add_parser("daemon", help="send Instance Active every six hours")
     add = _adder(verbs)
-    add("preview", look.preview, "print the exact JSON of each event; sends and stores nothing").add_argument(
-        "event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'"
-    )
-    verb = add("log", look.log, "show all that was ever recorded and what became of it")
+    add(
+        "preview", "look.preview", "print the exact JSON of each event; sends and stores nothing"
+    ).add_argument("event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'")
+    verb = add("log", "look.log", "show all that was ever recorded and what became of it")
     verb.add_argument("-n", type=_count, metavar="N", help="only the newest N")
     verb.add_argument("--json", action="store_true", help="a line of JSON for each")
-    verb = add("status", look.status, "say whether anything is sent, why, and how it goes")
+    verb = add("status", "look.status", "say whether anything is sent, why, and how it goes")
     verb.add_argument("--json", action="store_true", help="for programs")
-    add("disable", choose.disable, "write the flag to docker.env; erase what waits")
-    add("enable", choose.enable, "remove every flag from docker.env")
-    verb = add("consent", choose.consent, "opt in to usage events, or out")
+    add("disable", "choose.disable", "write the flag to docker.env; erase what waits")
+    add("enable", "choose.enable", "remove every flag from docker.env")
+    verb = add("consent", "choose.consent", "opt in to usage events, or out")
     verb.add_argument("what", choices=["usage"])
     verb.add_argument("choice", choices=["on", "off"])
     _add_senders(add)
-    add("forget", choose.forget, "delete id, queue and log; the next id has no tie to the last")
+    add("forget", "choose.forget", "delete id, queue and log; the next id has no tie to the last")
     return top
 
 
-def _add_senders(add: Callable[[str, Verb, str], Parser]) -> None:
+def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
     verb = add(
         "beat",
-        send.beat,
+        "send.beat",
         "record one Instance Active now, if alive and allowed, and deliver what waits",
     )
     verb.add_argument(
         "--slot", type=_count, metavar="N", help="the due slot it is for; one beat is kept a slot"
     )
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb = add("flush", send.flush, "deliver what waits")
+    verb = add("flush", "send.flush", "deliver what waits")
     verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb = add("track", send.track, "record one usage event, if they were opted in to")
-    verb.add_argument("event", metavar="EVENT")
+    verb = add("track", "send.track", "record one usage event, if they were opted in to")
+    verb.add_argument("event", metavar="EVENT", help="a name of the product's own choice")
     verb.add_argument(
         "-p",
         dest="properties",
@@ -88,18 +87,25 @@ def _add_senders(add: Callable[[str, Verb, str], Parser]) -> None:
         metavar="KEY=TEXT|KEY:=JSON",
         help="a property",
     )
-    verb = add("export", send.export, "write what waits as JSON lines, for a site without a network")
+    verb = add("export", "send.export", "write what waits as JSON lines, for a site without a network")
     verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
     verb.add_argument("--settle", action="store_true", help="and let go of what was written")
 
 
-def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, Verb, str], Parser]:
-    def add(name: str, run: Verb, says: str) -> Parser:
+def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, str, str], Parser]:
+    def add(name: str, where: str, says: str) -> Parser:
         verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
-        verb.set_defaults(run=run)
+        verb.set_defaults(where=where)
         return verb
 
     return add
+
+
+def _verb(where: str) -> Verb:
+    """The function that is a verb. Each is imported only when it is asked for, so that all start fast."""
+    module, _, name = where.partition(".")
+    found: Verb = getattr(importlib.import_module(f"agent.verbs.{module}"), name)
+    return found
 
 
 def _count(text: str) -> int:
@@ -134,7 +140,7 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
     """Run one verb. The one exception boundary of the process."""
     try:
         args = parser().parse_args(argv)
-        code: int = args.run(app or App(), args)
+        code = _verb(args.where)(app or App(), args)
         sys.stdout.flush()
     except (SettingError, WrongUse) as why:
         return _fail(why, WRONG_USE)
@@ -143,6 +149,8 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as why:  # noqa: BLE001 - the boundary: what is not foreseen is said, never shown whole
+        import traceback
+
         last = traceback.extract_tb(why.__traceback__)[-1]
         place = f"{os.path.basename(last.filename)}:{last.lineno}"
         return _fail(

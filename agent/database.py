@@ -14,7 +14,6 @@ import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from agent.locks import held, pause
 
@@ -137,7 +136,8 @@ def _there(path: str) -> bool:
 
 
 def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
-    uri = f"file://{quote(os.fsencode(path))}?mode={mode}"
+    every_byte = "".join(f"%{byte:02X}" for byte in os.fsencode(path))  # urllib's quote is slow to import
+    uri = f"file:{every_byte}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
 
 

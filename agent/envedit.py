@@ -8,8 +8,6 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from dotenv.parser import parse_stream
-
 from agent.envfile import names_a_flag
 from agent.files import replace
 
@@ -57,6 +55,8 @@ def without_flags(text: str) -> str:
 
 def _bindings(text: str) -> list[tuple[str, str, str | None, str | None]]:
     """Each binding as (blank lines before it, its own text, key, value); a key of None is no binding."""
+    from dotenv.parser import parse_stream
+
     found = []
     mark, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
     for binding in parse_stream(StringIO(text, newline="")):

@@ -1,0 +1,187 @@
+# ruff: noqa: INP001, SLF001 - a script of its own; argparse has no other way to be asked
+"""Draw what the docs say of tables in the code: `python docs/draw.py`; with --check, only compare.
+
+A page holds marked blocks; what stands between the marks is drawn, the rest is written by hand:
+
+    <!-- drawn: NAME, by docs/draw.py -->
+    <!-- end: NAME -->
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from agent import events, outbox  # noqa: E402 - the checkout's own, wherever this is started
+from agent.cli import parser  # noqa: E402
+from agent.consent import RULES  # noqa: E402
+from agent.facts import System  # noqa: E402
+from agent.settings import SETTINGS, Setting  # noqa: E402
+
+INSTANCE = "00000000-0000-4000-8000-000000000000"
+RUN = "3f2b8c1d-0000-4000-8000-000000000000"
+MESSAGE = "01937a52-6c00-7abc-8def-0123456789ab"
+ORIGIN = events.Origin(INSTANCE, "Shop", "2.4.1", System("ubuntu", "24.04"))
+MIB = 1024 * 1024
+MOMENT = 1_800_000_000.0
+FLAGS = ("ROLLCALL_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def event_table() -> str:
+    """Every event with its properties."""
+    parts = []
+    for kind in events.CATALOGUE:
+        rows = [
+            [f"`{prop.name}`", prop.type, "" if prop.required else "where known", prop.meaning]
+            for prop in kind.properties
+        ]
+        drawn = table(["property", "type", "", "meaning"], rows)
+        parts.append(f"### {kind.name}\n\nSent when {kind.meaning}.\n\n{drawn}")
+    return "\n\n".join(parts)
+
+
+def sample(name: str) -> Callable[[], str]:
+    """One event's exact JSON."""
+
+    def drawn() -> str:
+        kind = events.kind(name)
+        event = events.build(
+            name,
+            {prop.name: prop.example for prop in kind.properties},
+            ORIGIN,
+            message_id=MESSAGE,
+            timestamp=MOMENT,
+            installation=RUN if kind.about_installation else None,
+        )
+        return "```json\n" + json.dumps(event, indent=2) + "\n```"
+
+    return drawn
+
+
+def setting_table() -> str:
+    """Every setting with its default."""
+    rows = [
+        [f"`{setting.name}`", default(setting), setting.meaning, setting.accepted] for setting in SETTINGS
+    ]
+    return table(["name", "default", "meaning", "takes"], rows)
+
+
+def default(setting: Setting) -> str:
+    if setting.name == "ROLLCALL_PRODUCT_VERSION":
+        return "Rollcall's own"
+    return f"`{setting.default}`" if setting.default else "empty"
+
+
+def verbs() -> dict[str, argparse.ArgumentParser]:
+    """Every verb and its own parser."""
+    of_kind = argparse._SubParsersAction
+    return next(dict(action.choices) for action in parser()._actions if isinstance(action, of_kind))
+
+
+def verb_list() -> str:
+    """Every verb with its arguments and options, in the order of `rollcall --help`."""
+    parts = []
+    for name, verb in verbs().items():
+        usage = " ".join(verb.format_usage().removeprefix("usage: ").split())
+        lines = [f"### {name}", "", f"`{usage}`", "", verb.description or f"See `rollcall {name} --help`."]
+        rows = [option(action) for action in verb._actions if action.dest != "help"]
+        parts.append("\n".join([*lines, *(["", *rows] if rows else [])]))
+    return "\n\n".join(parts)
+
+
+def option(action: argparse.Action) -> str:
+    """One argument or option as a list item."""
+    names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+    value = f" {action.metavar}" if action.option_strings and action.metavar else ""
+    choices = f"one of {', '.join(action.choices)}" if action.choices else ""
+    return f"- `{names}{value}`: {action.help or choices}"
+
+
+def rule_table() -> str:
+    """Every rule that `status` may name."""
+    return table(["rule", "meaning"], [[f"`{rule}`", words] for rule, words in RULES.items()])
+
+
+def bounds() -> str:
+    """How long and how much is kept."""
+    waiting, settled = outbox.MAX_WAITING_BYTES // MIB, outbox.MAX_SETTLED_BYTES // MIB
+    days = outbox.KEEP_SECONDS // 86400
+    return (
+        f"- waiting: at most {outbox.MAX_WAITING:,} events or {waiting} MiB; over that\n"
+        "  the oldest heartbeats are dropped first, then the oldest others, and the drops are counted\n"
+        f"- all others: {days} days, and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
+    )
+
+
+def example() -> str:
+    """docker.env.example: every setting and flag, all commented out."""
+    lines = [
+        "# Settings of Rollcall. Copy this file to one of the places where docker.env is looked for, and",
+        "# take away the # before a line to set it. The environment overrules what stands here.",
+        "#",
+        "# To stop all telemetry, set one of these flags to anything but 0, false, no or off:",
+        *(f"#{flag}=true" for flag in FLAGS),
+    ]
+    for setting in SETTINGS:
+        if setting.name == "ROLLCALL_ENV_FILE":
+            continue
+        lines += ["", f"# {setting.name}: {setting.meaning}", f"# takes {setting.accepted}"]
+        value = "" if setting.name == "ROLLCALL_PRODUCT_VERSION" else setting.default
+        lines.append(f"#{setting.name}={value}")
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "events": event_table,
+    "sample of Installation Errors": sample("Installation Errors"),
+    "sample of Instance Active": sample("Instance Active"),
+    "settings": setting_table,
+    "verbs": verb_list,
+    "rules": rule_table,
+    "bounds": bounds,
+}
+PAGES = ("docs/telemetry.md", "docs/settings.md", "docs/verbs.md")
+EXAMPLE = "docker.env.example"
+
+
+def filled(text: str) -> str:
+    """The page with every block drawn anew; KeyError for a block that nobody draws."""
+    mark = re.compile(
+        r"(<!-- drawn: (?P<name>[^,>]+), by docs/draw\.py -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL
+    )
+    return mark.sub(lambda found: f"{found[1]}{BLOCKS[found['name']]()}\n{found[3]}", text)
+
+
+def pages() -> dict[Path, str]:
+    """Each drawn file and what it should hold."""
+    drawn = {ROOT / page: filled((ROOT / page).read_text(encoding="utf-8")) for page in PAGES}
+    return {**drawn, ROOT / EXAMPLE: example()}
+
+
+def main(argv: list[str]) -> int:
+    """Draw, or with --check say what has parted."""
+    parted = [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in parted:
+        print(f"{path.relative_to(ROOT)} has parted from the tables" if argv else f"drawn: {path}")
+        if not argv:
+            path.write_text(pages()[path], encoding="utf-8")
+    return 1 if argv and parted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
