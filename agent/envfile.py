@@ -97,20 +97,7 @@ def read_all(
         file = read(path, wanted, uid=uid)
         if file is not None:
             found.append(file)
-    return _without_the_original(found, environ, system_file(name, root))
-
-
-def _without_the_original(files: list[EnvFile], environ: Mapping[str, str], system: str) -> list[EnvFile]:
-    """Leave out a system file that we may not read where systemd handed us its copy.
-
-    The service runs as a user that may not read root's docker.env; the credential is how it
-    learns what stands there. Without the credential the unreadable file silences.
-    """
-    credentials = environ.get("CREDENTIALS_DIRECTORY")
-    copy = credentials and os.path.normpath(os.path.join(credentials, "docker.env"))
-    if not any(file.path == copy and file.fault is None for file in files):
-        return files
-    return [file for file in files if file.path != system or file.fault != ("unreadable", None)]
+    return found
 
 
 def read(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:

@@ -218,16 +218,14 @@ def test_a_user_without_a_home_gets_none_in_the_working_directory(
     assert envfile.user_file({"HOME": home}, "x") == "/.config/x/docker.env"
 
 
-def test_the_service_reads_its_copy_where_it_may_not_read_the_original(world: World, tmp_path: Path) -> None:
-    original, copy = EnvFile("/etc/x/docker.env", trusted=False), EnvFile("/c/docker.env", trusted=True)
-    original.fault = ("unreadable", None)
-    environ = {"CREDENTIALS_DIRECTORY": "/c/"}
-    leave = envfile._without_the_original
-    assert leave([copy, original], environ, original.path) == [copy]
-    assert leave([original], environ, original.path) == [original]
-    assert leave([copy, original], {}, original.path) == [copy, original]
-    copy.fault = ("unparsable", 1)
-    assert leave([copy, original], environ, original.path) == [copy, original]
+def test_the_file_that_systemd_copied_is_read_as_its_copy_alone(tmp_path: Path) -> None:
+    system = str(tmp_path / "etc/x/docker.env")
+    environ = {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": "/run/credentials/x.service"}
+    ask = {"name": "x", "cwd": "/", "root": str(tmp_path)}
+    assert system in envfile.candidates(environ, **ask)
+    places = envfile.candidates(environ | {"ROLLCALL_CREDENTIAL_SOURCE": system}, **ask)
+    assert "/run/credentials/x.service/docker.env" in places
+    assert system not in places
 
 
 @pytest.mark.needs("user")
