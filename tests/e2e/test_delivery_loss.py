@@ -178,6 +178,7 @@ def kills(seed: int, total: int) -> Iterator[tuple[int | None, float]]:
         yield None, chance.uniform(0, 0.4)
 
 
+@pytest.mark.timeout(1800)  # the long form, on a loaded machine
 def test_kill_9_of_a_flush_loses_nothing_and_changes_no_id(
     instance: Instance, slow: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
