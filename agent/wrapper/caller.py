@@ -4,6 +4,8 @@ Python ignores SIGPIPE and SIGXFSZ, may set LC_CTYPE (PEP 538), and offers the e
 a mapping, which holds no name twice. CMD is to get what it would have got without us.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -40,7 +42,7 @@ class Environment:
                 return entry[len(start) :]
         return None
 
-    def with_entry(self, name: bytes, value: bytes) -> "Environment":
+    def with_entry(self, name: bytes, value: bytes) -> Environment:
         """A copy in which name is value, everything else in its place."""
         start = name + b"="
         kept = [entry for entry in self.entries if not entry.startswith(start)]
