@@ -44,9 +44,10 @@ class Environment:
 
     def with_entry(self, name: bytes, value: bytes) -> Environment:
         """A copy in which name is value, everything else in its place."""
-        start = name + b"="
-        kept = [entry for entry in self.entries if not entry.startswith(start)]
-        return Environment([*kept, start + value])
+        new, start = name + b"=" + value, name + b"="
+        if self.get(name) is None:
+            return Environment([*self.entries, new])
+        return Environment([new if e.startswith(start) else e for e in self.entries])
 
     def text(self) -> dict[str, str]:
         """The mapping that settings are read from; the first of a repeated name counts."""

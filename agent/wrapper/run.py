@@ -6,6 +6,7 @@ import os
 import time
 
 from agent.wrapper import notice, runfile
+from agent.wrapper.boot import say
 from agent.wrapper.child import let_go, start
 from agent.wrapper.command import CannotRun
 from agent.wrapper.detach import start_flush
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from agent.wrapper.boot import Options
     from agent.wrapper.caller import Caller
     from agent.wrapper.runfile import RunFile
+    from agent.wrapper.trace import Trace
 
 
 def report(argv: list[bytes], caller: Caller, situation: Situation, options: Options) -> None:
@@ -30,38 +32,68 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
     file = runfile.create(situation)
     try:
         notice.show(situation)
-        tracing = _tracing(argv, caller, options)
+        trace = _trace(argv, caller) if options.trace else None
         file.append("begun")
     except BaseException:
         file.remove()
         raise
-    environment = tracing.environment if tracing else caller.environment
+    environment = trace.environment if trace else caller.environment
     try:
         pid = start(argv, caller, environment, situation.name)
     except CannotRun as why:
         _end(file, [_ended(f"not-started {why.code}")], caller)
         os._exit(why.code)
-    _accompany(pid, file, caller, situation, options)
+    _accompany(Run(pid, file, trace, caller, situation, options))
 
 
-def _accompany(
-    pid: int, file: RunFile, caller: Caller, situation: Situation, options: Options
-) -> None:
-    """Everything after CMD's start. Whatever fails, CMD's end is ours."""
-    status = None
-    try:
-        let_go(file.descriptors())
-        file.sync()
-        start_flush(caller.environment)
-    except Exception:
-        pass
+class Run:
+    """CMD is running, and all that belongs to it."""
+
+    def __init__(
+        self,
+        pid: int,
+        file: RunFile,
+        trace: Trace | None,
+        caller: Caller,
+        situation: Situation,
+        options: Options,
+    ) -> None:
+        self.pid = pid
+        self.file = file
+        self.trace = trace
+        self.caller = caller
+        self.situation = situation
+        self.options = options
+
+    def descriptors(self) -> set[int]:
+        return self.file.descriptors() | (self.trace.descriptors() if self.trace else set())
+
+
+def _accompany(run: Run) -> None:
+    """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
     from agent.wrapper.relay import end_as, until_ended
 
-    status = until_ended(pid)
     try:
-        _end(file, [_outcome(status)], caller)
+        let_go(run.descriptors())
+        run.file.sync()
+        start_flush(run.caller.environment)
+    except Exception:  # noqa: BLE001 - CMD runs; what is not on disk now is tried again at its end
+        pass
+    status = until_ended(run.pid)
+    try:
+        _end(run.file, [*_failed(run.trace, status), _outcome(status)], run.caller)
+    except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
+        say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
     finally:
         end_as(status)
+
+
+def _failed(trace: Trace | None, status: int) -> list[str]:
+    """Where the script failed, if it did and that is known."""
+    if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
+        return []
+    line = trace.failed(os.WEXITSTATUS(status))
+    return [line] if line else []
 
 
 def _end(file: RunFile, lines: list[str], caller: Caller) -> None:
@@ -82,5 +114,11 @@ def _ended(how: str) -> str:
     return f"ended {now:.3f} {clock:.3f} {how}"
 
 
-def _tracing(argv, caller, options):
-    return None
+def _trace(argv: list[bytes], caller: Caller) -> Trace | None:
+    """A trace, if CMD is a bash script; the install goes on without one if it cannot be made."""
+    from agent.wrapper.trace import prepare
+
+    try:
+        return prepare(argv, caller.environment)
+    except Exception:  # noqa: BLE001 - a missing line number is no reason to report nothing
+        return None

@@ -1,0 +1,13 @@
+# Read by the one bash that the wrapper starts, through BASH_ENV, before the script's first line.
+# @REPORT@ and @RESTORE@ are filled in by trace.py. Notes where a failing script stood; changes
+# nothing that the script can see: $_ and $? are as before, no name of ours is left, and what the
+# traps do is not part of xtrace's output. The script's own traps replace these.
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && [[ ! -o xtrace && ! -o verbose ]]; then
+  __rollcall() {
+    trap '{ case $- in *e*) printf "%s\0" ERR "$?" "${PIPESTATUS[*]}" "$BASH_COMMAND" "$LINENO" "${BASH_LINENO[0]-}" "${FUNCNAME[0]-}" "${BASH_SOURCE[0]-}" "${BASH_SOURCE[1]-}" >>@REPORT@ ;; esac; } 2>/dev/null' ERR
+    trap '{ printf "%s\0" EXIT "$?" "${PIPESTATUS[*]}" "$BASH_COMMAND" "$LINENO" "${BASH_LINENO[0]-}" "${FUNCNAME[0]-}" "${BASH_SOURCE[0]-}" "${BASH_SOURCE[1]-}" >>@REPORT@; } 2>/dev/null' EXIT
+    unset -f __rollcall
+  }
+  __rollcall "$_"
+fi
+@RESTORE@
