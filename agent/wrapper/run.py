@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from agent.wrapper import notice, runfile
+from agent.wrapper import notice, runfile, sig
 from agent.wrapper.boot import say
 from agent.wrapper.child import let_go, start
 from agent.wrapper.command import CannotRun
@@ -41,9 +41,19 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
     try:
         pid = start(argv, caller, environment, situation.name)
     except CannotRun as why:
-        _end(file, [_ended(f"not-started {why.code}")], caller)
+        _not_started(file, why, caller)
         os._exit(why.code)
     _accompany(Run(pid, file, trace, caller, situation, options))
+
+
+def _not_started(file: RunFile, why: CannotRun, caller: Caller) -> None:
+    try:
+        file.append(_ended(f"not-started {why.code}"))
+        file.sync()
+        os.close(file.fd)
+        start_flush(caller.environment)
+    except OSError:
+        pass  # the shell's message was written; there is no more to say
 
 
 class Run:
@@ -81,7 +91,11 @@ def _accompany(run: Run) -> None:
         pass
     status = until_ended(run.pid)
     try:
-        _end(run.file, [*_failed(run.trace, status), _outcome(status)], run.caller)
+        run.file.append(*_failed(run.trace, status), _outcome(status))
+        run.file.sync()
+        _ask(run, status)
+        os.close(run.file.fd)  # unlocks: from here on the file is the importer's
+        start_flush(run.caller.environment)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
         say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
     finally:
@@ -96,11 +110,25 @@ def _failed(trace: Trace | None, status: int) -> list[str]:
     return [line] if line else []
 
 
-def _end(file: RunFile, lines: list[str], caller: Caller) -> None:
-    file.append(*lines)
-    file.sync()
-    os.close(file.fd)  # unlocks: from here on the file is the importer's
-    start_flush(caller.environment)
+def _ask(run: Run, status: int) -> None:
+    """The questions after CMD, where a person may answer them."""
+    if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
+        return
+    start_flush(run.caller.environment)  # what is known need not wait for an answer
+    from agent.wrapper import questions
+
+    if status == 0:
+        questions.after_success(run.situation)
+    elif email := questions.after_failure(run.situation, run.file.reference):
+        run.file.append(f"email {time.time():.3f} {email}")
+        run.file.sync()
+
+
+def _stopped_by_hand(status: int) -> bool:
+    """Whether the person ended CMD: who does so does not wait for questions."""
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) in (sig.SIGINT, sig.SIGQUIT, sig.SIGHUP)
+    return os.WEXITSTATUS(status) == 128 + sig.SIGINT
 
 
 def _outcome(status: int) -> str:

@@ -42,7 +42,8 @@ class Run:
     """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
     failed: dict[str, str | int] = field(default_factory=dict)
     """Where, as the catalogue's properties: script, line, command."""
-    email: str = ""
+    email: tuple[float, str] | None = None
+    """When help was asked for, and under which address."""
 
     @property
     def installation(self) -> str:
@@ -124,8 +125,9 @@ def told(run: Run, system: System, *, live: bool) -> Iterator[Told]:
         properties = {"os": system.name, "durationSeconds": 0, "reason": "interrupted"}
         yield events.ERRORS, properties, head["ended-id"], began
     if run.email:
-        properties = {"os": system.name, "email": run.email, "reference": run.installation[:8]}
-        yield events.SUPPORT, properties, head["support-id"], max(began, time.time() if live else began)
+        asked, email = run.email
+        properties = {"os": system.name, "email": email, "reference": run.installation[:8]}
+        yield events.SUPPORT, properties, head["support-id"], asked
 
 
 def _end(run: Run) -> tuple[float, dict[str, object]]:
@@ -152,7 +154,7 @@ def parse(text: str) -> Run | None:
     if not lines or lines[0] != FORMAT:
         return None
     head: dict[str, str] = {}
-    begun, ended, email = False, [], ""
+    begun, ended, email = False, list[str](), None
     failed: dict[str, str | int] = {}
     for line in lines[1:]:
         key, _, value = line.partition(" ")
@@ -163,10 +165,18 @@ def parse(text: str) -> Run | None:
         elif key == "failed":
             failed = _place(value)
         elif key == "email":
-            email = value
+            email = _asked(value)
         else:
             head.setdefault(key, value)
     return Run(head, begun, ended, failed, email) if _sound(head, ended) else None
+
+
+def _asked(value: str) -> tuple[float, str] | None:
+    when, _, email = value.partition(" ")
+    try:
+        return float(when), email
+    except ValueError:
+        return None
 
 
 def _sound(head: dict[str, str], ended: list[str]) -> bool:
