@@ -7,17 +7,13 @@ import sys
 
 def main() -> int:
     """Go the light way for wrap and daemon, the ordinary one for all else."""
-<<<<<<< HEAD
     try:
+        if sys.argv[1:2] == ["wrap"]:
+            from agent.wrapper.boot import main as wrap
+
+            return wrap(sys.argv[2:])
         if sys.argv[1:2] == ["daemon"]:
             from agent.daemon import main as daemon
-=======
-    if sys.argv[1:2] == ["wrap"]:
-        from agent.wrapper.boot import main as wrap
-
-        return wrap(sys.argv[2:])
-    from agent.cli import run
->>>>>>> 3357598 (Run CMD beside a run file, and end as it did)
 
             return daemon(sys.argv[2:])
         from agent.cli import main as verb

@@ -16,9 +16,7 @@ OVERWRITTEN = (sig.SIGPIPE, sig.SIGXFSZ)
 
 # A parent of one of these names passes on the dispositions that /proc shows for it. Others
 # (Python, Node) ignore SIGPIPE for themselves and put it back for their children.
-PASSES_ON = frozenset(
-    (b"sh", b"bash", b"dash", b"ash", b"busybox", b"ksh", b"mksh", b"zsh", b"systemd")
-)
+PASSES_ON = frozenset((b"sh", b"bash", b"dash", b"ash", b"busybox", b"ksh", b"mksh", b"zsh", b"systemd"))
 
 
 class Environment:
@@ -118,7 +116,7 @@ def arguments(count: int) -> list[bytes]:
 
 def _environment(keeper: str) -> list[bytes]:
     try:
-        raw = _read("/proc/%s/environ" % (keeper or "self"))
+        raw = _read(f"/proc/{keeper or 'self'}/environ")
     except OSError:  # no /proc: as good as Python can tell
         raw = b"\0".join(name + b"=" + value for name, value in os.environb.items())
         return [entry for entry in raw.split(b"\0") if entry]
@@ -143,7 +141,7 @@ def _catchable() -> list[int]:
 
 def _ignored_by_parent() -> int:
     try:
-        status = _read("/proc/%d/status" % os.getppid())
+        status = _read(f"/proc/{os.getppid()}/status")
     except OSError:
         return 0
     fields = dict(line.split(b":\t", 1) for line in status.split(b"\n") if b":\t" in line)
@@ -155,7 +153,7 @@ def _ignored_by_parent() -> int:
 def _read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY)
     try:
-        chunks = []
+        chunks: list[bytes] = []
         while True:
             chunk = os.read(fd, 1 << 20)
             if not chunk:

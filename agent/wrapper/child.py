@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.caller import Caller, Environment
 
-STANDARD = (0, 1, 2)
+STANDARD = (0, 1, STDERR := 2)
 
 
 def plug_closed() -> None:
@@ -74,7 +74,7 @@ def let_go(keep: set[int]) -> None:
     """
     null = os.open(os.devnull, os.O_RDWR)
     for fd in STANDARD:
-        if not (fd == 2 and os.isatty(2)):
+        if fd != STDERR or not os.isatty(fd):
             os.dup2(null, fd, inheritable=True)
     for fd in open_descriptors():
         if fd not in keep and fd not in STANDARD:

@@ -44,15 +44,9 @@ def become(argv: list[bytes], environment: Environment) -> CannotRun:
     word = argv[0]
     denied = None
     for path in places(word, environment):
-        try:
-            _exec(path, argv, environment)
-        except OSError as error:
-            why = error
+        why = _exec(path, argv, environment)
         if why.errno == errno.ENOEXEC and _is_script(path):
-            try:
-                _exec(SHELL, [SHELL, path, *argv[1:]], environment)
-            except OSError as error:
-                why = error
+            why = _exec(SHELL, [SHELL, path, *argv[1:]], environment)
         if why.errno not in NOT_HERE or b"/" in word:
             return _because(path, why)
         if why.errno == errno.EACCES and denied is None and not os.path.isdir(path):
@@ -60,12 +54,15 @@ def become(argv: list[bytes], environment: Environment) -> CannotRun:
     return denied or CannotRun(NOT_FOUND, "command not found")
 
 
-def _exec(path: bytes, argv: list[bytes], environment: Environment) -> None:
-    if environment.odd():
-        from agent.wrapper import rawexec
+def _exec(path: bytes, argv: list[bytes], environment: Environment) -> OSError:
+    try:
+        if environment.odd():
+            from agent.wrapper import rawexec
 
-        rawexec.execve(path, argv, environment.entries)
-    os.execve(path, argv, environment)  # type: ignore[arg-type]  # keys() and values() are all it asks for
+            rawexec.execve(path, argv, environment.entries)
+        os.execve(path, argv, environment)  # type: ignore[arg-type]  # keys() and values() are all it asks
+    except OSError as error:
+        return error
 
 
 def _is_script(path: bytes) -> bool:

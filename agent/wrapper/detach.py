@@ -37,7 +37,7 @@ def _become_flush(environment: Environment) -> None:
         os.dup2(null, fd, inheritable=True)
     for fd in open_descriptors():
         if fd not in STANDARD:
-            os.set_inheritable(fd, False)
+            os.set_inheritable(fd, False)  # noqa: FBT003 - its only form
     for number in sig.valid_signals():
         if number not in (sig.SIGKILL, sig.SIGSTOP):
             sig.signal(number, sig.SIG_DFL)

@@ -40,7 +40,7 @@ def _prctl() -> Callable[[int, int], object] | None:
     try:
         import _ctypes
 
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # None: ourselves
         return lambda option, value: _ctypes.call_function(address, (option, value, 0, 0, 0))
     except (ImportError, AttributeError, OSError):
         pass

@@ -15,7 +15,10 @@ line and command name), under a random id. No host name, path, argument or addre
 See every byte: {name} preview    What was sent: {name} log    Turn it off: {name} disable,
 or DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
 """
-SHORT = "{name}: {product} reports this installation's outcome; {name} preview shows it, {name} disable stops it\n"
+SHORT = (
+    "{name}: {product} reports this installation's outcome;"
+    " {name} preview shows it, {name} disable stops it\n"
+)
 
 
 def show(situation: Situation) -> None:
@@ -23,7 +26,7 @@ def show(situation: Situation) -> None:
 
     In full the first time on a terminal, else as one line.
     """
-    marker = os.path.join(situation.state.path, "notice-shown")
+    marker = situation.state.notice
     full = os.isatty(2) and not os.path.lexists(marker)
     product = "".join(c if c.isprintable() else "?" for c in situation.settings.product)
     text = (FULL if full else SHORT).format(product=product, name=situation.name)

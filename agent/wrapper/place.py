@@ -10,9 +10,7 @@ import re
 
 FIELDS = 9
 UNKNOWN = b"-"
-ASSIGNMENT = re.compile(
-    rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+"""
-)
+ASSIGNMENT = re.compile(rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+""")
 PROGRAM = re.compile(rb"[A-Za-z0-9_.+/-]+(?=\s|$)")
 PLAIN = re.compile(rb"[A-Za-z0-9_.+-]{1,64}")
 NOT_PROGRAMS = frozenset((b"exit", b"return", b"eval", b"source", b".", b"trap", b"unset"))
@@ -27,9 +25,6 @@ class Report:
         self.kind, self.status, self.pipe, self.command, self.line = fields[:5]
         self.called_at, self.function, self.source, self.caller = fields[5:]
 
-    def same_place(self, other: Report) -> bool:
-        return (self.status, self.command, self.source) == (other.status, other.command, other.source)
-
 
 def where(data: bytes, code: int, text: bytes | None) -> str | None:
     """The `failed` line of a run file, for a run that ended with this exit code."""
@@ -40,7 +35,7 @@ def where(data: bytes, code: int, text: bytes | None) -> str | None:
     last = reports[-1] if reports else None
     if last is None or last.status != b"%d" % code:
         return None
-    if errors and (not exits or errors[-1].status == last.status and _followed(errors[-1], last)):
+    if errors and (not exits or (errors[-1].status == last.status and _followed(errors[-1], last))):
         return _say(*_at_error(errors[-1], text))
     return _say(*_at_exit(last, text)) if exits else None
 

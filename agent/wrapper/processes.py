@@ -22,7 +22,7 @@ def boot_id() -> str:
 
 def ancestors() -> list[tuple[int, int]]:
     """Parent, grandparent and so on, as (pid, start)."""
-    found = []
+    found: list[tuple[int, int]] = []
     pid = os.getppid()
     while pid > 0 and len(found) < MAX_DEPTH:
         parent, start = _stat(pid)

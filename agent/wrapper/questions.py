@@ -36,7 +36,7 @@ def after_success(situation: Situation) -> None:
     question = OPT_IN.format(name=situation.name, product=_printable(situation.settings.product))
     answer = _listen(person, question)
     if answer.lower() in YES | NO:
-        _keep(answer.lower() in YES, person)
+        _keep("on" if answer.lower() in YES else "off", person)
 
 
 def after_failure(situation: Situation, reference: str) -> str:
@@ -68,22 +68,18 @@ def _listen(person: Terminal, question: str) -> str:
 
 
 def _asked_before(situation: Situation) -> bool:
-    return os.path.lexists(_marker(situation))
+    return os.path.lexists(situation.state.asked)
 
 
 def _remember_asking(situation: Situation) -> None:
     who = owner(situation.state.path)
     with acting_for(who[0] if who else os.geteuid()):
-        os.close(os.open(_marker(situation), os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
-def _marker(situation: Situation) -> str:
-    return os.path.join(situation.state.path, "opt-in-asked")
-
-
-def _keep(yes: bool, person: Terminal) -> None:
+def _keep(choice: str, person: Terminal) -> None:
     """Let the verb write docker.env: it knows which, and keeps the rest of it as it is."""
-    verb = [sys.executable, "-I", "-m", "agent", "consent", "usage", "on" if yes else "off"]
+    verb = [sys.executable, "-I", "-m", "agent", "consent", "usage", choice]
     told = subprocess.run(verb, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     person.say(told.stderr)
 

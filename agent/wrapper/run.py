@@ -87,7 +87,7 @@ def _accompany(run: Run) -> None:
         let_go(run.descriptors())
         run.file.sync()
         start_flush(run.caller.environment)
-    except Exception:  # noqa: BLE001 - CMD runs; what is not on disk now is tried again at its end
+    except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
     status = until_ended(run.pid)
     try:

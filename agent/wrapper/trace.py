@@ -149,7 +149,8 @@ def shows(text: bytes) -> bool:
     """Whether the script might look at what the trace changes."""
     if any(word in text for word in SHOWING):
         return True
-    return any(_looks(line) for line in text.split(b"\n") if b"trap" in line or b"set" in line or b"-p" in line)
+    near = (b"trap", b"set", b"-p")
+    return any(_looks(line) for line in text.split(b"\n") if any(word in line for word in near))
 
 
 def _looks(line: bytes) -> bool:
@@ -163,9 +164,9 @@ def _looks(line: bytes) -> bool:
             return True
         if word.strip() in (b"declare", b"typeset", b"export") and after.startswith(b"-") and b"p" in after:
             return True
-        if word.strip() == b"set" and after[:1] in (b"-", b"+") and not after.startswith(b"--"):
-            if b"v" in after or b"T" in after:
-                return True
+        letters = after[1:] if after[:1] in (b"-", b"+") else b"-"
+        if word.strip() == b"set" and not letters.startswith(b"-") and set(letters) & set(b"vT"):
+            return True
     return False
 
 
