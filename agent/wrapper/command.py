@@ -42,6 +42,8 @@ def places(word: bytes, environment: Environment) -> list[bytes]:
 def become(argv: list[bytes], environment: Environment) -> CannotRun:
     """Exec CMD. Returning at all means that it could not be done, and says why."""
     word = argv[0]
+    if not word:
+        return CannotRun(NOT_FOUND, "command not found")
     denied = None
     for path in places(word, environment):
         why = _exec(path, argv, environment)
