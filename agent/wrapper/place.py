@@ -9,6 +9,9 @@ import os
 import re
 
 FIELDS = 9
+SYNTAX = b"2"
+"""bash ends with this where it cannot parse, and then knows the last command before that alone."""
+
 UNKNOWN = b"-"
 ASSIGNMENT = re.compile(rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+""")
 PROGRAM = re.compile(rb"[A-Za-z0-9_.+/-]+(?=\s|$)")
@@ -49,7 +52,7 @@ def _at_error(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
     command = program(report.command)
     if report.pipe.split()[-1:] == [b"0"]:  # another part of the pipeline failed
         command = UNKNOWN
-    first = report.command.split(None, 1)[0] if report.command.split() else b""
+    first = command_word(report.command)
     in_main = not report.caller or report.called_at == b"0"
     exact = not in_main or text is None or first.partition(b"=")[0] in _line(text, report.line)
     return (report.line if exact else UNKNOWN), command, base_name(report.source)
@@ -62,6 +65,8 @@ def _at_exit(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
         if report.function and report.caller and text is not None and report.source == report.caller:
             line = line if report.function in _line(text, line) else UNKNOWN
         return line, command, base_name(report.caller)
+    if report.status == SYNTAX and command_word(report.command) not in (b"exit", b"return"):
+        return UNKNOWN, UNKNOWN, UNKNOWN  # what could not be parsed is not what ran last
     if not report.source and text is None:
         return UNKNOWN, command, UNKNOWN
     return find(report.command, text or b""), command, base_name(report.source)
@@ -95,6 +100,10 @@ def program(command: bytes) -> bytes:
     word = PROGRAM.match(command)
     name = word[0].rpartition(b"/")[2] if word else b""
     return name if PLAIN.fullmatch(name) and name not in NOT_PROGRAMS else UNKNOWN
+
+
+def command_word(command: bytes) -> bytes:
+    return (command.split(None, 1) or [b""])[0]
 
 
 def base_name(path: bytes) -> bytes:

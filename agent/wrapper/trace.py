@@ -21,6 +21,12 @@ PLAIN_LETTERS = frozenset(b"eufhmBCHs")
 PLAIN_NAMES = frozenset((b"errexit", b"nounset", b"pipefail", b"noglob", b"noclobber", b"hashall"))
 PLAIN_WORDS = frozenset((b"--norc", b"--noprofile"))
 TELLTALE = frozenset((b"SHELLOPTS", b"BASHOPTS", b"POSIXLY_CORRECT", b"BASH_XTRACEFD", b"BASH_COMPAT"))
+DEADLY = b"HUP INT ILL TRAP ABRT FPE BUS SEGV PIPE ALRM XCPU XFSZ VTALRM PROF USR1 USR2 TERM SYS"
+"""Every signal for which bash installs a handler along with an EXIT trap."""
+
+OWN_EXIT = (b"trap", b"eval", b"source", b".")
+"""Words by which a script may come to an EXIT trap of its own, which must act as it always did."""
+
 SHOWING = (b"BASH_XTRACEFD", b"BASH_ENV", b"BASH_ARG", b"extdebug", b"verbose", b"posix", b"restricted")
 """Where a script speaks of these, the trace might show, or be in its way."""
 
@@ -60,7 +66,7 @@ def prepare(argv: list[bytes], environment: Environment) -> Trace | None:
         return None
     report, source = os.memfd_create("report"), os.memfd_create("trace")
     here = f"/proc/{os.getpid()}/fd/"
-    os.write(source, _source(f"{here}{report}".encode(), own))
+    os.write(source, _source(f"{here}{report}".encode(), own, alone=text is not None and not traps(text)))
     path = f"{here}{source}".encode()
     if not os.access(path, os.R_OK):
         return None
@@ -170,12 +176,19 @@ def _looks(line: bytes) -> bool:
     return False
 
 
-def _source(report: bytes, own: bytes | None) -> bytes:
+def traps(text: bytes) -> bool:
+    """Whether the script may set an EXIT trap, itself or in what it reads."""
+    for mark in b";|&(){}`<>\"'\\\t\n":
+        text = text.replace(bytes((mark,)), b" ")
+    return not set(OWN_EXIT).isdisjoint(text.split(b" "))
+
+
+def _source(report: bytes, own: bytes | None, *, alone: bool) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), "trace.bash"), "rb", buffering=0) as file:
         text = file.read()
     restore = b"unset -v BASH_ENV" if own is None else b"BASH_ENV=" + _quoted(own)
-    if own:
-        restore += b"\n. " + _quoted(own)
+    text = text.replace(b"@OWN@", b". " + _quoted(own) if own else b"")
+    text = text.replace(b"@EXIT@", b"1" if alone else b"0").replace(b"@SIGNALS@", DEADLY)
     return text.replace(b"@REPORT@", report).replace(b"@RESTORE@", restore)
 
 
