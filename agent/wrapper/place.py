@@ -9,16 +9,11 @@ import os
 import re
 
 FIELDS = 9
-SYNTAX = b"2"
-"""bash ends with this where it cannot parse, and then knows the last command before that alone."""
-
 UNKNOWN = b"-"
 ASSIGNMENT = re.compile(rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+""")
 PROGRAM = re.compile(rb"[A-Za-z0-9_.+/-]+(?=\s|$)")
 PLAIN = re.compile(rb"[A-Za-z0-9_.+-]{1,64}")
 NOT_PROGRAMS = frozenset((b"exit", b"return", b"eval", b"source", b".", b"trap", b"unset"))
-BEFORE = rb"(?:^|[;&|({!]|\b(?:then|else|do|if|while|until))\s*"
-HEREDOC = re.compile(rb"<<-?\s*[\"'\\]?(\w+)")
 
 
 class Report:
@@ -32,65 +27,33 @@ class Report:
 def where(data: bytes, code: int, text: bytes | None) -> str | None:
     """The `failed` line of a run file, for a run that ended with this exit code."""
     fields = data.split(b"\0")[:-1]
-    reports = [Report(fields[at : at + FIELDS]) for at in range(0, len(fields) - FIELDS + 1, FIELDS)]
-    errors = [r for r in reports if r.kind == b"ERR"]
-    exits = [r for r in reports if r.kind == b"EXIT"]
-    last = reports[-1] if reports else None
-    if last is None or last.status != b"%d" % code:
+    if len(fields) < FIELDS:
         return None
-    if errors and (not exits or (errors[-1].status == last.status and _followed(errors[-1], last))):
-        return _say(*_at_error(errors[-1], text))
-    return _say(*_at_exit(last, text)) if exits else None
-
-
-def _followed(error: Report, end: Report) -> bool:
-    """Whether the script ended with this error, and ran nothing in between."""
-    return error.command == end.command or error.source != end.source
+    last = Report(fields[-FIELDS:])
+    if last.status != b"%d" % code:
+        return None
+    return _say(*(_at_exit(last) if last.kind == b"EXIT" else _at_error(last, text)))
 
 
 def _at_error(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
+    """A command failed and the script ended: exact, if the line holds the command's first word.
+
+    Of a command of several lines bash may name any.
+    """
     command = program(report.command)
     if report.pipe.split()[-1:] == [b"0"]:  # another part of the pipeline failed
         command = UNKNOWN
-    first = command_word(report.command)
-    in_main = not report.caller or report.called_at == b"0"
-    exact = not in_main or text is None or first.partition(b"=")[0] in _line(text, report.line)
+    first = (report.command.split(None, 1) or [b""])[0].partition(b"=")[0]
+    in_main = not report.caller or report.source == report.caller or report.called_at == b"0"
+    exact = not in_main or text is None or first in _line(text, report.line)
     return (report.line if exact else UNKNOWN), command, base_name(report.source)
 
 
-def _at_exit(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
-    command = program(report.command)
-    if report.called_at.isdigit() and report.called_at != b"0":
-        line = report.called_at
-        if report.function and report.caller and text is not None and report.source == report.caller:
-            line = line if report.function in _line(text, line) else UNKNOWN
-        return line, command, base_name(report.caller)
-    if report.status == SYNTAX and command_word(report.command) not in (b"exit", b"return"):
-        return UNKNOWN, UNKNOWN, UNKNOWN  # what could not be parsed is not what ran last
-    if not report.source and text is None:
-        return UNKNOWN, command, UNKNOWN
-    return find(report.command, text or b""), command, base_name(report.source)
-
-
-def find(command: bytes, text: bytes) -> bytes:
-    """The one line of the script where this command stands; unknown if there are more, or none."""
-    wanted = re.compile(BEFORE + re.escape(command) + rb"\s*(?=$|[;&|)}#])")
-    found = [number for number, line in _code(text) if wanted.search(line)]
-    mentioned = sum(line.count(command) for _, line in _code(text))
-    return b"%d" % found[0] if len(found) == 1 and mentioned == 1 and b"\n" not in command else UNKNOWN
-
-
-def _code(text: bytes) -> list[tuple[int, bytes]]:
-    """The numbered lines that are neither a comment nor part of a here-document."""
-    lines, until = [], None
-    for number, line in enumerate(text.split(b"\n"), 1):
-        if until is not None:
-            until = None if line.strip() == until else until
-        elif not line.lstrip().startswith(b"#"):
-            lines.append((number, line))
-            opens = HEREDOC.search(line)
-            until = opens[1] if opens else None
-    return lines
+def _at_exit(report: Report) -> tuple[bytes, bytes, bytes]:
+    """`exit` at top level: its line. In a function such as `die`: the line that called it."""
+    if report.function == b"main":
+        return report.line, UNKNOWN, base_name(report.source)
+    return report.called_at, UNKNOWN, base_name(report.caller)
 
 
 def program(command: bytes) -> bytes:
@@ -100,10 +63,6 @@ def program(command: bytes) -> bytes:
     word = PROGRAM.match(command)
     name = word[0].rpartition(b"/")[2] if word else b""
     return name if PLAIN.fullmatch(name) and name not in NOT_PROGRAMS else UNKNOWN
-
-
-def command_word(command: bytes) -> bytes:
-    return (command.split(None, 1) or [b""])[0]
 
 
 def base_name(path: bytes) -> bytes:

@@ -86,6 +86,7 @@ def _accompany(run: Run) -> None:
     try:
         let_go(run.descriptors())
         run.file.sync()
+        run.file.sync_name()
         start_flush(run.caller.environment)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass

@@ -43,8 +43,11 @@ class RunFile:
             raise OSError(28, os.strerror(28))
 
     def sync(self) -> None:
-        """Make what was appended, and the file's name, survive a power cut."""
+        """Make what was appended survive a power cut."""
         os.fdatasync(self.fd)
+
+    def sync_name(self) -> None:
+        """Make the file's name survive one too; once is enough."""
         os.fsync(self._folder)
 
     def remove(self) -> None:

@@ -21,11 +21,18 @@ PLAIN_LETTERS = frozenset(b"eufhmBCHs")
 PLAIN_NAMES = frozenset((b"errexit", b"nounset", b"pipefail", b"noglob", b"noclobber", b"hashall"))
 PLAIN_WORDS = frozenset((b"--norc", b"--noprofile"))
 TELLTALE = frozenset((b"SHELLOPTS", b"BASHOPTS", b"POSIXLY_CORRECT", b"BASH_XTRACEFD", b"BASH_COMPAT"))
-DEADLY = b"HUP INT ILL TRAP ABRT FPE BUS SEGV PIPE ALRM XCPU XFSZ VTALRM PROF USR1 USR2 TERM SYS"
-"""Every signal for which bash installs a handler along with an EXIT trap."""
+NOTICING = frozenset(
+    (
+        *(b"trap", b"eval", b"source", b".", b"set", b"shopt", b"declare", b"typeset", b"type", b"command"),
+        *(b"caller", b"compgen", b"builtin", b"alias", b"unset", b"enable", b"exec", b"export", b"readonly"),
+        *(b"FUNCNAME", b"BASH_LINENO", b"BASH_SOURCE", b"SHELLOPTS", b"xtrace", b"errtrace", b"function"),
+    )
+)
+"""Words by which a script may see, change or leave behind a function `exit` or errtrace."""
 
-OWN_EXIT = (b"trap", b"eval", b"source", b".")
-"""Words by which a script may come to an EXIT trap of its own, which must act as it always did."""
+HARMLESS_SET = re.compile(
+    rb"\bset[ \t]+(?:[-+][euf]+|[-+][euf]*o[ \t]+(?:errexit|nounset|pipefail)|[ \t])+(?=[;&|\n]|$)"
+)
 
 SHOWING = (b"BASH_XTRACEFD", b"BASH_ENV", b"BASH_ARG", b"extdebug", b"verbose", b"posix", b"restricted")
 """Where a script speaks of these, the trace might show, or be in its way."""
@@ -66,7 +73,7 @@ def prepare(argv: list[bytes], environment: Environment) -> Trace | None:
         return None
     report, source = os.memfd_create("report"), os.memfd_create("trace")
     here = f"/proc/{os.getpid()}/fd/"
-    os.write(source, _source(f"{here}{report}".encode(), own, alone=text is not None and not traps(text)))
+    os.write(source, _source(f"{here}{report}".encode(), own, known=text is not None and not notices(text)))
     path = f"{here}{source}".encode()
     if not os.access(path, os.R_OK):
         return None
@@ -176,19 +183,22 @@ def _looks(line: bytes) -> bool:
     return False
 
 
-def traps(text: bytes) -> bool:
-    """Whether the script may set an EXIT trap, itself or in what it reads."""
-    for mark in b";|&(){}`<>\"'\\\t\n":
+def notices(text: bytes) -> bool:
+    """Whether the script might notice errtrace, or that `exit` is a function."""
+    import re  # for the scripts that need it, not for every start
+
+    text = re.sub(HARMLESS_SET, b" ", text)
+    for mark in b";|&(){}`<>\"'\\\t\n[]!$":
         text = text.replace(bytes((mark,)), b" ")
-    return not set(OWN_EXIT).isdisjoint(text.split(b" "))
+    return not NOTICING.isdisjoint(text.split(b" ")) or b" - " in text or b"exit ()" in text
 
 
-def _source(report: bytes, own: bytes | None, *, alone: bool) -> bytes:
+def _source(report: bytes, own: bytes | None, *, known: bool) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), "trace.bash"), "rb", buffering=0) as file:
         text = file.read()
     restore = b"unset -v BASH_ENV" if own is None else b"BASH_ENV=" + _quoted(own)
     text = text.replace(b"@OWN@", b". " + _quoted(own) if own else b"")
-    text = text.replace(b"@EXIT@", b"1" if alone else b"0").replace(b"@SIGNALS@", DEADLY)
+    text = text.replace(b"@KNOWN@", b"1" if known else b"0")
     return text.replace(b"@REPORT@", report).replace(b"@RESTORE@", restore)
 
 

@@ -16,7 +16,7 @@ SCRIPTS = {
     "output on both": "echo out; echo err >&2; echo out again",
     "much output": "head -c 3000000 /dev/zero | tr '\\0' x; seq 20000 >&2",
     "no newline at the end": "printf 'no newline'",
-    "every byte": "i=0; while [ $i -lt 256 ]; do printf \"\\\\$(printf %03o $i)\"; i=$((i+1)); done",
+    "every byte": 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %03o $i)"; i=$((i+1)); done',
     "stdin": "cat",
     "stdin half read": "head -c 3; echo; cat | wc -c",
     "closes stdout": "echo a; exec >&-; echo b",
@@ -28,7 +28,7 @@ SCRIPTS = {
     "environment": "env | sort",
     "environment of a grandchild": "sh -c 'sh -c env' | sort",
     "flags": "echo $-",
-    "arguments": "for a in \"$@\"; do printf '<%s>' \"$a\"; done",
+    "arguments": 'for a in "$@"; do printf \'<%s>\' "$a"; done',
     "name": "echo $0",
     "descriptors": "ls /proc/self/fd | wc -l",
     "signals": "grep -E 'Sig(Blk|Ign)' /proc/self/status",
@@ -86,7 +86,9 @@ def test_every_exit_code_is_the_childs(sides: Sides) -> None:
         "    got = subprocess.run([*sys.argv[1:], 'sh', '-c', f'exit {n}'], stderr=-3).returncode\n"
         "    assert got == n, (n, got)\n"
     )
-    subprocess.run([sys.executable, "-c", codes, *WRAP, "--"], env=sides.environment(), check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", codes, *WRAP, "--"], env=sides.environment(), check=True, timeout=120
+    )
 
 
 FATAL = sorted(
@@ -99,7 +101,11 @@ FATAL = sorted(
 def test_every_fatal_signal_is_the_same_death(sides: Sides) -> None:
     assert len(FATAL) > 50
     for number in FATAL:
-        argv = [sys.executable, "-c", f"import os, signal; signal.signal({number}, 0) if {number} != 9 else 0"]
+        argv = [
+            sys.executable,
+            "-c",
+            f"import os, signal; signal.signal({number}, 0) if {number} != 9 else 0",
+        ]
         argv[2] += f"; os.kill(os.getpid(), {number})"
         env = sides.environment()
         done = subprocess.run([*WRAP, "--", *argv], env=env, capture_output=True, check=False, timeout=20)
@@ -160,7 +166,9 @@ def test_closed_descriptors_stay_closed(sides: Sides, closed: tuple[int, ...], t
 
 
 @pytest.mark.parametrize("way", ["direct", "launcher"])
-@pytest.mark.parametrize("ignored", [(), (signal.SIGPIPE,), (signal.SIGCHLD,), (signal.SIGHUP, signal.SIGINT)])
+@pytest.mark.parametrize(
+    "ignored", [(), (signal.SIGPIPE,), (signal.SIGCHLD,), (signal.SIGHUP, signal.SIGINT)]
+)
 def test_ignored_signals_stay_ignored(
     sides: Sides, ignored: tuple[int, ...], way: str, launcher: Path
 ) -> None:
@@ -206,7 +214,7 @@ def exec_with(entries: str, argv: list[str]) -> str:
 
 def test_a_hundred_thousand_words_arrive(sides: Sides) -> None:
     words = [str(n) for n in range(100_000)]
-    ending = sides.wrapped(["sh", "-c", 'echo $# ${99999}', "x", *words])
+    ending = sides.wrapped(["sh", "-c", "echo $# ${99999}", "x", *words])
     assert ending.out == b"100000 99998\n"
 
 

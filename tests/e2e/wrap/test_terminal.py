@@ -80,7 +80,11 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("kill -STOP %1; kill -CONT %1; wait $!\n", PROMPT),
     ],
     "disown": [("w sleep 0.1 & disown; jobs; wait\n", PROMPT)],
-    "prompt on stdin": [("w sh -c 'printf name:; read x; echo hi $x'\n", "name:"), ("me\n", "hi me"), ("", PROMPT)],
+    "prompt on stdin": [
+        ("w sh -c 'printf n''ame:; read x; echo hi $x'\n", "name:"),
+        ("me\n", "hi me"),
+        ("", PROMPT),
+    ],
     "prompt on the terminal": [
         ("echo | w sh -c 'printf name: >/dev/tty; read x </dev/tty; echo hi $x'\n", "name:"),
         ("me\n", "hi me"),
@@ -88,10 +92,14 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     ],
     "hidden prompt": [("w bash -c 'read -rsp p''w: x; echo; echo $x'\n", "pw:"), ("geheim\n", PROMPT)],
     "getpass": [
-        (f"w {PYTHON} -c 'import getpass; print(getpass.getpass(\"pw\" \":\"))'\n", "pw:"),
+        (f'w {PYTHON} -c \'import getpass; print(getpass.getpass("pw" ":"))\'\n', "pw:"),
         ("geheim\n", PROMPT),
     ],
-    "^C at a hidden prompt": [("w bash -c 'read -rsp p''w: x'\n", "pw:"), (C, PROMPT), ("stty sane\n", PROMPT)],
+    "^C at a hidden prompt": [
+        ("w bash -c 'read -rsp p''w: x'\n", "pw:"),
+        (C, PROMPT),
+        ("stty sane\n", PROMPT),
+    ],
     "^D": [("w sh -c 'echo U''P; cat'\n", "UP"), ("a\n", "a\r\na"), (D, PROMPT)],
     "stty size": [("w stty size\n", PROMPT)],
     "stty -a": [("w stty -a\n", PROMPT)],
@@ -126,7 +134,11 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "type-ahead": [("w sleep 0.3\necho ahead\n", "ahead\r"), ("", PROMPT), ("\n", PROMPT)],
     "foreground job": [("w sh -c 'test $(ps -o tpgid= -p $$) = $(ps -o pgid= -p $$) && echo fg'\n", PROMPT)],
     "terminal left raw": [("w stty -echo -icanon; stty sane\n", PROMPT)],
-    "menu": [("w bash -c 'select x in a b; do echo chose $x; break; done'\n", "#? "), ("2\n", "chose b"), ("", PROMPT)],
+    "menu": [
+        ("w bash -c 'select x in a b; do echo chose $x; break; done'\n", "#? "),
+        ("2\n", "chose b"),
+        ("", PROMPT),
+    ],
 }
 
 FILES = {
@@ -136,7 +148,7 @@ FILES = {
     "trapint.sh": "trap 'echo once; read x; exit 9' INT\ntrap 'exit 8' TERM\necho U''P\n"
     "while :; do sleep 0.05; done\n",
     "calls.sh": "w sh -c 'echo U''P; sleep 9'\necho not reached\n",
-    "winch.sh": "trap 'trap "" WINCH; stty size; exit' WINCH\necho U''P\nwhile :; do sleep 0.05; done\n",
+    "winch.sh": "trap 'trap  WINCH; stty size; exit' WINCH\necho U''P\nwhile :; do sleep 0.05; done\n",
 }
 BARE = '#!/bin/sh\nexec "$@"\n'
 WRAPPED = f'#!/bin/sh\nexec {PYTHON} -I -m agent wrap --no-input -- "$@" 2>&3 3>&-\n'
