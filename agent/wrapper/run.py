@@ -145,9 +145,9 @@ def _ended(how: str) -> str:
 
 def _trace(argv: list[bytes], caller: Caller) -> Trace | None:
     """A trace, if CMD is a bash script; the install goes on without one if it cannot be made."""
-    from agent.wrapper.trace import prepare
-
     try:
+        from agent.wrapper.trace import prepare
+
         return prepare(argv, caller.environment)
     except Exception:  # noqa: BLE001 - a missing line number is no reason to report nothing
         return None

@@ -30,9 +30,7 @@ NOTICING = frozenset(
 )
 """Words by which a script may see, change or leave behind a function `exit` or errtrace."""
 
-HARMLESS_SET = re.compile(
-    rb"\bset[ \t]+(?:[-+][euf]+|[-+][euf]*o[ \t]+(?:errexit|nounset|pipefail)|[ \t])+(?=[;&|\n]|$)"
-)
+HARMLESS_SET = rb"\bset[ \t]+(?:[-+][euf]+|[-+][euf]*o[ \t]+(?:errexit|nounset|pipefail)|[ \t])+(?=[;&|\n]|$)"
 
 SHOWING = (b"BASH_XTRACEFD", b"BASH_ENV", b"BASH_ARG", b"extdebug", b"verbose", b"posix", b"restricted")
 """Where a script speaks of these, the trace might show, or be in its way."""

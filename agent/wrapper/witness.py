@@ -16,7 +16,7 @@ import time
 from agent.wrapper import leash, sig
 from agent.wrapper.child import let_go
 
-PATIENCE = 0.05
+PATIENCE = 0.1
 """How long the witness is given to report, and how far apart two reports of one signal may be."""
 
 REPORT = struct.Struct("=id")
