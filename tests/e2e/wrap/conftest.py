@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.wrap.side_by_side import Sides
 
 

@@ -69,7 +69,7 @@ class Sides:
         import json
 
         agent = [sys.executable, "-I", "-m", "agent"]
-        options = {"env": self.environment(), "cwd": self.base, "check": True, "timeout": SECONDS}
-        subprocess.run([*agent, "flush"], **options, capture_output=True)  # type: ignore[call-overload]
-        log = subprocess.run([*agent, "log", "--json"], **options, capture_output=True)  # type: ignore[call-overload]
+        options = {"env": self.environment(), "cwd": self.base, "timeout": SECONDS}
+        subprocess.run([*agent, "flush"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
+        log = subprocess.run([*agent, "log", "--json"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
         return [json.loads(line)["event"] for line in log.stdout.splitlines()]

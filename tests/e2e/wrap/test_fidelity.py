@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.wrap.side_by_side import WRAP, Ending, Sides
 
 SCRIPTS = {
@@ -70,7 +71,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_cannot_tell(sides: Sides, name: str, shell: str) -> None:
     files = {"install.sh": f"#!/usr/bin/env {shell}\n{SCRIPTS[name]}\n".encode()}
-    argv = ["./install.sh", "one", "two words", "", "ünï", b"\xff\xfe", "*", "--", "-x"]
+    argv: list[str | bytes] = ["./install.sh", "one", "two words", "", "ünï", b"\xff\xfe", "*", "--", "-x"]
     bare = sides.bare(argv, files=files, input=b"first\nsecond line\n")
     assert sides.wrapped(argv, files=files, input=b"first\nsecond line\n") == bare
 
@@ -81,7 +82,8 @@ def test_the_comparison_would_notice(sides: Sides) -> None:
 
 
 def test_every_exit_code_is_the_childs(sides: Sides) -> None:
-    codes = "import os, subprocess, sys\n" + (
+    codes = (
+        "import os, subprocess, sys\n"
         "for n in range(256):\n"
         "    got = subprocess.run([*sys.argv[1:], 'sh', '-c', f'exit {n}'], stderr=-3).returncode\n"
         "    assert got == n, (n, got)\n"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
 from tests import wait
 from tests.e2e.wrap.side_by_side import WRAP, Sides
 

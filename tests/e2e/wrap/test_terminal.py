@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests import environ
 from tests.e2e.wrap.shell import PROMPT, Shell
 

@@ -5,6 +5,7 @@ may be reported. The rest of the expectation is the command.
 """
 
 import pytest
+
 from tests.e2e.wrap.side_by_side import Sides
 
 NONE = None
