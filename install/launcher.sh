@@ -9,26 +9,26 @@ python=@PYTHON@
 # stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss.
 # Python ignores SIGPIPE before any code of ours runs, so what was ignored is noted here.
 note_what_came() {
-	ignored=0
-	while read -r key value; do
-		case $key in SigIgn:) ignored=$value && break ;; esac
-	done </proc/$$/status
-	(read -r pid _ </proc/self/stat && kill -STOP "$pid") &
-	noted=$ignored:$!
+    ignored=0
+    while read -r key value; do
+        case $key in SigIgn:) ignored=$value && break ;; esac
+    done </proc/$$/status
+    (read -r pid _ </proc/self/stat && kill -STOP "$pid") &
+    noted=$ignored:$!
 } 2>/dev/null
 
 run_plainly() {
-	echo "@NAME@: this installation is not reported: the agent at $python cannot start" >&2
-	shift
-	while [ $# -gt 0 ]; do
-		case $1 in
-		--) shift && break ;;
-		-*) shift ;;
-		*) break ;;
-		esac
-	done
-	[ $# -gt 0 ] || exit 2
-	exec "$@"
+    echo "@NAME@: this installation is not reported: the agent at $python cannot start" >&2
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --) shift && break ;;
+        -*) shift ;;
+        *) break ;;
+        esac
+    done
+    [ $# -gt 0 ] || exit 2
+    exec "$@"
 }
 
 # An upgrade of the system can take the interpreter away, or the modules that it looks for.
@@ -53,7 +53,7 @@ sys.exit(main(sys.argv[2:], noted))
 '
 
 if [ "${1-}" != wrap ]; then
-	exec "$python" -I -m agent "$@"
+    exec "$python" -I -m agent "$@"
 fi
 [ -x "$python" ] || run_plainly "$@"
 noted=:
