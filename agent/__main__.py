@@ -8,6 +8,10 @@ import sys
 def main() -> int:
     """Go the light way for wrap and daemon, the ordinary one for all else."""
     try:
+        if sys.argv[1:2] == ["wrap"]:
+            from agent.wrapper.boot import main as wrap
+
+            return wrap(sys.argv[2:])
         if sys.argv[1:2] == ["daemon"]:
             from agent.daemon import main as daemon
 

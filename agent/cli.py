@@ -60,6 +60,8 @@ def parser() -> Parser:
     verb.add_argument("what", choices=["usage"])
     verb.add_argument("choice", choices=["on", "off"])
     _add_senders(add)
+    verb = add("support", "support.support", "ask for help for the last install that failed")
+    verb.add_argument("--email", metavar="ADDRESS", help="where an answer may go; asked for if not given")
     add("forget", "choose.forget", "delete id, queue and log; the next id has no tie to the last")
     return top
 

@@ -40,6 +40,16 @@ class StateDir:
         return os.path.join(self.path, "env-files")
 
     @property
+    def notice(self) -> str:
+        """There once the notice was shown in full."""
+        return os.path.join(self.path, "notice-shown")
+
+    @property
+    def asked(self) -> str:
+        """There once the opt-in question was put."""
+        return os.path.join(self.path, "opt-in-asked")
+
+    @property
     def due(self) -> str:
         """When the daemon's next beat is due."""
         return os.path.join(self.path, "due.json")
@@ -63,7 +73,8 @@ class StateDir:
         """Every file that remembers anything, as far as it exists; the locks remember nothing."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        known = [self.id, self.id + ".damaged", *databases, self.seen, self.due]
+        marks = (self.seen, self.due, self.notice, self.asked)
+        known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files()
 
     def run_files(self) -> list[str]:

@@ -15,6 +15,7 @@ from agent.locks import held
 from agent.outbox import Outbox
 from agent.settings import NAMES, SettingError
 from agent.state import act_as_owner
+from agent.wrapper import runs
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,7 @@ def _erase_what_waits(app: App) -> None:
     except SettingError as why:
         raise CouldNot(f"telemetry is off, but what waits was not erased: {why}") from None
     act_as_owner(state)
+    runs.discard(state)
     if os.path.exists(state.outbox):
         with contextlib.closing(Outbox(state, now=app.now)) as outbox:
             erased = outbox.erase()

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from agent import events
+from agent import events, facts
 from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
 from agent.files import replace
 from agent.locks import held
@@ -19,6 +19,7 @@ from agent.outbox import EXPORTED, WAITING, Outbox, due_in
 from agent.report import Report, write
 from agent.settings import write_key
 from agent.state import act_as_owner
+from agent.wrapper import runs
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +56,7 @@ def beat(app: App, args: argparse.Namespace) -> int:
 
         outcome.alive = alive(settings.health)
         act_as_owner(situation.state)
-        with _outbox(app) as outbox:
+        with _outbox_and_runs(app) as outbox:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
@@ -75,7 +76,7 @@ def flush(app: App, args: argparse.Namespace) -> int:
         key = write_key(situation.settings)
         act_as_owner(situation.state)
         if situation.state.exists():
-            with _outbox(app) as outbox:
+            with _outbox_and_runs(app) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
         be_silent(app, decision)
@@ -101,7 +102,7 @@ def track(app: App, args: argparse.Namespace) -> int:
     if allowed:
         act_as_owner(situation.state)
         event["anonymousId"] = app.ensure_instance()
-        with _outbox(app) as outbox:
+        with _outbox_and_runs(app) as outbox:
             outbox.record(event, situation.settings.endpoint)
     return DONE
 
@@ -117,7 +118,7 @@ def export(app: App, args: argparse.Namespace) -> int:
         act_as_owner(situation.state)
         seqs = []
         if situation.state.exists():
-            with _outbox(app) as outbox:
+            with _outbox_and_runs(app) as outbox:
                 seqs = _export(outbox, file, args.file)
                 if args.settle:
                     outbox.settle(seqs, EXPORTED)
@@ -131,6 +132,7 @@ def be_silent(app: App, decision: Decision) -> None:
         return
     state = app.situation.state
     act_as_owner(state)
+    runs.discard(state)
     if os.path.exists(state.outbox):
         with _outbox(app) as outbox:
             outbox.erase()
@@ -139,6 +141,16 @@ def be_silent(app: App, decision: Decision) -> None:
 @contextlib.contextmanager
 def _outbox(app: App) -> Iterator[Outbox]:
     with contextlib.closing(Outbox(app.situation.state, now=app.now)) as outbox:
+        yield outbox
+
+
+@contextlib.contextmanager
+def _outbox_and_runs(app: App) -> Iterator[Outbox]:
+    """The outbox, with what wrapped installs have left beside it taken in."""
+    with _outbox(app) as outbox:
+        state = app.situation.state
+        if runs.waiting(state):
+            runs.collect(state, outbox, app.ensure_instance(), facts.system(app.root))
         yield outbox
 
 

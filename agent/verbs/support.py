@@ -1,0 +1,76 @@
+"""The verb `support`: ask for help for the last install that failed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from agent import events, facts
+from agent.app import DONE, App, CouldNot, WrongUse
+from agent.consent import RULES
+from agent.outbox import Outbox
+from agent.state import act_as_owner
+from agent.wrapper import runs
+
+if TYPE_CHECKING:
+    import argparse
+
+TRIES = 3
+PROMPT = "An e-mail, for an answer (Enter to skip; it ties that report to you): "
+
+
+def support(app: App, args: argparse.Namespace) -> int:
+    """Record Installation Support for the newest Installation Errors, with an address."""
+    decision = app.situation.decision
+    if not decision.sending:
+        raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
+    if args.email is not None and not re.fullmatch(events.EMAIL, args.email):
+        raise WrongUse(f"{args.email!r} is no e-mail address")
+    state, system = app.situation.state, facts.system(app.root)
+    act_as_owner(state)
+    if not state.exists():
+        raise CouldNot("no install that failed is on record")
+    instance = app.ensure_instance()
+    with contextlib.closing(Outbox(state, now=app.now)) as outbox:
+        runs.collect(state, outbox, instance, system)
+        failed, endpoint = _last_failure(outbox)
+        email = args.email if args.email is not None else _ask(app)
+        if not email:
+            app.say("no address, nothing sent")
+            return DONE
+        properties = {"os": system.name, "email": email, "reference": failed[:8]}
+        event = events.build(
+            events.SUPPORT,
+            properties,
+            app.origin(instance),
+            message_id=events.uuid7(app.now()),
+            timestamp=app.now(),
+            installation=failed,
+        )
+        outbox.record(event, endpoint)
+    app.say(f"help is asked for; please quote {failed[:8]}")
+    return DONE
+
+
+def _last_failure(outbox: Outbox) -> tuple[str, str]:
+    """The installation's id, and the endpoint its failure was recorded for."""
+    for entry in reversed(outbox.entries()):
+        if entry.name == events.ERRORS and entry.payload is not None:
+            return json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or ""
+    raise CouldNot("no install that failed is on record")
+
+
+def _ask(app: App) -> str:
+    """An address from the terminal; empty if none is given, or nobody is there to give one."""
+    if not sys.stdin.isatty():
+        raise WrongUse("there is no terminal to ask on; give --email ADDRESS")
+    for _ in range(TRIES):
+        print(PROMPT, end="", file=app.err, flush=True)
+        answer = sys.stdin.readline().strip()
+        if not answer or re.fullmatch(events.EMAIL, answer):
+            return answer
+        app.say("that is no e-mail address")
+    return ""

@@ -1,0 +1,107 @@
+"""`wrap`: decide whether anything is reported, and run CMD in either case.
+
+Whatever fails here, CMD runs; one line says what was given up. Imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agent.wrapper import sig
+from agent.wrapper.caller import Caller, arguments
+from agent.wrapper.child import complaint, plug_closed
+from agent.wrapper.command import become
+
+USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
+WRONG_USE = 2
+
+
+class Options:
+    """What stood before CMD, and how many words CMD has."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.trace = self.input = True
+        self.words = 0
+        for at, word in enumerate(words):
+            if word == "--no-trace":
+                self.trace = False
+            elif word == "--no-input":
+                self.input = False
+            elif word == "--":
+                self.words = len(words) - at - 1
+                return
+            elif word.startswith("-"):
+                return
+            else:
+                self.words = len(words) - at
+                return
+
+
+def main(words: list[str], launch: str = "") -> int:
+    """Run CMD, the words after `wrap` and its options. Returns only where there is no CMD.
+
+    For `launch` see Caller.
+    """
+    if sig.getsignal(sig.SIGINT) == sig.default_int_handler:
+        sig.signal(sig.SIGINT, sig.SIG_DFL)  # ^C ends us plainly, not in a traceback
+    plug_closed()
+    caller = Caller(launch)
+    options = Options(words)
+    if not options.words:
+        os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
+        return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
+    argv = arguments(options.words)
+    name = "rollcall"
+    try:
+        from agent.situation import look
+
+        situation = look(caller.environment.text(), cwd=_cwd(), uid=os.geteuid())
+        name = situation.name
+        if situation.decision.sending:
+            from agent.wrapper.run import report
+
+            report(argv, caller, situation, options)
+    except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
+        say(f"{name}: this installation is not reported: {_reason(why)}")
+    return plainly(argv, caller, name)
+
+
+def plainly(argv: list[bytes], caller: Caller, name: str) -> int:
+    """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
+    caller.restore_signals()
+    problem = become(argv, caller.environment)
+    _write(2, complaint(name, argv[0], problem))
+    return problem.code
+
+
+def say(line: str) -> None:
+    """One line on stderr, if there is one."""
+    _write(2, os.fsencode(line) + b"\n")
+
+
+def _write(fd: int, data: bytes) -> None:
+    try:
+        os.write(fd, data)
+    except OSError:
+        pass
+
+
+def _reason(why: Exception) -> str:
+    if isinstance(why, OSError):
+        where = f" ({os.fsdecode(why.filename)})" if why.filename else ""
+        return (why.strerror or "a system error") + where
+    if type(why).__name__ == "SettingError":
+        return str(why)
+    return f"{type(why).__name__}, an error in rollcall itself"
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return "/"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""Starting CMD as our child, with everything that it would have had as our caller's."""
+
+from __future__ import annotations
+
+import os
+
+from agent.wrapper import leash, sig
+from agent.wrapper.command import CannotRun, become
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.wrapper.caller import Caller, Environment
+
+STANDARD = (0, 1, STDERR := 2)
+
+
+def plug_closed() -> None:
+    """Keep files of ours off descriptors 0 to 2 where those came closed.
+
+    What is put there closes at exec, so CMD finds them closed, as it would have.
+    """
+    for fd in STANDARD:
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+
+
+def start(argv: list[bytes], caller: Caller, environment: Environment, name: str) -> int:
+    """Fork and exec CMD; its pid. CannotRun, said on stderr as a shell would, where that fails.
+
+    From here on every signal is blocked in this process: `relay` picks them up one by one.
+    """
+    sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # or the kernel would reap CMD for us, and its code be lost
+    sig.pthread_sigmask(sig.SIG_BLOCK, sig.valid_signals())
+    failed, say = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _child(argv, caller, environment, name, parent, say)
+    os.close(say)
+    why = os.read(failed, 4096)  # ends with nothing once CMD has taken over
+    os.close(failed)
+    if why:
+        os.waitpid(pid, 0)
+        code, _, text = why.partition(b" ")
+        raise CannotRun(int(code), os.fsdecode(text))
+    return pid
+
+
+def _child(
+    argv: list[bytes], caller: Caller, environment: Environment, name: str, parent: int, say: int
+) -> None:
+    try:
+        leash.die_with(parent)
+        caller.restore_signals()
+        problem = become(argv, environment)
+        os.write(2, complaint(name, argv[0], problem))
+        os.write(say, b"%d %s" % (problem.code, os.fsencode(problem.why)))
+        os._exit(problem.code)
+    finally:
+        os._exit(126)
+
+
+def complaint(name: str, word: bytes, problem: CannotRun) -> bytes:
+    """The one line that a shell would print, under our name."""
+    return b"%s: %s: %s\n" % (os.fsencode(name), word, os.fsencode(problem.why))
+
+
+def let_go(keep: set[int]) -> None:
+    """Close our copies of all that CMD was given, so that a pipe it closes is closed.
+
+    A terminal on stderr stays, for what must be said.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in STANDARD:
+        if fd != STDERR or not os.isatty(fd):
+            os.dup2(null, fd, inheritable=True)
+    for fd in open_descriptors():
+        if fd not in keep and fd not in STANDARD:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the one that listed the folder
+
+
+def open_descriptors() -> list[int]:
+    try:
+        return [int(fd) for fd in os.listdir("/proc/self/fd")]
+    except OSError:  # no /proc
+        return list(range(256))

@@ -1,0 +1,153 @@
+"""One reported run: run file, notice, CMD, the wait, the outcome on disk, and the same end as CMD's."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from agent.wrapper import notice, runfile, sig
+from agent.wrapper.boot import say
+from agent.wrapper.child import let_go, start
+from agent.wrapper.command import CannotRun
+from agent.wrapper.detach import start_flush
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.situation import Situation
+    from agent.wrapper.boot import Options
+    from agent.wrapper.caller import Caller
+    from agent.wrapper.runfile import RunFile
+    from agent.wrapper.trace import Trace
+
+
+def report(argv: list[bytes], caller: Caller, situation: Situation, options: Options) -> None:
+    """Run CMD and report it. Never returns once CMD was started.
+
+    Returns where an outer wrapper reports already; raises where nothing can be reported.
+    """
+    from agent.wrapper.nested import inside_another
+
+    if inside_another(situation.state):
+        return
+    file = runfile.create(situation)
+    try:
+        notice.show(situation)
+        trace = _trace(argv, caller) if options.trace else None
+        file.append("begun")
+    except BaseException:
+        file.remove()
+        raise
+    environment = trace.environment if trace else caller.environment
+    try:
+        pid = start(argv, caller, environment, situation.name)
+    except CannotRun as why:
+        _not_started(file, why, caller)
+        os._exit(why.code)
+    _accompany(Run(pid, file, trace, caller, situation, options))
+
+
+def _not_started(file: RunFile, why: CannotRun, caller: Caller) -> None:
+    try:
+        file.append(_ended(f"not-started {why.code}"))
+        file.sync()
+        os.close(file.fd)
+        start_flush(caller.environment)
+    except OSError:
+        pass  # the shell's message was written; there is no more to say
+
+
+class Run:
+    """CMD is running, and all that belongs to it."""
+
+    def __init__(
+        self,
+        pid: int,
+        file: RunFile,
+        trace: Trace | None,
+        caller: Caller,
+        situation: Situation,
+        options: Options,
+    ) -> None:
+        self.pid = pid
+        self.file = file
+        self.trace = trace
+        self.caller = caller
+        self.situation = situation
+        self.options = options
+
+    def descriptors(self) -> set[int]:
+        return self.file.descriptors() | (self.trace.descriptors() if self.trace else set())
+
+
+def _accompany(run: Run) -> None:
+    """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
+    from agent.wrapper.relay import end_as, until_ended
+
+    try:
+        let_go(run.descriptors())
+        run.file.sync()
+        run.file.sync_name()
+        start_flush(run.caller.environment)
+    except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
+        pass
+    status = until_ended(run.pid)
+    try:
+        run.file.append(*_failed(run.trace, status), _outcome(status))
+        run.file.sync()
+        _ask(run, status)
+        os.close(run.file.fd)  # unlocks: from here on the file is the importer's
+        start_flush(run.caller.environment)
+    except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
+        say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
+    finally:
+        end_as(status)
+
+
+def _failed(trace: Trace | None, status: int) -> list[str]:
+    """Where the script failed, if it did and that is known."""
+    if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
+        return []
+    line = trace.failed(os.WEXITSTATUS(status))
+    return [line] if line else []
+
+
+def _ask(run: Run, status: int) -> None:
+    """The questions after CMD, where a person may answer them."""
+    if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
+        return
+    start_flush(run.caller.environment)  # what is known need not wait for an answer
+    from agent.wrapper import questions
+
+    if status == 0:
+        questions.after_success(run.situation)
+    elif email := questions.after_failure(run.situation, run.file.reference):
+        run.file.append(f"email {time.time():.3f} {email}")
+        run.file.sync()
+
+
+def _stopped_by_hand(status: int) -> bool:
+    """Whether the person ended CMD: who does so does not wait for questions."""
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) in (sig.SIGINT, sig.SIGQUIT, sig.SIGHUP)
+    return os.WEXITSTATUS(status) == 128 + sig.SIGINT
+
+
+def _outcome(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return _ended(f"signal {os.WTERMSIG(status)}")
+    return _ended(f"exit {os.WEXITSTATUS(status)}")
+
+
+def _ended(how: str) -> str:
+    now, clock = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    return f"ended {now:.3f} {clock:.3f} {how}"
+
+
+def _trace(argv: list[bytes], caller: Caller) -> Trace | None:
+    """A trace, if CMD is a bash script; the install goes on without one if it cannot be made."""
+    try:
+        from agent.wrapper.trace import prepare
+
+        return prepare(argv, caller.environment)
+    except Exception:  # noqa: BLE001 - a missing line number is no reason to report nothing
+        return None

@@ -1,0 +1,61 @@
+#!/bin/sh
+# @NAME@: starts Rollcall's agent. For `wrap`, the command runs even where the agent cannot start.
+#
+# install.sh fills in @NAME@ and @PYTHON@, and names bash in the first line where there is one
+# (`#!/bin/bash -p`): it hands on an ignored SIGCHLD and a signal mask, which dash forgets.
+python=@PYTHON@
+
+# CMD is to get the environment as it was: shells drop what is no identifier and add PWD, so a
+# stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss.
+# Python ignores SIGPIPE before any code of ours runs, so what was ignored is noted here.
+note_what_came() {
+    ignored=0
+    while read -r key value; do
+        case $key in SigIgn:) ignored=$value && break ;; esac
+    done </proc/$$/status
+    (read -r pid _ </proc/self/stat && kill -STOP "$pid") &
+    noted=$ignored:$!
+} 2>/dev/null
+
+run_plainly() {
+    echo "@NAME@: this installation is not reported: the agent at $python cannot start" >&2
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --) shift && break ;;
+        -*) shift ;;
+        *) break ;;
+        esac
+    done
+    [ $# -gt 0 ] || exit 2
+    exec "$@"
+}
+
+# An upgrade of the system can take the interpreter away, or the modules that it looks for.
+starts='
+import sys
+noted = sys.argv.pop(1)
+try:
+    from agent.wrapper.boot import main
+except BaseException:
+    import os
+    words = sys.argv[2:]
+    while words and words[0].startswith("-"):
+        if words.pop(0) == "--":
+            break
+    os.write(2, b"@NAME@: this installation is not reported: the agent is not installed for this Python\n")
+    try:
+        os.execvp(words[0], words)
+    except OSError as why:
+        os.write(2, os.fsencode("@NAME@: %s: %s\n" % (words[0], why.strerror)))
+        sys.exit(127 if isinstance(why, FileNotFoundError) else 126)
+sys.exit(main(sys.argv[2:], noted))
+'
+
+if [ "${1-}" != wrap ]; then
+    exec "$python" -I -m agent "$@"
+fi
+[ -x "$python" ] || run_plainly "$@"
+noted=:
+[ -r "/proc/$$/status" ] && note_what_came
+exec "$python" -I -c "$starts" "$noted" "$@"

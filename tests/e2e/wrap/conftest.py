@@ -1,0 +1,22 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.wrap.side_by_side import Sides
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Sides:
+    return Sides(tmp_path)
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Path:
+    """The command as install.sh puts it in place, for the Python that runs the tests."""
+    template = Path(__file__).parents[3] / "install" / "launcher.sh"
+    text = template.read_text().replace("@NAME@", "rollcall").replace("@PYTHON@", sys.executable)
+    made = tmp_path / "rollcall"
+    made.write_text(text.replace("#!/bin/sh", "#!/bin/bash -p", 1))
+    made.chmod(0o755)
+    return made

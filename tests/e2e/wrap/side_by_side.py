@@ -1,0 +1,75 @@
+"""One command, bare and wrapped, each in a fresh folder: what came out, how it ended, what it left."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import environ
+
+SECONDS = 30
+NOTICE = b"rollcall: rollcall reports this installation's outcome;"
+WRAP = (sys.executable, "-I", "-m", "agent", "wrap", "--no-input")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """All that a caller can see of a command."""
+
+    code: int
+    out: bytes
+    err: bytes
+    files: tuple[tuple[str, int, bytes], ...]
+
+
+class Sides:
+    """Runs commands bare and wrapped."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.state = base / "state"
+        self._turn = 0
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return environ.bare(self.base, ROLLCALL_STATE_DIR=str(self.state), **more)
+
+    def bare(self, argv: Sequence[str | bytes], **how: object) -> Ending:
+        return self._run(argv, how)
+
+    def wrapped(self, argv: Sequence[str | bytes], *options: str, **how: object) -> Ending:
+        ending = self._run([*WRAP, *options, "--", *argv], how)
+        lines = ending.err.splitlines(keepends=True)
+        assert lines, "there was no notice"
+        assert lines[0].startswith(NOTICE), ending.err
+        return Ending(ending.code, ending.out, b"".join(lines[1:]), ending.files)
+
+    def _run(self, argv: Sequence[str | bytes], how: dict[str, object]) -> Ending:
+        self._turn += 1
+        place = self.base / f"turn-{self._turn}" / "place"
+        place.mkdir(parents=True)
+        for name, text in dict(how.pop("files", {})).items():  # type: ignore[call-overload]
+            (place / name).write_bytes(text)
+            (place / name).chmod(0o755)
+        done = subprocess.run(
+            argv,
+            cwd=place,
+            **{"env": self.environment(), "input": b"", "timeout": SECONDS, **how},  # type: ignore[call-overload]
+            capture_output=True,
+            check=False,
+        )
+        out, err = (data.replace(os.fsencode(place), b"PLACE") for data in (done.stdout, done.stderr))
+        left = sorted(path for path in place.rglob("*") if path.is_file())
+        files = tuple((str(p.relative_to(place)), p.stat().st_mode, p.read_bytes()) for p in left)
+        return Ending(done.returncode, out, err, files)
+
+    def events(self) -> list[dict[str, object]]:
+        """Everything that was recorded, once all that is finished was taken in."""
+        import json
+
+        agent = [sys.executable, "-I", "-m", "agent"]
+        options = {"env": self.environment(), "cwd": self.base, "timeout": SECONDS}
+        subprocess.run([*agent, "flush"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
+        log = subprocess.run([*agent, "log", "--json"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
+        return [json.loads(line)["event"] for line in log.stdout.splitlines()]
