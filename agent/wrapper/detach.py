@@ -36,8 +36,10 @@ def _become_flush(environment: Environment) -> None:
     for fd in STANDARD:
         os.dup2(null, fd, inheritable=True)
     for fd in open_descriptors():
-        if fd not in STANDARD:
-            os.set_inheritable(fd, False)  # noqa: FBT003 - its only form
+        try:
+            os.set_inheritable(fd, fd in STANDARD)
+        except OSError:
+            pass  # the one that listed the folder
     for number in sig.valid_signals():
         if number not in (sig.SIGKILL, sig.SIGSTOP):
             sig.signal(number, sig.SIG_DFL)
