@@ -1,0 +1,67 @@
+"""Times as the collector keeps them: milliseconds since 1970, in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+DAY_MS = 86_400_000
+# A clock that says a year before this one is broken, not early.
+EARLIEST = 1_262_304_000_000  # 2010-01-01
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def read_time(value: object) -> int | None:
+    """The instant a client wrote, or None where it wrote nothing that can be read.
+
+    Clients write RFC 3339 in either case, ISO 8601 without a colon in the offset, up to nine
+    decimals, no offset at all (meant as UTC), and now and then seconds or milliseconds as a number.
+    """
+    if isinstance(value, str):
+        return _read_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    milliseconds = value if abs(value) > 1e11 else value * 1000
+    return int(milliseconds) if abs(milliseconds) < 1e15 else None
+
+
+def write_time(milliseconds: int) -> str:
+    """`2026-11-20T10:00:00.000Z`."""
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def corrected(received: int, sent: int | None, original: int | None) -> int:
+    """When an event happened by our clock, whatever the client's clock says.
+
+    Nothing happens after it was received, so a clock that runs ahead cannot write the future.
+    """
+    if original is None:
+        return received
+    happened = original if sent is None else received - (sent - original)
+    return min(happened, received) if happened >= EARLIEST else received
+
+
+def _read_text(text: str) -> int | None:
+    try:
+        at = datetime.fromisoformat(_plain(text))
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=timezone.utc)
+        return (at - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plain(text: str) -> str:
+    """The spelling that datetime.fromisoformat of Python 3.10 reads as well."""
+    text = text.strip().upper()[:64].replace(",", ".")
+    if text.endswith("Z"):
+        text = text[:-1] + "+00:00"
+    sign = max(text.rfind("+"), text.rfind("-", 10))
+    clock, offset = (text[:sign], text[sign:]) if sign > 0 else (text, "")
+    whole, dot, decimals = clock.partition(".")
+    digits = offset[1:].replace(":", "")
+    if len(digits) in (2, 4):
+        offset = f"{offset[0]}{digits[:2]}:{digits[2:] or '00'}"
+    return whole + dot + (decimals + "000000")[: 6 if dot else 0] + offset
