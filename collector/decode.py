@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -29,11 +30,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Refused(Exception):  # noqa: N818 - an outcome, not a fault
-    """What was sent can never be taken; `code` and `message` are the answer."""
+    """The request is not taken: the answer's status, code and message, and when to come again."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, retry: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.retry = status, code, message, retry
 
 
 def unzip(data: bytes) -> bytes:
@@ -74,17 +75,24 @@ def key_in(root: dict[str, Any]) -> str:
     return key if isinstance(key, str) else ""
 
 
-def events_in(root: dict[str, Any], kind: str, source: int, received: int) -> list[Event]:
-    """The events of a request to `/v1/KIND`."""
+def events_in(root: dict[str, Any], kind: str, source: int, received: int) -> Iterator[Event]:
+    """The events of a request to `/v1/KIND`, one at a time."""
     if kind != "batch":
-        return [read_event(root, kind, source, received)]
+        yield read_event(root, kind, source, received)
+        return
+    shared = {name: root[name] for name in ("context", "integrations") if isinstance(root.get(name), dict)}
+    for item in batch_of(root):
+        yield read_event(item, "", source, received, root.get("sentAt"), shared)
+
+
+def batch_of(root: dict[str, Any]) -> list[object]:
+    """The list in a batch."""
     batch = root.get("batch")
     if not isinstance(batch, list):
         raise Refused(400, "no_batch", "`batch` is not a list of events")
     if len(batch) > MAX_BATCH:
         raise Refused(413, "too_many", f"a batch may hold {MAX_BATCH} events")
-    shared = {name: root[name] for name in ("context", "integrations") if isinstance(root.get(name), dict)}
-    return [read_event(item, "", source, received, root.get("sentAt"), shared) for item in batch]
+    return batch
 
 
 def read_event(
@@ -94,8 +102,13 @@ def read_event(
     received: int,
     sent: object = None,
     shared: dict[str, Any] | None = None,
+    *,
+    settled: bool = False,
 ) -> Event:
-    """One event as it is kept: what the client sent, stamped, without key and address."""
+    """One event as it is kept: what the client sent, stamped, without key and address.
+
+    A settled one was stamped by a collector before: its `timestamp` holds.
+    """
     if not isinstance(event, dict):
         raise Refused(400, "bad_event", "an event is not an object")
     event = dict(event)
@@ -105,7 +118,7 @@ def read_event(
         event[name] = {**values, **mapping(event.get(name))}
     context = _without_address(event)
     message_id = event["messageId"] = _message_id(event.get("messageId"), received)
-    time = _stamp(event, received, sent)
+    time = _settled(event, received) if settled else _stamp(event, received, sent)
     name, who = _name(event, kind), _who(event)
     run = mapping(context.get("installation")).get("id")
     known = kind == "track" and who is not None and name in CATALOGUE
@@ -176,6 +189,10 @@ def _stamp(event: dict[str, Any], received: int, sent: object) -> int:
         if value is not None:
             event[name] = value
     return time
+
+
+def _settled(event: dict[str, Any], received: int) -> int:
+    return corrected(received, None, read_time(event.get("timestamp")))
 
 
 def _name(event: dict[str, Any], kind: str) -> str:

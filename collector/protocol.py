@@ -1,0 +1,76 @@
+"""uvicorn's protocol, with the bounds that it leaves to a proxy in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from collector.limits import contains
+from collector.settings import Settings
+
+# Request line and headers together.
+MAX_HEAD = 16 * 1024
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def bounded(settings: Settings) -> type[HttpToolsProtocol]:
+    """A protocol that bounds the time in which a request arrives, the size of its head, and how many
+    connections there are, in all and of one peer."""
+    peers: Counter[str] = Counter()
+    per_peer = max(1, settings.max_connections // 2)
+
+    class Bounded(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch: asyncio.TimerHandle | None = None
+            self._in_head, self._head = True, 0
+            self._peer = self.client[0] if self.client else ""
+            peers[self._peer] += 1
+            crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, self._peer)
+            if crowd or len(self.connections) > settings.max_connections:
+                transport.write(FULL)
+                transport.close()
+            self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._arrived()
+            peers[self._peer] -= 1
+            if not peers[self._peer]:
+                del peers[self._peer]
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            super().data_received(data)
+            if self._in_head:
+                self._head += len(data)
+                if self._head > MAX_HEAD:
+                    self.transport.close()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._expect()
+
+        def on_headers_complete(self) -> None:
+            self._in_head, self._head = False, 0
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            self._in_head = True
+            self._arrived()
+
+        def _expect(self) -> None:
+            # Twice the time that the application allows a body, so that it can answer 408 first.
+            self._arrived()
+            self._watch = self.loop.call_later(2 * settings.timeout, self.transport.close)
+
+        def _arrived(self) -> None:
+            if self._watch is not None:
+                self._watch.cancel()
+                self._watch = None
+
+    return Bounded
