@@ -44,11 +44,10 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return
+            self._head += len(data)
             super().data_received(data)
-            if self._in_head:
-                self._head += len(data)
-                if self._head > MAX_HEAD:
-                    self.transport.close()
+            if self._in_head and self._head > MAX_HEAD:
+                self.transport.close()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -60,7 +59,7 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
-            self._in_head = True
+            self._in_head, self._head = True, 0
             self._arrived()
 
         def _expect(self) -> None:
