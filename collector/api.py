@@ -21,7 +21,7 @@ import msgspec
 from collector import decode, http
 from collector.decode import MAX_EVENT, MAX_REQUEST, Refused
 from collector.events import Event
-from collector.http import Answer, Budget, Deadline, Receive, Scope, Send
+from collector.http import Answer, Budget, Receive, Scope, Send
 from collector.keys import KeyRing
 from collector.limits import Buckets, peer_of
 from collector.metrics import Metrics
@@ -80,8 +80,6 @@ class Tracking:
             answer = _refusal(refused)
         except http.Gone:
             return
-        except TimeoutError:
-            answer = _refusal(Refused(408, "slow", "the request took too long to arrive"))
         self._metrics.request(path, answer.status, time.perf_counter() - began)
         await http.with_headers(answer, OPEN).send(send)
 
@@ -110,14 +108,12 @@ class Tracking:
         most = MAX_REQUEST if kind in ("batch", "import") else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise decode.too_large()
-        key = basic_key(http.header(scope, b"authorization"))
-        source = await self._source(key) if key else None
-        if source is not None:
-            _wait(self._sources.wait(source))
         taken = Taken(self.budget)
         try:
-            async with Deadline(self._settings.timeout):
-                body = await http.read_body(receive, most, taken.take)
+            source = await self._source(basic_key(http.header(scope, b"authorization")))
+            if source is not None:
+                _wait(self._sources.wait(source))
+            body = await http.read_body(receive, most, taken.take)
             root = decode.parse(decode.unzip(body) if body[:2] == b"\x1f\x8b" else body)
             source = source or await self._source(decode.key_in(root))
             if source is None:
@@ -126,17 +122,17 @@ class Tracking:
             events = await self._events(root, "batch" if kind == "import" else kind, source)
             del body, root
             self._sources.pay(source, len(events))
-            await self._keep(events, taken)
+            if events:
+                await self._writer.keep(events, taken.hand_over())
+        except StoreError:
+            raise _away() from None
         finally:
-            taken.done()
+            taken.give()
         self._metrics.received(self._ring.name(source), len(events))
         return max(1, len(events))
 
     async def _source(self, key: str) -> int | None:
-        try:
-            return await self._ring.source(key) if key else None
-        except StoreError:
-            raise _away() from None
+        return await self._ring.source(key) if key else None
 
     async def _events(self, root: dict[str, Any], kind: str, source: int) -> list[Event]:
         reader = decode.events_in(root, kind, source, int(self._now() * 1000))
@@ -150,25 +146,13 @@ class Tracking:
                     await asyncio.sleep(0)
         return events
 
-    async def _keep(self, events: list[Event], taken: Taken) -> None:
-        if not events:
-            return
-        done = self._writer.submit(events)
-        taken.until(done)
-        try:
-            async with Deadline(self._settings.timeout):
-                await asyncio.shield(done)
-        except (StoreError, TimeoutError):
-            raise _away() from None
-
 
 class Taken:
-    """What one request holds of the budget, given back when it ends, or when its events are written."""
+    """What one request holds of the budget, until it ends or hands it over."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._held = 0
-        self._written: asyncio.Future[None] | None = None
 
     def take(self, count: int) -> bool:
         """Hold more bytes, or say that there is no room."""
@@ -177,20 +161,15 @@ class Taken:
         self._held += count
         return True
 
-    def until(self, written: asyncio.Future[None]) -> None:
-        """Hold them until then, even if the request ends sooner."""
-        self._written = written
-        written.add_done_callback(self._give)
-
-    def done(self) -> None:
-        """The request has ended."""
-        if self._written is None:
-            self._budget.give(self._held)
-
-    def _give(self, written: asyncio.Future[None]) -> None:
+    def give(self) -> None:
+        """Give back what is held."""
         self._budget.give(self._held)
-        if not written.cancelled():
-            written.exception()  # told to the request, if it still waits
+        self._held = 0
+
+    def hand_over(self) -> Callable[[], None]:
+        """Let go of what is held; whoever calls the result gives it back."""
+        held, self._held = self._held, 0
+        return lambda: self._budget.give(held)
 
 
 def basic_key(authorization: str) -> str:
@@ -220,7 +199,7 @@ def _refusal(refused: Refused) -> Answer:
     answer = _told(refused.status, refused.code, refused.message)
     if refused.retry is not None:
         answer = http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
-    unread = refused.status in (408, 413, 429, 503)  # what is still on its way is not read
+    unread = refused.status in (413, 429, 503)  # what is still on its way is not read
     return http.with_headers(answer, CLOSE) if unread else answer
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from collector.decode import Refused, too_large
@@ -57,34 +55,6 @@ class Budget:
     def give(self, count: int) -> None:
         """Give reserved bytes back."""
         self.used -= count
-
-
-class Deadline:
-    """`async with Deadline(seconds)`: the block is cut short by TimeoutError. Costs one timer."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._late = False
-
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-
-        def cut() -> None:
-            self._late = True
-            task.cancel()
-
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, cut)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        if self._late and kind is asyncio.CancelledError:
-            raise TimeoutError from error
 
 
 def header(scope: Scope, name: bytes) -> str:

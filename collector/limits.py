@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from collector.settings import Network
@@ -69,10 +70,15 @@ def peer_of(address: str, forwarded: Sequence[str], trusted: Sequence[Network]) 
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     while hops and contains(trusted, peer):
         peer = hops.pop()
+    return _one_peer(peer.strip("[]")) or address
+
+
+@lru_cache(maxsize=MAX_BUCKETS)
+def _one_peer(address: str) -> str:
     try:
-        parsed = ipaddress.ip_address(peer.strip("[]"))
+        parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return ""
     if parsed.version == 6 and parsed.ipv4_mapped is None:
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)

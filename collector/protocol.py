@@ -13,6 +13,7 @@ from collector.settings import Settings
 # Request line and headers together.
 MAX_HEAD = 16 * 1024
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def bounded(settings: Settings) -> type[HttpToolsProtocol]:
@@ -63,9 +64,13 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:
             self._arrived()
 
         def _expect(self) -> None:
-            # Twice the time that the application allows a body, so that it can answer 408 first.
             self._arrived()
-            self._watch = self.loop.call_later(2 * settings.timeout, self.transport.close)
+            self._watch = self.loop.call_later(settings.timeout, self._slow)
+
+        def _slow(self) -> None:
+            if not (self.cycle and self.cycle.response_started):
+                self.transport.write(SLOW)
+            self.transport.close()
 
         def _arrived(self) -> None:
             if self._watch is not None:

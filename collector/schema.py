@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 Kind = Literal["int", "text", "bytes"]
@@ -34,11 +35,12 @@ class Table:
     on_conflict: Literal["ignore", "replace", "add"]
     clustered: bool = True  # WITHOUT ROWID: short rows found by their key
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns' names in order."""
         return tuple(name for name, _, _ in self.columns)
 
+    @cached_property
     def conflict_clause(self) -> str:
         """What an insert does with a row whose key is there already."""
         target = ", ".join(self.key)

@@ -64,7 +64,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is under way, write it, and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer = Writer(store)
+    writer = Writer(store, settings.timeout)
     config = uvicorn.Config(
         Site(settings, store, writer, page),
         http=bounded(settings),

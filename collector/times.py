@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 DAY_MS = 86_400_000
 # A clock that says a year before this one is broken, not early.
 EARLIEST = 1_262_304_000_000  # 2010-01-01
+
+# `2026-11-20T10:00:00.000Z`, which most clients write.
+USUAL = 24
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -28,8 +32,8 @@ def read_time(value: object) -> int | None:
 
 def write_time(milliseconds: int) -> str:
     """`2026-11-20T10:00:00.000Z`."""
-    at = _EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{_minute(minutes)}{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
 def corrected(received: int, sent: int | None, original: int | None) -> int:
@@ -43,9 +47,15 @@ def corrected(received: int, sent: int | None, original: int | None) -> int:
     return min(happened, received) if happened >= EARLIEST else received
 
 
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    return f"{_EPOCH + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:}"
+
+
 def _read_text(text: str) -> int | None:
     try:
-        at = datetime.fromisoformat(_plain(text))
+        usual = len(text) == USUAL and text[-1] == "Z"
+        at = datetime.fromisoformat(text[:-1] + "+00:00" if usual else _plain(text))
         if at.tzinfo is None:
             at = at.replace(tzinfo=timezone.utc)
         return (at - _EPOCH) // _MILLISECOND

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,9 @@ CACHE_KIB = 32 * 1024
 # Rows a statement. Every step of a statement gives the interpreter away, and on a busy server it
 # takes up to a switch interval to get it back: so many rows a step, and results as one row.
 CHUNK = 100
+
+# What tells whether an event is there already.
+EVENT_KEYS = replace(schema.EVENTS, columns=schema.EVENTS.columns[:2])
 
 _decode = msgspec.json.Decoder().decode
 
@@ -45,25 +50,21 @@ class SQLiteTransaction(Transaction):
     def insert_new(self, events: Sequence[Event]) -> list[Event]:
         known: set[tuple[int, bytes]] = set()
         for chunk in _chunks(events):
-            sql = f"SELECT json_group_array(json_array(source, hex(id))) FROM {_any_of(len(chunk), 'events')}"
+            sql = _select(EVENT_KEYS, len(chunk))
             known.update(self._keys(sql, [value for event in chunk for value in event[:2]]))
         fresh = [event for event in events if event[:2] not in known]
         self.upsert(schema.EVENTS, [event[:9] for event in fresh])
         return fresh
 
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
-        marks = f"({','.join('?' * len(table.names))})"
-        head, tail = f"INSERT INTO {table.name} ({','.join(table.names)}) VALUES ", table.conflict_clause()
         for chunk in _chunks(rows):
-            sql = f"{head}{','.join([marks] * len(chunk))} {tail}"
-            self._connection.execute(sql, [value for row in chunk for value in row])
+            self._connection.execute(_upsert(table, len(chunk)), [value for row in chunk for value in row])
 
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
         blobs = [index for index, (_, kind, _) in enumerate(table.columns) if kind == "bytes"]
-        shown = ",".join(f"hex({name})" if kind == "bytes" else name for name, kind, _ in table.columns)
         rows: list[Row] = []
         for chunk in _chunks(keys):
-            sql = f"SELECT json_group_array(json_array({shown})) FROM {_any_of(len(chunk), table.name)}"
+            sql = _select(table, len(chunk))
             for row in self._array(sql, [value for key in chunk for value in key]):
                 for index in blobs:
                     row[index] = bytes.fromhex(row[index])
@@ -172,10 +173,23 @@ def _told(path: str) -> Iterator[None]:
         raise StoreError(msg) from error
 
 
-def _any_of(count: int, table: str) -> str:
-    """The rows by source and id. CROSS keeps the order of the join: a lookup a key, never a scan."""
+@lru_cache(maxsize=1000)
+def _upsert(table: schema.Table, count: int) -> str:
+    row = f"({','.join('?' * len(table.names))})"
+    rows = ",".join([row] * count)
+    return f"INSERT INTO {table.name} ({','.join(table.names)}) VALUES {rows} {table.conflict_clause}"
+
+
+@lru_cache(maxsize=1000)
+def _select(table: schema.Table, count: int) -> str:
+    """The rows by source and id, as one JSON array. CROSS keeps the order of the join: a lookup a key,
+    never a scan."""
+    shown = ",".join(f"hex({name})" if kind == "bytes" else name for name, kind, _ in table.columns)
     wanted = ",".join(["(?,?)"] * count)
-    return f"(VALUES {wanted}) AS wanted CROSS JOIN {table} ON source = wanted.column1 AND id = wanted.column2"
+    return (
+        f"SELECT json_group_array(json_array({shown})) FROM (VALUES {wanted}) AS wanted"
+        f" CROSS JOIN {table.name} ON source = wanted.column1 AND id = wanted.column2"
+    )
 
 
 def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
