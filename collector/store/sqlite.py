@@ -89,9 +89,8 @@ class SQLiteStore(Store):
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         with _told(path):
-            if path != ":memory:":
-                Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._connect()
             self._migrate()
 
