@@ -110,7 +110,8 @@ class Load:
             self.free(connection)
 
     def going(self) -> bool:
-        return self.next < len(self.requests) and time.perf_counter() - self.began < self.seconds
+        in_time = bool(self.rate) or time.perf_counter() - self.began < self.seconds
+        return in_time and self.next < len(self.requests)
 
     def send(self, connection: Connection) -> None:
         connection.send(self.requests[self.next])

@@ -3,6 +3,9 @@
 Limits apply in the order of their cost: the peer's bucket, the declared length, the key in the
 header, then the body within bounds of size, time and memory, then what is in it. The answer is 200
 only once every event of the request is on disk.
+
+A refusal does not close the connection: a client that is still sending would see a reset, not the
+answer. What it goes on to send is dropped as it comes, until `protocol` cuts it off.
 """
 
 from __future__ import annotations
@@ -43,7 +46,6 @@ SLICE = 200
 
 OK = Answer(200, b'{"success":true}')
 OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
-CLOSE = ((b"connection", b"close"),)
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
 
 
@@ -197,10 +199,9 @@ def _away() -> Refused:
 
 def _refusal(refused: Refused) -> Answer:
     answer = _told(refused.status, refused.code, refused.message)
-    if refused.retry is not None:
-        answer = http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
-    unread = refused.status in (413, 429, 503)  # what is still on its way is not read
-    return http.with_headers(answer, CLOSE) if unread else answer
+    if refused.retry is None:
+        return answer
+    return http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
 
 
 def _told(status: int, code: str, message: str) -> Answer:

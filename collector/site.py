@@ -51,7 +51,7 @@ class Site:
 
     async def _answer(self, path: str, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            answer = Answer(405, b"GET it\n", http.TEXT, ((b"allow", b"GET, HEAD"), (b"connection", b"close")))
+            answer = Answer(405, b"GET it\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
         elif path in self._own:
             answer = await self._own[path](scope)
         else:
@@ -96,4 +96,4 @@ async def _no_page(scope: Scope, _: Receive, send: Send) -> None:
     if scope["path"] == "/":
         await Answer(200, b"Rollcall collector. Events go to POST /v1/batch.\n", http.TEXT).send(send)
     else:
-        await Answer(404, b"nothing here\n", http.TEXT, ((b"connection", b"close"),)).send(send)
+        await Answer(404, b"nothing here\n", http.TEXT).send(send)

@@ -65,7 +65,7 @@ class Collector:
         )
 
     def environ(self) -> dict[str, str]:
-        return environ.covered(self.home, ROLLCALL_COLLECTOR_DB=self.database, **LOUD, **self.settings)
+        return environ.covered(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
