@@ -1,6 +1,6 @@
 """A load on an HTTP server from one process: connections that each send, wait, and send again.
 
-    python -m bench.load PORT KEY CONNECTIONS SECONDS RATE BATCH [PATH]
+    python -m bench.load PORT KEY CONNECTIONS SECONDS RATE BATCH [PATH [REQUESTS]]
 
 RATE is requests a second over all connections, 0 as fast as it goes; BATCH is events a request, 0 for
 single events, -1 for GET requests. Requests are made up beforehand, so that the load costs little.
@@ -145,6 +145,7 @@ def main(argv: list[str]) -> int:
     path = argv[6] if len(argv) > 6 else "/v1/batch" if batch > 0 else "/v1/track"
     began = int(time.time() * 1000)
     count = int(min(LONGEST_RUN, rate * seconds if rate else LONGEST_RUN / max(batch, 1)))
+    count = int(argv[7]) if len(argv) > 7 else count
     if batch < 0:
         requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()] * count
     else:

@@ -99,8 +99,9 @@ class Tracking:
         paid = 1
         try:
             if path in IGNORED:
-                return OK
-            paid = await self._take(ROUTES[path], scope, receive)
+                await http.read_body(receive, MAX_REQUEST, lambda _: True)
+            else:
+                paid = await self._take(ROUTES[path], scope, receive)
         finally:
             self._peers.pay(peer, paid)
         return OK
