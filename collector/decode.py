@@ -105,17 +105,18 @@ def read_event(
     *,
     settled: bool = False,
 ) -> Event:
-    """One event as it is kept: what the client sent, stamped, without key and address.
+    """One event as it is kept: what the client sent, stamped, without key and address; it is
+    changed in place.
 
     A settled one was stamped by a collector before: its `timestamp` holds.
     """
     if not isinstance(event, dict):
         raise Refused(400, "bad_event", "an event is not an object")
-    event = dict(event)
     event.pop("writeKey", None)
     event["type"] = kind = kind or _type(event)
-    for name, values in (shared or {}).items():
-        event[name] = {**values, **mapping(event.get(name))}
+    if shared:
+        for name, values in shared.items():
+            event[name] = {**values, **mapping(event.get(name))}
     context = _without_address(event)
     message_id = event["messageId"] = _message_id(event.get("messageId"), received)
     time = _settled(event, received) if settled else _stamp(event, received, sent)

@@ -26,6 +26,7 @@ SLOTS_A_DAY = DAY_MS // SLOT_MS
 SPANS = (1, 7, 30)
 
 Key = tuple[int, bytes]
+_DAY = (1 << SLOTS_A_DAY) - 1
 _WEEK = (1 << 7 * SLOTS_A_DAY) - 1
 
 
@@ -64,10 +65,9 @@ class Instance:
             known = (self.facts_at or 0, self.version, self.os, self.os_version)
             self.facts_at, self.version, self.os, self.os_version = max(facts, known)
 
-    def days(self) -> int:
-        """The days with a heartbeat: bit 4n stands for first_day + n."""
-        folded = self.slots | self.slots >> 1 | self.slots >> 2 | self.slots >> 3
-        return folded & (1 << (self.slots.bit_length() + 3) // 4 * 4) // 15  # 0x…1111
+    def has_day(self, day: int) -> bool:
+        """Whether there is a heartbeat of that day."""
+        return day >= self.first_day and bool(self.slots >> (day - self.first_day) * SLOTS_A_DAY & _DAY)
 
     def _mark(self, time: int) -> None:
         day = time // DAY_MS
@@ -180,15 +180,19 @@ class Ledger:
         instance = self.instances.get(key)
         if instance is None:
             instance = self.instances[key] = Instance(*key, event.time, event.time)
-        standing, first_day, days = instance.standing, instance.first_day, instance.days()
+        standing, first_day, slots = instance.standing, instance.first_day, instance.slots
+        new_day = event.name == BEAT and not instance.has_day(event.time // DAY_MS)
         instance.saw(event)
-        days <<= (first_day - instance.first_day) * SLOTS_A_DAY if days else 0
-        if (standing, days) != (instance.standing, instance.days()):
+        if new_day or standing != instance.standing:
+            days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
             self._recount(instance, standing, days)
 
     def _recount(self, instance: Instance, standing: tuple[int, int], days: int) -> None:
         """Move an instance from where it was counted, by standing and days, to where it is now."""
-        for (established, cohort), mask, step in ((standing, days, -1), (instance.standing, instance.days(), 1)):
+        now = days_of(instance.slots)
+        for (established, cohort), mask, step in ((standing, days, -1), (instance.standing, now, 1)):
+            if not mask:
+                continue
             for span in SPANS:
                 comes, goes = edges(mask, span)
                 for edge, change in ((comes, step), (goes, -step)):
@@ -204,11 +208,21 @@ def week_of(day: int) -> int:
     return (day + 3) // 7
 
 
+def days_of(slots: int) -> int:
+    """The days with a heartbeat in any slot: bit 4n stands for day n."""
+    if slots <= _DAY:
+        return int(slots > 0)
+    folded = slots | slots >> 1 | slots >> 2 | slots >> 3
+    return folded & (1 << (slots.bit_length() + 3) // 4 * 4) // 15  # 0x…1111
+
+
 def edges(days: int, span: int) -> tuple[int, int]:
     """The days on which an instance comes to life, and those on which it no longer counts.
 
-    It counts as alive on each heartbeat's day and span - 1 more. Bit 4n stands for day n, as in `days`.
+    It counts as alive on each heartbeat's day and span - 1 more. Bit 4n stands for day n, as in `days_of`.
     """
+    if days == 1:
+        return 1, 1 << span * SLOTS_A_DAY
     width = 1
     while width < span:
         step = min(width, span - width)

@@ -52,6 +52,7 @@ def _minute(minutes: int) -> str:
     return f"{_EPOCH + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:}"
 
 
+@lru_cache(maxsize=4096)
 def _read_text(text: str) -> int | None:
     try:
         usual = len(text) == USUAL and text[-1] == "Z"

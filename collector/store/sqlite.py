@@ -24,8 +24,9 @@ from collector.store.base import Row, Store, StoreError, StoreUnavailable, Trans
 BUSY_MS = 10_000
 CACHE_KIB = 32 * 1024
 # Rows a statement. Every step of a statement gives the interpreter away, and on a busy server it
-# takes up to a switch interval to get it back: so many rows a step, and results as one row.
-CHUNK = 100
+# takes up to a switch interval to get it back: so many rows a step, and results as one row. Few
+# sizes, so that every statement is prepared already.
+SIZES = (128, 32, 8, 2, 1)
 
 # What tells whether an event is there already.
 EVENT_KEYS = replace(schema.EVENTS, columns=schema.EVENTS.columns[:2])
@@ -49,7 +50,7 @@ class SQLiteTransaction(Transaction):
 
     def insert_new(self, events: Sequence[Event]) -> list[Event]:
         known: set[tuple[int, bytes]] = set()
-        for chunk in _chunks(events):
+        for chunk in _padded(events):
             sql = _select(EVENT_KEYS, len(chunk))
             known.update(self._keys(sql, [value for event in chunk for value in event[:2]]))
         fresh = [event for event in events if event[:2] not in known]
@@ -63,7 +64,7 @@ class SQLiteTransaction(Transaction):
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
         blobs = [index for index, (_, kind, _) in enumerate(table.columns) if kind == "bytes"]
         rows: list[Row] = []
-        for chunk in _chunks(keys):
+        for chunk in _padded(keys):
             sql = _select(table, len(chunk))
             for row in self._array(sql, [value for key in chunk for value in key]):
                 for index in blobs:
@@ -192,4 +193,18 @@ def _select(table: schema.Table, count: int) -> str:
 
 
 def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    """The rows in as few pieces of the known sizes as there can be."""
+    start = 0
+    for size in SIZES:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+def _padded(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The keys in pieces of the known sizes, the last one filled up by repeating a key: whoever looks
+    up a key twice finds the same."""
+    for start in range(0, len(keys), SIZES[0]):
+        piece = list(keys[start : start + SIZES[0]])
+        size = min(size for size in SIZES if size >= len(piece))
+        yield piece + piece[-1:] * (size - len(piece))
