@@ -58,9 +58,22 @@ class Server:
         """What the load saw; `requests` in all."""
         seconds = requests / rate if rate else FOREVER
         count = str(requests)
-        arguments = [str(self.port), self.key, str(connections), str(seconds), str(rate), str(batch), path, count]
+        arguments = [
+            str(self.port),
+            self.key,
+            str(connections),
+            str(seconds),
+            str(rate),
+            str(batch),
+            path,
+            count,
+        ]
         done = subprocess.run(
-            [sys.executable, "-m", "bench.load", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+            [sys.executable, "-m", "bench.load", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         result: dict[str, Any] = json.loads(done.stdout)
         assert set(result["statuses"]) == {"200"}, result["statuses"]
@@ -213,7 +226,8 @@ def growth(size: int, folder: Path) -> None:
         took = 0.0
         for _ in range(count // MOST_TOGETHER):
             chunk = [
-                decode.read_event(load.beat(number + n, now, 100_000), "", 1, now) for n in range(MOST_TOGETHER)
+                decode.read_event(load.beat(number + n, now, 100_000), "", 1, now)
+                for n in range(MOST_TOGETHER)
             ]
             number += MOST_TOGETHER
             began = time.perf_counter()
@@ -246,7 +260,11 @@ def main(argv: Sequence[str]) -> int:
         if options.store != "postgresql":
             numbers = iter(range(1000))
             measure(
-                "sqlite", lambda: f"sqlite:///{folder}/{next(numbers)}.db", options.events, options.rounds, folder
+                "sqlite",
+                lambda: f"sqlite:///{folder}/{next(numbers)}.db",
+                options.events,
+                options.rounds,
+                folder,
             )
         if options.store != "sqlite":
             with postgresql() as fresh:

@@ -40,7 +40,7 @@ def beat(number: int, began: int, instances: int = INSTANCES) -> dict[str, Any]:
         "anonymousId": who,
         "messageId": message_id(number, began),
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(began / 1000)),
-        "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},  # noqa: S104
+        "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},
         "integrations": {},
         "properties": {"instanceId": who},
     }
@@ -49,8 +49,8 @@ def beat(number: int, began: int, instances: int = INSTANCES) -> dict[str, Any]:
 def request(path: str, key: str, body: bytes) -> bytes:
     """A POST with its head."""
     auth = base64.b64encode(f"{key}:".encode()).decode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {auth}\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {auth}\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Connection(asyncio.Protocol):
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
             self.buffer = rest[length:]
             self.load.answered(self, int(head[9:12]))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self.load.lost += 1
 
 
@@ -121,7 +121,7 @@ class Load:
         loop = asyncio.get_running_loop()
         for _ in range(connections):
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", port)
-        while len(self.idle) < connections:
+        while len(self.idle) < connections:  # noqa: ASYNC110 - a load is paced by polling
             await asyncio.sleep(0.01)
         self.began = time.perf_counter()
         while self.going():
@@ -130,14 +130,22 @@ class Load:
                 self.send(self.idle.pop())
             await asyncio.sleep(0.002)
         until = time.perf_counter() + 15
-        while len(self.latencies) < self.next and time.perf_counter() < until:
+        while len(self.latencies) < self.next and time.perf_counter() < until:  # noqa: ASYNC110 - a load is paced by polling
             await asyncio.sleep(0.005)
         took = time.perf_counter() - self.began
-        return {"sent": self.next, "seconds": took, "lost": self.lost, "statuses": self.statuses, **self.percentiles()}
+        return {
+            "sent": self.next,
+            "seconds": took,
+            "lost": self.lost,
+            "statuses": self.statuses,
+            **self.percentiles(),
+        }
 
     def percentiles(self) -> dict[str, float]:
         ordered = sorted(self.latencies) or [0.0]
-        return {f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000 for p in (50, 99, 100)}
+        return {
+            f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000 for p in (50, 99, 100)
+        }
 
 
 def main(argv: list[str]) -> int:

@@ -10,7 +10,9 @@ def main() -> int:
     try:
         from collector.cli import main as run
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"rollcall-collector: {error.name} is missing; pip install 'rollcall-telemetry[collector]'\n")
+        sys.stderr.write(
+            f"rollcall-collector: {error.name} is missing; pip install 'rollcall-telemetry[collector]'\n"
+        )
         return 1
     return run()
 

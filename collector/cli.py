@@ -64,17 +64,25 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     verb(verbs, "serve", _serve, "take events until stopped").add_argument("--listen", metavar="HOST:PORT")
-    key_verbs = verbs.add_parser("keys", help="write keys of sources").add_subparsers(required=True, metavar="VERB")
-    verb(key_verbs, "add", _keys_add, "make a key; it is shown this once").add_argument("name", metavar="NAME")
+    key_verbs = verbs.add_parser("keys", help="write keys of sources").add_subparsers(
+        required=True, metavar="VERB"
+    )
+    verb(key_verbs, "add", _keys_add, "make a key; it is shown this once").add_argument(
+        "name", metavar="NAME"
+    )
     verb(key_verbs, "list", _keys_list, "what keys there are")
     revoke = verb(key_verbs, "revoke", _keys_revoke, "make a key worthless")
     revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or all of it")
     user_verbs = verbs.add_parser("users", help="who may look").add_subparsers(required=True, metavar="VERB")
-    add = verb(user_verbs, "add", _users_add, "let somebody look; the password is asked for, or read from stdin")
+    add = verb(
+        user_verbs, "add", _users_add, "let somebody look; the password is asked for, or read from stdin"
+    )
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=users.ROLES, default="viewer")
     verb(user_verbs, "list", _users_list, "who may look")
-    verb(user_verbs, "remove", _users_remove, "let somebody look no more").add_argument("name", metavar="NAME")
+    verb(user_verbs, "remove", _users_remove, "let somebody look no more").add_argument(
+        "name", metavar="NAME"
+    )
     take = verb(verbs, "import", _import, "keep the events in JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", required=True)
     take.add_argument("file", metavar="FILE|-")
@@ -211,15 +219,15 @@ def _file(name: str, mode: str) -> Any:
         yield out
         out.flush()
         return
-    opened = gzip.open(name, mode) if mode == "wb" and name.endswith(".gz") else open(name, mode)  # noqa: SIM115, PTH123
+    opened = gzip.open(name, mode) if mode == "wb" and name.endswith(".gz") else open(name, mode)  # noqa: SIM115
     with opened:
         yield opened
 
 
 def _progress(what: str) -> transfer.Progress:
     if not sys.stderr.isatty():
-        return lambda count: None
-    return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        return lambda _: None
+    return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)
 
 
 def _now() -> int:

@@ -105,8 +105,7 @@ def read_event(
     *,
     settled: bool = False,
 ) -> Event:
-    """One event as it is kept: what the client sent, stamped, without key and address; it is
-    changed in place.
+    """One event as it is kept: what the client sent, stamped in place, without key and address.
 
     A settled one was stamped by a collector before: its `timestamp` holds.
     """
@@ -186,9 +185,10 @@ def _stamp(event: dict[str, Any], received: int, sent: object) -> int:
     time = corrected(received, read_time(sent), read_time(original))
     event["receivedAt"] = write_time(received)
     event["timestamp"] = write_time(time)
-    for name, value in (("originalTimestamp", original), ("sentAt", sent)):
-        if value is not None:
-            event[name] = value
+    if original is not None:
+        event["originalTimestamp"] = original
+    if sent is not None:
+        event["sentAt"] = sent
     return time
 
 
@@ -220,5 +220,3 @@ def _text(event: dict[str, Any]) -> str:
     if len(text) > MAX_EVENT and len(text.encode()) > MAX_EVENT:
         raise Refused(413, "event_too_large", f"an event may hold {MAX_EVENT} bytes")
     return text
-
-

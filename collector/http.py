@@ -15,6 +15,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 # When to come again, where the server is short of memory or of its store.
 RETRY_SECONDS = 5
+LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
 
 
@@ -92,7 +93,7 @@ async def read_body(receive: Receive, most: int, room: Callable[[int], bool]) ->
 def declared_length(scope: Scope) -> int:
     """What Content-Length says; 0 where it says nothing."""
     text = header(scope, b"content-length")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 20):
+    if text and not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
         raise Refused(400, "bad_length", "Content-Length is not a number")
     return int(text or 0)
 
@@ -100,5 +101,3 @@ def declared_length(scope: Scope) -> int:
 def with_headers(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> Answer:
     """The answer with more headers."""
     return answer._replace(headers=(*answer.headers, *more))
-
-

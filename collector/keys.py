@@ -51,8 +51,8 @@ def list_keys(store: Store) -> list[tuple[int, str, str, int, int | None]]:
     return [
         (number, source, hint, created, revoked)
         for number, source, hint, created, revoked in store.all(
-            "SELECT k.id, s.name, k.hint, k.created, k.revoked FROM write_keys k JOIN sources s ON s.id = k.source"
-            " ORDER BY k.id",
+            "SELECT k.id, s.name, k.hint, k.created, k.revoked"
+            " FROM write_keys k JOIN sources s ON s.id = k.source ORDER BY k.id",
         )
     ]
 
@@ -105,7 +105,8 @@ class KeyRing:
         await asyncio.sleep(max(0.0, self._at + LOOK_AGAIN_SECONDS - self._clock()))
         rows = await asyncio.to_thread(
             self._store.all,
-            "SELECT k.hash, s.id, s.name FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
+            "SELECT k.hash, s.id, s.name"
+            " FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
         )
         self._sources = {bytes(hashed): source for hashed, source, _ in rows}
         self._names = {source: name for _, source, name in rows}

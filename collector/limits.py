@@ -18,8 +18,11 @@ MAX_BUCKETS = 20_000
 
 
 class Buckets(Generic[Key]):
-    """A token bucket a key. A request enters while its bucket is not empty and pays for its events
-    afterwards, into debt if need be: a batch larger than the bucket is not refused for ever."""
+    """A token bucket a key.
+
+    A request enters while its bucket is not empty and pays for its events afterwards, into debt if
+    need be: a batch larger than the bucket is not refused for ever.
+    """
 
     def __init__(self, rate: float, clock: Callable[[], float], *, most: int = MAX_BUCKETS) -> None:
         self.rate = rate
@@ -79,6 +82,6 @@ def _one_peer(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    if parsed.version == 6 and parsed.ipv4_mapped is None:
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)

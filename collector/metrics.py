@@ -46,7 +46,11 @@ class Metrics:
         """Read these when asked."""
         gauges: tuple[tuple[str, str, Callable[[], float]], ...] = (
             ("rollcall_events_stored", "New events written since the start.", lambda: tally.stored),
-            ("rollcall_events_repeated", "Events that were there already, since the start.", lambda: tally.repeated),
+            (
+                "rollcall_events_repeated",
+                "Events that were there already, since the start.",
+                lambda: tally.repeated,
+            ),
             ("rollcall_store_commits", "Transactions since the start.", lambda: tally.commits),
             ("rollcall_store_failures", "Transactions that failed since the start.", lambda: tally.failures),
             ("rollcall_store_up", "1 if the last transaction went through.", lambda: int(not away())),

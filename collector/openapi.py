@@ -23,7 +23,9 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Rollcall collector", "version": "1", "description": "Segment's tracking API."},
         "components": {
-            "securitySchemes": {"writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}},
+            "securitySchemes": {
+                "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}
+            },
             "schemas": {"Event": _event(), "Batch": _batch(), "Error": _error()},
         },
         "paths": {
@@ -60,7 +62,12 @@ def _answer(status: str, meaning: str) -> dict[str, Any]:
 
 
 def _simple(meaning: str, *others: str) -> dict[str, Any]:
-    return {"responses": {"200": {"description": meaning}, **{status: {"description": "not now"} for status in others}}}
+    return {
+        "responses": {
+            "200": {"description": meaning},
+            **{status: {"description": "not now"} for status in others},
+        }
+    }
 
 
 def _event() -> dict[str, Any]:

@@ -12,13 +12,13 @@ adds to "alive in the 30 days before".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
 from collector import schema
-from collector.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event, Fact
+from collector.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.times import DAY_MS
 
 SLOT_MS = 6 * 3_600_000
@@ -119,11 +119,15 @@ class Run:
             self._ended(event, fact)
 
     def _ended(self, event: Event, fact: Fact) -> None:
-        known = (self.ended, self.outcome, self.duration, self.reason, self.exit_code)
-        known += (self.signal, self.script, self.line, self.command)
+        known = (
+            *(self.ended, self.outcome, self.duration, self.reason, self.exit_code),
+            *(self.signal, self.script, self.line, self.command),
+        )
         outcome = "success" if event.name == SUCCESS else "errors"
-        told = (event.time, outcome, fact.duration, fact.reason, fact.exit_code)
-        told += (fact.signal, fact.script, fact.line, fact.command)
+        told = (
+            *(event.time, outcome, fact.duration, fact.reason, fact.exit_code),
+            *(fact.signal, fact.script, fact.line, fact.command),
+        )
         self.ended, self.outcome, self.duration, self.reason, self.exit_code, *place = _later(known, told)
         self.signal, self.script, self.line, self.command = place
 
@@ -168,12 +172,9 @@ class Ledger:
         """Every row to write, sorted by key within its table."""
         yield schema.INSTANCES, [_instance_row(self.instances[key]) for key in sorted(self.instances)]
         yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
-        for table, counter in (
-            (schema.DAILY, self.daily),
-            (schema.ACTIVE, self.active),
-            (schema.RETENTION, self.retention),
-        ):
-            yield table, [(*key, counter[key]) for key in sorted(counter) if counter[key]]
+        yield schema.DAILY, _counter_rows(self.daily)
+        yield schema.ACTIVE, _counter_rows(self.active)
+        yield schema.RETENTION, _counter_rows(self.retention)
 
     def _count_instance(self, event: Event, who: bytes) -> None:
         key = (event.source, who)
@@ -258,6 +259,10 @@ def _instance_row(instance: Instance) -> tuple[Any, ...]:
     row = _instance_fields(instance)
     slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
     return (*row[:7], slots, *row[8:])
+
+
+def _counter_rows(counter: Mapping[Any, int]) -> list[tuple[Any, ...]]:
+    return [(*key, counter[key]) for key in sorted(counter) if counter[key]]
 
 
 def _later(known: tuple[Any, ...], told: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -123,7 +123,11 @@ def create(table: Table, dialect: str) -> str:
         types = {"int": "BIGINT", "text": "TEXT", "bytes": "BYTEA"}
     lines = [f"{name} {types[kind]}{'' if null else ' NOT NULL'}" for name, kind, null in table.columns]
     if not table.clustered:
-        number = "INTEGER PRIMARY KEY" if dialect == "sqlite" else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        number = (
+            "INTEGER PRIMARY KEY"
+            if dialect == "sqlite"
+            else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        )
         lines.insert(0, f"seq {number}")
         lines.append(f"UNIQUE ({', '.join(table.key)})")
     else:
@@ -144,21 +148,23 @@ def first_schema(tx: Executes) -> None:
         f" hash {blob} NOT NULL UNIQUE, hint TEXT NOT NULL, created BIGINT NOT NULL, revoked BIGINT)",
     )
     tx.run(
-        "CREATE TABLE users (name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
+        "CREATE TABLE users (name TEXT PRIMARY KEY,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
         " password TEXT NOT NULL, created BIGINT NOT NULL)",
     )
     for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, RETENTION):
         tx.run(create(table, tx.dialect))
     tx.run(
-        f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL, by_user TEXT NOT NULL,"
-        " PRIMARY KEY (source, run))",
+        f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
+        " by_user TEXT NOT NULL, PRIMARY KEY (source, run))",
     )
     # Heartbeats are nearly all there is, and arrive in no order of instance: an index over them by
     # instance would be a random write an event. Their times are in instances.slots instead.
     tx.run("CREATE INDEX events_by_name ON events (source, name, time)")
     tx.run("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
     tx.run(
-        "CREATE INDEX events_by_who ON events (source, who, time) WHERE who IS NOT NULL AND name <> 'Instance Active'",
+        "CREATE INDEX events_by_who ON events (source, who, time)"
+        " WHERE who IS NOT NULL AND name <> 'Instance Active'",
     )
     tx.run("CREATE INDEX runs_by_start ON runs (source, started)")
     tx.run("CREATE INDEX runs_failed ON runs (source, ended) WHERE outcome = 'errors'")
@@ -168,7 +174,9 @@ def first_schema(tx: Executes) -> None:
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema,)
 
 
-def migrate(tx: Executes, done: set[str], now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:
+def migrate(
+    tx: Executes, done: set[str], now: int, migrations: tuple[Callable[[Executes], None], ...]
+) -> None:
     """Run what is not in `done`; each change and its bookkeeping are in the caller's transaction."""
     for migration in migrations:
         if migration.__name__ not in done:

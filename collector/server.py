@@ -81,7 +81,9 @@ def serve(
     server = _Server(config)
     server.listening = listening
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises it again when it is done: a stop is no failure
+        signal.signal(
+            number, lambda *_: None
+        )  # uvicorn raises it again when it is done: a stop is no failure
     gc.freeze()
     try:
         server.run(sockets=[listener])

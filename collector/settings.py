@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 PREFIX = "ROLLCALL_COLLECTOR_"
+LAST_PORT = 65535
+LONGEST_SECONDS = 3600
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -50,7 +52,7 @@ class Settings:
 
 def _listen(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdigit() or int(port) > LAST_PORT:
         raise ValueError
     return host.strip("[]") or "127.0.0.1", int(port)
 
@@ -87,13 +89,15 @@ def _count(text: str) -> int:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not 0 < seconds <= 3600:
+    if not 0 < seconds <= LONGEST_SECONDS:
         raise ValueError
     return seconds
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("LISTEN", "127.0.0.1:8787", "where to listen; port 0 lets the kernel choose", _listen, "HOST:PORT"),
+    Setting(
+        "LISTEN", "127.0.0.1:8787", "where to listen; port 0 lets the kernel choose", _listen, "HOST:PORT"
+    ),
     Setting(
         "DB",
         "",
@@ -102,7 +106,13 @@ SETTINGS: tuple[Setting, ...] = (
         _db,
         "sqlite:///PATH or postgresql://…",
     ),
-    Setting("PUBLIC_URL", "", "the address that clients use, e.g. `https://rollcall.example`", _url, "http(s)://HOST"),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        "the address that clients use, e.g. `https://rollcall.example`",
+        _url,
+        "http(s)://HOST",
+    ),
     Setting(
         "TRUSTED_PROXIES",
         "",
@@ -117,11 +127,23 @@ SETTINGS: tuple[Setting, ...] = (
         _networks,
         "addresses and networks, separated by commas",
     ),
-    Setting("RATE", "50000", "events a second that a source may send; 0 is no limit", _rate, "a number from 0"),
-    Setting("PEER_RATE", "10000", "events a second that a peer may send; 0 is no limit", _rate, "a number from 0"),
+    Setting(
+        "RATE", "50000", "events a second that a source may send; 0 is no limit", _rate, "a number from 0"
+    ),
+    Setting(
+        "PEER_RATE", "10000", "events a second that a peer may send; 0 is no limit", _rate, "a number from 0"
+    ),
     Setting("MAX_CONNECTIONS", "1000", "connections at a time", _count, "a whole number from 1"),
-    Setting("TIMEOUT", "10", "seconds that a request may take to arrive, or to be stored", _seconds, "0 < N <= 3600"),
-    Setting("MEMORY", "16777216", "bytes of requests that may wait at a time", _count, "a whole number from 1"),
+    Setting(
+        "TIMEOUT",
+        "10",
+        "seconds that a request may take to arrive, or to be stored",
+        _seconds,
+        "0 < N <= 3600",
+    ),
+    Setting(
+        "MEMORY", "16777216", "bytes of requests that may wait at a time", _count, "a whole number from 1"
+    ),
 )
 
 

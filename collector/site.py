@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,7 @@ class Site:
         path = "/" + scope["path"].strip("/")
         if self._tracking.serves(path):
             await self._tracking(path, scope, receive, send)
-        elif path in self._own or _is_library_settings(path):
+        elif path in self._own or _LIBRARY_SETTINGS.match(path):
             await self._answer(path, scope, send)
         else:
             await self._page(scope, receive, send)
@@ -87,9 +88,7 @@ class Site:
         return Answer(200, msgspec.json.encode(body), headers=(*OPEN, (b"cache-control", b"no-store")))
 
 
-def _is_library_settings(path: str) -> bool:
-    parts = path.split("/")
-    return len(parts) == 5 and parts[1:3] == ["v1", "projects"] and parts[4] == "settings"
+_LIBRARY_SETTINGS = re.compile(r"/v1/projects/[^/]+/settings\Z")
 
 
 async def _no_page(scope: Scope, _: Receive, send: Send) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 DAY_MS = 86_400_000
+# A larger number is milliseconds.
+LARGEST_SECONDS = 1e11
 # A clock that says a year before this one is broken, not early.
 EARLIEST = 1_262_304_000_000  # 2010-01-01
 
@@ -26,8 +28,8 @@ def read_time(value: object) -> int | None:
         return _read_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    milliseconds = value if abs(value) > 1e11 else value * 1000
-    return int(milliseconds) if abs(milliseconds) < 1e15 else None
+    milliseconds = value if abs(value) > LARGEST_SECONDS else value * 1000
+    return int(milliseconds) if abs(milliseconds) < LARGEST_SECONDS * 1e4 else None
 
 
 def write_time(milliseconds: int) -> str:

@@ -25,7 +25,9 @@ class BadLine(Exception):  # noqa: N818 - an outcome
     """A line that is no event; the message names its number, never its text."""
 
 
-def import_events(store: Store, source: int, lines: IO[bytes], now: int, progress: Progress) -> tuple[int, int]:
+def import_events(
+    store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
+) -> tuple[int, int]:
     """Keep every event in JSON lines; (read, new). What is there already changes nothing.
 
     Takes what `export` writes, here and of the agent, plain or gzip. BadLine ends it; what was read
@@ -57,10 +59,14 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
     Counters stay: they hold no ids. Short transactions, so that a server beside it goes on.
     """
     count, last = 0, 0
-    while rows := store.all("SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, EVENTS_AT_ONCE):
+    while rows := store.all(
+        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, EVENTS_AT_ONCE
+    ):
         first, last = rows[0][0], rows[-1][0]
         with store.transaction() as tx:
-            count += tx.run("DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before)
+            count += tx.run(
+                "DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before
+            )
         progress(count)
     with store.transaction() as tx:
         tx.run("DELETE FROM runs WHERE coalesce(asked, ended, started) < ?", before)
@@ -69,7 +75,7 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
 
 
 def _unzipped(lines: IO[bytes]) -> IO[bytes]:
-    buffered = lines if isinstance(lines, io.BufferedReader) else io.BufferedReader(lines)  # type: ignore[type-var, arg-type]
+    buffered = lines if isinstance(lines, io.BufferedReader) else io.BufferedReader(lines)  # type: ignore[type-var]
     return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered  # type: ignore[return-value]
 
 

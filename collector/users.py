@@ -37,7 +37,7 @@ def add_user(store: Store, name: str, role: str, password: str, now: int) -> Non
         raise UserError(msg)
     kept = hash_password(password)
     with store.transaction() as tx:
-        sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+        sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         if not tx.run(sql, name, role, kept, now):
             msg = f"there is a user {name!r} already"
             raise UserError(msg)
@@ -53,7 +53,10 @@ def remove_user(store: Store, name: str) -> None:
 
 def list_users(store: Store) -> list[tuple[str, str, int]]:
     """Name, role, and when each user was made."""
-    return [(name, role, created) for name, role, created in store.all("SELECT name, role, created FROM users ORDER BY name")]
+    return [
+        (name, role, created)
+        for name, role, created in store.all("SELECT name, role, created FROM users ORDER BY name")
+    ]
 
 
 def _digest(password: str, salt: bytes) -> bytes:

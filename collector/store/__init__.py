@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 from collector.store.base import Store, StoreError, StoreUnavailable
@@ -10,10 +9,10 @@ from collector.store.base import Store, StoreError, StoreUnavailable
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
-def open_store(url: str, *, create: Callable[[str], None] | None = None) -> Store:
+def open_store(url: str) -> Store:
     """The store at `sqlite:///PATH` or `postgresql://…`, with its schema brought up to date.
 
-    `create` is told when a database is about to be made. StoreError says what is wrong with the URL.
+    StoreError says what is wrong with the URL, or with what is there.
     """
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":

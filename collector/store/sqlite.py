@@ -182,8 +182,10 @@ def _upsert(table: schema.Table, count: int) -> str:
 
 @lru_cache(maxsize=1000)
 def _select(table: schema.Table, count: int) -> str:
-    """The rows by source and id, as one JSON array. CROSS keeps the order of the join: a lookup a key,
-    never a scan."""
+    """The rows by source and id, as one JSON array.
+
+    CROSS keeps the order of the join: a lookup a key, never a scan.
+    """
     shown = ",".join(f"hex({name})" if kind == "bytes" else name for name, kind, _ in table.columns)
     wanted = ",".join(["(?,?)"] * count)
     return (
@@ -202,8 +204,10 @@ def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _padded(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The keys in pieces of the known sizes, the last one filled up by repeating a key: whoever looks
-    up a key twice finds the same."""
+    """The keys in pieces of the known sizes, the last one filled up by repeating a key.
+
+    Whoever looks up a key twice finds the same.
+    """
     for start in range(0, len(keys), SIZES[0]):
         piece = list(keys[start : start + SIZES[0]])
         size = min(size for size in SIZES if size >= len(piece))

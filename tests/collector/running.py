@@ -129,7 +129,9 @@ class Collector:
 
     def wait_for(self, count: int) -> list[dict[str, Any]]:
         """The stored events, once there are so many."""
-        return wait.until(lambda: (events := self.export()) and len(events) >= count and events, SECONDS) or []
+        return (
+            wait.until(lambda: (events := self.export()) and len(events) >= count and events, SECONDS) or []
+        )
 
 
 def basic(key: str) -> str:

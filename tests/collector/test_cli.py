@@ -32,7 +32,9 @@ def idle(tmp_path: Path) -> Collector:
 
 
 def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp_path: Path) -> None:
-    home = environ.covered(tmp_path, XDG_STATE_HOME=str(tmp_path / "state"), STATE_DIRECTORY=str(tmp_path / "state"))
+    home = environ.covered(
+        tmp_path, XDG_STATE_HOME=str(tmp_path / "state"), STATE_DIRECTORY=str(tmp_path / "state")
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "collector", "serve", "--listen", "127.0.0.1:0"],
         env=home,
@@ -84,7 +86,12 @@ def test_a_password_in_an_option_is_refused(idle: Collector) -> None:
 
 
 def test_wrong_use_is_one_line_and_exit_code_2(idle: Collector) -> None:
-    for setting, wrong in (("LISTEN", "nowhere"), ("RATE", "fast"), ("TRUSTED_PROXIES", "lan"), ("DB", "mysql://x")):
+    for setting, wrong in (
+        ("LISTEN", "nowhere"),
+        ("RATE", "fast"),
+        ("TRUSTED_PROXIES", "lan"),
+        ("DB", "mysql://x"),
+    ):
         idle.settings = {PREFIX + setting: wrong}
         done = idle.run("keys", "list", code=2)
         assert done.stderr.count("\n") == 1
@@ -101,7 +108,9 @@ def test_a_database_that_is_none_is_one_line(idle: Collector) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_export_and_import_are_a_round_trip_and_import_is_idempotent(start: object, database: str, tmp_path: Path) -> None:
+def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
+    start: object, database: str, tmp_path: Path
+) -> None:
     collector = start(database)  # type: ignore[operator]
     batch = [{"event": "Tried", "timestamp": "2026-01-02T03:04:05Z", "n": n} for n in range(2500)]
     assert collector.post("/v1/batch", {"batch": batch, "sentAt": "2026-01-02T03:04:06Z"}).status == 200
@@ -120,7 +129,9 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     assert "secret" not in done.stderr
 
 
-def test_purge_deletes_what_is_old_and_keeps_the_counters(store: Store, database: str, tmp_path: Path) -> None:
+def test_purge_deletes_what_is_old_and_keeps_the_counters(
+    store: Store, database: str, tmp_path: Path
+) -> None:
     idle = Collector(tmp_path, database)
     old = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "old"}
     old |= {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
 import random
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -193,6 +193,7 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
     acknowledged: set[str] = set()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
+    reply = collector.get("/readyz")
     for _ in range(500):
         batch = beats(50)
         reply = collector.post("/v1/batch", {"batch": batch})

@@ -66,8 +66,12 @@ def recount(found: Sequence[Event]) -> dict[str, Any]:
         beats = {e.time // DAY_MS for e in telling if (e.source, e.who, e.name) == (source, who, BEAT)}
         established = int(max(times) - min(times) > DAY_MS)
         for span in (1, 7, 30):
-            alive.update((source, day, span, established) for day in {b + n for b in beats for n in range(span)})
-        retention.update((source, week_of(min(times) // DAY_MS), week) for week in {week_of(b) for b in beats})
+            alive.update(
+                (source, day, span, established) for day in {b + n for b in beats for n in range(span)}
+            )
+        retention.update(
+            (source, week_of(min(times) // DAY_MS), week) for week in {week_of(b) for b in beats}
+        )
     return {"daily": dict(daily), "alive": dict(alive), "retention": dict(retention)}
 
 
@@ -107,7 +111,9 @@ class Tables:
         fresh = [event for event in distinct(found) if event[:2] not in self.seen]
         self.seen.update(event[:2] for event in fresh)
         ledger = Ledger()
-        ledger.load_instances(r for k, r in self.rows["instances"].items() if k in {(e.source, e.who) for e in fresh})
+        ledger.load_instances(
+            r for k, r in self.rows["instances"].items() if k in {(e.source, e.who) for e in fresh}
+        )
         ledger.load_runs(r for k, r in self.rows["runs"].items() if k in {(e.source, e.run) for e in fresh})
         for event in fresh:
             ledger.count(event)
@@ -146,7 +152,9 @@ def test_counters_equal_a_recount_for_any_order_duplicates_and_late_arrivals(
         assert together.rows[table] == one_by_one.rows[table]
 
 
-def test_a_history_is_counted_alike_in_both_databases(store: Store, make_events: Callable[..., list[Event]]) -> None:
+def test_a_history_is_counted_alike_in_both_databases(
+    store: Store, make_events: Callable[..., list[Event]]
+) -> None:
     found = make_events(400)
     for start in range(0, len(found), 37):
         store.add(found[start : start + 37])

@@ -36,8 +36,10 @@ def javascript() -> Path:
         shutil.copy(HERE / name, folder)
     for _ in range(3):
         command = ["npm", "ci", "--ignore-scripts", "--no-progress", "--loglevel=error"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
+        )
         if done.returncode == 0:
             (folder / "done").touch()
             return folder
-    missing("node", "npm could not install the libraries")
+    return missing("node", "npm could not install the libraries")

@@ -105,7 +105,12 @@ def vendor(umd: Path) -> Iterator[tuple[str, threading.Event, dict[str, Any]]]:
 @contextmanager
 def browser(home: Path, url: str) -> Iterator[None]:
     program = find("chromium", "chromium-browser") or "chromium"
-    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    quiet = [
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet]
     command += ["--remote-debugging-port=0", f"--user-data-dir={home}/chromium", url]
     with subprocess.Popen(

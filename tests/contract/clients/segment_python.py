@@ -7,7 +7,9 @@ from segment.analytics.client import Client
 
 endpoint, key, *options = sys.argv[1:]
 failures: list[str] = []
-client = Client(key, host=endpoint, gzip="gzip" in options, on_error=lambda error, items: failures.append(str(error)))
+client = Client(
+    key, host=endpoint, gzip="gzip" in options, on_error=lambda error, items: failures.append(str(error))
+)
 ids = []
 for number in range(5):
     _, message = client.track("user-1", "Python tracked", {"number": number})
