@@ -48,7 +48,8 @@ def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp
     collector.port, collector.key = int(endpoint.rpartition(":")[2]), key
     assert collector.post("/v1/track", {"event": "x"}).status == 200
     process.terminate()
-    assert process.wait(20) == 0
+    process.communicate(timeout=20)
+    assert process.returncode == 0
     assert (tmp_path / "state" / "collector.db").stat().st_mode & 0o777 == 0o600
 
 
