@@ -215,8 +215,8 @@ def measure(kind: str, fresh: Callable[[], str], count: int, rounds: int, folder
     server.stop()
 
 
-def growth(size: int, folder: Path) -> None:
-    """Ingest of time-ordered ids into an empty database, and into one of so many events."""
+def growth(size: int, folder: Path) -> float:
+    """Ingest of time-ordered ids into an empty database, and into one of so many events; the ratio."""
     now = int(time.time() * 1000) - 10_000_000
     store = open_store(f"sqlite:///{folder}/grown.db")
     number = 0
@@ -243,6 +243,7 @@ def growth(size: int, folder: Path) -> None:
     print(f"\ngrowth: {before:.0f} events/s at first, {after:.0f} with {number} events, {size_mib:.0f} MiB")
     print(compare.goal("after / before", after / before, 0.8, at_least=True))
     store.close()
+    return after / before
 
 
 def main(argv: Sequence[str]) -> int:
