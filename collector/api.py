@@ -44,6 +44,7 @@ IGNORED = frozenset({"/v1/m"})
 # Batches beyond this many events are read one at a time, in slices, so that others are served between.
 SLICE = 200
 
+GZIP = b"\x1f\x8b"
 OK = Answer(200, b'{"success":true}')
 OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
@@ -117,7 +118,10 @@ class Tracking:
             if source is not None:
                 _wait(self._sources.wait(source))
             body = await http.read_body(receive, most, taken.take)
-            root = decode.parse(decode.unzip(body) if body[:2] == b"\x1f\x8b" else body)
+            if body[:2] == GZIP:
+                body = decode.unzip(body)
+                http.make_room(taken.take, len(body))
+            root = decode.parse(body)
             source = source or await self._source(decode.key_in(root))
             if source is None:
                 raise Refused(401, "bad_key", "the write key is not known here")

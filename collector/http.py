@@ -83,11 +83,16 @@ async def read_body(receive: Receive, most: int, room: Callable[[int], bool]) ->
         length += len(chunk)
         if length > most:
             raise too_large()
-        if not room(len(chunk)):
-            raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
+        make_room(room, len(chunk))
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
+
+
+def make_room(room: Callable[[int], bool], count: int) -> None:
+    """Take room for so many bytes, or refuse the request for now."""
+    if not room(count):
+        raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
 
 
 def declared_length(scope: Scope) -> int:

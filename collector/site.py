@@ -22,6 +22,7 @@ from collector.store import Store, StoreError
 from collector.writer import Writer
 
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded")
+READY_SECONDS = 1.0
 
 
 class Site:
@@ -32,6 +33,7 @@ class Site:
         self._metrics = Metrics()
         self._tracking = Tracking(settings, KeyRing(store, time.monotonic), writer, self._metrics)
         self._page = page or _no_page
+        self._asking, self._asked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
         self._own: dict[str, Callable[[Scope], Any]] = {
             "/healthz": self._healthz,
@@ -63,11 +65,21 @@ class Site:
         return Answer(200, b"ok\n", http.TEXT)
 
     async def _readyz(self, _: Scope) -> Answer:
+        """Whether the store answers; whoever asks within a second is told the same."""
+        async with self._asking:
+            if time.monotonic() - self._asked > READY_SECONDS:
+                self._ready = await self._store_answers()
+                self._asked = time.monotonic()
+        if not self._ready:
+            return Answer(503, b"the store does not answer\n", http.TEXT)
+        return Answer(200, b"ready\n", http.TEXT)
+
+    async def _store_answers(self) -> bool:
         try:
             await asyncio.wait_for(asyncio.to_thread(self._store.all, "SELECT 1"), self._settings.timeout)
         except (StoreError, asyncio.TimeoutError):
-            return Answer(503, b"the store does not answer\n", http.TEXT)
-        return Answer(200, b"ready\n", http.TEXT)
+            return False
+        return True
 
     async def _exposition(self, scope: Scope) -> Answer:
         direct = not any(http.header(scope, name) for name in FORWARDED)

@@ -166,7 +166,7 @@ def test_postgresql_may_stop_and_start_under_load(
             until(lambda seen=seen: sum(len(s.acknowledged) for s in senders) > seen, 30)  # type: ignore[misc]
             own.stop()
             until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503, 30)
-            assert collector.get("/readyz").status == 503
+            until(lambda: collector.get("/readyz").status == 503, 10)
             assert collector.get("/healthz").status == 200
             own.start()
             until(lambda: collector.get("/readyz").status == 200, 30)

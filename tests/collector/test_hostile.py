@@ -187,6 +187,17 @@ def test_a_body_without_end_is_cut_off(running: Collector) -> None:
     assert declared.startswith(b"HTTP/1.1 413")
 
 
+def test_what_is_unpacked_counts_as_memory_too(start: Callable[..., Collector], tmp_path: Path) -> None:
+    collector = start(f"sqlite:///{tmp_path}/z.db", ROLLCALL_COLLECTOR_MEMORY="200000")
+    large = {"batch": [{"event": "x", "p": "x" * 30_000}] * 10}
+    packed = gzip.compress(json.dumps(large).encode())
+    assert len(packed) < 20_000
+    for _ in range(3):
+        assert collector.post("/v1/batch", packed).status == 503
+    assert collector.post("/v1/track", {"event": "x"}).status == 200
+    assert "rollcall_waiting_bytes 0.0" in collector.get("/metrics").body.decode()
+
+
 def test_a_source_and_a_peer_have_their_rate(start: Callable[..., Collector], tmp_path: Path) -> None:
     for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
         limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})

@@ -51,7 +51,10 @@ def test_a_time_is_read_as_clients_write_it(written: object, expected: int | Non
 @given(st.integers(EARLIEST, 4_000_000_000_000))
 def test_a_time_that_was_written_is_read_again(at: int) -> None:
     assert read_time(write_time(at)) == at
-    assert datetime.fromisoformat(write_time(at)[:-1] + "+00:00").astimezone(timezone.utc).timestamp() == at / 1000
+    assert (
+        datetime.fromisoformat(write_time(at)[:-1] + "+00:00").astimezone(timezone.utc).timestamp()
+        == at / 1000
+    )
 
 
 @given(st.text(max_size=40) | st.integers() | st.floats() | st.binary())
@@ -138,7 +141,22 @@ def test_200_000_mangled_requests_neither_break_nor_fill_the_decoder() -> None:
     good = b'{"batch":[{"type":"track","event":"Instance Active","messageId":"a","anonymousId":"b",'
     good += b'"timestamp":"2026-11-20T10:00:00.000Z","context":{"ip":"1.2.3.4","app":{"version":"1"}},'
     good += b'"properties":{"line":3,"x":[1,2.5,null,"\\u00e9"]}}],"sentAt":"2026-11-20T10:00:00.000Z"}'
-    marks = [b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud800", b"1e999", b"NaN", b"\x00", b"\xff", b",", b":", b"null"]
+    marks = [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'"',
+        b"\\",
+        b"\\ud800",
+        b"1e999",
+        b"NaN",
+        b"\x00",
+        b"\xff",
+        b",",
+        b":",
+        b"null",
+    ]
     settled = 0
     for number in range(200_000):
         body = bytearray(good)
