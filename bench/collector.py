@@ -253,6 +253,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--growth", type=int, default=0)
     options = parser.parse_args(argv)
+    (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as name:
         folder = Path(name)
         if options.growth:
