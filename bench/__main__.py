@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import bench
 
-HELPERS = {"__main__", "compare"}
+HELPERS = {"__main__", "compare", "load"}
 
 
 def names() -> list[str]:

@@ -1,0 +1,227 @@
+"""The tracking API over ASGI: who may send, how much, and what the client is told.
+
+Limits apply in the order of their cost: the peer's bucket, the declared length, the key in the
+header, then the body within bounds of size, time and memory, then what is in it. The answer is 200
+only once every event of the request is on disk.
+
+A refusal does not close the connection: a client that is still sending would see a reset, not the
+answer. What it goes on to send is dropped as it comes, until `protocol` cuts it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from collector import decode, http
+from collector.decode import MAX_EVENT, MAX_REQUEST, Refused
+from collector.events import Event
+from collector.http import Answer, Budget, Receive, Scope, Send
+from collector.keys import KeyRing
+from collector.limits import Buckets, peer_of
+from collector.metrics import Metrics
+from collector.settings import Settings
+from collector.store import StoreError
+from collector.writer import Writer
+
+logger = logging.getLogger("rollcall.collector")
+
+KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
+# What Segment's browser and mobile libraries call them.
+SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
+ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)}
+# The browser library's reports on itself: taken so that it is content, and not kept.
+IGNORED = frozenset({"/v1/m"})
+
+# Batches beyond this many events are read one at a time, in slices, so that others are served between.
+SLICE = 200
+
+GZIP = b"\x1f\x8b"
+OK = Answer(200, b'{"success":true}')
+OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
+
+
+class Tracking:
+    """The tracking API of one server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        writer: Writer,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
+        self._now = now
+        self.budget = Budget(settings.memory)
+        self._sources: Buckets[int] = Buckets(settings.rate, clock)
+        self._peers: Buckets[str] = Buckets(settings.peer_rate, clock)
+        self._large = asyncio.Lock()
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is of the tracking API."""
+        return path in ROUTES or path in IGNORED
+
+    async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        try:
+            answer = await self._answer(path, scope, receive)
+        except Refused as refused:
+            answer = _refusal(refused)
+        except http.Gone:
+            return
+        self._metrics.request(path, answer.status, time.perf_counter() - began)
+        await http.with_headers(answer, OPEN).send(send)
+
+    async def _answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] == "OPTIONS":
+            return _preflight(scope)
+        if scope["method"] != "POST":
+            return http.with_headers(_told(405, "method", "POST it"), [(b"allow", b"POST, OPTIONS")])
+        peer = peer_of(
+            (scope.get("client") or ("", 0))[0],
+            http.headers(scope, b"x-forwarded-for"),
+            self._settings.trusted_proxies,
+        )
+        _wait(self._peers.wait(peer))
+        paid = 1
+        try:
+            if path in IGNORED:
+                await http.read_body(receive, MAX_REQUEST, lambda _: True)
+            else:
+                paid = await self._take(ROUTES[path], scope, receive)
+        finally:
+            self._peers.pay(peer, paid)
+        return OK
+
+    async def _take(self, kind: str, scope: Scope, receive: Receive) -> int:
+        """Keep the events of a request; how many there were."""
+        most = MAX_REQUEST if kind in ("batch", "import") else MAX_EVENT * 2
+        if http.declared_length(scope) > most:
+            raise decode.too_large()
+        taken = Taken(self.budget)
+        try:
+            source = await self._source(basic_key(http.header(scope, b"authorization")))
+            if source is not None:
+                _wait(self._sources.wait(source))
+            body = await http.read_body(receive, most, taken.take)
+            if body[:2] == GZIP:
+                body = decode.unzip(body)
+                http.make_room(taken.take, len(body))
+            root = decode.parse(body)
+            source = source or await self._source(decode.key_in(root))
+            if source is None:
+                raise Refused(401, "bad_key", "the write key is not known here")
+            _wait(self._sources.wait(source))
+            events = await self._events(root, "batch" if kind == "import" else kind, source)
+            del body, root
+            self._sources.pay(source, len(events))
+            if events:
+                await self._writer.keep(events, taken.hand_over())
+        except StoreError:
+            raise _away() from None
+        finally:
+            taken.give()
+        self._metrics.received(self._ring.name(source), len(events))
+        return max(1, len(events))
+
+    async def _source(self, key: str) -> int | None:
+        return await self._ring.source(key) if key else None
+
+    async def _events(self, root: dict[str, Any], kind: str, source: int) -> list[Event]:
+        reader = decode.events_in(root, kind, source, int(self._now() * 1000))
+        if kind != "batch" or len(decode.batch_of(root)) <= SLICE:
+            return list(reader)
+        events: list[Event] = []
+        async with self._large:
+            for event in reader:
+                events.append(event)
+                if len(events) % SLICE == 0:
+                    await asyncio.sleep(0)
+        return events
+
+
+class Taken:
+    """What one request holds of the budget, until it ends or hands it over."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._held = 0
+
+    def take(self, count: int) -> bool:
+        """Hold more bytes, or say that there is no room."""
+        if not self._budget.take(count):
+            return False
+        self._held += count
+        return True
+
+    def give(self) -> None:
+        """Give back what is held."""
+        self._budget.give(self._held)
+        self._held = 0
+
+    def hand_over(self) -> Callable[[], None]:
+        """Let go of what is held; whoever calls the result gives it back."""
+        held, self._held = self._held, 0
+        return lambda: self._budget.give(held)
+
+
+def basic_key(authorization: str) -> str:
+    """The write key in a header: the user of Basic, whatever the password; empty if there is none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        text = base64.b64decode(value.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return text.partition(":")[0]
+
+
+def _wait(seconds: float) -> None:
+    if seconds > 0:
+        raise Refused(429, "rate_limited", "too many events; come again later", int(seconds) + 1)
+
+
+def _away() -> Refused:
+    return Refused(503, "store_away", "the event could not be stored; come again", http.RETRY_SECONDS)
+
+
+def _refusal(refused: Refused) -> Answer:
+    answer = _told(refused.status, refused.code, refused.message)
+    if refused.retry is None:
+        return answer
+    return http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
+
+
+def _told(status: int, code: str, message: str) -> Answer:
+    """An error as Segment's libraries read it: `code` and `message`."""
+    return Answer(status, msgspec.json.encode({"success": False, "code": code, "message": message}))
+
+
+def _preflight(scope: Scope) -> Answer:
+    wanted = http.header(scope, b"access-control-request-headers")
+    allowed = wanted if wanted and _HEADER_NAMES.match(wanted) else "authorization, content-type"
+    return Answer(
+        204,
+        headers=(
+            (b"access-control-allow-methods", b"POST, OPTIONS"),
+            (b"access-control-allow-headers", allowed.encode()),
+            (b"access-control-max-age", b"86400"),
+        ),
+    )

@@ -1,0 +1,245 @@
+"""The verbs of `rollcall-collector`: wiring, messages and exit codes.
+
+0 done, 1 could not (and why), 2 wrong use or setting. Data goes to stdout, messages to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import gzip
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+from collector import keys, logs, transfer, users
+from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
+from collector.store import Store, StoreError, open_store
+from collector.times import write_time
+
+FIRST_SOURCE = "default"
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        options = {"db": arguments.db, "listen": getattr(arguments, "listen", None)}
+        settings = read_settings(os.environ, options)
+        code: int = arguments.run(arguments, settings)
+    except SettingError as error:
+        return _fail(str(error), 2)
+    except (StoreError, users.UserError, transfer.BadLine, OSError) as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on; say nothing more
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every verb with its options."""
+    table = "\n".join(f"  {PREFIX + s.name}\n      {s.meaning} [{s.default or 'unset'}]" for s in SETTINGS)
+    top = argparse.ArgumentParser(
+        prog="rollcall-collector",
+        description="Takes events of Rollcall and of any Segment client, and keeps each exactly once.",
+        epilog=f"environment:\n{table}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--db", metavar="URL", help="sqlite:///PATH or postgresql://…, without a password")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def verb(group: Any, name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=[common])
+        made.set_defaults(run=run)
+        return made
+
+    verb(verbs, "serve", _serve, "take events until stopped").add_argument("--listen", metavar="HOST:PORT")
+    key_verbs = verbs.add_parser("keys", help="write keys of sources").add_subparsers(
+        required=True, metavar="VERB"
+    )
+    verb(key_verbs, "add", _keys_add, "make a key; it is shown this once").add_argument(
+        "name", metavar="NAME"
+    )
+    verb(key_verbs, "list", _keys_list, "what keys there are")
+    revoke = verb(key_verbs, "revoke", _keys_revoke, "make a key worthless")
+    revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or all of it")
+    user_verbs = verbs.add_parser("users", help="who may look").add_subparsers(required=True, metavar="VERB")
+    add = verb(
+        user_verbs, "add", _users_add, "let somebody look; the password is asked for, or read from stdin"
+    )
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--role", choices=users.ROLES, default="viewer")
+    verb(user_verbs, "list", _users_list, "who may look")
+    verb(user_verbs, "remove", _users_remove, "let somebody look no more").add_argument(
+        "name", metavar="NAME"
+    )
+    take = verb(verbs, "import", _import, "keep the events in JSON lines, plain or gzip")
+    take.add_argument("--source", metavar="NAME", required=True)
+    take.add_argument("file", metavar="FILE|-")
+    give = verb(verbs, "export", _export, "write every event as a JSON line; gzip if the name ends in .gz")
+    give.add_argument("file", metavar="FILE|-")
+    purge = verb(verbs, "purge", _purge, "delete events received before a time; counters stay")
+    purge.add_argument("--older-than", metavar="90d", type=duration, required=True)
+    return top
+
+
+def duration(text: str) -> int:
+    """Seconds in `90s`, `15m`, `6h`, `90d` or a plain number of seconds."""
+    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if match is None:
+        msg = f"{text!r} is no duration such as 90d, 6h, 15m or 90s"
+        raise argparse.ArgumentTypeError(msg)
+    return int(match[1]) * UNITS[match[2]]
+
+
+def _serve(_: argparse.Namespace, settings: Settings) -> int:
+    from collector import server
+
+    logs.begin()
+    listener = server.listen(settings)
+    store = open_store(settings.db)
+    store.serve()
+    host, port = listener.getsockname()[:2]
+    address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def listening() -> None:
+        _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
+        _say(f"taking events at {address}")
+
+    server.serve(settings, store, listener, listening)
+    return 0
+
+
+def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
+    if store.all("SELECT 1 FROM write_keys LIMIT 1"):
+        return
+    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a log is no place for a key
+        _say("there is no write key yet; make one with: rollcall-collector keys add NAME")
+        return
+    key = keys.add_key(store, FIRST_SOURCE, _now())
+    _say(f"made the source {FIRST_SOURCE!r} and its write key, shown this once; for an agent's docker.env:")
+    sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
+    sys.stdout.flush()
+
+
+def _keys_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
+    _say("this key is shown once; only a digest of it is kept")
+    return 0
+
+
+def _keys_list(_: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        for number, source, hint, created, revoked in keys.list_keys(store):
+            state = f"revoked {write_time(revoked)}" if revoked else "valid"
+            sys.stdout.write(f"{number}\t{source}\t{hint}…\tmade {write_time(created)}\t{state}\n")
+    return 0
+
+
+def _keys_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        if not keys.revoke_keys(store, arguments.key, _now()):
+            return _fail("no such valid key; `rollcall-collector keys list` shows them", 1)
+    _say(f"revoked; a running collector notices within {keys.REFRESH_SECONDS:.0f} s")
+    return 0
+
+
+def _users_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("Again: "):
+            return _fail("the two differ", 1)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    with _opened(settings) as store:
+        users.add_user(store, arguments.name, arguments.role, password, _now())
+    return 0
+
+
+def _users_list(_: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        for name, role, created in users.list_users(store):
+            sys.stdout.write(f"{name}\t{role}\tmade {write_time(created)}\n")
+    return 0
+
+
+def _users_remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        users.remove_user(store, arguments.name)
+    return 0
+
+
+def _import(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store, _file(arguments.file, "rb") as lines:
+        with store.transaction() as tx:
+            source = keys.source_named(tx, arguments.source, _now())
+        read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+    _say(f"{read} events read, {fresh} new")
+    return 0
+
+
+def _export(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store, _file(arguments.file, "wb") as out:
+        count = transfer.export_events(store, out, _progress("written"))
+    _say(f"{count} events written")
+    return 0
+
+
+def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
+    with _opened(settings) as store:
+        count = transfer.purge_events(store, _now() - arguments.older_than * 1000, _progress("deleted"))
+    _say(f"{count} events deleted")
+    return 0
+
+
+@contextmanager
+def _opened(settings: Settings) -> Any:
+    store = open_store(settings.db)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _file(name: str, mode: str) -> Any:
+    if name == "-":
+        out: IO[bytes] = sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+        yield out
+        out.flush()
+        return
+    opened = gzip.open(name, mode) if mode == "wb" and name.endswith(".gz") else open(name, mode)  # noqa: SIM115
+    with opened:
+        yield opened
+
+
+def _progress(what: str) -> transfer.Progress:
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _say(text: str) -> None:
+    lead = "\r" if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{lead}rollcall-collector: {text}\n")
+    sys.stderr.flush()
+
+
+def _fail(text: str, code: int) -> int:
+    _say(text)
+    return code

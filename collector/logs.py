@@ -1,0 +1,33 @@
+"""Logs: a JSON object a line, for people a plain line; never a payload, a key or an address."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        fields = {"at": at, "level": record.levelname.lower(), "message": record.getMessage()}
+        if record.exc_info and record.exc_info[0]:
+            # Where it broke and what kind it was; its text may hold what was sent.
+            fields["error"] = record.exc_info[0].__name__
+            trace = record.exc_info[2]
+            while trace and trace.tb_next:
+                trace = trace.tb_next
+            if trace:
+                fields["where"] = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        return json.dumps(fields)
+
+
+def begin() -> None:
+    """Log what the collector says, and of the server below it only what broke."""
+    handler = logging.StreamHandler(sys.stderr)
+    if not sys.stderr.isatty():
+        handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)

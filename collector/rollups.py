@@ -1,0 +1,272 @@
+"""What is counted as events arrive, so that the page need not read them again.
+
+Every number here is a function of the set of events, whatever their order: a recount over the
+events gives the same (tests prove it). `Ledger` holds what one transaction touches: rows loaded
+first, then each new event counted, then the changes.
+
+An instance's heartbeats are kept as a set of six-hour slots: bit 0 of `slots` is the first slot of
+`first_day`. That is small, gives its timeline with its gaps, and says exactly what a late heartbeat
+adds to "alive in the 30 days before".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+from collector import schema
+from collector.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
+from collector.times import DAY_MS
+
+SLOT_MS = 6 * 3_600_000
+SLOTS_A_DAY = DAY_MS // SLOT_MS
+SPANS = (1, 7, 30)
+
+Key = tuple[int, bytes]
+_DAY = (1 << SLOTS_A_DAY) - 1
+_WEEK = (1 << 7 * SLOTS_A_DAY) - 1
+
+
+@dataclass(slots=True)
+class Instance:
+    """An installation that reported; the fields are the columns of its row."""
+
+    source: int
+    id: bytes
+    first_seen: int
+    last_seen: int
+    last_beat: int | None = None
+    beats: int = 0
+    first_day: int = 0
+    slots: int = 0
+    facts_at: int | None = None
+    version: str = ""
+    os: str = ""
+    os_version: str = ""
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Where it is counted: established (older than a day) or not, and its week of installation."""
+        return int(self.last_seen - self.first_seen > DAY_MS), week_of(self.first_seen // DAY_MS)
+
+    def saw(self, event: Event) -> None:
+        """Take note of an event."""
+        self.first_seen = min(self.first_seen, event.time)
+        self.last_seen = max(self.last_seen, event.time)
+        if event.name == BEAT:
+            self.beats += 1
+            self.last_beat = max(self.last_beat or 0, event.time)
+            self._mark(event.time)
+        elif event.fact:
+            facts = (event.time, event.fact.version, event.fact.os, event.fact.os_version)
+            known = (self.facts_at or 0, self.version, self.os, self.os_version)
+            self.facts_at, self.version, self.os, self.os_version = max(facts, known)
+
+    def has_day(self, day: int) -> bool:
+        """Whether there is a heartbeat of that day."""
+        return day >= self.first_day and bool(self.slots >> (day - self.first_day) * SLOTS_A_DAY & _DAY)
+
+    def _mark(self, time: int) -> None:
+        day = time // DAY_MS
+        if not self.slots:
+            self.first_day = day
+        elif day < self.first_day:
+            self.slots <<= (self.first_day - day) * SLOTS_A_DAY
+            self.first_day = day
+        self.slots |= 1 << (time // SLOT_MS - self.first_day * SLOTS_A_DAY)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of an install script; the fields are the columns of its row."""
+
+    source: int
+    id: bytes
+    instance: bytes
+    version: str = ""
+    os: str = ""
+    os_version: str = ""
+    started: int | None = None
+    ended: int | None = None
+    outcome: str | None = None
+    duration: int | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    script: str | None = None
+    line: int | None = None
+    command: str | None = None
+    asked: int | None = None
+    email: str | None = None
+    reference: str | None = None
+
+    def saw(self, event: Event, fact: Fact) -> None:
+        """Take note of an event of this run; of two that disagree the later one holds."""
+        self.instance = max(self.instance, event.who or b"")
+        self.version, self.os, self.os_version = max(
+            (self.version, self.os, self.os_version),
+            (fact.version, fact.os, fact.os_version),
+        )
+        if event.name == STARTED:
+            self.started = event.time if self.started is None else min(self.started, event.time)
+        elif event.name == SUPPORT:
+            asked = (event.time, fact.email, fact.reference)
+            self.asked, self.email, self.reference = _later((self.asked, self.email, self.reference), asked)
+        else:
+            self._ended(event, fact)
+
+    def _ended(self, event: Event, fact: Fact) -> None:
+        known = (
+            *(self.ended, self.outcome, self.duration, self.reason, self.exit_code),
+            *(self.signal, self.script, self.line, self.command),
+        )
+        outcome = "success" if event.name == SUCCESS else "errors"
+        told = (
+            *(event.time, outcome, fact.duration, fact.reason, fact.exit_code),
+            *(fact.signal, fact.script, fact.line, fact.command),
+        )
+        self.ended, self.outcome, self.duration, self.reason, self.exit_code, *place = _later(known, told)
+        self.signal, self.script, self.line, self.command = place
+
+
+class Ledger:
+    """The instances, runs and counters that one transaction touches."""
+
+    def __init__(self) -> None:
+        self.instances: dict[Key, Instance] = {}
+        self.runs: dict[Key, Run] = {}
+        self.daily: Counter[tuple[int, int, str, str, str, str]] = Counter()
+        self.active: Counter[tuple[int, int, int, int]] = Counter()
+        self.retention: Counter[tuple[int, int, int]] = Counter()
+
+    def load_instances(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows of instances as they are before this transaction."""
+        for row in rows:
+            instance = Instance(*row)
+            instance.slots = int.from_bytes(row[7], "little")
+            self.instances[instance.source, instance.id] = instance
+
+    def load_runs(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows of runs as they are before this transaction."""
+        for row in rows:
+            run = Run(*row)
+            self.runs[run.source, run.id] = run
+
+    def count(self, event: Event) -> None:
+        """Count an event that was really inserted."""
+        fact = event.fact
+        version, system = (fact.version, fact.os) if fact else ("", "")
+        self.daily[event.source, event.time // DAY_MS, event.type, event.name, version, system] += 1
+        if fact is None or event.who is None:
+            return
+        self._count_instance(event, event.who)
+        if event.run is not None and event.name != BEAT:
+            key = (event.source, event.run)
+            run = self.runs.setdefault(key, Run(*key, event.who))
+            run.saw(event, fact)
+
+    def changes(self) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
+        """Every row to write, sorted by key within its table."""
+        yield schema.INSTANCES, [_instance_row(self.instances[key]) for key in sorted(self.instances)]
+        yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
+        yield schema.DAILY, _counter_rows(self.daily)
+        yield schema.ACTIVE, _counter_rows(self.active)
+        yield schema.RETENTION, _counter_rows(self.retention)
+
+    def _count_instance(self, event: Event, who: bytes) -> None:
+        key = (event.source, who)
+        instance = self.instances.get(key)
+        if instance is None:
+            instance = self.instances[key] = Instance(*key, event.time, event.time)
+        standing, first_day, slots = instance.standing, instance.first_day, instance.slots
+        new_day = event.name == BEAT and not instance.has_day(event.time // DAY_MS)
+        instance.saw(event)
+        if new_day or standing != instance.standing:
+            days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
+            self._recount(instance, standing, days)
+
+    def _recount(self, instance: Instance, standing: tuple[int, int], days: int) -> None:
+        """Move an instance from where it was counted, by standing and days, to where it is now."""
+        now = days_of(instance.slots)
+        for (established, cohort), mask, step in ((standing, days, -1), (instance.standing, now, 1)):
+            if not mask:
+                continue
+            for span in SPANS:
+                comes, goes = edges(mask, span)
+                for edge, change in ((comes, step), (goes, -step)):
+                    for offset in _bits_of(edge, SLOTS_A_DAY):
+                        self.active[instance.source, instance.first_day + offset, span, established] += change
+            first_week, weeks = weeks_of(instance.first_day, mask)
+            for offset in _bits_of(weeks, 1):
+                self.retention[instance.source, cohort, first_week + offset] += step
+
+
+def week_of(day: int) -> int:
+    """The week of a day, counted from Monday 1969-12-29."""
+    return (day + 3) // 7
+
+
+def days_of(slots: int) -> int:
+    """The days with a heartbeat in any slot: bit 4n stands for day n."""
+    if slots <= _DAY:
+        return int(slots > 0)
+    folded = slots | slots >> 1 | slots >> 2 | slots >> 3
+    return folded & (1 << (slots.bit_length() + 3) // 4 * 4) // 15  # 0x…1111
+
+
+def edges(days: int, span: int) -> tuple[int, int]:
+    """The days on which an instance comes to life, and those on which it no longer counts.
+
+    It counts as alive on each heartbeat's day and span - 1 more. Bit 4n stands for day n, as in `days_of`.
+    """
+    if days == 1:
+        return 1, 1 << span * SLOTS_A_DAY
+    width = 1
+    while width < span:
+        step = min(width, span - width)
+        days |= days << step * SLOTS_A_DAY
+        width += step
+    after = days << SLOTS_A_DAY
+    return days & ~after, after & ~days
+
+
+def weeks_of(first_day: int, days: int) -> tuple[int, int]:
+    """The week of a day, and the weeks with a heartbeat: bit n stands for that week + n."""
+    days <<= (first_day + 3) % 7 * SLOTS_A_DAY
+    weeks = offset = 0
+    while days:
+        weeks |= bool(days & _WEEK) << offset
+        days >>= 7 * SLOTS_A_DAY
+        offset += 1
+    return week_of(first_day), weeks
+
+
+def _bits_of(mask: int, width: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield (lowest.bit_length() - 1) // width
+        mask ^= lowest
+
+
+_instance_fields = attrgetter(*(field.name for field in fields(Instance)))
+_run_row = attrgetter(*(field.name for field in fields(Run)))
+
+
+def _instance_row(instance: Instance) -> tuple[Any, ...]:
+    row = _instance_fields(instance)
+    slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
+    return (*row[:7], slots, *row[8:])
+
+
+def _counter_rows(counter: Mapping[Any, int]) -> list[tuple[Any, ...]]:
+    return [(*key, counter[key]) for key in sorted(counter) if counter[key]]
+
+
+def _later(known: tuple[Any, ...], told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The one with the later time; of two at once the greater, so that order does not matter."""
+    if known[0] is None:
+        return told
+    return max(known, told, key=lambda fields: (fields[0], [(f is not None, str(f)) for f in fields[1:]]))

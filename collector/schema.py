@@ -1,0 +1,184 @@
+"""The tables, in one readable place, and the migrations that make them.
+
+Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are 16 bytes.
+
+    sources, write_keys   who may send; keys as SHA-256
+    events                what was sent: typed columns for what is asked often, the whole event as JSON
+    instances             one row an installation that ever reported: when, how often, which version
+    runs                  one row a run of an install script: its story, its failure, its request for help
+    daily                 events counted by day, type, name, and of installation events version and os
+    active                changes in the number of instances alive in the 1, 7 and 30 days that end with
+                          a day: the number on a day is the sum of `n` up to it
+    retention             instances of a week of installation that were alive in a later week
+    users                 who may look
+
+instances, runs, daily, active and retention change in the transaction that inserts the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+Kind = Literal["int", "text", "bytes"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows are written many at a time."""
+
+    name: str
+    columns: tuple[tuple[str, Kind, bool], ...]  # name, kind, may be null
+    key: tuple[str, ...]
+    on_conflict: Literal["ignore", "replace", "add"]
+    clustered: bool = True  # WITHOUT ROWID: short rows found by their key
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+        return tuple(name for name, _, _ in self.columns)
+
+    @cached_property
+    def conflict_clause(self) -> str:
+        """What an insert does with a row whose key is there already."""
+        target = ", ".join(self.key)
+        if self.on_conflict == "ignore":
+            return f"ON CONFLICT ({target}) DO NOTHING"
+        rest = [name for name in self.names if name not in self.key]
+        form = "{0} = excluded.{0}" if self.on_conflict == "replace" else "{0} = {1}.{0} + excluded.{0}"
+        changes = ", ".join(form.format(name, self.name) for name in rest)
+        return f"ON CONFLICT ({target}) DO UPDATE SET {changes}"
+
+
+def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
+    """`name:int when:int?` as columns; a question mark allows null."""
+    kinds: dict[str, Kind] = {"int": "int", "text": "text", "bytes": "bytes"}
+    pairs = (word.split(":") for word in text.split())
+    return tuple((name, kinds[kind.rstrip("?")], kind.endswith("?")) for name, kind in pairs)
+
+
+EVENTS = Table(
+    "events",
+    _columns(
+        "source:int id:bytes received:int time:int type:text name:text who:bytes? run:bytes? body:text",
+    ),
+    key=("source", "id"),
+    on_conflict="ignore",
+    clustered=False,
+)
+INSTANCES = Table(
+    "instances",
+    _columns(
+        "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int slots:bytes"
+        " facts_at:int? version:text os:text os_version:text",
+    ),
+    key=("source", "id"),
+    on_conflict="replace",
+)
+RUNS = Table(
+    "runs",
+    _columns(
+        "source:int id:bytes instance:bytes version:text os:text os_version:text started:int? ended:int?"
+        " outcome:text? duration:int? reason:text? exit_code:int? signal:text? script:text? line:int?"
+        " command:text? asked:int? email:text? reference:text?",
+    ),
+    key=("source", "id"),
+    on_conflict="replace",
+)
+DAILY = Table(
+    "daily",
+    _columns("source:int day:int type:text name:text version:text os:text n:int"),
+    key=("source", "day", "type", "name", "version", "os"),
+    on_conflict="add",
+)
+ACTIVE = Table(
+    "active",
+    _columns("source:int day:int span:int established:int n:int"),
+    key=("source", "day", "span", "established"),
+    on_conflict="add",
+)
+RETENTION = Table(
+    "retention",
+    _columns("source:int cohort:int week:int n:int"),
+    key=("source", "cohort", "week"),
+    on_conflict="add",
+)
+
+
+class Executes(Protocol):
+    """Anything that runs one statement inside the migration's transaction."""
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    def run(self, sql: str, *values: Any) -> Any:
+        """Run a statement with `?` for its values."""
+
+
+def create(table: Table, dialect: str) -> str:
+    """The CREATE TABLE of a table in a dialect."""
+    types = {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
+    if dialect == "postgresql":
+        types = {"int": "BIGINT", "text": "TEXT", "bytes": "BYTEA"}
+    lines = [f"{name} {types[kind]}{'' if null else ' NOT NULL'}" for name, kind, null in table.columns]
+    if not table.clustered:
+        number = (
+            "INTEGER PRIMARY KEY"
+            if dialect == "sqlite"
+            else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        )
+        lines.insert(0, f"seq {number}")
+        lines.append(f"UNIQUE ({', '.join(table.key)})")
+    else:
+        lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
+    tail = " WITHOUT ROWID" if table.clustered and dialect == "sqlite" else ""
+    return f"CREATE TABLE {table.name} ({', '.join(lines)}){tail}"
+
+
+def first_schema(tx: Executes) -> None:
+    """Everything the first version keeps."""
+    number = "INTEGER PRIMARY KEY"
+    blob = "BLOB"
+    if tx.dialect == "postgresql":
+        number, blob = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"
+    tx.run(f"CREATE TABLE sources (id {number}, name TEXT NOT NULL UNIQUE, created BIGINT NOT NULL)")
+    tx.run(
+        f"CREATE TABLE write_keys (id {number}, source BIGINT NOT NULL REFERENCES sources (id),"
+        f" hash {blob} NOT NULL UNIQUE, hint TEXT NOT NULL, created BIGINT NOT NULL, revoked BIGINT)",
+    )
+    tx.run(
+        "CREATE TABLE users (name TEXT PRIMARY KEY,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
+        " password TEXT NOT NULL, created BIGINT NOT NULL)",
+    )
+    for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, RETENTION):
+        tx.run(create(table, tx.dialect))
+    tx.run(
+        f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
+        " by_user TEXT NOT NULL, PRIMARY KEY (source, run))",
+    )
+    # Heartbeats are nearly all there is, and arrive in no order of instance: an index over them by
+    # instance would be a random write an event. Their times are in instances.slots instead.
+    tx.run("CREATE INDEX events_by_name ON events (source, name, time)")
+    tx.run("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
+    tx.run(
+        "CREATE INDEX events_by_who ON events (source, who, time)"
+        " WHERE who IS NOT NULL AND name <> 'Instance Active'",
+    )
+    tx.run("CREATE INDEX runs_by_start ON runs (source, started)")
+    tx.run("CREATE INDEX runs_failed ON runs (source, ended) WHERE outcome = 'errors'")
+    tx.run("CREATE INDEX runs_asked ON runs (source, asked) WHERE asked IS NOT NULL")
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema,)
+
+
+def migrate(
+    tx: Executes, done: set[str], now: int, migrations: tuple[Callable[[Executes], None], ...]
+) -> None:
+    """Run what is not in `done`; each change and its bookkeeping are in the caller's transaction."""
+    for migration in migrations:
+        if migration.__name__ not in done:
+            migration(tx)
+            tx.run("INSERT INTO migrations (name, at) VALUES (?, ?)", migration.__name__, now)

@@ -1,0 +1,97 @@
+"""What both stores are: transactions, and the one way in for events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+from collector import schema
+from collector.events import Event
+from collector.rollups import Ledger
+
+Row = tuple[Any, ...]
+
+
+class StoreError(Exception):
+    """The store cannot be used, and the message says what to do."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
+    """The store cannot answer now; the same call may succeed later."""
+
+
+class Transaction(ABC):
+    """One transaction: all of it or nothing. SQL has `?` for values in either dialect."""
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    @abstractmethod
+    def run(self, sql: str, *values: Any) -> int:
+        """Run a statement; the number of rows it changed."""
+
+    @abstractmethod
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        """Every row of a query."""
+
+    @abstractmethod
+    def insert_new(self, events: Sequence[Event]) -> list[Event]:
+        """Insert events that differ in their keys; the ones that were not there yet."""
+
+    @abstractmethod
+    def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
+        """Write rows that differ in their keys, as the table says for those that are there."""
+
+    @abstractmethod
+    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+        """The rows of a table by source and id, held against other writers."""
+
+
+class Store(ABC):
+    """A database of events."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """A write transaction, on this thread's connection; StoreUnavailable where there is none."""
+
+    @abstractmethod
+    def rows(self, sql: str, *values: Any) -> Iterator[Row]:
+        """A query's rows as they come, for results of any size, outside any transaction."""
+
+    @abstractmethod
+    def serve(self) -> None:
+        """Claim the store for a server; StoreError where it cannot be shared with another."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections and claims."""
+
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        """Every row of a query."""
+        return list(self.rows(sql, *values))
+
+    def add(self, events: Iterable[Event]) -> int:
+        """Keep each event exactly once and count it; returns how many were new.
+
+        When this returns, they are on disk. When it raises, none of them is.
+        """
+        with self.transaction() as tx:
+            return add(tx, events)
+
+
+def add(tx: Transaction, events: Iterable[Event]) -> int:
+    """Insert events, and change what is derived from those that were new."""
+    # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
+    distinct = {(event.source, event.id): event for event in events}
+    fresh = tx.insert_new([distinct[key] for key in sorted(distinct)])
+    ledger = Ledger()
+    telling = [event for event in fresh if event.fact is not None]
+    ledger.load_instances(tx.fetch(schema.INSTANCES, sorted({(e.source, e.who) for e in telling if e.who})))
+    runs = {(e.source, e.run) for e in telling if e.run}
+    ledger.load_runs(tx.fetch(schema.RUNS, sorted(runs)))
+    for event in fresh:
+        ledger.count(event)
+    for table, rows in ledger.changes():
+        tx.upsert(table, rows)
+    return len(fresh)

@@ -1,0 +1,186 @@
+"""PostgreSQL: several collectors side by side, rows locked in the order of their keys."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Literal
+
+import psycopg
+from psycopg import errors
+
+from collector import schema
+from collector.events import Event
+from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+
+CONNECT_SECONDS = 5
+# A statement that takes longer is given up by the server, and tried again by whoever sent it.
+STATEMENT_MS = 30_000
+MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
+TRIES = 5
+TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
+
+
+class PostgresTransaction(Transaction):
+    """Statements of one transaction."""
+
+    dialect: Literal["sqlite", "postgresql"] = "postgresql"
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+        self._fetched: set[tuple[str, int, bytes]] = set()
+
+    def run(self, sql: str, *values: Any) -> int:
+        return self._connection.execute(_native(sql), values).rowcount
+
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        return self._connection.execute(_native(sql), values).fetchall()
+
+    def insert_new(self, events: Sequence[Event]) -> list[Event]:
+        if not events:
+            return []
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(_insert(schema.EVENTS) + " RETURNING source, id", _arrays(schema.EVENTS, events))
+        fresh = {(source, bytes(key)) for source, key in cursor.fetchall()}
+        return [event for event in events if event[:2] in fresh]
+
+    def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        if table.on_conflict == "add":
+            self._connection.execute(_insert(table), _arrays(table, rows))
+            return
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(_insert(table) + " RETURNING source, id, xmax = 0", _arrays(table, rows))
+        for source, key, inserted in cursor.fetchall():
+            if inserted == ((table.name, source, bytes(key)) in self._fetched):
+                msg = "PostgreSQL: another collector wrote the same row first"
+                raise Conflict(msg)
+
+    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+        if not keys:
+            return []
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(_select(table), [[source for source, _ in keys], [key for _, key in keys]])
+        rows = cursor.fetchall()
+        self._fetched.update((table.name, row[0], bytes(row[1])) for row in rows)
+        return rows
+
+
+class PostgresStore(Store):
+    """A database; a connection a thread, made again when it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._local = threading.local()
+        self._connections: set[psycopg.Connection[Row]] = set()
+        try:
+            self._migrate()
+        except StoreUnavailable as error:
+            raise StoreError(str(error)) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self._told():
+            connection = self._connection()
+            with connection.transaction():
+                yield PostgresTransaction(connection)
+
+    def add(self, events: Any) -> int:
+        """As the base says; a transaction that lost against another one is tried again."""
+        events = list(events)
+        for attempt in range(TRIES):
+            try:
+                return super().add(events)
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError
+
+    def rows(self, sql: str, *values: Any) -> Iterator[Row]:
+        with self._told():
+            yield from self._connection().execute(_native(sql), values)
+
+    def serve(self) -> None:
+        """Any number of collectors may serve one PostgreSQL."""
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _connection(self) -> psycopg.Connection[Row]:
+        connection: psycopg.Connection[Row] | None = getattr(self._local, "connection", None)
+        if connection is None or connection.closed:
+            self._connections = {known for known in self._connections if not known.closed}
+            connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                application_name="rollcall-collector",
+                options=f"-c statement_timeout={STATEMENT_MS}",
+                keepalives_idle=15,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=STATEMENT_MS,
+            )
+            self._local.connection = connection
+            self._connections.add(connection)
+        return connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong, in words that hold no data; a lost connection passes, and so does a conflict."""
+        try:
+            yield
+        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+            raise Conflict(_words(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
+            raise StoreUnavailable(_words(error)) from error
+        except psycopg.Error as error:
+            raise StoreError(_words(error)) from error
+
+    def _migrate(self) -> None:
+        with self.transaction() as tx:
+            tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
+            tx.run("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
+            done = {name for (name,) in tx.all("SELECT name FROM migrations")}
+            schema.migrate(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
+
+
+class Conflict(StoreUnavailable):
+    """Two transactions were in each other's way."""
+
+
+def _words(error: psycopg.Error) -> str:
+    if error.sqlstate:
+        return f"PostgreSQL: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})"
+    return f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+@lru_cache(maxsize=1000)
+def _native(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache(maxsize=100)
+def _insert(table: schema.Table) -> str:
+    arrays = ", ".join(f"%s::{TYPES[kind]}[]" for _, kind, _ in table.columns)
+    names = ", ".join(table.names)
+    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {table.conflict_clause}"
+
+
+@lru_cache(maxsize=100)
+def _select(table: schema.Table) -> str:
+    names = ", ".join(f"t.{name}" for name in table.names)
+    return (
+        f"SELECT {names} FROM {table.name} t JOIN unnest(%s::bigint[], %s::bytea[]) AS wanted (source, id)"
+        " USING (source, id) ORDER BY t.source, t.id FOR UPDATE OF t"
+    )
+
+
+def _arrays(table: schema.Table, rows: Sequence[Row]) -> list[list[Any]]:
+    return [list(column) for column in list(zip(*rows, strict=True))[: len(table.columns)]]

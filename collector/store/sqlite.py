@@ -1,0 +1,214 @@
+"""SQLite: one file, one server, each commit flushed to the disk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from collector import schema
+from collector.events import Event
+from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+
+# How long a writer waits for another process's transaction (a purge, an import).
+BUSY_MS = 10_000
+CACHE_KIB = 32 * 1024
+# Rows a statement. Every step of a statement gives the interpreter away, and on a busy server it
+# takes up to a switch interval to get it back: so many rows a step, and results as one row. Few
+# sizes, so that every statement is prepared already.
+SIZES = (128, 32, 8, 2, 1)
+
+# What tells whether an event is there already.
+EVENT_KEYS = replace(schema.EVENTS, columns=schema.EVENTS.columns[:2])
+
+_decode = msgspec.json.Decoder().decode
+
+
+class SQLiteTransaction(Transaction):
+    """Statements on the write connection, between BEGIN IMMEDIATE and COMMIT."""
+
+    dialect: Literal["sqlite", "postgresql"] = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, *values: Any) -> int:
+        return self._connection.execute(sql, values).rowcount
+
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def insert_new(self, events: Sequence[Event]) -> list[Event]:
+        known: set[tuple[int, bytes]] = set()
+        for chunk in _padded(events):
+            sql = _select(EVENT_KEYS, len(chunk))
+            known.update(self._keys(sql, [value for event in chunk for value in event[:2]]))
+        fresh = [event for event in events if event[:2] not in known]
+        self.upsert(schema.EVENTS, [event[:9] for event in fresh])
+        return fresh
+
+    def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
+        for chunk in _chunks(rows):
+            self._connection.execute(_upsert(table, len(chunk)), [value for row in chunk for value in row])
+
+    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+        blobs = [index for index, (_, kind, _) in enumerate(table.columns) if kind == "bytes"]
+        rows: list[Row] = []
+        for chunk in _padded(keys):
+            sql = _select(table, len(chunk))
+            for row in self._array(sql, [value for key in chunk for value in key]):
+                for index in blobs:
+                    row[index] = bytes.fromhex(row[index])
+                rows.append(tuple(row))
+        return rows
+
+    def _keys(self, sql: str, values: list[Any]) -> Iterator[tuple[int, bytes]]:
+        return ((source, bytes.fromhex(key)) for source, key in self._array(sql, values))
+
+    def _array(self, sql: str, values: list[Any]) -> list[list[Any]]:
+        found: list[list[Any]] = _decode(self._connection.execute(sql, values).fetchone()[0])
+        return found
+
+
+class SQLiteStore(Store):
+    """A database file; a connection a thread for reading, one for writing."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._claim: int | None = None
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        with _told(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._writer = self._connect()
+            self._migrate()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self._lock, _told(self.path):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield SQLiteTransaction(self._writer)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def rows(self, sql: str, *values: Any) -> Iterator[Row]:
+        with _told(self.path):
+            if not hasattr(self._local, "reader"):
+                self._local.reader = self._connect()
+            yield from self._local.reader.execute(sql, values)
+
+    def serve(self) -> None:
+        self._claim = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            msg = f"another collector serves {self.path}; several collectors need PostgreSQL"
+            raise StoreError(msg) from None
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    def _migrate(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            tx = SQLiteTransaction(self._writer)
+            tx.run("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at INTEGER NOT NULL)")
+            done = {name for (name,) in tx.all("SELECT name FROM migrations")}
+            schema.migrate(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What goes wrong with the file, in words; a full disk or a long lock passes, the rest does not."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        msg = f"{path}: {error}"
+        raise StoreUnavailable(msg) from error
+    except sqlite3.DatabaseError as error:
+        msg = f"{path} is not a sound database of the collector: {error}"
+        raise StoreError(msg) from error
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise StoreError(msg) from error
+
+
+@lru_cache(maxsize=1000)
+def _upsert(table: schema.Table, count: int) -> str:
+    row = f"({','.join('?' * len(table.names))})"
+    rows = ",".join([row] * count)
+    return f"INSERT INTO {table.name} ({','.join(table.names)}) VALUES {rows} {table.conflict_clause}"
+
+
+@lru_cache(maxsize=1000)
+def _select(table: schema.Table, count: int) -> str:
+    """The rows by source and id, as one JSON array.
+
+    CROSS keeps the order of the join: a lookup a key, never a scan.
+    """
+    shown = ",".join(f"hex({name})" if kind == "bytes" else name for name, kind, _ in table.columns)
+    wanted = ",".join(["(?,?)"] * count)
+    return (
+        f"SELECT json_group_array(json_array({shown})) FROM (VALUES {wanted}) AS wanted"
+        f" CROSS JOIN {table.name} ON source = wanted.column1 AND id = wanted.column2"
+    )
+
+
+def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The rows in as few pieces of the known sizes as there can be."""
+    start = 0
+    for size in SIZES:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+def _padded(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The keys in pieces of the known sizes, the last one filled up by repeating a key.
+
+    Whoever looks up a key twice finds the same.
+    """
+    for start in range(0, len(keys), SIZES[0]):
+        piece = list(keys[start : start + SIZES[0]])
+        size = min(size for size in SIZES if size >= len(piece))
+        yield piece + piece[-1:] * (size - len(piece))

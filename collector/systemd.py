@@ -1,0 +1,17 @@
+"""What systemd is told, where it listens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+
+def notify(state: str) -> None:
+    """Send a state such as `READY=1` to `NOTIFY_SOCKET`; nothing where there is none."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+        out.connect("\0" + address[1:] if address[0] == "@" else address)
+        out.sendall(state.encode())

@@ -1,0 +1,103 @@
+"""Events in and out as JSON lines, and the end of old ones."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import IO
+
+from collector import decode
+from collector.decode import Refused
+from collector.events import Event
+from collector.store import Store
+from collector.times import EARLIEST, read_time
+
+Progress = Callable[[int], None]
+
+EVENTS_AT_ONCE = 1000
+# Longer lines hold no event: 32 KB, doubled by escapes, and a stamp.
+LONGEST_LINE = 4 * decode.MAX_EVENT
+
+
+class BadLine(Exception):  # noqa: N818 - an outcome
+    """A line that is no event; the message names its number, never its text."""
+
+
+def import_events(
+    store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
+) -> tuple[int, int]:
+    """Keep every event in JSON lines; (read, new). What is there already changes nothing.
+
+    Takes what `export` writes, here and of the agent, plain or gzip. BadLine ends it; what was read
+    before is kept, and the same file may be tried again.
+    """
+    read = fresh = 0
+    events = _events_in(_unzipped(lines), source, now)
+    while chunk := list(islice(events, EVENTS_AT_ONCE)):
+        fresh += store.add(chunk)
+        read += len(chunk)
+        progress(read)
+    return read, fresh
+
+
+def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
+    """Write every stored event as a line, oldest first; how many there were."""
+    count, last = 0, 0
+    sql = "SELECT e.seq, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
+    while rows := store.all(sql, last, EVENTS_AT_ONCE):
+        out.writelines(body.encode() + b"\n" for _, body in rows)
+        count, last = count + len(rows), rows[-1][0]
+        progress(count)
+    return count
+
+
+def purge_events(store: Store, before: int, progress: Progress) -> int:
+    """Delete what was received before an instant, and runs and instances not heard of since.
+
+    Counters stay: they hold no ids. Short transactions, so that a server beside it goes on.
+    """
+    count, last = 0, 0
+    while rows := store.all(
+        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, EVENTS_AT_ONCE
+    ):
+        first, last = rows[0][0], rows[-1][0]
+        with store.transaction() as tx:
+            count += tx.run(
+                "DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before
+            )
+        progress(count)
+    with store.transaction() as tx:
+        tx.run("DELETE FROM runs WHERE coalesce(asked, ended, started) < ?", before)
+        tx.run("DELETE FROM instances WHERE last_seen < ?", before)
+    return count
+
+
+def _unzipped(lines: IO[bytes]) -> IO[bytes]:
+    buffered = lines if isinstance(lines, io.BufferedReader) else io.BufferedReader(lines)  # type: ignore[type-var]
+    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered  # type: ignore[return-value]
+
+
+def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
+    number = 0
+    try:
+        while line := lines.readline(LONGEST_LINE):
+            number += 1
+            if line.strip():
+                yield _event_in(line, source, now)
+    except Refused as refused:
+        msg = f"line {number}: {refused.message}"
+        raise BadLine(msg) from None
+    except (OSError, EOFError):
+        msg = f"after line {number}: the file is damaged"
+        raise BadLine(msg) from None
+
+
+def _event_in(line: bytes, source: int, now: int) -> Event:
+    """An event of an export; one that a collector stamped keeps its stamp."""
+    event = decode.parse(line)
+    received = read_time(event.get("receivedAt"))
+    if received is None or not EARLIEST <= received <= now:
+        return decode.read_event(event, "", source, now)
+    return decode.read_event(event, "", source, received, settled=True)

@@ -1,0 +1,79 @@
+"""A PostgreSQL of the test's own: made in a temporary folder, gone with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.parts import NOBODY, postgresql_bin
+
+SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Cluster:
+    """One server, run by an ordinary user, on a socket in its folder and on 127.0.0.1."""
+
+    def __init__(self) -> None:
+        self.programs = postgresql_bin() or ""
+        self.folder = Path(tempfile.mkdtemp(prefix="rollcall-pg-"))
+        self.port = free_port()
+        self.databases = 0
+        if os.geteuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        with Path(self.data, "postgresql.conf").open("a") as conf:
+            conf.write(f"listen_addresses='127.0.0.1'\nport={self.port}\n")
+            conf.write(f"unix_socket_directories='{self.folder}'\nshared_buffers=64MB\n")
+
+    @property
+    def data(self) -> str:
+        return str(self.folder / "data")
+
+    def run(self, program: str, *arguments: str) -> None:
+        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        command = [f"{self.programs}/{program}", *arguments]
+        environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        subprocess.run(
+            command,
+            env=environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            timeout=SECONDS,
+            **user,  # type: ignore[call-overload]
+        )
+
+    def start(self) -> None:
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", str(SECONDS), "start")
+
+    def stop(self) -> None:
+        """Stop at once, as a crash would."""
+        self.run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        self.databases += 1
+        name = f"test{self.databases}"
+        self.run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", name)
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(name)}"
+
+    def remove(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.stop()
+        shutil.rmtree(self.folder)

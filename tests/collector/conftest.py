@@ -1,0 +1,58 @@
+"""Databases and running collectors for the tests of the collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.store import Store, open_store
+from tests.collector.cluster import Cluster
+from tests.collector.running import Collector
+
+BOTH = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(params=BOTH)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/collector.db"
+    made: Cluster = request.getfixturevalue("cluster")
+    return made.database()
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    opened = open_store(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+    """Start collectors on a database; they end with the test."""
+    started: list[Collector] = []
+
+    def begin(database: str, **settings: str) -> Collector:
+        started.append(Collector(tmp_path, database, **settings))
+        return started[-1].start()
+
+    yield begin
+    for collector in started:
+        collector.kill()
+
+
+@pytest.fixture
+def collector(start: Callable[..., Collector], tmp_path: Path) -> Collector:
+    """A running collector on a new SQLite database."""
+    return start(f"sqlite:///{tmp_path}/collector.db")

@@ -1,0 +1,138 @@
+"""A collector as its users run it: a process, a port, a key."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests import environ, wait
+
+SECONDS = 30
+LOUD = {"ROLLCALL_COLLECTOR_RATE": "0", "ROLLCALL_COLLECTOR_PEER_RATE": "0"}
+
+
+class Reply:
+    """What came back: a status, headers and a body."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Collector:
+    """A running `rollcall-collector serve`."""
+
+    def __init__(self, home: Path, database: str, **settings: str) -> None:
+        self.home, self.database, self.settings = home, database, settings
+        self.key = ""
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, listen: str = "127.0.0.1:0") -> Collector:
+        self.process = self.popen("serve", "--listen", listen)
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if "taking events at" in line:
+                self.port = int(line.strip().rpartition(":")[2])
+                break
+        else:
+            raise AssertionError("the collector did not start")
+        if not self.key:
+            self.key = self.run("keys", "add", "test").stdout.strip()
+        return self
+
+    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "collector", *arguments]
+        return subprocess.Popen(
+            command,
+            env=self.environ(),
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def environ(self) -> dict[str, str]:
+        return environ.covered(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
+
+    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "collector", *arguments],
+            env=self.environ(),
+            cwd=Path(__file__).parents[2],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    def stop(self) -> str:
+        """Stop gracefully; what it had said meanwhile."""
+        if self.process is None:
+            return ""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, said
+        return said
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate(timeout=SECONDS)
+            self.process = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def post(self, path: str, body: object, *, key: str | None = None, **headers: str) -> Reply:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        all_headers = {"Content-Type": "application/json"}
+        if key != "":
+            all_headers["Authorization"] = basic(self.key if key is None else key)
+        all_headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return self.request("POST", path, data, all_headers)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Every stored event."""
+        return [json.loads(line) for line in self.run("export", "-").stdout.splitlines()]
+
+    def wait_for(self, count: int) -> list[dict[str, Any]]:
+        """The stored events, once there are so many."""
+        return (
+            wait.until(lambda: (events := self.export()) and len(events) >= count and events, SECONDS) or []
+        )
+
+
+def basic(key: str) -> str:
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode()

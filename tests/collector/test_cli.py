@@ -1,0 +1,190 @@
+"""The verbs: what goes to stdout, what is refused, and what comes back after a round trip."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collector.cli import parser
+from collector.schema import MIGRATIONS, Executes, migrate
+from collector.settings import PREFIX, SETTINGS, SettingError, as_table, read_settings
+from collector.store import Store, open_store
+from collector.users import hash_password, password_is
+from tests import environ
+from tests.collector.running import Collector
+from tests.wait import until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Collector:
+    """A database without a server."""
+    return Collector(tmp_path, f"sqlite:///{tmp_path}/collector.db")
+
+
+def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp_path: Path) -> None:
+    home = environ.covered(
+        tmp_path, XDG_STATE_HOME=str(tmp_path / "state"), STATE_DIRECTORY=str(tmp_path / "state")
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "collector", "serve", "--listen", "127.0.0.1:0"],
+        env=home,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    endpoint, key = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
+    collector = Collector(tmp_path, f"sqlite:///{tmp_path}/state/collector.db")
+    collector.port, collector.key = int(endpoint.rpartition(":")[2]), key
+    assert collector.post("/v1/track", {"event": "x"}).status == 200
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (tmp_path / "state" / "collector.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_add_prints_the_key_alone_and_keeps_a_digest(idle: Collector) -> None:
+    key = idle.run("keys", "add", "web").stdout
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32}\n", key)
+    assert key.strip() not in idle.run("keys", "list").stdout
+    assert key.strip().encode() not in Path(idle.home, "collector.db").read_bytes()
+    idle.run("keys", "revoke", key[:6])
+    assert "revoked" in idle.run("keys", "list").stdout
+    assert "no such valid key" in idle.run("keys", "revoke", key.strip(), code=1).stderr
+
+
+def test_users_are_added_listed_and_removed(idle: Collector) -> None:
+    idle.run("users", "add", "ada", "--role", "support", stdin="correct horse\n")
+    assert idle.run("users", "list").stdout.startswith("ada\tsupport\t")
+    assert "already" in idle.run("users", "add", "ada", stdin="correct horse\n", code=1).stderr
+    assert "at least" in idle.run("users", "add", "bob", stdin="short\n", code=1).stderr
+    idle.run("users", "remove", "ada")
+    assert "no user" in idle.run("users", "remove", "ada", code=1).stderr
+
+
+def test_a_password_is_known_again_and_no_other() -> None:
+    kept = hash_password("correct horse")
+    assert password_is("correct horse", kept)
+    assert not password_is("battery staple", kept)
+    assert "correct" not in kept
+
+
+def test_a_password_in_an_option_is_refused(idle: Collector) -> None:
+    for url in ("postgresql://me:secret@h/d", "postgresql://h/d?user=me&password=secret"):
+        done = idle.run("keys", "list", "--db", url, code=2)
+        assert "PGPASSFILE" in done.stderr
+        assert "secret" not in done.stderr
+
+
+def test_wrong_use_is_one_line_and_exit_code_2(idle: Collector) -> None:
+    for setting, wrong in (
+        ("LISTEN", "nowhere"),
+        ("RATE", "fast"),
+        ("TRUSTED_PROXIES", "lan"),
+        ("DB", "mysql://x"),
+    ):
+        idle.settings = {PREFIX + setting: wrong}
+        done = idle.run("keys", "list", code=2)
+        assert done.stderr.count("\n") == 1
+        assert PREFIX + setting in done.stderr
+    idle.settings = {}
+    assert idle.run("purge", "--older-than", "soon", code=2).stderr
+    assert "nothing" not in idle.run("export", "/nowhere/x", code=1).stdout
+
+
+def test_a_database_that_is_none_is_one_line(idle: Collector) -> None:
+    Path(idle.home, "collector.db").write_bytes(b"not a database" * 100)
+    assert idle.run("keys", "list", code=1).stderr.count("\n") == 1
+    done = idle.run("keys", "list", "--db", "postgresql://127.0.0.1:1/x", code=1)
+    assert done.stderr.count("\n") == 1
+
+
+def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
+    start: object, database: str, tmp_path: Path
+) -> None:
+    collector = start(database)  # type: ignore[operator]
+    batch = [{"event": "Tried", "timestamp": "2026-01-02T03:04:05Z", "n": n} for n in range(2500)]
+    assert collector.post("/v1/batch", {"batch": batch, "sentAt": "2026-01-02T03:04:06Z"}).status == 200
+    collector.run("export", str(tmp_path / "out.jsonl.gz"))
+    assert len(gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()) == 2500
+    other = Collector(tmp_path, f"sqlite:///{tmp_path}/other.db")
+    assert "2500 new" in other.run("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
+    assert " 0 new" in other.run("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
+    assert sorted(map(str, other.export())) == sorted(map(str, collector.export()))
+
+
+def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
+    lines = json.dumps({"type": "track", "event": "x"}) + "\n\n{secret\n"
+    done = idle.run("import", "--source", "s", "-", stdin=lines, code=1)
+    assert "line 3" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_purge_deletes_what_is_old_and_keeps_the_counters(
+    store: Store, database: str, tmp_path: Path
+) -> None:
+    idle = Collector(tmp_path, database)
+    old = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "old"}
+    old |= {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
+    new = {**old, "messageId": "new", "anonymousId": "b", "timestamp": None, "receivedAt": None}
+    idle.run("import", "--source", "s", "-", stdin=json.dumps(old) + "\n" + json.dumps(new))
+    assert "1 events deleted" in idle.run("purge", "--older-than", "30d").stderr
+    assert [event["messageId"] for event in idle.export()] == ["new"]
+    assert store.all("SELECT count(*) FROM instances") == [(1,)]
+    assert int(store.all("SELECT sum(n) FROM daily")[0][0]) == 2
+
+
+def test_long_work_shows_progress_on_a_terminal(idle: Collector, tmp_path: Path) -> None:
+    idle.run("import", "--source", "s", "-", stdin='{"event":"x"}\n' * 3)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "collector", "export", str(tmp_path / "out")]
+    with subprocess.Popen(command, env=idle.environ(), cwd=ROOT, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        until(lambda: process.poll() is not None, 20)
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert b"3 events written" in said
+
+
+def test_a_migration_and_its_bookkeeping_are_one_transaction(store: Store) -> None:
+    def broken(tx: Executes) -> None:
+        tx.run("CREATE TABLE half_made (id INTEGER)")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        migrate(tx, {"first_schema"}, 0, (*MIGRATIONS, broken))
+    assert store.all("SELECT name FROM migrations") == [("first_schema",)]
+    with store.transaction() as tx:
+        tx.run("CREATE TABLE half_made (id INTEGER)")
+
+
+def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:
+    for _ in range(2):
+        opened = open_store(database)
+        assert opened.all("SELECT count(*) FROM migrations") == [(1,)]
+        opened.close()
+
+
+def test_every_setting_is_in_the_docs_and_in_help() -> None:
+    page = (ROOT / "docs" / "collector.md").read_text()
+    assert as_table() in page
+    for setting in SETTINGS:
+        assert PREFIX + setting.name in parser().format_help()
+
+
+def test_defaults_parse_and_options_win_over_the_environment() -> None:
+    assert read_settings({"HOME": "/x"}).listen == ("127.0.0.1", 8787)
+    assert read_settings({PREFIX + "LISTEN": "[::1]:1"}, {"listen": "0.0.0.0:2"}).listen == ("0.0.0.0", 2)
+    with pytest.raises(SettingError, match="--listen from the command line"):
+        read_settings({}, {"listen": "x"})

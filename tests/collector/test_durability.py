@@ -1,0 +1,250 @@
+"""What was acknowledged is never lost, whatever happens to the process, the disk or the database."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.store import open_store
+from tests.collector.cluster import Cluster, free_port
+from tests.collector.running import Collector, basic
+from tests.wait import until
+
+
+def beats(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "track",
+            "event": "Instance Active",
+            "messageId": str(uuid.uuid4()),
+            "anonymousId": f"00000000-0000-4000-8000-{number % 7:012x}",
+        }
+        for number in range(count)
+    ]
+
+
+class Sender(threading.Thread):
+    """Sends batches until stopped, each again until it is acknowledged; remembers which were."""
+
+    def __init__(self, collectors: list[Collector], size: int = 20, shared: list[Any] | None = None) -> None:
+        super().__init__(daemon=True)
+        self.collectors, self.size, self.shared = collectors, size, shared
+        self.acknowledged: list[str] = []
+        self.statuses: set[int] = set()
+        self.ending = threading.Event()
+
+    def run(self) -> None:
+        pending = list(self.shared or [])
+        while pending if self.shared is not None else not self.ending.is_set():
+            batch = pending.pop() if self.shared is not None else beats(self.size)
+            while not self.send(batch) and not self.ending.is_set():
+                self.ending.wait(0.02)
+
+    def send(self, batch: list[dict[str, Any]]) -> bool:
+        target = random.choice(self.collectors)
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=20)
+            headers = {"Authorization": basic(target.key)}
+            connection.request("POST", "/v1/batch", json.dumps({"batch": batch}), headers)
+            status = connection.getresponse().status
+            connection.close()
+        except (OSError, http.client.HTTPException):
+            return False
+        self.statuses.add(status)
+        if status == 200:
+            self.acknowledged.extend(event["messageId"] for event in batch)
+        return status == 200
+
+
+@pytest.fixture
+def sending() -> Iterator[Callable[..., list[Sender]]]:
+    senders: list[Sender] = []
+
+    def begin(*args: Any, count: int = 4, **kwargs: Any) -> list[Sender]:
+        made = [Sender(*args, **kwargs) for _ in range(count)]
+        senders.extend(made)
+        for sender in made:
+            sender.start()
+        return made
+
+    yield begin
+    for sender in senders:
+        sender.ending.set()
+        sender.join(30)
+
+
+def end(senders: list[Sender]) -> list[str]:
+    for sender in senders:
+        sender.ending.set()
+    for sender in senders:
+        sender.join(30)
+    return [message_id for sender in senders for message_id in sender.acknowledged]
+
+
+def stored(database: str) -> list[str]:
+    store = open_store(database)
+    try:
+        counted = store.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
+        found = [json.loads(body)["messageId"] for (body,) in store.all("SELECT body FROM events")]
+        assert int(counted) == len(found)
+    finally:
+        store.close()
+    return found
+
+
+def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
+    start: Callable[..., Collector],
+    sending: Callable[..., list[Sender]],
+    database: str,
+    slow: bool,
+) -> None:
+    port = free_port()
+    collector = start(database)
+    collector.stop()
+    collector.start(f"127.0.0.1:{port}")
+    senders = sending([collector])
+    for _ in range(50 if slow else 8):
+        seen = sum(len(sender.acknowledged) for sender in senders)
+        until(lambda seen=seen: sum(len(s.acknowledged) for s in senders) > seen + 40, 30)  # type: ignore[misc]
+        collector.kill()
+        collector.start(f"127.0.0.1:{port}")
+    acknowledged = end(senders)
+    collector.kill()
+    found = stored(database)
+    assert set(acknowledged) <= set(found)
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.needs("postgresql")
+def test_two_collectors_on_one_postgresql_keep_the_same_events_once(
+    start: Callable[..., Collector],
+    sending: Callable[..., list[Sender]],
+    cluster: Cluster,
+) -> None:
+    database = cluster.database()
+    both = [start(database), start(database)]
+    everything = beats(3000)
+    batches = [everything[index : index + 25] for index in range(0, len(everything), 25)]
+    senders = [sending(both, shared=random.sample(batches, len(batches)), count=1)[0] for _ in range(4)]
+    for sender in senders:
+        sender.join(60)
+    end(senders)
+    assert {status for sender in senders for status in sender.statuses} == {200}
+    assert sorted(stored(database)) == sorted(event["messageId"] for event in everything)
+    store = open_store(database)
+    assert store.all("SELECT sum(beats) FROM instances") == [(3000,)]
+    assert [int(n) for (n,) in store.all("SELECT sum(n) FROM active WHERE n > 0 AND span = 7")] == [7]
+    store.close()
+
+
+@pytest.mark.needs("postgresql")
+def test_postgresql_may_stop_and_start_under_load(
+    start: Callable[..., Collector],
+    sending: Callable[..., list[Sender]],
+) -> None:
+    own = Cluster()
+    try:
+        own.start()
+        database = own.database()
+        collector = start(database)
+        senders = sending([collector])
+        for _ in range(2):
+            seen = sum(len(sender.acknowledged) for sender in senders)
+            until(lambda seen=seen: sum(len(s.acknowledged) for s in senders) > seen, 30)  # type: ignore[misc]
+            own.stop()
+            until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503, 30)
+            until(lambda: collector.get("/readyz").status == 503, 10)
+            assert collector.get("/healthz").status == 200
+            own.start()
+            until(lambda: collector.get("/readyz").status == 200, 30)
+        acknowledged = end(senders)
+        assert {status for sender in senders for status in sender.statuses} == {200, 503}
+        collector.stop()
+        assert set(acknowledged) <= set(stored(database))
+    finally:
+        own.remove()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.needs("root", "unshare")
+def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_disk: Path) -> None:
+    collector = start(f"sqlite:///{small_disk}/c.db")
+    acknowledged: set[str] = set()
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1_000_000))
+    reply = collector.get("/readyz")
+    for _ in range(500):
+        batch = beats(50)
+        reply = collector.post("/v1/batch", {"batch": batch})
+        if reply.status != 200:
+            break
+        acknowledged.update(event["messageId"] for event in batch)
+    assert reply.status == 503
+    assert reply.headers["Retry-After"]
+    ballast.unlink()
+    late = beats(1)
+    until(lambda: collector.post("/v1/batch", {"batch": late}).status == 200, 20)
+    assert {event["messageId"] for event in collector.export()} >= acknowledged | {late[0]["messageId"]}
+    with sqlite3.connect(small_disk / "c.db") as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    raw.close()
+    assert "takes no events" in collector.stop()
+
+
+def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
+    done = collector.run("serve", "--listen", "127.0.0.1:0", code=1)
+    assert "another collector serves" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(20)
+        collector = Collector(tmp_path, f"sqlite:///{tmp_path}/c.db", NOTIFY_SOCKET=str(tmp_path / "notify"))
+        collector.start()
+        assert told.recv(100).startswith(b"READY=1")
+        collector.stop()
+        assert told.recv(100) == b"STOPPING=1"
+
+
+@pytest.mark.serial
+def test_twenty_fleets_of_a_million_are_served_in_time(collector: Collector, slow: bool) -> None:
+    seconds = 60 if slow else 10
+    load = ["-m", "bench.load", str(collector.port), collector.key, "64", str(seconds), "920", "0"]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *load],
+        env=collector.environ(),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 60,
+    )
+    result = json.loads(done.stdout)
+    assert result["statuses"] == {"200": 920 * seconds}, (result, time.monotonic() - began)
+    assert result["p99"] < 100
+    collector.stop()
+    assert len(stored(collector.database)) == 920 * seconds

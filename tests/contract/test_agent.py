@@ -1,0 +1,65 @@
+"""Rollcall's own agent against Rollcall's own collector: its programs, its exports, its refusals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import environ
+from tests.collector.running import Collector
+
+SECONDS = 60
+
+
+@pytest.fixture
+def agent(collector: Collector, tmp_path: Path) -> Any:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        settings = {
+            "ROLLCALL_ENDPOINT": f"http://127.0.0.1:{collector.port}",
+            "ROLLCALL_WRITE_KEY": collector.key,
+            "ROLLCALL_STATE_DIR": str(tmp_path / "state"),
+            "ROLLCALL_USAGE_TELEMETRY": "true",
+            **more,
+        }
+        return subprocess.run(
+            [sys.executable, "-I", "-m", "agent", *arguments],
+            env=environ.bare(tmp_path, **settings),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SECONDS,
+        )
+
+    return run
+
+
+def test_what_the_agent_sends_is_stored_once_as_its_log_shows_it(collector: Collector, agent: Any) -> None:
+    agent("beat")
+    agent("track", "Backup Made", "-p", "size:=12")
+    agent("flush")
+    log = [json.loads(line) for line in agent("log", "--json").stdout.splitlines()]
+    assert {entry["state"] for entry in log} == {"sent"}
+    stored = {event["messageId"]: event for event in collector.export()}
+    assert set(stored) == {entry["event"]["messageId"] for entry in log}
+    for entry in log:
+        kept = stored[entry["event"]["messageId"]]
+        assert kept["originalTimestamp"] == entry["event"]["timestamp"]
+        assert kept["context"] == entry["event"]["context"]
+        assert kept["properties"] == entry["event"]["properties"]
+
+
+def test_what_an_air_gapped_agent_exports_can_be_imported_twice(
+    collector: Collector, agent: Any, tmp_path: Path
+) -> None:
+    agent("track", "Backup Made", ROLLCALL_ENDPOINT="")
+    agent("export", str(tmp_path / "out.jsonl.gz"), ROLLCALL_ENDPOINT="")
+    for _ in range(2):
+        collector.run("import", "--source", "sneaker", str(tmp_path / "out.jsonl.gz"))
+    (stored,) = collector.export()
+    assert stored["event"] == "Backup Made"
