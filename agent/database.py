@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from agent.locks import held, pause
+from agent.locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT = 10.0
 READ_WAIT = 2.0
+STEP = 0.0002
 VERSION = 1
 APPLICATION_ID = 0x526F6C6C
 """Written into the database's head, so that somebody else's is never taken for ours."""
@@ -111,7 +112,7 @@ def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] =
         except sqlite3.OperationalError as why:
             if "locked" not in str(why) or time.monotonic() - began > LOCK_WAIT:
                 raise
-            pause(began)
+            time.sleep(STEP)
 
 
 def begin(db: sqlite3.Connection, state: StateDir) -> None:

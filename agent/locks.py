@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EAGER_AFTER, EAGER_STEP = 0.1, 0.0001
+EAGER_AFTER = 0.1
 
 
 @contextmanager
@@ -25,9 +25,9 @@ def held(path: str, wait: float) -> Iterator[bool]:
 
 
 def pause(began: float) -> None:
-    """Before another try, in small uneven steps; who has waited long looks more often, and so is next."""
-    waited = time.monotonic() - began
-    time.sleep(EAGER_STEP if waited > EAGER_AFTER else (1 + os.urandom(1)[0]) / 100_000)
+    """Before another try, in uneven steps; who has waited long looks ever more often and so is next."""
+    waited = max(time.monotonic() - began, EAGER_AFTER)
+    time.sleep((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2)
 
 
 def _taken(handle: int, wait: float) -> bool:
