@@ -6,14 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import environ
-from tests.wait import until
+from tests import environ, wait
 
 STANDIN = Path(__file__).with_name("standin.py")
 FORBIDDEN = ["requests", "dotenv", "psutil", "argparse", "subprocess", "hashlib", "dataclasses", "sqlite3"]
@@ -39,6 +39,14 @@ QUIET = {
 }
 
 
+NOBODY = 65534
+PATIENCE = 30
+
+
+def until(condition: Callable[[], object], why: str = "") -> None:
+    wait.until(condition, PATIENCE, why)
+
+
 class Resident:
     """One daemon, its stand-in's answers, and what systemd would hear of it."""
 
@@ -47,7 +55,7 @@ class Resident:
         self.state = directory / "state"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(directory / "notify"))
-        self._socket.settimeout(10)
+        self._socket.settimeout(PATIENCE)
         self.heard: list[str] = []
         self.processes: list[subprocess.Popen[str]] = []
         self.answer()
@@ -88,8 +96,12 @@ class Resident:
     def end(self) -> None:
         self._socket.close()
         for process in self.processes:
-            process.kill()
-            process.communicate()
+            process.terminate()
+            try:
+                process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
 
 @pytest.fixture
@@ -100,7 +112,7 @@ def resident(tmp_path: Path) -> Iterator[Resident]:
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors
 
 
@@ -115,6 +127,7 @@ def test_it_beats_and_says_so(resident: Resident) -> None:
     assert "STATUS=sending" in "".join(resident.heard)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True])
 def test_it_ends_within_a_second(resident: Resident, number: signal.Signals, busy: bool) -> None:
@@ -278,6 +291,57 @@ def test_it_is_told_off_by_the_watchdog_only_if_it_hangs(resident: Resident) -> 
         resident.hear("WATCHDOG=1")
 
 
+def test_it_leaves_for_an_edit_of_the_file_that_its_credential_was_made_of(resident: Resident) -> None:
+    source = resident.directory / "source"
+    source.write_text("")
+    process = resident.start(ROLLCALL_CREDENTIAL_SOURCE=str(source))
+    resident.hear("READY=1")
+    source.write_text("DO_NOT_TRACK=1\n")
+    process.send_signal(signal.SIGHUP)
+    code, errors = ended(process)
+    assert code == 0
+    assert f"{source} was edited" in errors
+
+
+def test_it_leaves_at_once_for_an_edit_after_the_copy_was_made(resident: Resident) -> None:
+    credentials = resident.directory / "credentials"
+    credentials.mkdir()
+    (credentials / "docker.env").write_text("")
+    os.utime(credentials / "docker.env", (1, 1))
+    source = resident.directory / "source"
+    source.write_text("DO_NOT_TRACK=1\n")
+    more = {"ROLLCALL_CREDENTIAL_SOURCE": str(source), "CREDENTIALS_DIRECTORY": str(credentials)}
+    code, errors = ended(resident.start(**more))
+    assert code == 0
+    assert f"{source} was edited" in errors
+    assert resident.asked() == []
+
+
+@pytest.mark.parametrize(("key", "handed"), [("abc\n", True), ("\n", False)])
+def test_a_write_key_that_systemd_hands_over_is_the_childrens(
+    resident: Resident, key: str, handed: bool
+) -> None:
+    (resident.directory / "write-key").write_text(key)
+    resident.start(CREDENTIALS_DIRECTORY=str(resident.directory))
+    resident.hear("READY=1")
+    assert ("ROLLCALL_WRITE_KEY_FILE" in resident.notes()[0]["environ"]) == handed
+
+
+@pytest.mark.needs("user")
+def test_root_leaves_nothing_of_its_own_in_the_services_state(resident: Resident) -> None:
+    with tempfile.TemporaryDirectory() as reachable:  # pytest's own are for root alone
+        os.chmod(reachable, 0o755)
+        state = Path(reachable) / "state"
+        state.mkdir()
+        os.chown(state, NOBODY, NOBODY)
+        resident.answer(stateDir=str(state))
+        process = resident.start()
+        until((state / "due.json").exists)
+        process.terminate()
+        ended(process)
+        assert {path.stat().st_uid for path in state.iterdir()} == {NOBODY}
+
+
 def test_children_know_nothing_of_systemd(resident: Resident) -> None:
     resident.start(WATCHDOG_USEC="1000000")
     until(lambda: resident.beats() == 1)
@@ -296,7 +360,7 @@ def test_as_the_first_process_of_a_container_it_obeys_signals_and_reaps(resident
     zombies = Path(f"/proc/{inner}/task/{inner}/children")
     until(lambda: not zombies.read_text(), why="all children are reaped")
     os.kill(inner, signal.SIGTERM)
-    assert outer.wait(timeout=5) == 0
+    assert outer.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.needs("strace")
@@ -314,7 +378,8 @@ def test_it_opens_no_network_socket(resident: Resident) -> None:
 
 def test_it_imports_nothing_heavy() -> None:
     code = f"import agent.daemon, sys; print([m for m in {FORBIDDEN} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, env=environ.bare("/"), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -322,7 +387,7 @@ def test_it_explains_itself() -> None:
     for arguments, code in (["--help"], 0), (["--every", "6h"], 2):
         done = subprocess.run(
             [sys.executable, "-I", "-m", "agent", "daemon", *arguments],
-            env=environ.bare("/"),
+            env=environ.covered("/"),
             capture_output=True,
             text=True,
             check=False,

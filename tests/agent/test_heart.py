@@ -123,3 +123,40 @@ def test_a_new_interval_is_kept_from_then_on(interval: float) -> None:
     before = len(life.beats)
     life.run(10 * interval)
     assert len(life.beats) - before == 10
+
+
+def test_a_flush_that_fails_is_tried_again_later() -> None:
+    life = Life(answer=report(waiting=3, retry_in=60.0))
+    life.run(50)
+    life.broken = True
+    life.run(30)
+    assert life.asked[-1] == ("flush", "--report")
+    life.broken = False
+    life.run(AGAIN + 1)
+    assert life.asked.count(("flush", "--report")) >= 2
+
+
+def test_a_stop_while_silent_writes_nothing() -> None:
+    life = Life(answer=report(sending=False, rule="flag"))
+    life.run(HOUR)
+    life.stop(1)
+    assert life.disk is None
+
+
+def test_a_freeze_past_the_due_time_puts_the_beat_off() -> None:
+    life = Life()
+    life.run(HOUR)
+    life.freeze(9 * HOUR)
+    life.run(1)
+    assert len(life.beats) == 1
+    life.run(INTERVAL)
+    assert len(life.beats) == 2
+
+
+def test_a_clock_that_moved_is_noted_beside_the_due_time() -> None:
+    life = Life()
+    life.run(HOUR)
+    life.jump(5 * HOUR)
+    life.run(STEP)
+    assert life.disk is not None
+    assert life.disk.at.wall > life.wall_ahead

@@ -229,7 +229,7 @@ def test_two_products_live_side_by_side(loud: Product) -> None:
     other.machine.run("systemctl", "stop", other.unit, f"{other.name}-env.path")
 
 
-def test_a_disk_full_and_a_state_that_cannot_be_written_do_not_end_it(loud: Product) -> None:
+def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
     loud.drop_in("[Service]\nReadOnlyPaths=/var/lib/rollcall\n")
     loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
     loud.machine.run("systemctl", "restart", loud.unit)
@@ -238,6 +238,24 @@ def test_a_disk_full_and_a_state_that_cannot_be_written_do_not_end_it(loud: Prod
     dropped = list(loud.machine.path(f"/etc/systemd/system/{loud.unit}.d").iterdir())
     max(dropped, key=lambda file: int(file.stem)).unlink()
     loud.machine.run("systemctl", "daemon-reload")
+
+
+def test_a_full_disk_does_not_end_it_and_it_beats_again_when_there_is_room(loud: Product) -> None:
+    machine, often = loud.machine, "ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\nROLLCALL_JITTER=0\n"
+    machine.run("systemctl", "stop", loud.unit)
+    owner = f"uid={loud.state.stat().st_uid},gid={loud.state.stat().st_gid},mode=750"
+    machine.run("mount", "-t", "tmpfs", "-o", f"size=512k,{owner}", "disk", "/var/lib/rollcall")
+    machine.run("dd", "if=/dev/zero", "of=/var/lib/rollcall/ballast", "bs=1k", check=False)
+    loud.env.write_text(often)
+    machine.run("systemctl", "start", loud.unit)
+    until(lambda: "No space left" in machine.journal(loud.unit) or "full" in machine.journal(loud.unit))
+    assert machine.show(loud.unit, "ActiveState") == "active"
+    machine.run("rm", "/var/lib/rollcall/ballast")
+    machine.run("systemctl", "reload", loud.unit)  # or five minutes
+    until(lambda: "Instance Active" in loud.verb("log", "--json", check=False), timeout=20)
+    assert machine.show(loud.unit, "NRestarts") == "0"
+    machine.run("systemctl", "stop", loud.unit)
+    machine.run("umount", "/var/lib/rollcall")
 
 
 def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
