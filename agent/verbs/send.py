@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import json
 import os
@@ -294,6 +295,14 @@ def _export(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
     if zipped:
         zipped.close()
     file.flush()
-    with contextlib.suppress(OSError):
-        os.fsync(file.fileno())
+    _make_durable(file)
     return seqs
+
+
+def _make_durable(file: BinaryIO) -> None:
+    """What is let go of must be on disk first; a pipe or a terminal has no disk to be on."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as why:
+        if why.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
+            raise
