@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import hashlib  # noqa: F401 - identity's: had before root becomes the state's owner, who may not read it
 import json
 import os
 import sys
