@@ -151,15 +151,19 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as why:  # noqa: BLE001 - the boundary: what is not foreseen is said, never shown whole
-        import traceback
-
-        last = traceback.extract_tb(why.__traceback__)[-1]
-        place = f"{os.path.basename(last.filename)}:{last.lineno}"
         return _fail(
-            f"an error in rollcall itself, {type(why).__name__} at {place}; please report it",
+            f"an error in rollcall itself, {type(why).__name__} at {_place(why)}; please report it",
             COULD_NOT,
         )
     return code
+
+
+def _place(why: BaseException) -> str:
+    """Where it happened. Nothing is imported for that: the caller may be a user who cannot read our files."""
+    where = why.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    return f"{os.path.basename(where.tb_frame.f_code.co_filename)}:{where.tb_lineno}" if where else "?"
 
 
 def _fail(why: object, code: int) -> int:

@@ -37,7 +37,7 @@ def clocks() -> Now:
 def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
     """Which boot this is; empty where the kernel does not say (then only the clock counts)."""
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except (OSError, ValueError):
         return ""

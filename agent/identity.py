@@ -78,6 +78,6 @@ def _settle(state: StateDir, machine_id: str | None, new: Callable[[], uuid.UUID
 def _keyed(instance: str, machine_id: str | None) -> str | None:
     if machine_id is None:
         return None
-    import hashlib
+    import hashlib  # not needed by those who only look, and slow to import
 
     return hashlib.blake2b(machine_id.encode(), key=instance.encode(), digest_size=16).hexdigest()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
+import hashlib  # noqa: F401 - identity's: had before root becomes the state's owner, who may not read it
 import json
 import os
 import sys
@@ -294,6 +296,14 @@ def _export(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
     if zipped:
         zipped.close()
     file.flush()
-    with contextlib.suppress(OSError):
-        os.fsync(file.fileno())
+    _make_durable(file)
     return seqs
+
+
+def _make_durable(file: BinaryIO) -> None:
+    """What is let go of must be on disk first; a pipe or a terminal has no disk to be on."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as why:
+        if why.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
+            raise

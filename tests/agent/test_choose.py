@@ -197,3 +197,21 @@ def test_root_and_the_service_share_one_state(world: World) -> None:
     assert world.process("beat", ROLLCALL_STATE_DIR=state.path).code == 0
     assert {found.stat().st_uid for found in Path(state.path).iterdir()} == {4242}
     assert world.process("status", "--json", ROLLCALL_STATE_DIR=state.path).json["waiting"] == 1
+
+
+@pytest.mark.needs("strace")
+def test_an_export_that_is_not_on_disk_lets_go_of_nothing(world: World) -> None:
+    state = StateDir(str(world.path / "state"))
+    env = world.real_environ(ROLLCALL_USAGE_TELEMETRY="true")
+    agent = [sys.executable, "-I", "-m", "agent"]
+    subprocess.run([*agent, "track", "Filled"], env=env, cwd=world.cwd, check=True, timeout=60)
+    out = world.cwd / "out.jsonl"
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(out)]
+    strace += ["-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
+    for prefix, code, left in ((strace, 1, 1), ([], 0, 0)):
+        command = [*prefix, *agent, "export", str(out), "--settle"]
+        done = subprocess.run(command, env=env, cwd=world.cwd, capture_output=True, check=False, timeout=60)
+        assert (done.returncode, b"Input/output error" in done.stderr) == (code, code == 1), done
+        with closing(Outbox(state)) as box:
+            assert box.count("waiting") == left
+        out.unlink(missing_ok=True)
