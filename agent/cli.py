@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
 import sys
@@ -14,7 +13,7 @@ from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.envedit import EditError
 from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
-from agent.words import plain
+from agent.words import plain, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,8 +169,7 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
 
 def _fail(why: object, code: int) -> int:
     if not isinstance(why, BrokenPipeError):
-        with contextlib.suppress(OSError):
-            print(f"rollcall: {plain(_words(why))}", file=sys.stderr)
+        say(_words(why), sys.stderr)
     return code
 
 
