@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from agent import events, facts, identity
 from agent.situation import Situation, look, working_directory
-from agent.words import plain
+from agent.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,6 +60,5 @@ class App:
         return identity.ensure(self.situation.state, facts.machine_id(self.environ, self.root))
 
     def say(self, text: str) -> None:
-        """A word to the person, beside the data. One that cannot be said stops nothing."""
-        with contextlib.suppress(OSError):
-            print(f"rollcall: {plain(text)}", file=self.err)
+        """A word to the person who called."""
+        say(text, self.err)

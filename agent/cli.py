@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
 import sys
@@ -14,7 +13,7 @@ from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.envedit import EditError
 from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
-from agent.words import plain
+from agent.words import plain, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,19 +32,24 @@ class Parser(argparse.ArgumentParser):
         self.exit(WRONG_USE, f"{self.prog}: {plain(message)}; see {self.prog} --help\n")
 
 
-def parser() -> Parser:
-    """Every verb but wrap and daemon, which go their own light ways, is parsed here."""
+def parser(name: str = "rollcall") -> Parser:
+    """Every verb, wrap and daemon too, though they go their own light ways and are not parsed here."""
     top = Parser(
-        prog="rollcall",
-        description="Honest installer telemetry and heartbeats. Off is off: rollcall disable",
+        prog=name,
+        description=f"Honest installer telemetry and heartbeats. Off is off: {name} disable",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"rollcall {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    verbs.add_parser("wrap", help="run an install script, exactly as if telemetry were not there")
-    verbs.add_parser("daemon", help="send Instance Active every six hours")
     add = _adder(verbs)
+    verb = add("wrap", "", "run an install script, exactly as if telemetry were not there")
+    verb.usage = f"{name} wrap [--no-trace] [--no-input] -- CMD..."
+    verb.add_argument("--no-trace", action="store_true", help="do not find out where a script failed")
+    verb.add_argument("--no-input", action="store_true", help="ask nothing afterwards")
+    verb.add_argument("command", nargs="+", metavar="CMD", help="the command, and its arguments")
+    add("daemon", "", "send Instance Active for as long as the product is alive").usage = f"{name} daemon"
     add(
         "preview", "look.preview", "print the exact JSON of each event; sends and stores nothing"
     ).add_argument("event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'")
@@ -96,7 +100,8 @@ def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
 
 def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, str, str], Parser]:
     def add(name: str, where: str, says: str) -> Parser:
-        verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+        words = says[0].upper() + says[1:] + "."
+        verb = verbs.add_parser(name, help=says, description=words, allow_abbrev=False)
         verb.set_defaults(where=where)
         return verb
 
@@ -168,8 +173,7 @@ def _place(why: BaseException) -> str:
 
 def _fail(why: object, code: int) -> int:
     if not isinstance(why, BrokenPipeError):
-        with contextlib.suppress(OSError):
-            print(f"rollcall: {plain(_words(why))}", file=sys.stderr)
+        say(_words(why), sys.stderr)
     return code
 
 

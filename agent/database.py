@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from agent.locks import held
+from agent.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,13 +95,8 @@ def begin_anew(state: StateDir, why: str) -> sqlite3.Connection:
             for suffix in ("-journal", ""):
                 if os.path.lexists(path + suffix):
                     os.replace(path + suffix, f"{path}.{why}{suffix}")
-            warn(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun")
+            say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
             return _sound(path)
-
-
-def warn(text: str) -> None:
-    """One line for a person."""
-    print(f"rollcall: {text}", file=sys.stderr)
 
 
 def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:

@@ -9,7 +9,7 @@ import json
 import time
 
 from agent.due import Due, Now, from_json, to_json
-from agent.files import replace
+from agent.files import read_small, replace
 
 LIMIT = 4096
 """No file of ours is longer; a longer one is somebody else's."""
@@ -18,8 +18,7 @@ LIMIT = 4096
 def read(path: str) -> Due | None:
     """What was kept, or None: nothing there, not readable, or not ours."""
     try:
-        with open(path, "rb") as file:
-            return from_json(json.loads(file.read(LIMIT)))
+        return from_json(json.loads(read_small(path, LIMIT)))
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from agent.consent import is_flag
+from agent.files import read_with_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,19 +125,10 @@ def _faulty(path: str, rule: str) -> EnvFile:
 
 
 def _contents(path: str) -> tuple[str, os.stat_result]:
-    """The text of a regular file of sane size; nothing that blocks, or never ends, is read."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
-            raise ValueError(path)
-        data = b""
-        while chunk := os.read(handle, MAX_BYTES + 1 - len(data)):
-            data += chunk
-    finally:
-        os.close(handle)
+    """The text of a regular file of sane size; ValueError for what is none."""
+    data, found = read_with_stat(path, MAX_BYTES)
     text = data.decode("utf-8").removeprefix("\ufeff")
-    if len(data) > MAX_BYTES or "\0" in text:
+    if "\0" in text:
         raise ValueError(path)
     return text, found
 

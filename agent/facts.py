@@ -7,11 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.files import read_small
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNKNOWN = "unknown"
 MAX_BYTES = 64 * 1024
+MAX_MOUNTINFO = 16 * 1024 * 1024
+"""The kernel stops at 100,000 mounts, which are about as long."""
+
 CONTAINER_MARKS = (".dockerenv", "run/.containerenv", "run/systemd/container")
 
 
@@ -65,13 +70,12 @@ def _in_container(environ: Mapping[str, str], root: str) -> bool:
 
 
 def _transient(root: str) -> bool:
-    mounts = _read(os.path.join(root, "proc/self/mountinfo"), at_most=1024 * 1024) or ""
+    mounts = _read(os.path.join(root, "proc/self/mountinfo"), at_most=MAX_MOUNTINFO) or ""
     return any(line.split()[4:5] == ["/etc/machine-id"] for line in mounts.splitlines())
 
 
 def _read(path: str, at_most: int = MAX_BYTES) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(at_most)
-    except OSError:
+        return read_small(path, at_most).decode("utf-8", "replace")
+    except (OSError, ValueError):
         return None

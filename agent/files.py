@@ -10,13 +10,19 @@ import stat
 
 
 def read_small(path: str, at_most: int) -> bytes:
-    """All of a regular file; ValueError for anything else, or for more than `at_most` bytes.
+    """All of a regular file; ValueError for anything else, or for more than `at_most` bytes."""
+    return read_with_stat(path, at_most)[0]
+
+
+def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
+    """The same, and whose it is.
 
     Nothing that blocks, or never ends, is read: a FIFO planted there must not hang us.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
             raise ValueError(path)
         data = b""
         while chunk := os.read(handle, at_most + 1 - len(data)):
@@ -25,11 +31,11 @@ def read_small(path: str, at_most: int) -> bytes:
         os.close(handle)
     if len(data) > at_most:
         raise ValueError(path)
-    return data
+    return data, found
 
 
-def replace(path: str, data: bytes, *, mode: int = 0o600, like: os.stat_result | None = None) -> None:
-    """Put `data` at `path`, durably and at once. `like` gives mode and owner where one is replaced."""
+def replace(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
+    """Put `data` at `path`, durably and at once, for the owner alone or with the mode and owner of `like`."""
     temporary = f"{path}.{os.getpid()}.new"
     if os.path.lexists(temporary):
         os.unlink(temporary)  # left by a kill; in a container the next process has that pid too
@@ -38,7 +44,7 @@ def replace(path: str, data: bytes, *, mode: int = 0o600, like: os.stat_result |
         try:
             if like is not None:
                 _own(handle, like)
-            os.fchmod(handle, mode if like is None else like.st_mode & 0o7777)
+            os.fchmod(handle, 0o600 if like is None else like.st_mode & 0o7777)
             with open(handle, "wb", closefd=False) as file:
                 file.write(data)
             os.fsync(handle)

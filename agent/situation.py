@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.envfile import EnvFile
     from agent.settings import Settings
 
+MAX_NAME = 200
 MAX_SEEN = 64 * 1024
 """How much of the list of files that were read before is looked at."""
 
@@ -98,16 +99,10 @@ class Situation:
 
     def stamps(self) -> list[list[object]]:
         """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
+        from agent.report import see
+
         places = envfile.candidates(self.environ, name=self.name, cwd=self.cwd, root=self.root)
-        return [[place, *_stamp(place)] for place in places]
-
-
-def _stamp(path: str) -> list[int] | list[None]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return [None]
-    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+        return [see(place) for place in places]
 
 
 def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
@@ -126,8 +121,7 @@ def working_directory() -> str:
 def product_name(prefix: str) -> str:
     """NAME: what everything of this installation is called. install.sh writes it into the environment."""
     try:
-        with open(os.path.join(prefix, "rollcall.name"), encoding="ascii") as file:
-            name = file.read(200).strip()
+        name = read_small(os.path.join(prefix, "rollcall.name"), MAX_NAME).decode("ascii").strip()
     except (OSError, ValueError):
         return "rollcall"
     slug = name.removeprefix("rollcall-")

@@ -1,9 +1,18 @@
-"""Text on its way to a terminal. What others wrote (a path, a name) must not steer it.
-
-Part of the boot path of `wrap`: imports stay few and cheap.
-"""
+"""Words for a person. What others wrote (a path, a name) must not steer the terminal."""
 
 from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def say(text: str, to: TextIO) -> None:
+    """One line, beside the data. One that cannot be said stops nothing."""
+    with contextlib.suppress(OSError):
+        print(f"rollcall: {plain(text)}", file=to)
 
 
 def plain(text: str) -> str:

@@ -94,7 +94,7 @@ def verb_list() -> str:
     parts = []
     for name, verb in verbs().items():
         usage = " ".join(verb.format_usage().removeprefix("usage: ").split())
-        lines = [f"### {name}", "", f"`{usage}`", "", verb.description or f"See `rollcall {name} --help`."]
+        lines = [f"### {name}", "", f"`{usage}`", "", str(verb.description)]
         rows = [option(action) for action in verb._actions if action.dest != "help"]
         parts.append("\n".join([*lines, *(["", *rows] if rows else [])]))
     return "\n\n".join(parts)

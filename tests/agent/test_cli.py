@@ -20,6 +20,7 @@ WRONG = [
     (["dance"], {}, "invalid choice: 'dance'"),
     ([], {}, "the following arguments are required: VERB"),
     (["status", "--jsn"], {}, "unrecognized arguments: --jsn"),
+    (["status", "--js"], {}, "unrecognized arguments: --js"),
     (["status", "\x1b[2J\n"], {}, r"unrecognized arguments: \\x1b\[2J\\n"),
     (["log", "-n", "many"], {}, "'many' is not a whole number"),
     (["consent", "usage", "maybe"], {}, "invalid choice: 'maybe'"),
@@ -71,19 +72,14 @@ def test_a_bad_setting_in_a_file_is_named_by_file_and_line(world: World) -> None
     )
 
 
-VERBS = [
-    "status",
-    "log",
-    "preview",
-    "disable",
-    "enable",
-    "consent",
-    "forget",
-    "beat",
-    "flush",
-    "track",
-    "export",
-]
+OF_THEIR_OWN = ["wrap", "daemon"]
+VERBS = ["status", "log", "preview", "disable", "enable", "consent", "forget"]
+VERBS += ["beat", "flush", "track", "export", "support"]
+
+
+def test_the_verbs_are_those_that_were_promised() -> None:
+    (found,) = (action.choices for action in cli.parser()._actions if action.dest == "verb")
+    assert set(found or ()) == {*VERBS, *OF_THEIR_OWN}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -92,6 +88,16 @@ def test_every_verb_has_help(world: World, verb: str) -> None:
     assert done.code == 0
     assert f"usage: rollcall {verb}" in done.out
     assert verb in world.run("--help").out
+
+
+@pytest.mark.parametrize("verb", OF_THEIR_OWN)
+def test_the_help_of_a_verb_that_goes_its_own_way_says_what_the_docs_say(world: World, verb: str) -> None:
+    done = world.process(verb, "--help")
+    (usage, *_) = done.out.splitlines()
+    assert done.code == 0
+    assert f"    {verb} " in world.run("--help").out
+    page = (Path(__file__).parents[2] / "docs" / "verbs.md").read_text()
+    assert f"### {verb}\n\n`{usage.removeprefix('usage: ')}`" in page
 
 
 def test_help_names_every_setting_with_its_default(world: World) -> None:

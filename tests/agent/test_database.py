@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -77,6 +78,19 @@ def test_an_unsound_database_is_set_aside_with_one_warning(
     assert capfd.readouterr().err.splitlines() == [
         f"rollcall: {state.outbox} is {word}: it was set aside as {state.outbox}.{word} and a new one begun"
     ]
+
+
+def test_a_warning_that_cannot_be_said_costs_no_event(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garbage(state)
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        record(state, "new")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert messages(state) == ["new"]
 
 
 @pytest.mark.parametrize(("spoil", "word"), UNSOUND)

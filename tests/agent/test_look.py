@@ -85,6 +85,12 @@ def test_status_of_a_database_that_cannot_be_read_is_still_a_status(world: World
     assert "is damaged" in done.err
 
 
+def test_a_fifo_in_the_place_of_the_due_time_hangs_nobody(world: World) -> None:
+    world.state.make()
+    os.mkfifo(world.state.due)
+    assert world.run("status", "--json").json["nextBeat"] is None
+
+
 def test_log_shows_each_event_as_sent_and_what_became_of_it(world: World) -> None:
     record(world, 1, "Installation Started", "https://a.example", os="debian")
     record(world, 2, "Filled", x="\x1b[2J")
