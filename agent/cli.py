@@ -83,7 +83,7 @@ def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
     verb = add("flush", "send.flush", "deliver what waits")
     verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb = add("track", "send.track", "record one usage event, if they were opted in to")
+    verb = add("track", "track.track", "record one usage event, if they were opted in to")
     verb.add_argument("event", metavar="EVENT", help="a name of the product's own choice")
     verb.add_argument(
         "-p",
@@ -93,7 +93,7 @@ def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
         metavar="KEY=TEXT|KEY:=JSON",
         help="a property",
     )
-    verb = add("export", "send.export", "write what waits as JSON lines, for a site without a network")
+    verb = add("export", "export.export", "write what waits as JSON lines, for a site without a network")
     verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
     verb.add_argument("--settle", action="store_true", help="and let go of what was written")
 

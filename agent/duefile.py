@@ -36,7 +36,6 @@ def clocks() -> Now:
 def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
     """Which boot this is; empty where the kernel does not say (then only the clock counts)."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+        return read_small(path, LIMIT).decode().strip()
     except (OSError, ValueError):
         return ""

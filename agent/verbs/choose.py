@@ -12,10 +12,9 @@ from agent.consent import RULES
 from agent.database import between_transactions
 from agent.envfile import read
 from agent.locks import held
-from agent.outbox import Outbox
 from agent.settings import NAMES, SettingError
 from agent.state import act_as_owner
-from agent.wrapper import runs
+from agent.verbs import queue
 
 if TYPE_CHECKING:
     import argparse
@@ -38,14 +37,10 @@ def disable(app: App, _args: argparse.Namespace) -> int:
 
 def _erase_what_waits(app: App) -> None:
     try:
-        state = app.situation.state
+        erased = queue.erase(app)
     except SettingError as why:
         raise CouldNot(f"telemetry is off, but what waits was not erased: {why}") from None
-    act_as_owner(state)
-    runs.discard(state)
-    if os.path.exists(state.outbox):
-        with contextlib.closing(Outbox(state, now=app.now)) as outbox:
-            erased = outbox.erase()
+    if erased is not None:
         app.say(f"{erased} waiting events were erased")
 
 

@@ -1,39 +1,31 @@
-"""Verbs that record and send: beat, flush, track, export."""
+"""Verbs that send: beat, which records first, and flush."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import gzip
-import importlib
-import json
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from agent import events, facts
-from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
+from agent import events
+from agent.app import COULD_NOT, DONE, App
 from agent.files import replace
 from agent.locks import held
-from agent.outbox import EXPORTED, WAITING, Outbox, due_in
+from agent.outbox import WAITING, Outbox, due_in
 from agent.report import Report, write
 from agent.settings import write_key
-from agent.state import act_as_owner
-from agent.wrapper import runs
+from agent.verbs import queue
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from agent.consent import Decision
     from agent.delivery import Result
 
 BEAT_BUDGET = 30.0
-EXPORT_PAGE = 500
-NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
-"""Stands for the id until all else about an event is known to be right."""
+SENDING = ("agent.delivery", "agent.transport")
+"""Imported only where something is sent."""
 
 
 @dataclass
@@ -57,15 +49,15 @@ def beat(app: App, args: argparse.Namespace) -> int:
         from agent.health import alive
 
         outcome.alive = alive(settings.health)
-        _become_owner(app)
-        with _outbox_and_runs(app) as outbox:
+        queue.become_owner(app, *SENDING)
+        with queue.opened(app) as outbox:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
                 outcome.recorded = True
             _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET, patient=False)
     else:
-        be_silent(app, decision)
+        _be_silent(app, decision)
     _tell(app, decision, outcome, args)
     return DONE
 
@@ -76,92 +68,20 @@ def flush(app: App, args: argparse.Namespace) -> int:
     decision, outcome = situation.standing_decision, Outcome()
     if decision.sending:
         key = write_key(situation.settings)
-        _become_owner(app)
+        queue.become_owner(app, *SENDING)
         if situation.state.exists():
-            with _outbox_and_runs(app) as outbox:
+            with queue.opened(app) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
-        be_silent(app, decision)
+        _be_silent(app, decision)
     _tell(app, decision, outcome, args)
     return DONE if outcome.retry_in is None else COULD_NOT
 
 
-def track(app: App, args: argparse.Namespace) -> int:
-    """Record one usage event, if they were opted in to; the next flush or beat sends it."""
-    properties = dict(_property(text) for text in args.properties)
-    situation = app.situation
-    allowed = situation.decision.sending and situation.settings.usage
-    try:
-        event = events.build_usage(
-            args.event,
-            properties,
-            app.origin(NO_INSTANCE),
-            message_id=events.uuid7(app.now()),
-            timestamp=app.now(),
-        )
-    except events.NotInCatalogue as why:
-        raise WrongUse(str(why)) from None
-    if allowed:
-        _become_owner(app)
-        event["anonymousId"] = app.ensure_instance()
-        with _outbox_and_runs(app) as outbox:
-            outbox.record(event, situation.settings.endpoint)
-    return DONE
-
-
-def export(app: App, args: argparse.Namespace) -> int:
-    """Write what waits as JSON lines, for a site without a network."""
-    situation = app.situation
-    if not situation.decision.sending:
-        be_silent(app, situation.decision)
-        app.say("silent: nothing waits")
-        return DONE
-    with _export_file(args.file) as file:
-        act_as_owner(situation.state)
-        seqs = []
-        if situation.state.exists():
-            with _outbox_and_runs(app) as outbox:
-                seqs = _export(outbox, file, args.file)
-                if args.settle:
-                    outbox.settle(seqs, EXPORTED)
-    app.say(f"{len(seqs)} events were written to {args.file}" + (", and let go of" if args.settle else ""))
-    return DONE
-
-
-def _become_owner(app: App) -> None:
-    """Root becomes the state's owner, who may not be able to read Python's own files: have them first."""
-    if os.geteuid() == 0:
-        for module in ("hashlib", "agent.delivery", "agent.transport"):
-            importlib.import_module(module)
-    act_as_owner(app.situation.state)
-
-
-def be_silent(app: App, decision: Decision) -> None:
-    """Erase what waits, making nothing where there is nothing; a passing silence only holds it."""
-    if decision.passing:
-        return
-    state = app.situation.state
-    act_as_owner(state)
-    runs.discard(state)
-    if os.path.exists(state.outbox):
-        with _outbox(app) as outbox:
-            outbox.erase()
-
-
-@contextlib.contextmanager
-def _outbox(app: App) -> Iterator[Outbox]:
-    with contextlib.closing(Outbox(app.situation.state, now=app.now)) as outbox:
-        yield outbox
-
-
-@contextlib.contextmanager
-def _outbox_and_runs(app: App) -> Iterator[Outbox]:
-    """The outbox, with what wrapped installs have left beside it taken in."""
-    with _outbox(app) as outbox:
-        state = app.situation.state
-        if runs.waiting(state):
-            runs.collect(state, outbox, app.ensure_instance(), facts.system(app.root))
-        yield outbox
+def _be_silent(app: App, decision: Decision) -> None:
+    """Erase what waits; a silence that may pass only holds it."""
+    if not decision.passing:
+        queue.erase(app)
 
 
 def _remember_files(app: App) -> None:
@@ -246,72 +166,3 @@ def _report(app: App, decision: Decision, outcome: Outcome) -> str:
             **asdict(outcome),
         )
     )
-
-
-def _property(text: str) -> tuple[str, events.Scalar]:
-    """`key=text` or `key:=json`, where json is a scalar."""
-    key, equals, value = text.partition("=")
-    scalar: events.Scalar | list[object] | dict[str, object] = value
-    try:
-        if key.endswith(":"):
-            scalar = json.loads(value, parse_constant=_no_constant)
-        json.dumps([key, scalar], ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        scalar = []
-    if isinstance(scalar, (dict, list)) or not equals or not key.strip(":"):
-        raise WrongUse(
-            f"-p {text!r} is not understood; it takes key=text, "
-            "or key:= and a number, true, false, null or text in quotes"
-        )
-    return key.removesuffix(":"), scalar
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-@contextlib.contextmanager
-def _export_file(name: str) -> Iterator[BinaryIO]:
-    """The file that is written to, opened as the caller; one that exists is left alone.
-
-    One that could not be written whole is no export, and goes.
-    """
-    if name == "-":
-        yield sys.stdout.buffer
-        return
-    try:
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise CouldNot(f"{name} exists; choose another name") from None
-    try:
-        with open(handle, "wb") as file:
-            yield file
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _export(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
-    """Write what waits, durably, page by page; which rows they were."""
-    seqs: list[int] = []
-    zipped = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if name.endswith(".gz") else None
-    target = zipped or file
-    while page := outbox.waiting_anywhere(after=seqs[-1] if seqs else 0, limit=EXPORT_PAGE):
-        for seq, text in page:
-            target.write(text.encode() + b"\n")
-            seqs.append(seq)
-    if zipped:
-        zipped.close()
-    file.flush()
-    _make_durable(file)
-    return seqs
-
-
-def _make_durable(file: BinaryIO) -> None:
-    """What is let go of must be on disk first; a pipe or a terminal has no disk to be on."""
-    try:
-        os.fsync(file.fileno())
-    except OSError as why:
-        if why.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
-            raise

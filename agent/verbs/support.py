@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sys
 from typing import TYPE_CHECKING
 
-from agent import events, facts
+from agent import events
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.consent import RULES
-from agent.outbox import Outbox
-from agent.state import act_as_owner
-from agent.wrapper import runs
+from agent.verbs import queue
 
 if TYPE_CHECKING:
     import argparse
+
+    from agent.outbox import Outbox
 
 TRIES = 3
 PROMPT = "An e-mail, for an answer (Enter to skip; it ties that report to you): "
@@ -29,23 +28,20 @@ def support(app: App, args: argparse.Namespace) -> int:
         raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
     if args.email is not None and not re.fullmatch(events.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is no e-mail address")
-    state, system = app.situation.state, facts.system(app.root)
-    act_as_owner(state)
-    if not state.exists():
+    queue.become_owner(app)
+    if not app.situation.state.exists():
         raise CouldNot("no install that failed is on record")
-    instance = app.ensure_instance()
-    with contextlib.closing(Outbox(state, now=app.now)) as outbox:
-        runs.collect(state, outbox, instance, system)
+    with queue.opened(app) as outbox:
         failed, endpoint = _last_failure(outbox)
         email = args.email if args.email is not None else _ask(app)
         if not email:
             app.say("no address, nothing sent")
             return DONE
-        properties = {"os": system.name, "email": email, "reference": failed[:8]}
+        origin = app.origin(app.ensure_instance())
         event = events.build(
             events.SUPPORT,
-            properties,
-            app.origin(instance),
+            {"os": origin.system.name, "email": email, "reference": failed[:8]},
+            origin,
             message_id=events.uuid7(app.now()),
             timestamp=app.now(),
             installation=failed,

@@ -16,7 +16,7 @@ from agent.app import App
 from agent.locks import held
 from agent.outbox import Entry, Outbox, reading
 from agent.state import StateDir
-from agent.verbs import send
+from agent.verbs import export
 from tests.deadends import unused_port
 from tests.instance import Instance, event
 from tests.receiver import Receiver, answer
@@ -285,7 +285,7 @@ def recorded(place: Place, count: int) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 def test_an_export_is_what_waits_a_line_each(name: str, place: Place, tmp_path: Path) -> None:
-    made = recorded(place, send.EXPORT_PAGE + 1)
+    made = recorded(place, export.PAGE + 1)
     path = tmp_path / name
 
     code, out, err = place.run("export", str(path))
@@ -365,7 +365,7 @@ def test_an_export_that_was_cut_short_is_removed(
     def fail(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(send, "_export", fail)
+    monkeypatch.setattr(export, "_write", fail)
     code, _, _ = place.run("export", str(tmp_path / "out"), "--settle")
 
     assert (code, (tmp_path / "out").exists()) == (1, False)

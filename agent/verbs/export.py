@@ -1,0 +1,86 @@
+"""The verb `export`: what waits, as a file to be carried out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+from agent.app import DONE, App, CouldNot
+from agent.outbox import EXPORTED, Outbox
+from agent.verbs import queue
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+PAGE = 500
+
+
+def export(app: App, args: argparse.Namespace) -> int:
+    """Write what waits as JSON lines, for a site without a network."""
+    situation = app.situation
+    if not situation.decision.sending:
+        queue.erase(app)
+        app.say("silent: nothing waits")
+        return DONE
+    with _opened(args.file) as file:
+        queue.become_owner(app)
+        seqs = []
+        if situation.state.exists():
+            with queue.opened(app) as outbox:
+                seqs = _write(outbox, file, args.file)
+                if args.settle:
+                    outbox.settle(seqs, EXPORTED)
+    app.say(f"{len(seqs)} events were written to {args.file}" + (", and let go of" if args.settle else ""))
+    return DONE
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    """The file that is written to, opened as the caller; one that exists is left alone.
+
+    One that could not be written whole is no export, and goes.
+    """
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise CouldNot(f"{name} exists; choose another name") from None
+    try:
+        with open(handle, "wb") as file:
+            yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _write(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
+    """Write what waits, durably, page by page; which rows they were."""
+    seqs: list[int] = []
+    zipped = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if name.endswith(".gz") else None
+    target = zipped or file
+    while page := outbox.waiting_anywhere(after=seqs[-1] if seqs else 0, limit=PAGE):
+        for seq, text in page:
+            target.write(text.encode() + b"\n")
+            seqs.append(seq)
+    if zipped:
+        zipped.close()
+    file.flush()
+    _make_durable(file)
+    return seqs
+
+
+def _make_durable(file: BinaryIO) -> None:
+    """What is let go of must be on disk first; a pipe or a terminal has no disk to be on."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as why:
+        if why.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
+            raise

@@ -1,0 +1,47 @@
+"""The outbox as verbs use it: opened with what wrapped installs left beside it, or erased."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from agent import facts
+from agent.outbox import Outbox
+from agent.state import act_as_owner
+from agent.wrapper import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.app import App
+
+
+def become_owner(app: App, *modules: str) -> None:
+    """As root, become the state's owner, who may not be able to read Python's own files: have them first."""
+    if os.geteuid() == 0:
+        for module in ("hashlib", *modules):  # hashlib is what the id is made with
+            importlib.import_module(module)
+    act_as_owner(app.situation.state)
+
+
+@contextmanager
+def opened(app: App) -> Iterator[Outbox]:
+    """The outbox, made if there is none. Only for those who may record."""
+    state = app.situation.state
+    with closing(Outbox(state, now=app.now)) as outbox:
+        if runs.waiting(state):
+            runs.collect(state, outbox, app.ensure_instance(), facts.system(app.root))
+        yield outbox
+
+
+def erase(app: App) -> int | None:
+    """Silence: erase what waits. How many events; None, and nothing made, where there is no outbox."""
+    state = app.situation.state
+    act_as_owner(state)
+    runs.discard(state)
+    if not os.path.exists(state.outbox):
+        return None
+    with closing(Outbox(state, now=app.now)) as outbox:
+        return outbox.erase()
