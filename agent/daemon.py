@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import duefile, report
+from agent import duefile, envfile, report
 from agent.child import Leave, Signals
 from agent.heart import Heart
 from agent.state import StateDir, owner
@@ -50,11 +50,9 @@ class Daemon:
     def __init__(self, environ: MutableMapping[str, str], child: Sequence[str]) -> None:
         self._notifier = Notifier(environ)
         self._journal = Journal(environ)
-        self._source = environ.get("ROLLCALL_CREDENTIAL_SOURCE")
-        self._source_seen = report.see(self._source) if self._source else None
-        credentials = environ.get("CREDENTIALS_DIRECTORY", "")
-        self._copied = os.path.join(credentials, "docker.env")
-        if holds_something(key := os.path.join(credentials, "write-key")):
+        self._copies = envfile.copies(environ)
+        self._sources = {source: report.see(source) for _, source in self._copies}
+        if holds_something(key := os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), "write-key")):
             environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
@@ -62,6 +60,7 @@ class Daemon:
         self._signals = Signals(self._wake)
         self._state: StateDir | None = None
         self._lock: int | None = None
+        self._answered = False
         self._failure: str | None = None
         self._status = ""
 
@@ -70,8 +69,9 @@ class Daemon:
         with self._signals:
             heart = Heart(self)
             try:
-                if self._source and edited_since(self._copied, self._source):
-                    self._leave_for_edit()
+                for copy, source in self._copies:
+                    if edited_since(copy, source):
+                        self._leave_for_edit(source)
                 wait = heart.step()
                 self._status = heart.status()
                 self._notifier.ready(self._status)
@@ -85,14 +85,15 @@ class Daemon:
         self._tell(heart.status())
         if not self._signals.reload:  # it may have come while a child ran
             self._signals.pause(wait)
-        if self._source and report.see(self._source) != self._source_seen:
-            self._leave_for_edit()
+        for source, seen in self._sources.items():
+            if report.see(source) != seen:
+                self._leave_for_edit(source)
         if self._signals.reload:
             self._signals.reload = False
             self._reload(heart)
 
-    def _leave_for_edit(self) -> NoReturn:
-        raise Leave(0, f"{self._source} was edited: leaving, to be started with the new one")
+    def _leave_for_edit(self, source: str) -> NoReturn:
+        raise Leave(0, f"{source} was edited: leaving, to be started with the new one")
 
     def _reload(self, heart: Heart) -> None:
         self._notifier.reloading()
@@ -122,7 +123,8 @@ class Daemon:
     def ask(self, *verb: str) -> report.Report | None:
         ended = self._signals.run([*self._child, *verb], DEADLINE)
         answer = report.parse(ended.output)
-        if answer is None and ended.code == WRONG_SETTING and self._state is None:
+        self._answered = self._answered or answer is not None
+        if ended.code == WRONG_SETTING and not self._answered:
             raise Leave(WRONG_SETTING, "a setting is wrong, see above")
         failure = None if answer is not None else _failure(ended.code)
         if failure is not None and failure != self._failure:

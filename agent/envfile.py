@@ -21,6 +21,10 @@ MAX_BYTES = 1024 * 1024
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
+CREDENTIALS = (("docker.env", "ROLLCALL_CREDENTIAL_SOURCE"), ("system.env", "ROLLCALL_SYSTEM_SOURCE"))
+"""What systemd may have copied for us, and the variable that says of which file: the docker.env that
+settings come from, and the machine's own, which is another one only where a drop-in says so."""
+
 
 class Line:
     """One binding: name, value (None: a bare name) and the line on which it starts."""
@@ -55,14 +59,22 @@ def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "
     if environ.get("ROLLCALL_ENV_FILE"):
         places.append(environ["ROLLCALL_ENV_FILE"])
     places.append("docker.env")
-    if environ.get("CREDENTIALS_DIRECTORY"):
-        places.append(os.path.join(environ["CREDENTIALS_DIRECTORY"], "docker.env"))
-    places.append(system_file(name, root))
-    places.append(user_file(environ, name))
-    if environ.get("CREDENTIALS_DIRECTORY") and environ.get("ROLLCALL_CREDENTIAL_SOURCE"):
-        # The credential is a copy of this file, which only root may read. The daemon watches it.
-        places = [place for place in places if place != environ["ROLLCALL_CREDENTIAL_SOURCE"]]
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if directory:
+        places += [os.path.join(directory, credential) for credential, _ in CREDENTIALS]
+    # What a copy stands for is root's alone; the daemon watches it.
+    known = {source for copy, source in copies(environ) if os.path.isfile(copy) and not os.path.isdir(source)}
+    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]
     return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
+
+
+def copies(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The copies of a docker.env that systemd was told to make, each with the file that it is of."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return []
+    pairs = [(os.path.join(directory, name), environ.get(source)) for name, source in CREDENTIALS]
+    return [(copy, source) for copy, source in pairs if source]
 
 
 def system_file(name: str, root: str = "/") -> str:

@@ -213,6 +213,8 @@ class Settings:
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = sources
         """Where each setting that is not a default came from."""
+        self.fault: SettingError | None = None
+        """The first that does not parse, where that was forgiven."""
 
     @property
     def usage(self) -> bool:
@@ -220,19 +222,32 @@ class Settings:
         return self.usage_telemetry == "true"
 
 
-def load(environ: Mapping[str, str], files: list[EnvFile]) -> Settings:
-    """The settings in force, or SettingError for the first that does not parse."""
+def load(environ: Mapping[str, str], files: list[EnvFile], *, forgive: bool = False) -> Settings:
+    """The settings in force, or SettingError for the first that does not parse.
+
+    To `forgive` is to take its default instead: for those who are silent, whatever it says.
+    """
     given = _given(environ, files)
     settings = Settings({name: source for name, (_, source) in given.items()})
-    for setting in SETTINGS:
-        value, source = given.get(setting.name, (setting.default, "the default"))
-        try:
-            parsed = setting.parse(value)
-        except (ValueError, OSError):  # OSError: a relative path, and the working directory is gone
-            raise SettingError(setting.name, source, setting.accepted) from None
-        setattr(settings, setting.name.removeprefix("ROLLCALL_").lower(), parsed)
-    _check_key_file(settings)
+    faults = [fault for setting in SETTINGS if (fault := _set(settings, setting, given))]
+    faults = faults or list(filter(None, [_key_file_fault(settings)]))
+    if faults and not forgive:
+        raise faults[0]
+    settings.fault = faults[0] if faults else None
     return settings
+
+
+def _set(settings: Settings, setting: Setting, given: Mapping[str, tuple[str, str]]) -> SettingError | None:
+    """Parse one setting; where it does not, its default, and the error."""
+    value, source = given.get(setting.name, (setting.default, "the default"))
+    fault = None
+    try:
+        parsed = setting.parse(value)
+    except (ValueError, OSError):  # OSError: a relative path, and the working directory is gone
+        fault = SettingError(setting.name, source, setting.accepted)
+        parsed = setting.parse(setting.default)
+    setattr(settings, setting.name.removeprefix("ROLLCALL_").lower(), parsed)
+    return fault
 
 
 def _given(environ: Mapping[str, str], files: list[EnvFile]) -> dict[str, tuple[str, str]]:
@@ -248,18 +263,17 @@ def _given(environ: Mapping[str, str], files: list[EnvFile]) -> dict[str, tuple[
     return given
 
 
-def _check_key_file(settings: Settings) -> None:
+def _key_file_fault(settings: Settings) -> SettingError | None:
     path = settings.write_key_file
     if not path or settings.write_key:
-        return
+        return None
     try:
         found = stat.S_ISREG(os.stat(path).st_mode)
     except PermissionError:
-        return
+        return None
     except OSError:
         found = False
-    if not found:
-        raise _key_file_error(settings)
+    return None if found else _key_file_error(settings)
 
 
 def _key_file_error(settings: Settings, accepted: str | None = None) -> SettingError:

@@ -60,13 +60,17 @@ class Situation:
     @property
     def standing_decision(self) -> Decision:
         """The decision for heartbeats, which a docker.env that was read before and is gone silences too."""
-        return in_environment(self.environ) or in_files(self.env_files, seen(self.state))
+        decision = self.decision
+        return in_files(self.env_files, seen(self.state)) if decision.sending else decision
 
     @property
     def settings(self) -> Settings:
-        """The settings in force; raises SettingError while one of them does not parse."""
+        """The settings in force; raises SettingError while one of them does not parse.
+
+        A flag comes before that: where one silences, no setting can make it an error.
+        """
         if self._settings is None:
-            found = settings.load(self.environ, self.env_files)
+            found = settings.load(self.environ, self.env_files, forgive=not self.decision.sending)
             found.state_dir = found.state_dir or settings.default_state_dir(
                 self.environ,
                 name=self.name,

@@ -134,6 +134,8 @@ def status(app: App, args: argparse.Namespace) -> int:
     except OutboxError as why:
         shown["lastError"] = str(why)
         app.say(str(why))
+    if settings.fault is not None:
+        app.say(str(settings.fault))
     print(json.dumps(shown) if args.json else _status_text(shown, app, elsewhere), file=app.out)
     _mention_the_service(app)
     _mention_what_only_silences(app)

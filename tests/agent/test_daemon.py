@@ -245,6 +245,16 @@ def test_a_wrong_setting_at_the_start_ends_it_with_the_childs_word(resident: Res
     assert "ROLLCALL_INTERVAL: 'soon' is no time" in errors
 
 
+def test_a_wrong_setting_after_silence_does_not_end_it(resident: Resident) -> None:
+    resident.answer(sending=False, rule="flag")
+    process = resident.start()
+    resident.hear("READY=1")
+    resident.answer(do="wrong")
+    process.send_signal(signal.SIGHUP)
+    assert "silent" in resident.hear("READY=1")
+    assert process.poll() is None
+
+
 def test_a_wrong_setting_later_does_not_end_it(resident: Resident) -> None:
     process = resident.start()
     resident.hear("READY=1")
@@ -291,10 +301,14 @@ def test_it_is_told_off_by_the_watchdog_only_if_it_hangs(resident: Resident) -> 
         resident.hear("WATCHDOG=1")
 
 
-def test_it_leaves_for_an_edit_of_the_file_that_its_credential_was_made_of(resident: Resident) -> None:
+@pytest.mark.parametrize("variable", ["ROLLCALL_CREDENTIAL_SOURCE", "ROLLCALL_SYSTEM_SOURCE"])
+def test_it_leaves_for_an_edit_of_a_file_that_a_credential_was_made_of(
+    resident: Resident, variable: str
+) -> None:
     source = resident.directory / "source"
     source.write_text("")
-    process = resident.start(ROLLCALL_CREDENTIAL_SOURCE=str(source))
+    more = {variable: str(source), "CREDENTIALS_DIRECTORY": str(resident.directory)}
+    process = resident.start(**more)
     resident.hear("READY=1")
     source.write_text("DO_NOT_TRACK=1\n")
     process.send_signal(signal.SIGHUP)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import envfile
+from agent import envfile, settings
 from agent.consent import in_files
 from agent.envfile import EnvFile
 from agent.settings import NAMES
@@ -218,14 +218,41 @@ def test_a_user_without_a_home_gets_none_in_the_working_directory(
     assert envfile.user_file({"HOME": home}, "x") == "/.config/x/docker.env"
 
 
-def test_the_file_that_systemd_copied_is_read_as_its_copy_alone(tmp_path: Path) -> None:
-    system = str(tmp_path / "etc/x/docker.env")
-    environ = {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": "/run/credentials/x.service"}
+@pytest.mark.parametrize(
+    ("copy", "source"),
+    [("docker.env", "ROLLCALL_CREDENTIAL_SOURCE"), ("system.env", "ROLLCALL_SYSTEM_SOURCE")],
+)
+def test_the_file_that_systemd_copied_is_read_as_its_copy_alone(
+    tmp_path: Path, copy: str, source: str
+) -> None:
+    system, credentials = tmp_path / "etc/x/docker.env", tmp_path / "credentials"
+    environ = {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": str(credentials)}
     ask = {"name": "x", "cwd": "/", "root": str(tmp_path)}
-    assert system in envfile.candidates(environ, **ask)
-    places = envfile.candidates(environ | {"ROLLCALL_CREDENTIAL_SOURCE": system}, **ask)
-    assert "/run/credentials/x.service/docker.env" in places
-    assert system not in places
+    assert str(system) in envfile.candidates(environ, **ask)
+    environ[source] = str(system)
+    assert str(system) in envfile.candidates(environ, **ask), "there is no copy"
+    credentials.mkdir()
+    (credentials / copy).write_text("")
+    places = envfile.candidates(environ, **ask)
+    assert str(credentials / copy) in places
+    assert str(system) not in places
+    system.mkdir(parents=True)
+    assert str(system) in envfile.candidates(environ, **ask), "nobody can copy a directory"
+
+
+def test_settings_come_from_the_vendors_copy_and_the_flag_counts_in_the_machines_too(tmp_path: Path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "CREDENTIALS_DIRECTORY": str(tmp_path),
+        "ROLLCALL_CREDENTIAL_SOURCE": "/vendor/docker.env",
+        "ROLLCALL_SYSTEM_SOURCE": str(tmp_path / "etc/x/docker.env"),
+    }
+    (tmp_path / "docker.env").write_text("ROLLCALL_PRODUCT=Shop\n")
+    (tmp_path / "system.env").write_text("ROLLCALL_PRODUCT=Other\nDO_NOT_TRACK=1\n")
+    files = envfile.read_all(environ, NAMES, name="x", cwd="/", uid=ME, root=str(tmp_path))
+    assert [file.path for file in files] == [str(tmp_path / "docker.env"), str(tmp_path / "system.env")]
+    assert settings.load(environ, files).product == "Shop"
+    assert in_files(files).source == f"{tmp_path}/system.env:2"
 
 
 @pytest.mark.needs("user")

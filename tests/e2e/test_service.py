@@ -209,9 +209,10 @@ def test_the_last_of_a_burst_of_edits_wins(loud: Product) -> None:
 
 def test_a_stopped_service_is_not_started_by_an_edit(loud: Product) -> None:
     loud.machine.run("systemctl", "stop", loud.unit)
+    watcher, key = f"{loud.name}-env.service", "ExecMainExitTimestampMonotonic"
+    before = loud.machine.show(watcher, key)
     loud.env.write_text(REFUSAL)
-    watcher = f"{loud.name}-env.service"
-    until(lambda: loud.machine.show(watcher, "ExecMainExitTimestampMonotonic") != "0")
+    until(lambda: loud.machine.show(watcher, key) not in {"0", before})
     until(lambda: loud.machine.show(watcher, "ActiveState") == "inactive")
     assert loud.machine.show(loud.unit, "ActiveState") == "inactive"
 
@@ -244,15 +245,72 @@ def test_a_symlink_to_the_products_own_docker_env_is_followed_and_watched(loud: 
     until(lambda: silent(loud))
 
 
+def test_a_refusal_counts_in_both_files_where_a_drop_in_names_another(loud: Product) -> None:
+    own = loud.machine.path("/srv/own/docker.env")
+    own.parent.mkdir()
+    own.write_text(QUICK.replace("1h", "2h"))
+    own.chmod(0o600)
+    loaded = "LoadCredential=docker.env:/srv/own/docker.env"
+    source = "Environment=ROLLCALL_CREDENTIAL_SOURCE=/srv/own/docker.env"
+    loud.drop_in(f"[Service]\n{loaded}\n{source}\n")
+    loud.drop_in(
+        "[Path]\nPathChanged=/srv/own/docker.env\nPathModified=/srv/own/docker.env\n",
+        f"{loud.name}-env.path",
+    )
+    (loud.state / "due.json").unlink(missing_ok=True)
+    loud.machine.run("systemctl", "restart", loud.unit, f"{loud.name}-env.path")
+    assert sending(loud), "what root left in the machine's own file is read, and is no doubt"
+    kept = json.loads((loud.state / "due.json").read_text())
+    assert kept["due"] - kept["boot"] > 7000, "the settings of the file that the drop-in names"
+    for file, calm in (own, QUICK), (loud.env, QUICK):
+        file.write_text(calm + REFUSAL)
+        until(lambda: silent(loud))
+        file.write_text(calm)
+        until(lambda: sending(loud))
+    loud.env.unlink()
+    loud.machine.run("systemctl", "restart", loud.unit)
+    assert sending(loud), "the machine's own file need not be there"
+    own.unlink()
+    loud.machine.run("systemctl", "restart", loud.unit)
+    assert silent(loud)
+    for unit in (loud.unit, f"{loud.name}-env.path"):
+        undo_last_drop_in(loud, unit)
+
+
+def undo_last_drop_in(product: Product, unit: str) -> None:
+    dropped = list(product.machine.path(f"/etc/systemd/system/{unit}.d").iterdir())
+    max(dropped, key=lambda file: int(file.stem)).unlink()
+    product.machine.run("systemctl", "daemon-reload")
+
+
+def test_a_flag_wins_over_a_bad_setting_and_the_service_stays(loud: Product) -> None:
+    loud.machine.run("systemctl", "reset-failed", loud.unit)
+    loud.env.write_text("ROLLCALL_INTERVAL=soon\n" + REFUSAL)
+    until(lambda: silent(loud))
+    loud.machine.run("systemctl", "restart", loud.unit)
+    before = loud.pid()
+    loud.machine.run("systemctl", "reload", loud.unit)
+    assert silent(loud)
+    assert loud.pid() == before
+    assert loud.machine.show(loud.unit, "NRestarts") == "0"
+
+
+def test_a_bad_setting_is_one_clear_line_and_mended_without_more(loud: Product) -> None:
+    loud.env.write_text("ROLLCALL_INTERVAL=soon\n")
+    until(lambda: loud.machine.show(loud.unit, "ExecMainStatus") == "2")
+    assert "ROLLCALL_INTERVAL" in loud.machine.journal(loud.unit)
+    until(lambda: int(loud.machine.show(loud.unit, "NRestarts")) > 1, timeout=30)
+    loud.env.write_text(QUICK)
+    until(lambda: sending(loud), timeout=30)
+
+
 def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
     loud.drop_in("[Service]\nReadOnlyPaths=/var/lib/rollcall\n")
     loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
     loud.machine.run("systemctl", "restart", loud.unit)
     until(lambda: "cannot" in loud.machine.journal(loud.unit))
     assert loud.machine.show(loud.unit, "ActiveState") == "active"
-    dropped = list(loud.machine.path(f"/etc/systemd/system/{loud.unit}.d").iterdir())
-    max(dropped, key=lambda file: int(file.stem)).unlink()
-    loud.machine.run("systemctl", "daemon-reload")
+    undo_last_drop_in(loud, loud.unit)
 
 
 def test_a_full_disk_does_not_end_it_and_it_beats_again_when_there_is_room(loud: Product) -> None:
