@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from agent import events, facts
+from agent import events, facts, ids
 from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
 from agent.files import replace
 from agent.locks import held
@@ -94,7 +94,7 @@ def track(app: App, args: argparse.Namespace) -> int:
             args.event,
             properties,
             app.origin(NO_INSTANCE),
-            message_id=events.uuid7(app.now()),
+            message_id=ids.uuid7(app.now()),
             timestamp=app.now(),
         )
     except events.NotInCatalogue as why:
@@ -173,7 +173,7 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
         events.ACTIVE,
         {"instanceId": instance},
         app.origin(instance),
-        message_id=events.uuid7(now),
+        message_id=ids.uuid7(now),
         timestamp=now,
     )
     outbox.record(event, app.situation.settings.endpoint, slot=slot)

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from agent import events, facts
+from agent import events, facts, ids
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.consent import RULES
 from agent.outbox import Outbox
@@ -46,7 +46,7 @@ def support(app: App, args: argparse.Namespace) -> int:
             events.SUPPORT,
             properties,
             app.origin(instance),
-            message_id=events.uuid7(app.now()),
+            message_id=ids.uuid7(app.now()),
             timestamp=app.now(),
             installation=failed,
         )

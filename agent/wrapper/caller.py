@@ -42,10 +42,9 @@ class Environment:
 
     def with_entry(self, name: bytes, value: bytes) -> Environment:
         """A copy in which name is value, everything else in its place."""
-        new, start = name + b"=" + value, name + b"="
-        if self.get(name) is None:
-            return Environment([*self.entries, new])
-        return Environment([new if e.startswith(start) else e for e in self.entries])
+        copy = Environment(list(self.entries))
+        copy[name] = value
+        return copy
 
     def text(self) -> dict[str, str]:
         """The mapping that settings are read from; the first of a repeated name counts."""
@@ -64,6 +63,14 @@ class Environment:
         if value is None:
             raise KeyError(name)
         return value
+
+    def __setitem__(self, name: bytes | str, value: bytes | str) -> None:
+        start = os.fsencode(name) + b"="
+        new = start + os.fsencode(value)
+        if any(entry.startswith(start) for entry in self.entries):
+            self.entries = [new if entry.startswith(start) else entry for entry in self.entries]
+        else:
+            self.entries.append(new)
 
     def keys(self) -> list[bytes]:
         return [entry[: entry.find(b"=", 1)] for entry in self.entries]

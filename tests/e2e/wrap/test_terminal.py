@@ -87,7 +87,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("", PROMPT),
     ],
     "prompt on the terminal": [
-        ("echo | w sh -c 'printf name: >/dev/tty; read x </dev/tty; echo hi $x'\n", "name:"),
+        ("echo | w sh -c 'printf n''ame: >/dev/tty; read x </dev/tty; echo hi $x'\n", "name:"),
         ("me\n", "hi me"),
         ("", PROMPT),
     ],
