@@ -11,6 +11,10 @@ import sys
 
 from agent.wrapper import sig
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Python sets these two to "ignore" before any of our code can look.
 OVERWRITTEN = (sig.SIGPIPE, sig.SIGXFSZ)
 
@@ -84,10 +88,12 @@ class Caller:
 
     `launch` is what the sh launcher noted before Python ran, "SIGIGN:PID": its own ignored
     signals in hexadecimal and the pid of a stopped copy of it, whose environment is still the
-    caller's. Empty where Python was started directly.
+    caller's. Empty where Python was started directly. `closed` are those of stdin, stdout and
+    stderr that came closed.
     """
 
-    def __init__(self, launch: str = "") -> None:
+    def __init__(self, launch: str = "", closed: Sequence[int] = ()) -> None:
+        self.closed = closed
         ignored, _, keeper = launch.partition(":")
         self.environment = Environment(_environment(keeper))
         self.mask = sig.pthread_sigmask(sig.SIG_BLOCK, ())
