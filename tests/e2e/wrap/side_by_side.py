@@ -37,7 +37,7 @@ class Sides:
         self._turn = 0
 
     def environment(self, **more: str) -> dict[str, str]:
-        return self.kind(self.base, ROLLCALL_STATE_DIR=str(self.state), **more)
+        return self.kind(self.base, **{"ROLLCALL_STATE_DIR": str(self.state), **more})
 
     def bare(self, argv: Sequence[str | bytes], **how: object) -> Ending:
         return self._run(argv, how)
