@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ from agent import __version__
 from agent.words import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from agent.facts import System
 
@@ -233,12 +231,3 @@ def iso(seconds: float) -> str:
     """UTC with milliseconds and Z; a clock that is beyond the calendar is held at its ends."""
     millis = min(max(round(seconds * 1000), 0), 253_402_300_799_999)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"
-
-
-def uuid7(now: float, randomness: Callable[[int], bytes] = os.urandom) -> str:
-    """A time-ordered UUID (RFC 9562, version 7), so that a collector's index stays fast."""
-    millis = min(max(int(now * 1000), 0), (1 << 48) - 1)
-    value = millis << 80 | int.from_bytes(randomness(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from agent import events
+from agent import events, ids
 from agent.outbox import Outbox
 from agent.state import StateDir
 from bench.compare import goal, ratio, rounds, table, timed
@@ -49,7 +49,7 @@ def starts(folder: Path) -> dict[str, Callable[[], float]]:
 
 
 def event() -> dict[str, object]:
-    return {"messageId": events.uuid7(1.8e9), "event": "Filled", "properties": {"x": "x" * 400}}
+    return {"messageId": ids.uuid7(1.8e9), "event": "Filled", "properties": {"x": "x" * 400}}
 
 
 def record(path: Path) -> Callable[[], object]:

@@ -37,8 +37,20 @@ import sys
 noted = sys.argv.pop(1)
 try:
     from agent.wrapper.boot import main
-except BaseException:
+    sys.exit(main(sys.argv[2:], noted))
+except Exception:
     import os
+    import _signal
+    ignored, _, copy = noted.partition(":")
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        if not int(ignored or "0", 16) >> (number - 1) & 1:
+            _signal.signal(number, _signal.SIG_DFL)
+    try:
+        if not os.waitpid(int(copy), os.WNOHANG)[0]:
+            os.kill(int(copy), _signal.SIGKILL)
+            os.waitpid(int(copy), 0)
+    except (ValueError, OSError):
+        pass
     words = sys.argv[2:]
     while words and words[0].startswith("-"):
         if words.pop(0) == "--":
@@ -46,10 +58,11 @@ except BaseException:
     os.write(2, b"@NAME@: this installation is not reported: the agent is not installed for this Python\n")
     try:
         os.execvp(words[0], words)
+    except IndexError:
+        sys.exit(2)
     except OSError as why:
         os.write(2, os.fsencode("@NAME@: %s: %s\n" % (words[0], why.strerror)))
         sys.exit(127 if isinstance(why, FileNotFoundError) else 126)
-sys.exit(main(sys.argv[2:], noted))
 '
 
 if [ "${1-}" != wrap ]; then

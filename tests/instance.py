@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import events
+from agent import events, ids
 from agent.facts import System
 from agent.outbox import Entry, Outbox, Trouble, reading
 from agent.state import StateDir
@@ -142,7 +142,7 @@ def event(number: int, start: float | None = None) -> dict[str, object]:
         "Something Used",
         {"number": number},
         origin,
-        message_id=events.uuid7(at),
+        message_id=ids.uuid7(at),
         timestamp=at,
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from agent import duefile, events, identity
+from agent import duefile, events, identity, ids
 from agent.app import DONE, App, WrongUse
 from agent.consent import RULES
 from agent.due import wall_time
@@ -55,7 +55,7 @@ def _sample(kind: events.Kind, origin: events.Origin, app: App) -> dict[str, obj
         kind.name,
         {prop.name: real.get(prop.name, prop.example) for prop in kind.properties},
         origin,
-        message_id=events.uuid7(app.now()),
+        message_id=ids.uuid7(app.now()),
         timestamp=app.now(),
         installation=SAMPLE_RUN if kind.about_installation else None,
     )

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from agent import events
+from agent import events, ids
 from agent.app import COULD_NOT, DONE, App
 from agent.files import replace
 from agent.locks import held
@@ -103,7 +103,7 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
         events.ACTIVE,
         {"instanceId": instance},
         app.origin(instance),
-        message_id=events.uuid7(now),
+        message_id=ids.uuid7(now),
         timestamp=now,
     )
     outbox.record(event, app.situation.settings.endpoint, slot=slot)

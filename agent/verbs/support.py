@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from agent import events
+from agent import events, ids
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.consent import RULES
 from agent.verbs import queue
@@ -42,7 +42,7 @@ def support(app: App, args: argparse.Namespace) -> int:
             events.SUPPORT,
             {"os": origin.system.name, "email": email, "reference": failed[:8]},
             origin,
-            message_id=events.uuid7(app.now()),
+            message_id=ids.uuid7(app.now()),
             timestamp=app.now(),
             installation=failed,
         )

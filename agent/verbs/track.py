@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agent import events
+from agent import events, ids
 from agent.app import DONE, App, WrongUse
 from agent.verbs import queue
 
@@ -26,7 +26,7 @@ def track(app: App, args: argparse.Namespace) -> int:
             args.event,
             properties,
             app.origin(NO_INSTANCE),
-            message_id=events.uuid7(app.now()),
+            message_id=ids.uuid7(app.now()),
             timestamp=app.now(),
         )
     except events.NotInCatalogue as why:

@@ -45,8 +45,7 @@ def main(words: list[str], launch: str = "") -> int:
     """
     if sig.getsignal(sig.SIGINT) == sig.default_int_handler:
         sig.signal(sig.SIGINT, sig.SIG_DFL)  # ^C ends us plainly, not in a traceback
-    plug_closed()
-    caller = Caller(launch)
+    caller = Caller(launch, plug_closed())
     options = Options(words)
     if not options.words:
         os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)

@@ -11,6 +11,10 @@ import sys
 
 from agent.wrapper import sig
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Python sets these two to "ignore" before any of our code can look.
 OVERWRITTEN = (sig.SIGPIPE, sig.SIGXFSZ)
 
@@ -42,10 +46,9 @@ class Environment:
 
     def with_entry(self, name: bytes, value: bytes) -> Environment:
         """A copy in which name is value, everything else in its place."""
-        new, start = name + b"=" + value, name + b"="
-        if self.get(name) is None:
-            return Environment([*self.entries, new])
-        return Environment([new if e.startswith(start) else e for e in self.entries])
+        copy = Environment(list(self.entries))
+        copy[name] = value
+        return copy
 
     def text(self) -> dict[str, str]:
         """The mapping that settings are read from; the first of a repeated name counts."""
@@ -65,6 +68,14 @@ class Environment:
             raise KeyError(name)
         return value
 
+    def __setitem__(self, name: bytes | str, value: bytes | str) -> None:
+        start = os.fsencode(name) + b"="
+        new = start + os.fsencode(value)
+        if any(entry.startswith(start) for entry in self.entries):
+            self.entries = [new if entry.startswith(start) else entry for entry in self.entries]
+        else:
+            self.entries.append(new)
+
     def keys(self) -> list[bytes]:
         return [entry[: entry.find(b"=", 1)] for entry in self.entries]
 
@@ -77,10 +88,12 @@ class Caller:
 
     `launch` is what the sh launcher noted before Python ran, "SIGIGN:PID": its own ignored
     signals in hexadecimal and the pid of a stopped copy of it, whose environment is still the
-    caller's. Empty where Python was started directly.
+    caller's. Empty where Python was started directly. `closed` are those of stdin, stdout and
+    stderr that came closed.
     """
 
-    def __init__(self, launch: str = "") -> None:
+    def __init__(self, launch: str = "", closed: Sequence[int] = ()) -> None:
+        self.closed = closed
         ignored, _, keeper = launch.partition(":")
         self.environment = Environment(_environment(keeper))
         self.mask = sig.pthread_sigmask(sig.SIG_BLOCK, ())

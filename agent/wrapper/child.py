@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 STANDARD = (0, 1, STDERR := 2)
 
 
-def plug_closed() -> None:
-    """Keep files of ours off descriptors 0 to 2 where those came closed.
+def plug_closed() -> list[int]:
+    """Keep files of ours off descriptors 0 to 2 where those came closed; which did.
 
     What is put there closes at exec, so CMD finds them closed, as it would have.
     """
+    closed = []
     for fd in STANDARD:
         try:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            closed.append(fd)
+    return closed
 
 
 def start(argv: list[bytes], caller: Caller, environment: Environment, name: str) -> int:

@@ -25,11 +25,11 @@ YES = frozenset(("y", "yes"))
 NO = frozenset(("n", "no"))
 
 
-def after_success(situation: Situation) -> None:
+def after_success(situation: Situation, seconds: float = SECONDS) -> None:
     """Ask for the opt-in, once an instance, and keep the answer in docker.env."""
     if situation.settings.usage_telemetry != "ask" or _asked_before(situation):
         return
-    person = terminal.attended(SECONDS)
+    person = terminal.attended(seconds)
     if person is None:
         return
     _remember_asking(situation)
@@ -39,9 +39,9 @@ def after_success(situation: Situation) -> None:
         _keep("on" if answer.lower() in YES else "off", person)
 
 
-def after_failure(situation: Situation, reference: str) -> str:
+def after_failure(situation: Situation, reference: str, seconds: float = SECONDS) -> str:
     """The address to ask for help with; empty if none was given."""
-    person = terminal.attended(SECONDS)
+    person = terminal.attended(seconds)
     if person is None:
         return ""
     question = HELP.format(name=situation.name)

@@ -7,7 +7,7 @@ import time
 
 from agent.wrapper import notice, runfile, sig
 from agent.wrapper.boot import say
-from agent.wrapper.child import let_go, start
+from agent.wrapper.child import STDERR, let_go, start
 from agent.wrapper.command import CannotRun
 from agent.wrapper.detach import start_flush
 
@@ -29,6 +29,8 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
 
     if inside_another(situation.state):
         return
+    if STDERR in caller.closed:
+        raise OSError(9, "stderr is closed, so the notice cannot be shown")
     file = runfile.create(situation)
     try:
         notice.show(situation)
@@ -43,6 +45,9 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
     except CannotRun as why:
         _not_started(file, why, caller)
         os._exit(why.code)
+    except OSError:  # no more processes: CMD takes this one's place, and its end is not ours to see
+        file.remove()
+        raise
     _accompany(Run(pid, file, trace, caller, situation, options))
 
 
@@ -87,7 +92,7 @@ def _accompany(run: Run) -> None:
         let_go(run.descriptors())
         run.file.sync()
         run.file.sync_name()
-        start_flush(run.caller.environment)
+        _send_meanwhile(run)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
     status = until_ended(run.pid)
@@ -103,6 +108,12 @@ def _accompany(run: Run) -> None:
         end_as(status)
 
 
+def _send_meanwhile(run: Run) -> None:
+    """Deliver what is known so far. Without an endpoint the end is soon enough: it takes no time from CMD."""
+    if run.situation.settings.endpoint:
+        start_flush(run.caller.environment)
+
+
 def _failed(trace: Trace | None, status: int) -> list[str]:
     """Where the script failed, if it did and that is known."""
     if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
@@ -115,7 +126,7 @@ def _ask(run: Run, status: int) -> None:
     """The questions after CMD, where a person may answer them."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
-    start_flush(run.caller.environment)  # what is known need not wait for an answer
+    _send_meanwhile(run)  # what is known need not wait for an answer
     from agent.wrapper import questions
 
     if status == 0:

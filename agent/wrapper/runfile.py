@@ -11,9 +11,9 @@ import fcntl
 import os
 import time
 
+from agent.ids import uuid4, uuid7
 from agent.state import owner
 from agent.wrapper import processes
-from agent.wrapper.ids import uuid4, uuid7
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import events
+from agent import events, ids
 from agent.events import CATALOGUE, NAMES, NotInCatalogue, Origin
 from agent.facts import System
 from tests.agent.world import NOW, World
@@ -231,25 +231,6 @@ def test_a_usage_event_may_be_as_large_as_segment_takes_and_no_larger() -> None:
         usage(a="x" * (events.MAX_EVENT_BYTES - size + 1))
 
 
-@given(st.floats(0, 2**47 / 1000), st.binary(min_size=10, max_size=10))
-def test_a_message_id_is_a_uuid_of_version_7_with_the_time_in_it(now: float, random: bytes) -> None:
-    made = uuid.UUID(events.uuid7(now, lambda count: random[:count]))
-    assert (made.version, made.variant) == (7, uuid.RFC_4122)
-    assert made.int >> 80 == int(now * 1000)
-    low = int.from_bytes(random, "big")
-    assert made.int & ((1 << 62) - 1) == low & ((1 << 62) - 1)
-
-
-@given(st.lists(st.integers(0, 2**47), min_size=2, unique=True))
-def test_message_ids_sort_as_their_milliseconds_do(millis: list[int]) -> None:
-    ids = [events.uuid7(milli / 1000 + 0.0001) for milli in sorted(millis)]
-    assert ids == sorted(ids)
-
-
-def test_no_two_message_ids_of_one_moment_are_the_same() -> None:
-    assert len({events.uuid7(NOW) for _ in range(10_000)}) == 10_000
-
-
 @pytest.mark.parametrize(
     ("now", "text"),
     [
@@ -263,7 +244,7 @@ def test_no_two_message_ids_of_one_moment_are_the_same() -> None:
 )
 def test_a_clock_however_wrong_makes_a_time(now: float, text: str) -> None:
     assert events.iso(now) == text
-    assert uuid.UUID(events.uuid7(now)).version == 7
+    assert uuid.UUID(ids.uuid7(now)).version == 7
 
 
 def test_preview_is_exactly_what_is_built(world: World) -> None:

@@ -18,7 +18,7 @@ from tests import environ
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
 import os, sys
-from agent import events
+from agent import events, ids
 from agent.outbox import Outbox
 from agent.state import StateDir
 clock = [1_800_000_000.0]
@@ -26,7 +26,7 @@ box = Outbox(StateDir(sys.argv[1]), now=lambda: clock[0])
 def done(word, number):
     os.write(1, f"{word} {number}\\n".encode())
 for number in range(6):
-    message = events.uuid7(clock[0])
+    message = ids.uuid7(clock[0])
     os.write(1, f"try {number} {message}\\n".encode())
     box.record({"messageId": message, "event": "Filled", "properties": {"number": number}}, "https://a.example")
     done("recorded", number)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import events
+from agent import events, ids
 from agent.delivery import MAX_BATCH_BYTES, MAX_EVENTS
 from agent.facts import System
 from agent.outbox import Outbox
@@ -104,7 +104,7 @@ def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Insta
                 events.ACTIVE,
                 {"instanceId": ID},
                 origin,
-                message_id=events.uuid7(at),
+                message_id=ids.uuid7(at),
                 timestamp=at,
             )
             with contextlib.closing(Outbox(instance.state, now=partial(float, at))) as outbox:

@@ -12,6 +12,12 @@ def sides(tmp_path: Path) -> Sides:
 
 
 @pytest.fixture
+def covered(tmp_path: Path) -> Sides:
+    """For what does not look at its environment."""
+    return Sides(tmp_path, covered=True)
+
+
+@pytest.fixture
 def launcher(tmp_path: Path) -> Path:
     """The command as install.sh puts it in place, for the Python that runs the tests."""
     template = Path(__file__).parents[3] / "install" / "launcher.sh"

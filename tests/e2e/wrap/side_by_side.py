@@ -25,15 +25,19 @@ class Ending:
 
 
 class Sides:
-    """Runs commands bare and wrapped."""
+    """Runs commands bare and wrapped.
 
-    def __init__(self, base: Path) -> None:
+    With `covered` the wrapper's lines count, and CMD's environment tells.
+    """
+
+    def __init__(self, base: Path, *, covered: bool = False) -> None:
         self.base = base
         self.state = base / "state"
+        self.kind = environ.covered if covered else environ.bare
         self._turn = 0
 
     def environment(self, **more: str) -> dict[str, str]:
-        return environ.bare(self.base, ROLLCALL_STATE_DIR=str(self.state), **more)
+        return self.kind(self.base, **{"ROLLCALL_STATE_DIR": str(self.state), **more})
 
     def bare(self, argv: Sequence[str | bytes], **how: object) -> Ending:
         return self._run(argv, how)

@@ -58,25 +58,33 @@ FAILING: dict[str, tuple[str, str | None]] = {
 
 
 def place_of(sides: Sides) -> dict[str, object]:
-    (end,) = (event for event in sides.events() if event["event"] == "Installation Errors")
-    properties = end["properties"]
-    assert isinstance(properties, dict)
-    return properties
+    (found,) = places(sides)
+    return found
 
 
-@pytest.mark.parametrize("name", FAILING)
-def test_a_failure_is_placed(sides: Sides, name: str) -> None:
-    script, command = FAILING[name]
-    lines = script.split("\n")
-    exact = [number for number, line in enumerate(lines, 1) if line.endswith("#!")]
-    files = {"install.sh": ("\n".join(line.removesuffix("#!") for line in lines) + "\n").encode()}
-    bare = sides.bare(["bash", "install.sh"], files=files)
-    assert sides.wrapped(["bash", "install.sh"], files=files) == bare
-    assert bare.code != 0
-    properties = place_of(sides)
-    assert properties.get("line") == (exact[0] if exact else None), properties
-    assert properties.get("command") == command, properties
-    assert properties.get("script", "install.sh") == "install.sh"
+def places(sides: Sides) -> list[dict[str, object]]:
+    """What was reported of every failure, in the order of the runs."""
+    ends = [event for event in sides.events() if event["event"] == "Installation Errors"]
+    found = [end["properties"] for end in sorted(ends, key=lambda end: str(end["timestamp"]))]
+    return [properties for properties in found if isinstance(properties, dict)]
+
+
+def test_every_failure_is_placed(covered: Sides) -> None:
+    """All of them before one look at what was reported: two processes a script are saved."""
+    expected = {}
+    for name, (script, command) in FAILING.items():
+        lines = script.split("\n")
+        exact = [number for number, line in enumerate(lines, 1) if line.endswith("#!")]
+        files = {"install.sh": ("\n".join(line.removesuffix("#!") for line in lines) + "\n").encode()}
+        bare = covered.bare(["bash", "install.sh"], files=files)
+        assert covered.wrapped(["bash", "install.sh"], files=files) == bare, name
+        assert bare.code != 0, name
+        expected[name] = (exact[0] if exact else None, command, "install.sh")
+    found = {
+        name: (place.get("line"), place.get("command"), place.get("script", "install.sh"))
+        for name, place in zip(FAILING, places(covered), strict=True)
+    }
+    assert found == expected
 
 
 def test_a_script_from_a_pipe_is_placed(sides: Sides) -> None:

@@ -1,0 +1,189 @@
+"""Whatever is broken on our side, CMD runs, ends as it would, and one line says what was given up."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+import agent
+from tests import environ
+from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.wait import until
+
+CMD = ("sh", "-c", "echo ran; echo err >&2; exit 6")
+GIVEN_UP = b"rollcall: this installation is not reported: "
+SHELLS = {"bash": "#!/bin/bash -p", "dash": "#!/bin/dash", "busybox": "#!/usr/bin/busybox sh"}
+
+
+def check(done: subprocess.CompletedProcess[bytes], why: bytes) -> None:
+    line, rest = done.stderr.split(b"\n", 1)
+    assert (done.returncode, done.stdout, rest) == (6, b"ran\n", b"err\n"), done
+    assert line.startswith(GIVEN_UP), line
+    assert why in line, line
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("ROLLCALL_STATE_DIR", "/dev/null/state", b"Not a directory (/dev/null/state)"),
+        ("ROLLCALL_STATE_DIR", "/proc/state", b"No such file or directory (/proc/state)"),
+        ("ROLLCALL_ENDPOINT", "ftp://x", b"ROLLCALL_ENDPOINT"),
+        ("ROLLCALL_INTERVAL", "soon", b"ROLLCALL_INTERVAL"),
+    ],
+)
+def test_a_setting_that_leads_nowhere(covered: Sides, setting: str, value: str, why: bytes) -> None:
+    env = covered.environment(**{setting: value})
+    check(subprocess.run([*WRAP, "--", *CMD], env=env, capture_output=True, check=False), why)
+
+
+@pytest.mark.needs("unshare")
+def test_a_full_disk(covered: Sides) -> None:
+    covered.state.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=64k none {covered.state} && head -c 65536 /dev/zero >{covered.state}/full"
+    )
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{script} && exec "$@"', "x"]
+    done = subprocess.run(
+        [*argv, *WRAP, "--", *CMD], env=covered.environment(), capture_output=True, check=False
+    )
+    check(done, b"No space left on device")
+
+
+@pytest.mark.needs("unshare")
+def test_a_disk_that_fills_up_while_cmd_runs(covered: Sides) -> None:
+    """The run file has its first block, and the end fits into it: it is on record all the same."""
+    covered.state.mkdir()
+    mount = f'mount -t tmpfs -o size=64k none {covered.state} && "$@"; echo $?; cat {covered.state}/runs/*'
+    fills = f"cat /dev/zero >{covered.state}/full 2>&-; exit 6"
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "x"]
+    done = covered.bare([*argv, *WRAP, "--", "sh", "-c", fills])
+    code, _, record = done.out.partition(b"\n")
+    assert code == b"6"
+    assert b"\nended " in record
+    assert record.endswith(b" exit 6\n")
+
+
+def test_no_processes_left_to_start_one(covered: Sides) -> None:
+    """Where nothing can be forked, the wrapper becomes CMD."""
+    code = (
+        "import os, sys\n"
+        "from agent.wrapper import boot\n"
+        "def fork(): raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "os.fork = fork\n"
+        "sys.argv = ['wrap', '--', *sys.argv[1:]]\n"
+        "sys.exit(boot.main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *CMD], env=covered.environment(), capture_output=True, check=False
+    )
+    notice, given_up, err = done.stderr.splitlines()
+    assert b"reports this" in notice
+    assert given_up.startswith(GIVEN_UP)
+    assert (done.returncode, done.stdout, err) == (6, b"ran\n", b"err")
+    assert covered.events() == []
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of its own with a copy of the agent in it."""
+    place = tmp_path_factory.mktemp("private")
+    venv.create(place / "venv", with_pip=False, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    shutil.copytree(Path(agent.__file__).parent, site / "agent")
+    (place / "state").mkdir()
+    return place
+
+
+def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    template = Path(__file__).parents[3] / "install/launcher.sh"
+    text = (
+        template.read_text().replace("@NAME@", "rollcall").replace("@PYTHON@", f"{private}/venv/bin/python")
+    )
+    command = private / f"rollcall-{shell}"
+    command.write_text(text.replace("#!/bin/sh", SHELLS[shell], 1))
+    command.chmod(0o755)
+    env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
+    return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=60)
+
+
+@pytest.mark.needs("bash", "dash", "busybox")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: str) -> None:
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    done = launch(place, shell, "wrap", "--no-input", "--", *CMD)
+    assert b"reports this" in done.stderr.splitlines()[0]
+    assert done.returncode == 6
+    for lost, why in (
+        ("wrapper/run.py", b"ModuleNotFoundError"),
+        ("situation.py", b"ModuleNotFoundError"),
+        ("wrapper/caller.py", b"not installed for this Python"),
+        ("", b"not installed for this Python"),
+    ):
+        shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
+        gone = site / "agent" / lost
+        gone.unlink() if lost else shutil.rmtree(gone)
+        check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
+    sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
+    assert (
+        sane.stdout
+        == subprocess.run(
+            ["grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status"], capture_output=True, check=True
+        ).stdout
+    )
+    (place / "venv/bin/python").unlink()
+    check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
+    assert launch(place, shell, "wrap").returncode == 2
+    until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+
+
+def stopped_copies(place: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(place) in (entry / "cmdline").read_bytes():
+                found.append(entry.name)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.needs("root", "user")
+def test_a_state_directory_of_another_user_is_used_with_that_users_rights(covered: Sides) -> None:
+    victim = covered.base / "victim"
+    victim.mkdir(mode=0o700)
+    (covered.state / "runs").mkdir(parents=True)
+    for path in (covered.state, covered.state / "runs"):
+        os.chown(path, 65534, 65534)
+    for parent in covered.base.parents:
+        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    covered.base.chmod(0o755)
+    assert covered.wrapped(["sh", "-c", "id -u; stat -c %u ../../state/runs/*.run"]).out == b"0\n65534\n"
+    assert len(covered.events()) == 2
+
+
+@pytest.mark.needs("root", "user")
+@pytest.mark.parametrize("planted", ["runs", "state"])
+def test_a_planted_link_is_not_followed_as_root(covered: Sides, planted: str) -> None:
+    victim = covered.base / "victim"
+    victim.mkdir(mode=0o700)
+    if planted == "runs":
+        covered.state.mkdir()
+        (covered.state / "runs").symlink_to(victim)
+        os.chown(covered.state, 65534, 65534)
+        covered.base.chmod(0o755)
+        done = subprocess.run(
+            [*WRAP, "--", *CMD], env=covered.environment(), capture_output=True, check=False
+        )
+        check(done, b"runs")
+        assert list(victim.iterdir()) == []
+    else:  # the administrator's own link is theirs to make
+        covered.state.symlink_to(victim)
+        assert covered.wrapped(["true"]).code == 0
+        assert (victim / "runs").is_dir()

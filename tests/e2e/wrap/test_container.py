@@ -1,0 +1,73 @@
+"""The wrapper as PID 1 of a container: as bare, and without zombies."""
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.wait import until
+
+pytestmark = pytest.mark.needs("unshare")
+
+CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+LEAVES_ORPHANS = (
+    "for i in 1 2 3 4 5; do (sh -c ': & exec sleep 0.1' &); done; sleep 1; ps -eo stat= | grep -c Z"
+)
+WAITS = {
+    "handled": "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.05; done",
+    "not handled": "echo up; read x; echo $x; exit 6",
+}
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 41", "kill -9 $$; sleep 0.2; exit 42", "(exit 3) & wait $!"])
+def test_it_ends_as_cmd_does(covered: Sides, end: str) -> None:
+    """PID 1 cannot be killed from inside its namespace, bare; the wrapper tells 128 + the signal."""
+    wrapped = covered.bare([*CONTAINER, *WRAP, "--", "sh", "-c", end])
+    bare = covered.bare([*CONTAINER, "sh", "-c", end])
+    assert wrapped.code == (137 if "kill" in end else bare.code)
+    assert wrapped.out == bare.out
+
+
+def test_orphans_are_reaped(covered: Sides) -> None:
+    seen = covered.bare([*CONTAINER, *WRAP, "--", "sh", "-c", LEAVES_ORPHANS])
+    assert seen.out == b"0\n"
+    careless = (
+        "import os, subprocess, sys; subprocess.run(sys.argv[1:])"  # the meter: a PID 1 that reaps none
+    )
+    seen = covered.bare([*CONTAINER, WRAP[0], "-c", careless, "sh", "-c", LEAVES_ORPHANS])
+    assert int(seen.out) > 0
+
+
+@pytest.mark.parametrize("kind", WAITS)
+def test_signals_from_outside_do_as_they_would_to_cmd(covered: Sides, kind: str) -> None:
+    def play(argv: Sequence[str]) -> tuple[bytes, int]:
+        with subprocess.Popen(
+            [*CONTAINER, *argv, "sh", "-c", WAITS[kind]],
+            env=covered.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdin is not None
+            try:
+                assert process.stdout.readline() == b"up\n"
+                first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+                until(lambda: children(first) or len(argv) == 0, 10)
+                subprocess.run(["kill", "-TERM", str(first)], check=True)
+                with suppress(BrokenPipeError):
+                    process.stdin.write(b"went on\n")
+                    process.stdin.close()
+                return process.stdout.read(), process.wait(20)
+            finally:
+                process.send_signal(signal.SIGKILL)
+
+    assert play([*WRAP, "--"]) == play([]) == ((b"got\n", 5) if kind == "handled" else (b"went on\n", 6))
+
+
+def children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()

@@ -1,0 +1,252 @@
+"""The notice before CMD, and what is asked after it, by a person at a terminal."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import environ
+from tests.e2e.wrap.shell import PROMPT, Shell
+from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.receiver import Receiver
+from tests.wait import until
+
+OPT_IN, HELP = "share anonymous usage data with Acme? [y/N] ", "An e-mail, if you would like help"
+FULL, SHORT = "Nothing has been sent yet.", "reports this installation's outcome"
+
+
+class Desk:
+    """A person's terminal, with `w` for the wrapper and a docker.env of its own."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.env_file = place / "docker.env"
+        self.env_file.write_text("# mine\nROLLCALL_PRODUCT=Acme\n")
+        (place / "bin").mkdir()
+        (place / "bin/w").write_text(f'#!/bin/sh\nexec {sys.executable} -I -m agent wrap "$@"\n')
+        (place / "bin/w").chmod(0o755)
+        self.environment = environ.covered(
+            place, ROLLCALL_STATE_DIR=str(place / "state"), ROLLCALL_ENV_FILE=str(self.env_file)
+        )
+        self.environment["PATH"] = f"{place}/bin:{self.environment['PATH']}"
+
+    @contextmanager
+    def shell(self) -> Iterator[Shell]:
+        with Shell(self.environment, str(self.place)) as shell:
+            yield shell
+
+    def asked_before(self) -> None:
+        (self.place / "state").mkdir(exist_ok=True)
+        (self.place / "state/opt-in-asked").touch()
+
+    def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-I", "-m", "agent", *words],
+            env=self.environment, cwd=self.place, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    def log(self) -> list[dict[str, object]]:
+        self.verb("flush")
+        return [json.loads(line)["event"] for line in self.verb("log", "--json").stdout.splitlines()]
+
+    def names(self) -> list[object]:
+        return [event["event"] for event in self.log()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_the_notice_is_full_once_and_then_one_line(desk: Desk) -> None:
+    desk.asked_before()
+    with desk.shell() as shell:
+        shell.run("w echo o''ne")
+        first = shell.transcript
+        shell.run("w echo t''wo")
+        second = shell.transcript.removeprefix(first)
+    assert FULL in first
+    assert SHORT not in first
+    assert first.index(FULL) < first.index("\none")
+    assert SHORT in second
+    assert FULL not in second
+    assert second.index(SHORT) < second.index("\ntwo")
+
+
+def test_without_a_terminal_the_notice_is_one_line_and_nothing_follows(covered: Sides) -> None:
+    for command in (["sh", "-c", "echo last >&2; exit 1"], ["sh", "-c", "echo last >&2"]):
+        argv = [word for word in WRAP if word != "--no-input"]
+        ending = covered.bare([*argv, "--", *command])
+        notice, last = ending.err.splitlines()
+        assert SHORT.encode() in notice
+        assert last == b"last"
+
+
+def test_nothing_is_sent_nor_begun_before_the_notice_is_written(tmp_path: Path) -> None:
+    """stderr is a pipe that is full: the wrapper waits to write the notice, and all else waits with it."""
+    with Receiver() as receiver:
+        environment = environ.covered(
+            tmp_path, ROLLCALL_STATE_DIR=str(tmp_path / "state"), ROLLCALL_ENDPOINT=receiver.endpoint
+        )
+        read, write = os.pipe()
+        os.write(write, b"." * fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096))
+        argv = [*WRAP, "--", "touch", str(tmp_path / "begun")]
+        with subprocess.Popen(argv, env=environment, stderr=write) as process:
+            os.close(write)
+            until(lambda: "pipe" in Path(f"/proc/{process.pid}/wchan").read_text(), 30)
+            assert receiver.connections == 0
+            assert not (tmp_path / "begun").exists()
+            shown = b""
+            while data := os.read(read, 65536):
+                shown += data
+        os.close(read)
+        assert process.returncode == 0
+        assert (tmp_path / "begun").exists()
+        assert SHORT.encode() in shown.lstrip(b".")
+        receiver.wait_for(1, 60)
+
+
+def test_without_stderr_nothing_is_reported(covered: Sides) -> None:
+    argv = ["sh", "-c", '"$@" 2>&-', "x", *WRAP, "--", "sh", "-c", "exit 4"]
+    assert covered.bare(argv).code == 4
+    assert covered.events() == []
+    assert covered.bare([*argv[:2], '"$@" 2>/dev/null', *argv[3:]]).code == 4
+    assert len(covered.events()) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [("y", "true"), ("Yes", "true"), ("n", "false"), ("", None), ("maybe", None), ("\x03", None)],
+)
+def test_the_opt_in_is_asked_once_and_kept(desk: Desk, answer: str, kept: str | None) -> None:
+    with desk.shell() as shell:
+        shell.type("w echo o''ne\n")
+        shell.expect(OPT_IN)
+        shell.type(answer if answer == "\x03" else answer + "\n")
+        shell.expect(PROMPT)
+        shell.run("echo status:$?")
+        assert "status:0" in shell.transcript
+        shell.run("w echo t''wo")
+        assert shell.transcript.count(OPT_IN) == 1
+    expected = f"ROLLCALL_USAGE_TELEMETRY={kept}\n" if kept else ""
+    assert desk.env_file.read_text() == "# mine\nROLLCALL_PRODUCT=Acme\n" + expected
+    assert desk.names() == ["Installation Started", "Installation Success"] * 2
+
+
+def test_help_is_asked_for_with_an_address(desk: Desk) -> None:
+    with desk.shell() as shell:
+        shell.type("w sh -c 'exit 6'\n")
+        shell.expect(HELP)
+        shell.type("no address\n")
+        shell.expect("another try")
+        shell.type("me@example.org\n")
+        shell.expect("please quote ")
+        shell.expect(PROMPT)
+        shell.run("echo status:$?")
+        shown = shell.screen
+    assert "status:6" in shown
+    started, failed, support = desk.log()
+    assert (started["event"], failed["event"]) == ("Installation Started", "Installation Errors")
+    properties = support["properties"]
+    assert isinstance(properties, dict)
+    assert properties["email"] == "me@example.org"
+    assert f"please quote {properties['reference']}" in shown
+
+
+@pytest.mark.parametrize("answers", [[""], ["a", "b", "c"], ["\x03"], ["\x04"]])
+def test_no_address_sends_nothing_and_ends_as_cmd_did(desk: Desk, answers: list[str]) -> None:
+    with desk.shell() as shell:
+        shell.type("w sh -c 'exit 6'\n")
+        for answer in answers:
+            shell.expect(HELP if answer == answers[0] else "another try")
+            shell.type(answer if answer in "\x03\x04" and answer else answer + "\n")
+        shell.expect(PROMPT)
+        shell.run("echo status:$?")
+        assert "status:6" in shell.transcript
+        assert ("rollcall support" in shell.transcript) == (len(answers) == 3)
+    assert desk.names() == ["Installation Started", "Installation Errors"]
+
+
+def test_where_input_waits_nobody_is_asked(desk: Desk) -> None:
+    with desk.shell() as shell:
+        for end in ("3", "0"):
+            shell.type(f"w sh -c 'echo U''P; sleep 0.5; exit {end}'\n")
+            shell.expect("UP")
+            shell.type("echo a''head\n")
+            shell.expect("\nahead" if "\nahead" in shell.screen else "ahead")
+        shell.run("true")
+        assert HELP not in shell.screen
+        assert OPT_IN not in shell.screen
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "w --no-input sh -c 'exit 3'",
+        "w sh -c 'exit 3' 2>&1 | cat",
+        "setsid -w w sh -c 'exit 3'",
+        "w sh -c 'kill -INT $$'",
+        "w sh -c 'stty -echo; exit 3'; stty echo",
+        "w sh -c 'exit 3' & wait $!",
+    ],
+)
+def test_nobody_is_asked_who_did_not_sit_there_for_it(desk: Desk, command: str) -> None:
+    with desk.shell() as shell:
+        shell.type(command + "\n")
+        shell.expect(PROMPT)
+        shell.run("echo st''atus")
+        assert HELP not in shell.screen
+        shell.type("w sh -c 'exit 3'\n")  # and the meter moves
+        shell.expect(HELP)
+        shell.type("\n")
+        shell.expect(PROMPT)
+
+
+SLOW_PERSON = """
+import os, sys
+from agent.situation import look
+from agent.wrapper import questions
+situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+situation.state.make()
+if sys.argv[1] == "success":
+    questions.after_success(situation, seconds=0.3)
+else:
+    print("answer:", repr(questions.after_failure(situation, "01234567", seconds=0.3)))
+print("went", "on")
+"""
+
+
+@pytest.mark.parametrize(("end", "question"), [("success", OPT_IN), ("failure", HELP)])
+def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str) -> None:
+    (desk.place / "slow.py").write_text(SLOW_PERSON)
+    with desk.shell() as shell:
+        shell.type(f"{sys.executable} slow.py {end}\n")
+        shell.expect(question)
+        shell.expect("went on")
+    assert "USAGE" not in desk.env_file.read_text()
+    assert desk.names() == []
+
+
+def test_support_asks_later(desk: Desk) -> None:
+    desk.asked_before()
+    with desk.shell() as shell:
+        shell.run("w --no-input sh -c 'exit 3'")
+        agent = f"{sys.executable} -I -m agent support\n"
+        shell.type(agent)
+        shell.expect("An e-mail, for an answer")
+        shell.type("none\n")
+        shell.expect("no e-mail address")
+        shell.type("me@example.org\n")
+        shell.expect("please quote")
+        shell.expect(PROMPT)
+        shell.type(agent)
+        shell.expect("An e-mail, for an answer")
+        shell.type("\n")
+        shell.expect("nothing sent")
+    assert desk.names() == ["Installation Started", "Installation Errors", "Installation Support"]
