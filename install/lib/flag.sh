@@ -19,24 +19,27 @@ look_for_refusal() { # NAME ENV_FILE
     look_in_file "${XDG_CONFIG_HOME:-$(home_directory)/.config}/$1/docker.env"
 }
 
+# As the agent finds it; "/" for one who has none, as a container's made-up user may.
 home_directory() {
-    case ${HOME-unset} in
-        unset) ;;
-        */) printf %s "${HOME%/}" && return ;;
-        *) printf %s "$HOME" && return ;;
-    esac
-    login=$(id -un 2>/dev/null)
-    case $login in
-        '' | *[!A-Za-z0-9._-]*) printf '~' ;;
-        *) eval "printf %s ~$login" ;;
+    home=${HOME:-}
+    if [ -z "${HOME+set}" ]; then
+        login=$(id -un 2>/dev/null)
+        case $login in
+        '' | *[!A-Za-z0-9._-]*) ;;
+        *) eval "home=~$login" ;;
+        esac
+    fi
+    case $home in
+    /*) printf %s "$home" ;;
+    *) printf / ;;
     esac
 }
 
 look_in_environment() {
     case $(environment | LC_ALL=C awk "$flag_in_environment" 2>/dev/null) in
-        clear) ;;
-        set:*) why="a flag is set in the environment" ;;
-        *) why="the environment cannot be read (awk and env are needed)" ;;
+    clear) ;;
+    set:*) why="a flag is set in the environment" ;;
+    *) why="the environment cannot be read (awk and env are needed)" ;;
     esac
 }
 
@@ -70,9 +73,9 @@ look_in_file() { # PATH
     is_absent "$path" && return
     verdict=$(verdict_on "$path")
     case $verdict in
-        clear) ;;
-        [0-9]*) why="a flag is set, or cannot be excluded, in $path:$verdict" ;;
-        *) why="$path cannot be read" ;;
+    clear) ;;
+    [0-9]*) why="a flag is set, or cannot be excluded, in $path:$verdict" ;;
+    *) why="$path cannot be read" ;;
     esac
 }
 
@@ -81,9 +84,9 @@ path_is_plain() { # PATH
     rest=$1
     while :; do
         case $rest in
-            ./*) rest=${rest#./} ;;
-            ../*) rest=${rest#../} ;;
-            *) break ;;
+        ./*) rest=${rest#./} ;;
+        ../*) rest=${rest#../} ;;
+        *) break ;;
         esac
     done
     case /$rest/ in */./* | */../*) return 1 ;; esac
@@ -94,7 +97,7 @@ is_absent() { # PATH
     if [ -e "$1" ] || [ -L "$1" ]; then return 1; fi
     said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 1
     case $said in
-        *': No such file or directory' | *': Not a directory') return 0 ;;
+    *': No such file or directory' | *': Not a directory') return 0 ;;
     esac
     return 1
 }
@@ -157,6 +160,7 @@ function doubt() { at = NR; exit }
         next
     }
     sub(/^=[ \t]*/, "", value)
+    if (name ~ /DISABLE_TELEMETRY|DO_NOT_TRACK/ && name !~ /^[A-Za-z_][A-Za-z0-9_]*$/) doubt()
     if (name ~ /^(.*_)?DISABLE_TELEMETRY$/ || name == "DO_NOT_TRACK") {
         if (seen[name]++) doubt()
         value = tolower(value)

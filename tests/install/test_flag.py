@@ -79,7 +79,18 @@ def written(folder: Path, files: list[bytes]) -> list[Path]:
     return places
 
 
-NAMES = ["DO_NOT_TRACK", "X_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "PASSWORD", "A.B", "É", "export", "a b"]
+NAMES = [
+    "DO_NOT_TRACK",
+    "X_DISABLE_TELEMETRY",
+    "DISABLE_TELEMETRY",
+    "PASSWORD",
+    "A.B",
+    "A.B_DISABLE_TELEMETRY",
+    "DO_NOT_TRACK+",
+    "É",
+    "export",
+    "a b",
+]
 VALUES = [
     "",
     "0",
@@ -265,7 +276,7 @@ def oddities(folder: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
     home.mkdir(parents=True)
     shutil.copy(flag, home / "docker.env")
     yield "home", empty, {"HOME": str(folder / "home")}
-    yield "home, with a slash", empty, {"HOME": str(folder / "home/")}
+    yield "home, with a slash", empty, {"HOME": f"{folder}/home/"}
 
 
 @pytest.mark.parametrize("name", EACH_SHELL)
