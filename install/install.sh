@@ -96,7 +96,10 @@ fi
 
 # What can be done is found out before anything is made.
 can_install() {
-    if [ -n "$user" ]; then
+    if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then
+        why='--user is for an ordinary user, and you are root: leave it out'
+        return 1
+    elif [ -n "$user" ]; then
         places_of_user "$name" || {
             why='--user needs a home directory, and HOME does not name one'
             return 1

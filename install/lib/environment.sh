@@ -63,7 +63,10 @@ fill_environment() {
         say "the packages could not be had within $seconds s, or are not as locked$(advice)"
         exit 1
     }
-    [ -n "$wheels" ] || copy_agent
+    [ -n "$wheels" ] || {
+        "$environment/bin/python" -I -m pip --quiet uninstall --yes pip setuptools 2>/dev/null
+        copy_agent
+    }
 }
 
 advice() {

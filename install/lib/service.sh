@@ -108,7 +108,7 @@ bring_up() {
     [ -z "$sysusers" ] || set -- "$@" "$name-env.path"
     $manager daemon-reload &&
         $manager --quiet enable "$@" &&
-        within "$SERVICE_SECONDS" "$(command -v systemctl)" ${sysusers:+--system} ${user:+--user} restart "$@" 2>/dev/null &&
+        within "$SERVICE_SECONDS" "$(command -v systemctl)" ${user:+--user} restart "$@" 2>/dev/null &&
         $manager --quiet is-active "$name.service"
 }
 
