@@ -55,9 +55,9 @@ ask() {
 
 left=''
 remove() { # FILE...
-    for file; do
-        if [ -e "$file" ] || [ -L "$file" ]; then
-            rm -rf "$file" || left="$left $file"
+    for gone; do
+        if [ -e "$gone" ] || [ -L "$gone" ]; then
+            rm -rf "$gone" || left="$left $gone"
         fi
     done
 }
@@ -81,6 +81,29 @@ remove_service() {
     return 0
 }
 
+# What the service or an installation left at work: its daemon, beats and flushes, never a wrap,
+# whose end would be the end of what it wraps.
+our_processes() {
+    grep -ls "^$root/" /proc/[0-9]*/cmdline | while read -r process; do
+        case $(tr '\0' ' ' <"$process" 2>/dev/null) in
+        *' -m agent daemon '* | *' -m agent beat '* | *' -m agent flush '*)
+            process=${process#/proc/}
+            printf '%s\n' "${process%/cmdline}"
+            ;;
+        esac
+    done
+}
+
+end_processes() {
+    for signal in TERM TERM KILL; do
+        pids=$(our_processes)
+        [ -n "$pids" ] || return 0
+        # shellcheck disable=SC2086 # one word each
+        kill -s "$signal" $pids 2>/dev/null
+        sleep 1
+    done
+}
+
 # Only the user that our own sysusers.d made, told by its home.
 remove_user() {
     [ -n "$sysusers" ] && [ -e "$sysusers" ] || return 0
@@ -90,6 +113,7 @@ remove_user() {
         ;;
     esac
     remove "$sysusers" "$sysusers.new"
+    empty_directories "${sysusers%/*}"
 }
 
 # The command is anybody's name: it goes only if it is the one that starts our environment.
@@ -118,6 +142,7 @@ user_mode=''
 ask
 stop_service
 remove_service
+end_processes
 remove_command
 remove_config
 remove_user

@@ -17,15 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from collector.store import open_store
 from collector.transfer import export_events
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 HERE = Path(__file__).resolve().parent
 DEMO = HERE.parents[1] / ".venv-demo"
 RUN = "run-"
+EXPECTED = 5
 ARRIVAL_SECONDS = 20.0
 LOOK_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1
@@ -53,7 +57,11 @@ class Collector:
     def __init__(self, folder: Path) -> None:
         self.url = f"sqlite:///{folder}/collector.db"
         self.errors = (folder / "collector.log").open("wb")
-        environment = {**os.environ, "ROLLCALL_COLLECTOR_LISTEN": "127.0.0.1:0", "ROLLCALL_COLLECTOR_DB": self.url}
+        environment = {
+            **os.environ,
+            "ROLLCALL_COLLECTOR_LISTEN": "127.0.0.1:0",
+            "ROLLCALL_COLLECTOR_DB": self.url,
+        }
         self.server = subprocess.Popen(
             [sys.executable, "-I", "-m", "collector", "serve"],
             cwd=folder,
@@ -63,23 +71,23 @@ class Collector:
             stderr=self.errors,
             text=True,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - there are no threads here
         )
-        assert self.server.stdout
-        said = dict(self.server.stdout.readline().strip().partition("=")[::2] for _ in range(2))
+        lines = iter(self.server.stdout or ())
+        said = dict(next(lines, "").strip().partition("=")[::2] for _ in range(2))
         self.address, self.key = said.get("ROLLCALL_ENDPOINT", ""), said.get("ROLLCALL_WRITE_KEY", "")
         if not self.key:
             raise SystemExit(f"demo: the collector did not start: {(folder / 'collector.log').read_text()}")
         self.store = open_store(self.url)
         self.seen = 0
 
-    def landed(self) -> list[dict[str, object]]:
+    def landed(self) -> list[dict[str, Any]]:
         """The events that came since the last look."""
         lines = io.BytesIO()
         export_events(self.store, lines, lambda _: None)
         new = lines.getvalue().splitlines()[self.seen :]
         self.seen += len(new)
-        return [json.loads(line) for line in new]
+        return sorted((json.loads(line) for line in new), key=lambda event: str(event["timestamp"]))
 
     def stop(self) -> None:
         self.store.close()
@@ -127,10 +135,9 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def told(event: dict[str, object]) -> str:
+def told(event: dict[str, Any]) -> str:
     """An event in a line: its name, and what a vendor would look at first."""
     name, properties = event["event"], event["properties"]
-    assert isinstance(properties, dict)
     if name == "Installation Success":
         what = f"on {properties['os']}, in {properties['durationSeconds']} s"
     elif name == "Installation Errors":
@@ -152,6 +159,7 @@ def say(text: str = "") -> None:
 
 def show(collector: Collector, expected: int) -> int:
     """Show that many events as they land; how many came."""
+    say()
     deadline, came = time.monotonic() + ARRIVAL_SECONDS, 0
     while came < expected and time.monotonic() < deadline:
         for event in collector.landed():
@@ -173,14 +181,15 @@ def tour(collector: Collector, sample: Sample) -> bool:
     say("\n3. A heartbeat, as the service sends it every six hours: rollcall beat\n")
     sample.rollcall("beat")
     came += show(collector, 1)
-    say(f"\n{came} of 5 events arrived.")
-    return came == 5
+    say(f"\n{came} of {EXPECTED} events arrived.")
+    return came == EXPECTED
 
 
 def stay(collector: Collector, sample: Sample) -> None:
     """Show what else lands, until Ctrl-C."""
     say(f"The vendor's page: {collector.address}/")
-    say(f"Try next, in another terminal:\n{NEXT.format(command=os.path.relpath(sample.command))}Ctrl-C ends it.")
+    say("Try next, in another terminal:")
+    say(NEXT.format(command=os.path.relpath(sample.command)) + "Ctrl-C ends it.")
     while collector.server.poll() is None:
         for event in collector.landed():
             say(told(event))
