@@ -134,9 +134,14 @@ finish() {
     before_upgrade=$(cat "$root/before" 2>/dev/null || true)
     code=0
     if wants_service; then start_service || code=1; else how_to_run_by_hand; fi
-    keep_only "$environment"
-    rm -f "$root/before"
+    tidy
     exit "$code"
+}
+
+after_failure() {
+    set -eu
+    ingredients=$(ingredients)
+    tidy
 }
 
 if ! can_install; then
@@ -166,5 +171,6 @@ if [ "$code" -eq 0 ]; then
     (finish) </dev/null
     exit 0
 fi
+(after_failure) </dev/null
 [ "$code" -ne 130 ] || [ -z "$interrupted" ] || kill -INT $$
 exit "$code"

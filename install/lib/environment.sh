@@ -117,13 +117,17 @@ os.symlink(sys.argv[2], "current.new")
 os.replace("current.new", "current")' "$root" "${1##*/}"
 }
 
-# Once all is well: note that it is whole, and let go of the others.
-keep_only() { # ENVIRONMENT
-    if [ "$(cat "$1/made" 2>/dev/null)" != "$ingredients" ]; then
+# After COMMAND, which nothing may keep waiting: note that the one in use is whole, and let go of
+# all but that one and the service's.
+tidy() {
+    environment=$(in_use)
+    if [ "$(cat "$environment/made" 2>/dev/null)" != "$ingredients" ]; then
         sync
-        printf '%s\n' "$ingredients" >"$1/made"
+        printf '%s\n' "$ingredients" >"$environment/made"
     fi
     for other in "$root"/env-*; do
-        [ "$other" = "$1" ] || rm -rf "$other"
+        [ "$other" = "$environment" ] || grep -qs "$other/bin/python" "$units/$name.service" ||
+            rm -rf "$other"
     done
+    rm -f "$root/before"
 }

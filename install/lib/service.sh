@@ -96,7 +96,7 @@ start_service() {
     say "going back to the version before"
     write_units "$before_upgrade" >/dev/null
     use "$before_upgrade"
-    environment=$before_upgrade ingredients=''
+    ingredients='' # so that the next run tries the new one again
     bring_up || true
     return 1
 }

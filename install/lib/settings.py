@@ -12,11 +12,13 @@ from agent.settings import NAMES, SETTINGS
 
 
 def quoted(value: str) -> str:
-    """The value as docker.env takes it: bare where that is plain, else in quotes."""
+    """The value as docker.env takes it, without an escape: install.sh reads no file that has one."""
     if value and not set(value) & set("#'\"\\") and value == value.strip():
         return value
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    for quote in "'\"":
+        if quote not in value and "\\" not in value:
+            return quote + value + quote
+    raise ValueError
 
 
 def main(argv: list[str]) -> int:
@@ -25,8 +27,12 @@ def main(argv: list[str]) -> int:
     for name, _, value in pairs:
         try:
             accepted[name].parse(value)
+            quoted(value)
         except ValueError:
-            print(f"rollcall: {name} is not valid: it takes {accepted[name].accepted}", file=sys.stderr)
+            print(
+                f"rollcall: {name} is not valid: it takes {accepted[name].accepted}, not both quotes, no \\",
+                file=sys.stderr,
+            )
             return 2
     file = read(path, NAMES, uid=os.geteuid())
     if file is not None and not file.trusted:

@@ -16,6 +16,7 @@ from agent.envfile import read_all
 from tests.install.scripts import INSTALL, SHELLS, environment, shell
 
 NAME = "rollcall-nowhere"
+NOBODY = 65534
 LOOK = f"""
 . {INSTALL}/lib/flag.sh
 look=$1 && shift
@@ -33,7 +34,11 @@ OTHER_SHELLS = [name for name in SHELLS if name != "dash"]
 
 
 def answers(
-    name: str, places: list[Path], environ: Mapping[str, str], look: str = EVERYWHERE, **more: object
+    name: str,
+    places: list[Path],
+    environ: Mapping[str, str],
+    look: str = EVERYWHERE,
+    user: int | None = None,
 ) -> list[str]:
     """What the shell says in each of these directories."""
     done = subprocess.run(
@@ -43,7 +48,9 @@ def answers(
         text=True,
         timeout=120,
         check=True,
-        **more,  # type: ignore[call-overload]
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
     )
     assert done.stderr == ""
     found: list[str] = done.stdout.split()
@@ -246,7 +253,7 @@ def oddities(folder: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
         elif what == "fifo":
             os.mkfifo(file)
         elif what in ("dangling", "loop", "link"):
-            file.symlink_to({"dangling": "nothing", "loop": "docker.env", "link": flag}[what])
+            file.symlink_to({"dangling": "nothing", "loop": "docker.env", "link": str(flag)}[what])
         elif what == "large":
             file.write_bytes(b"A=b\n" * (256 * 1024 + 1))
         elif what == "nul":
@@ -300,13 +307,16 @@ def test_what_an_ordinary_user_may_not_look_at_silences(tmp_path: Path, name: st
         (place / "docker.env").write_text("A=b\n")
         named = environment("/nonexistent", ROLLCALL_ENV_FILE=str(hidden / "docker.env"))
         bare = environment("/nonexistent")
-        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
-        assert answers(name, [place], bare, **nobody) == answers(name, [place], named, **nobody) == ["sends"]
+        assert (
+            answers(name, [place], bare, user=NOBODY)
+            == answers(name, [place], named, user=NOBODY)
+            == ["sends"]
+        )
         (hidden / "docker.env").chmod(0o600)
-        assert answers(name, [place], named, **nobody) == ["silent"]
+        assert answers(name, [place], named, user=NOBODY) == ["silent"]
         (hidden / "docker.env").chmod(0o644)
         hidden.chmod(0o700)
-        assert answers(name, [place], named, **nobody) == ["silent"]
+        assert answers(name, [place], named, user=NOBODY) == ["silent"]
 
 
 @pytest.mark.parametrize("name", EACH_SHELL)
