@@ -148,7 +148,8 @@ remove_config
 remove_user
 remove "$state"
 remove "$root"
-[ -z "$user_mode" ] || empty_directories "${command%/*}" "${root%/*}" "${state%/*}" "${config%/*}"
+[ -z "$user_mode" ] || empty_directories "${command%/*}" "${root%/*}" "${state%/*}" "${config%/*}" \
+    "$HOME/.local" "$HOME/.config"
 if [ -n "$left" ]; then
     say "could not remove:$left"
     exit 1
