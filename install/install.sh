@@ -1,0 +1,176 @@
+#!/bin/sh
+# Installs Rollcall on this machine, and COMMAND with it. docs/installing.md tells the whole of it.
+# shellcheck disable=SC1091,SC2034,SC2154 # the parts in lib/ share their names with this one
+usage='usage: install.sh [--product NAME] [--endpoint URL] [--write-key-file F] [--env-file PATH]
+                  [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
+
+  --product NAME       whose software it is; two products on one machine share nothing
+  --endpoint URL       where events go; without it they wait on this machine
+  --write-key-file F   a file with the write key, which is copied to one that only root may read
+  --env-file PATH      use the docker.env at PATH, for the settings and for the flag
+  --user               for this user alone, without root
+  --no-service         no systemd unit: the heartbeat is run by something else, or not at all
+  --yes                ask nothing
+  --demo [--once]      show it all at work in this folder, without root; --once ends by itself
+  COMMAND              the installer to run and report on; its exit code is the one you get
+
+Any of DISABLE_TELEMETRY, *_DISABLE_TELEMETRY and DO_NOT_TRACK, in the environment or a docker.env,
+switches all of it off: nothing is made or fetched, and COMMAND runs as if it stood alone.'
+
+here=$(dirname "$0")
+case $here in /*) ;; *) here=$PWD/$here ;; esac
+sources=${here%/*}
+product='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
+
+wrong_use() {
+    printf 'install.sh: %s; see install.sh --help\n' "$1" >&2
+    exit 2
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --product | --endpoint | --write-key-file | --env-file)
+        [ $# -gt 1 ] && [ -n "$2" ] || wrong_use "$1 takes a value"
+        case $1 in
+        --product) product=$2 ;;
+        --endpoint) endpoint=$2 ;;
+        --write-key-file) key_file=$2 ;;
+        --env-file) env_file=$2 ;;
+        esac
+        shift
+        ;;
+    --user) user=yes ;;
+    --no-service) no_service=yes ;;
+    --yes) yes=yes ;;
+    --demo) demo=yes ;;
+    --once) once=yes ;;
+    --help | -h) printf '%s\n' "$usage" && exit ;;
+    --) shift && break ;;
+    *) wrong_use "$1 is not understood (COMMAND comes after --)" ;;
+    esac
+    shift
+done
+
+# COMMAND as if it stood alone, whatever has become of ours.
+plainly() { # COMMAND...
+    [ $# -gt 0 ] || exit "${code:-1}"
+    exec "$@"
+}
+
+for file in names flag python environment settings service; do
+    if [ ! -r "$here/lib/$file.sh" ]; then
+        echo "rollcall: $here/lib/$file.sh is missing, so nothing is installed" >&2
+        plainly "$@"
+    fi
+    # shellcheck source=/dev/null
+    . "$here/lib/$file.sh"
+done
+
+name=$(name_of "${product:-rollcall}") ||
+    wrong_use "--product takes a name of up to 22 letters, digits and dashes"
+case $env_file in '' | /*) ;; *) env_file=$PWD/$env_file ;; esac
+
+look_for_refusal "$name" "$env_file"
+if [ -n "$why" ]; then
+    [ $# -eq 0 ] || exec "$@"
+    say "telemetry is off ($why): nothing was made"
+    [ -z "$demo" ] || exit 1
+    exit 0
+fi
+
+case ${endpoint:-http://x} in
+http://?* | https://?*) ;;
+*) wrong_use "--endpoint takes a URL such as https://api.segment.io" ;;
+esac
+for file in "$key_file" "$env_file"; do
+    [ -z "$file" ] || [ -f "$file" ] && [ -r "$file" ] || [ -z "$file" ] || wrong_use "$file is not a file that can be read"
+done
+[ -z "$once" ] || [ -n "$demo" ] || wrong_use "--once goes with --demo"
+
+if [ -n "$demo" ]; then
+    [ $# -eq 0 ] || wrong_use "--demo brings installers of its own"
+    . "$here/lib/demo.sh"
+    run_demo
+    exit
+fi
+
+# What can be done is found out before anything is made.
+can_install() {
+    if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then
+        why='--user is for an ordinary user, and you are root: leave it out'
+        return 1
+    elif [ -n "$user" ]; then
+        places_of_user "$name" || {
+            why='--user needs a home directory, and HOME does not name one'
+            return 1
+        }
+    elif [ "$(id -u)" = 0 ]; then
+        places_of_machine "$name"
+    else
+        why='it needs root: use sudo, or --user to install for yourself alone'
+        return 1
+    fi
+    wheels=$sources/wheels lock=$sources/wheels/requirements.lock
+    [ -f "$lock" ] || { wheels='' lock=$here/requirements.lock; }
+    find_python "${user:-shared}" "${wheels:-pip}"
+}
+
+# In a shell of its own: if anything of ours fails or breaks, COMMAND runs all the same.
+set_up() {
+    set -eu
+    ready_environment
+    before_upgrade=$(in_use)
+    ready_settings
+    ready_user
+    use "$environment"
+    ready_command
+    printf '%s\n' "$before_upgrade" >"$root/before"
+}
+
+finish() {
+    set -eu
+    ingredients=$(ingredients)
+    environment=$(in_use)
+    before_upgrade=$(cat "$root/before" 2>/dev/null || true)
+    code=0
+    if wants_service; then start_service || code=1; else how_to_run_by_hand; fi
+    tidy
+    exit "$code"
+}
+
+after_failure() {
+    set -eu
+    ingredients=$(ingredients)
+    tidy
+}
+
+if ! can_install; then
+    say "nothing is installed: $why"
+    plainly "$@"
+fi
+(set_up)
+code=$?
+[ "$code" -ne 130 ] || kill -INT $$
+if [ "$code" -ne 0 ] && { [ $# -eq 0 ] || [ ! -x "$command" ]; }; then
+    say "nothing was installed"
+    plainly "$@"
+fi
+if [ $# -eq 0 ]; then
+    (finish)
+    exit
+fi
+
+# ^C is COMMAND's to answer; a trap, unlike a signal that is ignored, is not handed on to it.
+interrupted=''
+trap 'interrupted=yes' INT
+trap : QUIT
+"$command" wrap ${yes:+--no-input} -- "$@"
+code=$?
+trap - INT QUIT
+if [ "$code" -eq 0 ]; then
+    (finish) </dev/null
+    exit 0
+fi
+(after_failure) </dev/null
+[ "$code" -ne 130 ] || [ -z "$interrupted" ] || kill -INT $$
+exit "$code"

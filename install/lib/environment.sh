@@ -1,0 +1,133 @@
+# shellcheck shell=sh
+# The private environment: made beside the old one, tried, and put in its place at once.
+# Sourced, and run in a shell that stops at the first error (set -e).
+#
+#   $root/env-XXXXXX    an environment: never changed once it is made
+#   $root/current       a symlink to the one in use; the service names its own in its unit
+#   env-XXXXXX/made     what it was made from; written last, once all of it is on disk
+#
+# shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
+
+INDEX_SECONDS=50 # of the 60 that an install may be kept waiting; the rest is for all else
+
+# What an environment is made from: the same again need not be made again.
+ingredients() {
+    {
+        "$python" -I -c 'import sys; print(sys.executable, sys.version)'
+        cat "$lock"
+        [ -n "$wheels" ] || find "$sources/agent" -type f ! -path '*/__pycache__/*' -exec cksum {} + | sort -k3
+    } | cksum
+}
+
+# Sets $environment, a new one or the one in use.
+ready_environment() {
+    ingredients=$(ingredients)
+    environment=$(in_use)
+    if [ -n "$environment" ] && [ "$(cat "$environment/made" 2>/dev/null)" = "$ingredients" ] &&
+        starts "$environment"; then
+        say "its private environment is up to date"
+        return
+    fi
+    say "making a private environment in $root ($("$python" -I -V))"
+    mkdir -p "$root"
+    chmod 755 "$root"
+    environment=$(mktemp -d "$root/env-XXXXXX")
+    trap 'rm -rf "$environment"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    chmod 755 "$environment"
+    fill_environment
+    starts "$environment" || {
+        say "the new environment does not start; the one before stays"
+        exit 1
+    }
+    trap - EXIT INT TERM HUP
+}
+
+fill_environment() {
+    printf '%s\n' "$name" >"$environment/rollcall.name"
+    if [ -n "$wheels" ]; then
+        "$python" -I -m venv --without-pip "$environment"
+        say "installing from the wheels beside this script"
+        pip=$(pip_wheel)
+        set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
+        seconds=600
+    else
+        "$python" -I -m venv "$environment"
+        say "fetching from the package index (at most $INDEX_SECONDS s)"
+        set -- "$environment/bin/python" -I -m pip install --retries 1 --timeout 15
+        seconds=$INDEX_SECONDS
+    fi
+    within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
+        --only-binary :all: --require-hashes --requirement "$lock" </dev/null || {
+        say "the packages could not be had within $seconds s, or are not as locked$(advice)"
+        exit 1
+    }
+    [ -n "$wheels" ] || {
+        "$environment/bin/python" -I -m pip --quiet uninstall --yes pip setuptools 2>/dev/null
+        copy_agent
+    }
+}
+
+advice() {
+    [ -n "$wheels" ] ||
+        printf '; without a network, install from an archive with wheels (install/bundle makes it)'
+}
+
+# The alarm outlives exec, so what comes after it is killed when it rings.
+within() { # SECONDS COMMAND...
+    "$python" -I -c 'import os, signal, sys
+signal.alarm(int(sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])' "$@"
+}
+
+# pip as a wheel runs without being installed, so Debian's python3-venv is not needed.
+pip_wheel() {
+    "$python" -I -c 'import glob, hashlib, sys
+wheels, lock = sys.argv[1:]
+[wheel] = glob.glob(glob.escape(wheels) + "/pip-*.whl")
+if hashlib.sha256(open(wheel, "rb").read()).hexdigest() not in open(lock).read():
+    sys.exit("rollcall: " + wheel + " is not the one that was locked")
+print(wheel)' "$wheels" "$here/pip.lock"
+}
+
+# From a checkout there is no wheel of the agent, and nothing to build: it is plain Python.
+copy_agent() {
+    site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    cp -R "$sources/agent" "$site/agent"
+    find "$site/agent" -name __pycache__ -prune -exec rm -rf {} +
+    "$environment/bin/python" -I -m compileall -q "$site/agent"
+}
+
+starts() { # ENVIRONMENT
+    [ "$(cat "$1/rollcall.name" 2>/dev/null)" = "$name" ] &&
+        "$1/bin/python" -I -c 'import agent.cli, dotenv, psutil, requests, schedule' >/dev/null 2>&1
+}
+
+in_use() {
+    [ ! -L "$root/current" ] || printf '%s\n' "$root/$(readlink "$root/current")"
+}
+
+# rename(2) puts one symlink in the place of the other; `mv` would move it into the directory.
+use() { # ENVIRONMENT
+    "$python" -I -c 'import os, sys
+os.chdir(sys.argv[1])
+if os.path.lexists("current.new"): os.unlink("current.new")
+os.symlink(sys.argv[2], "current.new")
+os.replace("current.new", "current")' "$root" "${1##*/}"
+}
+
+# After COMMAND, which nothing may keep waiting: note that the one in use is whole, and let go of
+# all but that one and the service's.
+tidy() {
+    environment=$(in_use)
+    if [ "$(cat "$environment/made" 2>/dev/null)" != "$ingredients" ]; then
+        sync
+        printf '%s\n' "$ingredients" >"$environment/made"
+    fi
+    for other in "$root"/env-*; do
+        [ "$other" = "$environment" ] || grep -qs "$other/bin/python" "$units/$name.service" ||
+            rm -rf "$other"
+    done
+    rm -f "$root/before"
+}

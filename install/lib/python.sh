@@ -1,0 +1,65 @@
+# shellcheck shell=sh
+# Which Python of this machine the agent is to run on. Sourced; sets $python, or $why.
+# shellcheck disable=SC2034
+
+# Prints "ok PATH", or what is wrong with it. Runs on whatever calls itself python3.
+# shellcheck disable=SC2016
+look_at_python='
+import os, sys
+place = os.path.realpath(sys.executable)
+def open_to_all(path):
+    while path != "/":
+        path = os.path.dirname(path)
+        if not os.stat(path).st_mode & 1:
+            return False
+    return not path.startswith(("/home/", "/root/"))
+if sys.version_info < (3, 10):
+    print("old %d.%d" % sys.version_info[:2])
+elif sys.argv[1] == "shared" and not (open_to_all(place) and open_to_all(sys.base_prefix + "/x")):
+    print("home " + place)
+else:
+    try:
+        import venv, ssl, zlib, sqlite3
+        if sys.argv[2] == "pip":
+            import ensurepip
+        print("ok " + sys.executable)
+    except ImportError as why:
+        print("lacks %s %s" % (why.name or "ensurepip", place))
+'
+
+# KIND is `shared` if other users are to run it too; PIP is `pip` if it must bring its own.
+find_python() { # KIND PIP
+    python='' wrong=''
+    for candidate in python3 /usr/bin/python3 /usr/local/bin/python3 \
+        python3.13 python3.12 python3.11 python3.10; do
+        candidate=$(command -v "$candidate" 2>/dev/null) || continue
+        found=$("$candidate" -I -c "$look_at_python" "$1" "$2" </dev/null 2>/dev/null) || continue
+        case $found in
+        ok\ *) python=${found#ok } && return ;;
+        *) wrong=${wrong:-$found} ;;
+        esac
+    done
+    case $wrong in
+    '') why="there is no Python here; it needs 3.10 or newer: $(how_to_get)" ;;
+    old*) why="Python here is ${wrong#old }; it needs 3.10 or newer: $(how_to_get)" ;;
+    home*) why="${wrong#home } lies in a home directory, where a service cannot run it: $(how_to_get), or install with --user" ;;
+    *)
+        wrong=${wrong#lacks }
+        why="${wrong#* } lacks the module ${wrong%% *}: $(how_to_get)"
+        ;;
+    esac
+    return 1
+}
+
+# One command for this distribution.
+how_to_get() {
+    distribution=$(sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' /etc/os-release 2>/dev/null | tr -d '"' | tr '\n' ' ')
+    case " $distribution" in
+    *\ debian* | *\ ubuntu*) printf 'apt-get install python3 python3-venv' ;;
+    *\ alpine*) printf 'apk add python3' ;;
+    *\ rhel* | *\ fedora* | *\ centos*) printf 'dnf install python3.11' ;;
+    *\ suse* | *\ opensuse* | *\ sles*) printf 'zypper install python311' ;;
+    *\ arch*) printf 'pacman -S python' ;;
+    *) printf "install your system's package of python3, with its venv module" ;;
+    esac
+}

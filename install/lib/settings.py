@@ -1,0 +1,57 @@
+"""Write settings to a docker.env, in the agent's own environment: settings.py FILE NAME=VALUE...
+
+Nothing secret is ever among them: a write key has a file of its own.
+"""
+
+import os
+import sys
+
+from agent.envedit import EditError, set_value
+from agent.envfile import read
+from agent.settings import NAMES, SETTINGS
+
+
+def quoted(value: str) -> str:
+    """The value as docker.env takes it, without an escape: install.sh reads no file that has one."""
+    if value and not set(value) & set("#'\"\\") and value == value.strip():
+        return value
+    for quote in "'\"":
+        if quote not in value and "\\" not in value:
+            return quote + value + quote
+    raise ValueError
+
+
+def main(argv: list[str]) -> int:
+    path, pairs = argv[0], [word.partition("=") for word in argv[1:]]
+    accepted = {setting.name: setting for setting in SETTINGS}
+    for name, _, value in pairs:
+        try:
+            accepted[name].parse(value)
+            quoted(value)
+        except ValueError:
+            print(
+                f"rollcall: {name} is not valid: it takes {accepted[name].accepted}, not both quotes, no \\",
+                file=sys.stderr,
+            )
+            return 2
+    file = read(path, NAMES, uid=os.geteuid())
+    if file is not None and not file.trusted:
+        print(
+            f"rollcall: {path} may be written to by others, so nothing in it would be heeded: "
+            f"chown it to {os.geteuid()} and chmod go-w",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        for name, _, value in pairs:
+            there = file.settings.get(name) if file else None
+            if there is None or there.value != value:
+                set_value(path, name, quoted(value))
+    except EditError as why:
+        print(f"rollcall: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+# shellcheck shell=sh
+# docker.env and the write key. Sourced, and run in a shell that stops at the first error (set -e).
+# shellcheck disable=SC2154 # given: what install.sh was told, and the places of NAME
+
+ready_settings() {
+    mkdir -p "$config"
+    ready_env_file
+    [ -z "$key_file" ] || private_copy "$key_file" "$config/write-key"
+    set --
+    [ -z "$product" ] || set -- "$@" "ROLLCALL_PRODUCT=$product"
+    [ -z "$endpoint" ] || set -- "$@" "ROLLCALL_ENDPOINT=$endpoint"
+    [ -z "$key_file" ] || set -- "$@" "ROLLCALL_WRITE_KEY_FILE=$config/write-key"
+    [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"
+}
+
+# The vendor's own file is pointed at; else there is one of our own, made once and never replaced.
+ready_env_file() {
+    file=$config/docker.env
+    if [ -z "$env_file" ] || [ "$env_file" = "$file" ]; then
+        [ -e "$file" ] || [ -L "$file" ] || {
+            say "making $file"
+            private_copy "$sources/docker.env.example" "$file"
+        }
+    elif [ -L "$file" ] || [ ! -e "$file" ] || cmp -s "$file" "$sources/docker.env.example"; then
+        say "$file points at $env_file"
+        ln -s "$env_file" "$file.new"
+        mv -f "$file.new" "$file"
+    else
+        say "$file has settings of its own: move them to $env_file, remove it, and run this again"
+        exit 1
+    fi
+}
+
+# At once, and never readable to others, not even while it is made.
+private_copy() { # FROM TO
+    (umask 077 && cat "$1" >"$2.new")
+    mv -f "$2.new" "$2"
+}

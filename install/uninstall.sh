@@ -1,0 +1,157 @@
+#!/bin/sh
+# Takes away every file that install.sh made, also after half an installation.
+# shellcheck disable=SC1091,SC2154 # the parts in lib/ share their names with this one
+usage='usage: uninstall.sh [--product NAME] [--yes] [--purge]
+
+  --product NAME  as it was given to install.sh
+  --yes           ask nothing
+  --purge         also a docker.env that holds a refusal; without it that one stays, so that
+                  the next installation is as silent as this one was
+
+Without root it takes away what install.sh --user made.'
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=install/lib/names.sh
+. "$here/lib/names.sh"
+# shellcheck source=install/lib/flag.sh
+. "$here/lib/flag.sh"
+
+wrong_use() {
+    printf 'uninstall.sh: %s; see uninstall.sh --help\n' "$1" >&2
+    exit 2
+}
+
+product='' yes='' purge=''
+# The copy that install.sh leaves knows whose it is: it stands in .../NAME/install.
+case $here in */rollcall*/install) [ ! -L "${here%/*}/current" ] || product=$(basename "${here%/*}") ;; esac
+while [ $# -gt 0 ]; do
+    case $1 in
+    --product)
+        [ $# -gt 1 ] && [ -n "$2" ] || wrong_use "$1 takes a value"
+        product=$2
+        shift
+        ;;
+    --yes) yes=yes ;;
+    --purge) purge=yes ;;
+    --help | -h) printf '%s\n' "$usage" && exit ;;
+    *) wrong_use "$1 is not understood" ;;
+    esac
+    shift
+done
+name=$(name_of "${product:-rollcall}") || wrong_use "--product takes a name of up to 22 letters, digits and dashes"
+
+if [ "$(id -u)" = 0 ]; then
+    places_of_machine "$name"
+else
+    places_of_user "$name" || wrong_use "there is no home directory to look in: HOME does not name one"
+fi
+
+ask() {
+    [ -z "$yes" ] && [ -t 0 ] && [ -t 2 ] || return 0
+    printf 'Remove %s: %s, %s, %s, %s and its service? [y/N] ' "$name" "$root" "$command" "$config" "$state" >&2
+    read -r answer
+    case $answer in [Yy] | [Yy][Ee][Ss]) ;; *) say "nothing was removed" && exit 1 ;; esac
+}
+
+left=''
+remove() { # FILE...
+    for gone; do
+        if [ -e "$gone" ] || [ -L "$gone" ]; then
+            rm -rf "$gone" || left="$left $gone"
+        fi
+    done
+}
+
+stop_service() {
+    systemd_runs || return 0
+    $manager --quiet disable --now "$name-env.path" "$name-env.service" "$name.service" 2>/dev/null
+    return 0
+}
+
+remove_service() {
+    for part in "$name.service" "$name-env.path" "$name-env.service"; do
+        remove "$units/$part" "$units/$part.new" "$units/$part.d"
+        for target in multi-user default; do remove "$units/$target.target.wants/$part"; done
+    done
+    empty_directories "$units/multi-user.target.wants" "$units/default.target.wants"
+    [ -z "$user_mode" ] || empty_directories "$units" "${units%/*}"
+    systemd_runs || return 0
+    $manager daemon-reload
+    $manager reset-failed "$name.service" "$name-env.path" "$name-env.service" 2>/dev/null
+    return 0
+}
+
+# What the service or an installation left at work: its daemon, beats and flushes, never a wrap,
+# whose end would be the end of what it wraps.
+our_processes() {
+    grep -ls "^$root/" /proc/[0-9]*/cmdline | while read -r process; do
+        case $(tr '\0' ' ' <"$process" 2>/dev/null) in
+        *' -m agent daemon '* | *' -m agent beat '* | *' -m agent flush '*)
+            process=${process#/proc/}
+            printf '%s\n' "${process%/cmdline}"
+            ;;
+        esac
+    done
+}
+
+end_processes() {
+    for signal in TERM TERM KILL; do
+        pids=$(our_processes)
+        [ -n "$pids" ] || return 0
+        # shellcheck disable=SC2086 # one word each
+        kill -s "$signal" $pids 2>/dev/null
+        sleep 1
+    done
+}
+
+# Only the user that our own sysusers.d made, told by its home.
+remove_user() {
+    [ -n "$sysusers" ] && [ -e "$sysusers" ] || return 0
+    case $(getent passwd "$name" || grep "^$name:" /etc/passwd) in
+    *:"/var/lib/$name":*)
+        { userdel "$name" || deluser "$name"; } >/dev/null 2>&1 || left="$left user:$name"
+        ;;
+    esac
+    remove "$sysusers" "$sysusers.new"
+    empty_directories "${sysusers%/*}"
+}
+
+# The command is anybody's name: it goes only if it is the one that starts our environment.
+remove_command() {
+    if grep -qs "$root/current/bin/python" "$command"; then remove "$command"; fi
+    remove "$command.new"
+}
+
+remove_config() {
+    file=$config/docker.env
+    remove "$config/write-key" "$config/write-key.new" "$file.new"
+    why=''
+    if [ ! -L "$file" ]; then look_in_file "$file"; fi
+    if [ -n "$why" ] && [ -z "$purge" ]; then
+        say "kept: $file, because it says no; --purge removes it too"
+    else
+        remove "$file"
+    fi
+    empty_directories "$config"
+}
+
+empty_directories() { rmdir "$@" 2>/dev/null || true; }
+
+user_mode=''
+[ -n "$sysusers" ] || user_mode=yes
+ask
+stop_service
+remove_service
+end_processes
+remove_command
+remove_config
+remove_user
+remove "$state"
+remove "$root"
+[ -z "$user_mode" ] || empty_directories "${command%/*}" "${root%/*}" "${state%/*}" "${config%/*}" \
+    "$HOME/.local" "$HOME/.config"
+if [ -n "$left" ]; then
+    say "could not remove:$left"
+    exit 1
+fi
+say "removed"

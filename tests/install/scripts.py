@@ -1,0 +1,54 @@
+"""The scripts under test, and the shells that run them."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+INSTALL = CHECKOUT / "install"
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+
+
+def shell(name: str) -> list[str]:
+    """The command line of one of SHELLS, with its program's full path."""
+    program, *words = SHELLS[name]
+    found = shutil.which(program, path="/usr/bin:/bin")
+    assert found, f"{name} is not here"
+    return [found, *words]
+
+
+def environment(home: str | os.PathLike[str], **more: str) -> dict[str, str]:
+    """A bare environment, as an operator's with nothing set."""
+    # SHELL, or bash asks the user database, and so nscd's socket, for it.
+    return {"SHELL": "/bin/sh", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.fspath(home), **more}
+
+
+NOBODY = 65534
+OFFLINE = ["unshare", "--net"]
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
+
+def home_of_nobody(prefix: str = "rollcall-home-") -> Path:
+    """A new, empty home directory for an ordinary user."""
+    place = Path(tempfile.mkdtemp(prefix=prefix))
+    os.chown(place, NOBODY, NOBODY)
+    return place
+
+
+def run(
+    *words: str | os.PathLike[str], environ: Mapping[str, str], typed: str = "", seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end in its home directory, both outputs kept apart."""
+    return subprocess.run(
+        [os.fspath(word) for word in words],
+        env=dict(environ),
+        cwd=environ["HOME"],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )

@@ -1,0 +1,218 @@
+"""install.sh and uninstall.sh as root on a machine with a real systemd, and no network at all."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machine import Machine, booted
+from tests.install.archive import changed
+from tests.install.scripts import SHELLS
+from tests.install.trees import tree
+from tests.wait import until
+
+WHOLE = ["/etc", "/srv"]
+ROOTS = [*WHOLE, "/opt", "/usr/local/bin", "/usr/lib/sysusers.d", "/usr/lib/systemd/system", "/var/lib"]
+PLACE = "/var/tmp/vendor"
+TWO_SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("dash", "busybox")]
+
+pytestmark = pytest.mark.needs("root", "systemd")
+
+
+class Server:
+    """A machine that an operator owns, with a vendor's archive on it."""
+
+    def __init__(self, machine: Machine, bundle: Path, shell: str = "dash") -> None:
+        self.machine = machine
+        self.shell = SHELLS[shell]
+        self.replace_archive(bundle)
+
+    def replace_archive(self, bundle: Path) -> None:
+        place = self.machine.path(PLACE)
+        if place.exists():
+            shutil.rmtree(place)
+        shutil.copytree(bundle, place)
+
+    def install(self, *words: str, check: bool = True) -> str:
+        return self.machine.run(*self.shell, f"{PLACE}/install/install.sh", *words, check=check)
+
+    def uninstall(self, *words: str) -> str:
+        return self.machine.run(*self.shell, f"{PLACE}/install/uninstall.sh", "--yes", *words)
+
+    def tree(self) -> dict[str, str]:
+        return {path: what for root in ROOTS for path, what in self._below(root).items()}
+
+    def _below(self, root: str) -> dict[str, str]:
+        return tree(self.machine.path(""), root, whole=root in WHOLE)
+
+    def active(self, name: str) -> str:
+        return self.machine.run("systemctl", "is-active", f"{name}.service", check=False)
+
+    def status(self, name: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.machine.run(f"/usr/local/bin/{name}", "status", "--json"))
+        return found
+
+    def pid(self, name: str) -> str:
+        return self.machine.show(f"{name}.service", "MainPID")
+
+    def events(self, name: str) -> list[str]:
+        lines = self.machine.run(f"/usr/local/bin/{name}", "log", "--json").splitlines()
+        return [json.loads(line)["event"]["event"] for line in lines if line.startswith("{")]
+
+    def mode(self, path: str) -> str:
+        return self.machine.run("stat", "-c", "%a %U", path)
+
+
+@pytest.fixture(scope="module")
+def booted_once() -> Iterator[Machine]:
+    with booted() as found:
+        yield found
+
+
+@pytest.fixture
+def machine(booted_once: Machine) -> Iterator[Machine]:
+    """The machine with nothing of ours on it, before and after."""
+    yield booted_once
+    if booted_once.path(PLACE).exists():
+        for name in [path.name for path in booted_once.path("/etc").glob("rollcall*")] or ["rollcall"]:
+            uninstall = f"{PLACE}/install/uninstall.sh"
+            booted_once.run(uninstall, "--yes", "--purge", "--product", name)
+
+
+@pytest.mark.parametrize("shell", TWO_SHELLS)
+def test_an_installation_comes_is_upgraded_and_goes(machine: Machine, bundle: Path, shell: str) -> None:
+    server = Server(machine, bundle, shell)
+    before = server.tree()
+    machine.path("/run/key").write_text("s3cret\n")
+    words = ["--endpoint", "http://127.0.0.1:9", "--write-key-file", "/run/key"]
+    said = server.install(*words, "--", "sh", "-c", "echo the product; umask; env | sort > /run/env")
+    assert "the product\n0022" in said
+    assert not {"ROLLCALL", "XDG_"} & {line[:8] for line in machine.path("/run/env").read_text().splitlines()}
+    machine.path("/run/env").unlink()
+    assert server.active("rollcall") == "active"
+    assert server.mode("/etc/rollcall/docker.env") == server.mode("/etc/rollcall/write-key") == "600 root"
+    assert server.mode("/var/lib/rollcall") == "750 rollcall"
+    assert "s3cret" not in machine.path("/etc/rollcall/docker.env").read_text()
+    until(lambda: "Installation Success" in server.events("rollcall"), why="the run is in the log")
+    status, pid, whole = server.status("rollcall"), server.pid("rollcall"), server.tree()
+    assert status["sending"] is True
+    assert status["endpoint"] == "http://127.0.0.1:9"
+
+    again = server.install()
+    assert "up to date" in again
+    assert server.pid("rollcall") == pid
+    assert interesting(server.tree()) == interesting(whole)
+
+    server.replace_archive(changed(bundle, "agent/added.py", "# a new version\n"))
+    assert "making a private environment" in server.install("--", "true")
+    assert server.pid("rollcall") != pid
+    assert machine.path("/opt/rollcall/current").readlink() != Path(link_of(whole))
+    upgraded = server.status("rollcall")
+    assert (upgraded["instanceId"], upgraded["endpoint"]) == (status["instanceId"], status["endpoint"])
+    assert len(list(machine.path("/opt/rollcall").glob("env-*"))) == 1
+
+    server.uninstall()
+    assert server.tree() == before
+    assert "rollcall" not in machine.run("systemctl", "list-units", "--all", "rollcall*", "--no-legend")
+
+
+def interesting(found: dict[str, str]) -> dict[str, str]:
+    """A tree without what the service itself writes as it goes."""
+    return {path: what for path, what in found.items() if not path.startswith("/var/lib/rollcall/")}
+
+
+def link_of(found: dict[str, str]) -> str:
+    return found["/opt/rollcall/current"].partition(" ")[2]
+
+
+def test_an_upgrade_that_does_not_start_goes_back(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    server.install()
+    before, pid = server.tree()["/opt/rollcall/current"], server.pid("rollcall")
+    server.replace_archive(changed(bundle, "agent/daemon.py", "raise SystemExit('broken on purpose')\n"))
+    said = server.install("--", "true")
+    assert "going back" in said
+    assert server.active("rollcall") == "active"
+    assert server.pid("rollcall") != pid
+    assert server.tree()["/opt/rollcall/current"] == before
+    assert len(list(machine.path("/opt/rollcall").glob("env-*"))) == 1
+    server.replace_archive(changed(bundle, "agent/cli.py", "raise SystemExit('broken on purpose')\n"))
+    pid = server.pid("rollcall")
+    said = server.install("--", "sh", "-c", "echo product; exit 7", check=False)
+    assert "product" in said
+    assert (server.active("rollcall"), server.pid("rollcall")) == ("active", pid)
+    assert server.tree()["/opt/rollcall/current"] == before
+
+
+def test_two_products_share_nothing(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    empty = server.tree()
+    server.install("--product", "Acme Board", "--", "true")
+    one = server.tree()
+    pid = server.pid("rollcall-acme-board")
+    server.install("--product", "Other Thing", "--endpoint", "http://127.0.0.1:9", "--", "true")
+    ids = {server.status(name)["instanceId"] for name in ("rollcall-acme-board", "rollcall-other-thing")}
+    assert len(ids) == 2
+    assert server.status("rollcall-acme-board")["endpoint"] is None
+    server.uninstall("--product", "rollcall-other-thing")
+    assert interesting_of(server.tree(), "rollcall-acme-board") == interesting_of(one, "rollcall-acme-board")
+    assert (server.active("rollcall-acme-board"), server.pid("rollcall-acme-board")) == ("active", pid)
+    machine.run("/opt/rollcall-acme-board/install/uninstall.sh")
+    assert server.tree() == empty
+
+
+def interesting_of(found: dict[str, str], name: str) -> dict[str, str]:
+    return {path: what for path, what in found.items() if not path.startswith(f"/var/lib/{name}/")}
+
+
+def test_a_refusal_outlives_an_uninstall_and_silences_the_next_installation(
+    machine: Machine, bundle: Path
+) -> None:
+    server = Server(machine, bundle)
+    before = server.tree()
+    server.install()
+    machine.run("/usr/local/bin/rollcall", "disable")
+    assert "kept: /etc/rollcall/docker.env" in server.uninstall()
+    refused = server.tree()
+    assert set(refused) - set(before) == {"/etc/rollcall", "/etc/rollcall/docker.env"}
+    said = server.install("--", "sh", "-c", "echo alone; exit 5", check=False)
+    assert said == "alone"
+    assert server.tree() == refused
+    server.uninstall("--purge")
+    assert server.tree() == before
+    server.install()
+    assert server.status("rollcall")["sending"] is True
+
+
+def test_a_command_that_fails_starts_no_service(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    process = machine.start(*server.shell, f"{PLACE}/install/install.sh", "--", "sh", "-c", "exit 42")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 42, output
+    assert server.active("rollcall") == "inactive"
+    until(lambda: "Installation Errors" in server.events("rollcall"), why="the run is in the log")
+    assert server.install("--", "true")
+    assert server.active("rollcall") == "active"
+
+
+def test_the_vendors_own_docker_env_is_pointed_at(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    before = server.tree()
+    theirs = machine.path("/srv/acme.env")
+    theirs.write_text("DB_PASSWORD=hush\nROLLCALL_ENDPOINT=http://127.0.0.1:9\n")
+    theirs.chmod(0o600)
+    server.install("--env-file", "/srv/acme.env", "--", "true")
+    assert server.status("rollcall")["endpoint"] == "http://127.0.0.1:9"
+    assert theirs.read_text() == "DB_PASSWORD=hush\nROLLCALL_ENDPOINT=http://127.0.0.1:9\n"
+    theirs.write_text("DB_PASSWORD=hush\nACME_DISABLE_TELEMETRY=true\n")
+    until(
+        lambda: "silent" in machine.show("rollcall.service", "StatusText").lower(),
+        why="an edit there is heeded",
+    )
+    theirs.write_text("DB_PASSWORD=hush\n")
+    until(lambda: "silent" not in machine.show("rollcall.service", "StatusText").lower(), why="and its end")
+    server.uninstall()
+    theirs.unlink()
+    assert server.tree() == before

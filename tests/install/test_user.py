@@ -1,0 +1,106 @@
+"""install.sh --user: an ordinary user, from the vendor's archive, without any network."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install.archive import changed
+from tests.install.scripts import AS_NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
+from tests.install.trees import tree
+
+EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
+pytestmark = pytest.mark.needs("user", "unshare")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    place = home_of_nobody()
+    yield place
+    shutil.rmtree(place)
+
+
+def install(
+    bundle: Path, home: Path, *words: str, by: str = "dash", script: str = "install.sh"
+) -> tuple[int, str, str]:
+    command = [*OFFLINE, *AS_NOBODY, *shell(by), f"{bundle}/install/{script}", *words]
+    done = run(*command, environ=environment(home))
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("by", EACH_SHELL)
+def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) -> None:
+    words = ["--user", "--product", "Acme Board's #1", "--endpoint", "http://127.0.0.1:9"]
+    code, out, said = install(bundle, home, *words, "--", "sh", "-c", "echo the product; exit 3", by=by)
+    assert (code, out) == (3, "the product\n"), said
+    name = "rollcall-acme-board-s-1"
+    command = home / f".local/bin/{name}"
+    done = run(*AS_NOBODY, command, "status", "--json", environ=environment(home))
+    status = json.loads(done.stdout)
+    assert (status["sending"], status["endpoint"]) == (True, "http://127.0.0.1:9")
+    assert status["stateDir"] == f"{home}/.local/state/{name}"
+    assert "Acme Board's #1" in run(*AS_NOBODY, command, "preview", environ=environment(home)).stdout
+    env_file = home / f".config/{name}/docker.env"
+    assert env_file.stat().st_mode & 0o777 == 0o600
+
+    code, out, said = install(bundle, home, *words, "--", "true", by=by)
+    assert (code, out) == (0, "")
+    assert "up to date" in said
+    assert said.endswith(f"run it by what you have: {command} daemon\n")
+
+    code, out, said = install(home / f".local/share/{name}", home, by=by, script="uninstall.sh")
+    assert (code, out) == (0, ""), said
+    assert tree(home, "") == {}
+
+
+def test_an_upgrade_that_does_not_start_leaves_the_old_one(bundle: Path, home: Path) -> None:
+    install(bundle, home, "--user")
+    before = tree(home, "")
+    broken = changed(bundle, "agent/cli.py", "raise SystemExit(1)\n")
+    code, out, said = install(broken, home, "--user", "--", "echo", "the product")
+    assert (code, out) == (0, "the product\n")
+    assert "does not start; the one before stays" in said
+    assert link(home) == before["/.local/share/rollcall/current"]
+    damaged = changed(bundle, "agent/new.py", "# fine\n")
+    lock = damaged / "wheels/requirements.lock"
+    lock.write_text(lock.read_text().replace("--hash=sha256:", "--hash=sha256:0", 1).replace("0", "1", 0))
+    code, _, said = install(damaged, home, "--user")
+    assert code == 1
+    assert "not as locked" in said
+    assert link(home) == before["/.local/share/rollcall/current"]
+    code, _, said = install(changed(bundle, "agent/new.py", "# fine\n"), home, "--user")
+    assert code == 0, said
+    assert link(home) != before["/.local/share/rollcall/current"]
+    assert len(list((home / ".local/share/rollcall").glob("env-*"))) == 1
+
+
+def link(home: Path) -> str:
+    return f"link {(home / '.local/share/rollcall/current').readlink()}"
+
+
+def test_pip_itself_is_held_to_its_hash(bundle: Path, home: Path) -> None:
+    damaged = changed(bundle, "agent/new.py", "# fine\n")
+    with next((damaged / "wheels").glob("pip-*.whl")).open("ab") as file:
+        file.write(b"x")
+    code, out, said = install(damaged, home, "--user", "--", "echo", "the product")
+    assert (code, out) == (0, "the product\n")
+    assert "is not the one that was locked" in said
+
+
+def test_the_key_is_in_no_argument(bundle: Path, home: Path) -> None:
+    key = home / "key"
+    key.write_text("s3cret\n")
+    key.chmod(0o644)
+    trace = home / "trace"
+    command = [*AS_NOBODY, "strace", "-f", "-qq", "-s", "9999", "-v", "-e", "trace=execve", "-o", str(trace)]
+    done = run(
+        *command, *shell("dash"), f"{bundle}/install/install.sh", "--user", "--write-key-file", "key",
+        environ=environment(home),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept = home / ".config/rollcall/write-key"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("s3cret\n", 0o600)
+    assert "install.sh" in trace.read_text()
+    assert "s3cret" not in trace.read_text()
