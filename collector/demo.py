@@ -118,7 +118,7 @@ def fill(store: Store, events: Iterator[Event], progress: Progress) -> tuple[int
 def _machine(year: Year, chance: random.Random) -> Machine:
     installed = _install_time(year, chance)
     short = chance.random() < SHORT_LIVED
-    lifetime = chance.uniform(0.2, 10) * HOUR if short else DAY_MS + chance.expovariate(1 / (420 * DAY_MS))
+    lifetime = chance.uniform(0.2, 10) * HOUR if short else _lifetime(chance)
     system = chance.choices(SYSTEMS, [weight for *_, weight in SYSTEMS])[0]
     return Machine(
         id=as_uuid(_uuid4(chance)),
@@ -139,6 +139,12 @@ def _install_time(year: Year, chance: random.Random) -> int:
         weekend = (at // DAY_MS + 3) % 7 >= 5  # noqa: PLR2004 - Saturday and Sunday
         if not weekend or chance.random() < 0.45:  # noqa: PLR2004 - a share
             return int(at // DAY_MS * DAY_MS + min(max(chance.gauss(14, 4), 0), 23.99) * HOUR)
+
+
+def _lifetime(chance: random.Random) -> float:
+    """Some look around for a few weeks; those who stay, stay long."""
+    mean = 24 if chance.random() < 0.3 else 700  # noqa: PLR2004 - a share
+    return 2 * DAY_MS + chance.expovariate(1 / (mean * DAY_MS))
 
 
 def _life(year: Year, machine: Machine, chance: random.Random) -> Iterator[tuple[int, str, dict[str, Any]]]:
@@ -175,12 +181,12 @@ def _history(year: Year, machine: Machine, chance: random.Random) -> Iterator[To
         at += int(chance.expovariate(1 / (2 * HOUR))) + 60_000
     else:
         return
-    upgrade = at + int(chance.uniform(20, 70) * DAY_MS)
+    upgrade = at + int(chance.uniform(20, 60) * DAY_MS)
     at += 120_000
-    while at < machine.until:
+    while at < min(machine.until, year.end):
         if at >= upgrade:
             at, _ = yield from _run(year, machine, chance, at)
-            upgrade = at + int(chance.uniform(30, 90) * DAY_MS)
+            upgrade = at + int(chance.uniform(25, 60) * DAY_MS)
         elif _beats(year, machine, at, chance):
             yield at, BEAT, {"instanceId": machine.id}, _context()
         at += INTERVAL + chance.randrange(JITTER)

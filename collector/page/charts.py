@@ -15,7 +15,8 @@ from collector.page.period import iso
 
 STEPS = 4
 X_LABELS = 5
-_NICE = (1, 2, 2.5, 4, 5, 8, 10)
+# Round numbers whose quarters are whole.
+_NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,11 @@ def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
 
 
 def nice_top(highest: float) -> float:
-    """The smallest round number that holds the highest value and can be quartered on the scale."""
-    if highest <= STEPS:
-        return float(STEPS)
-    power = 10.0 ** (len(str(int(highest))) - 1)
-    return next(step * power for step in _NICE if step * power >= highest)
+    """The smallest round number that holds the highest value, and whose quarters can stand at the side."""
+    if highest <= 2 * STEPS:
+        return float(STEPS if highest <= STEPS else 2 * STEPS)
+    power = 10.0 ** max(len(str(int(highest))) - 2, 0)
+    return next((step * power for step in _NICE if step * power >= highest), 120 * power)
 
 
 def _chart(

@@ -81,6 +81,10 @@ def active_chart(look: Look) -> tuple[Chart, Table]:
     by_span = {
         span: instances.active_by_day(look.store, look.source.id, span, days[0][0], look.period.last) for span in SPANS
     }
+    if look.period.is_now:  # today is not over: what counts is the span up to this moment
+        census = look.takes.census(look.source.id, look.period.from_ms, look.now)
+        for span in SPANS:
+            by_span[span][look.period.last] = (census.active[span, False], census.active[span, True])
     rows = [
         (iso(last), *(by_span[span][last][1] for span in SPANS), by_span[1][last][0]) for _, last in days
     ]

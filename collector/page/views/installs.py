@@ -16,6 +16,7 @@ from collector.page.views.figures import installs_over_time, run_row, runs_table
 from collector.times import DAY_MS
 
 MOST_FAILURES = 30
+MOST_LATEST = 25
 MOST_EVENTS = 100
 COUNTS = ("started", "succeeded", "failed", "given_up", "running", "success_rate")
 
@@ -29,7 +30,7 @@ def show(look: Look) -> Shown:
     by_os = _grouped(systems, lambda key: f"{key[1]} {key[2]}".strip())
     failures = installs.failures(look.store, source, period, MOST_FAILURES)
     until = min(look.now + 1, period.until_ms)
-    latest = installs.latest(look.store, source, until, PAGE_ROWS)
+    latest = installs.latest(look.store, source, until, MOST_LATEST)
     tables = (
         Table("failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]),
         Table("versions", "By version", ("version", *COUNTS), [(name, *_counts(c)) for name, c in versions]),
