@@ -91,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
     give.add_argument("file", metavar="FILE|-")
     demo = verb(verbs, "demo-data", _demo_data, "fill a source with a believable year of a made-up fleet")
     demo.add_argument("--source", metavar="NAME", default="demo")
-    demo.add_argument("--instances", metavar="N", type=count, default=500, help="how large the fleet is [500]")
+    demo.add_argument(
+        "--instances", metavar="N", type=count, default=500, help="how large the fleet is [500]"
+    )
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="another story [1]")
     purge = verb(verbs, "purge", _purge, "delete events received before a time; counters stay")
     purge.add_argument("--older-than", metavar="90d", type=duration, required=True)

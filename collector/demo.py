@@ -153,17 +153,21 @@ def _life(year: Year, machine: Machine, chance: random.Random) -> Iterator[tuple
     for at, name, properties, context in _history(year, machine, chance):
         received = at + late + chance.randrange(200, 3000)
         message = as_uuid(_uuid7(at, chance))
-        yield received, message, {
-            "type": "track",
-            "event": name,
-            "anonymousId": machine.id,
-            "messageId": message,
-            "timestamp": write_time(at),
-            "receivedAt": write_time(received),
-            "context": context,
-            "integrations": {},
-            "properties": properties,
-        }
+        yield (
+            received,
+            message,
+            {
+                "type": "track",
+                "event": name,
+                "anonymousId": machine.id,
+                "messageId": message,
+                "timestamp": write_time(at),
+                "receivedAt": write_time(received),
+                "context": context,
+                "integrations": {},
+                "properties": properties,
+            },
+        )
 
 
 Told = tuple[int, str, dict[str, Any], dict[str, Any]]
@@ -176,7 +180,7 @@ def _history(year: Year, machine: Machine, chance: random.Random) -> Iterator[To
         at, succeeded = yield from _run(year, machine, chance, at)
         if succeeded:
             break
-        if chance.random() > 0.7 - 0.15 * attempt:  # noqa: PLR2004 - patience
+        if chance.random() > 0.7 - 0.15 * attempt:
             return
         at += int(chance.expovariate(1 / (2 * HOUR))) + 60_000
     else:
@@ -240,7 +244,9 @@ def _failure(chance: random.Random, *, bad: bool) -> dict[str, Any]:
 
 
 def _request(chance: random.Random, system: str, context: dict[str, Any]) -> dict[str, Any]:
-    first = chance.choice(("ada", "grace", "linus", "edsger", "barbara", "ken", "radia", "dennis", "mary", "tim"))
+    first = chance.choice(
+        ("ada", "grace", "linus", "edsger", "barbara", "ken", "radia", "dennis", "mary", "tim")
+    )
     site = chance.choice(("example.com", "example.org", "example.net"))
     address = f"{first}.{chance.randrange(10, 99)}@{site}"
     return {"os": system, "email": address, "reference": context["installation"]["id"][:8]}

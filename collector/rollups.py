@@ -193,7 +193,8 @@ class Ledger:
         if before != run.standing:
             for standing, step in ((before, -1), (run.standing, 1)):
                 if standing is not None:
-                    self.outcomes[(event.source, *standing)] += step
+                    where = (event.source, *standing)
+                    self.outcomes[where] += step
 
     def _count_instance(self, event: Event, who: bytes) -> None:
         key = (event.source, who)

@@ -67,7 +67,7 @@ class Access:
         self._tries: Buckets[str] = Buckets(1 / SECONDS_A_TRY, clock)
         self._tries.capacity = TRIES
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
-        self._nobody = users.hash_password(secrets.token_hex(16))
+        self._nobody = ""  # the password of users that do not exist
 
     def visitor(self, request: Request, now: int) -> Visitor | None:
         """Who is asking; None where they have to sign in; PageError where nobody can."""
@@ -75,8 +75,11 @@ class Access:
         if not sessions.has_users(self._store):
             if is_open_to(request):
                 return Visitor("this machine", "support", open=True, secret=secret)
-            raise PageError(403, "This page is closed: no user exists yet. On the server, make one: "
-                                 "rollcall-collector users add NAME --role support")
+            raise PageError(
+                403,
+                "This page is closed: no user exists yet. On the server, make one: "
+                "rollcall-collector users add NAME --role support",
+            )
         found = sessions.find(self._store, digest(secret)) if secret else None
         if found is None:
             return None
@@ -107,6 +110,7 @@ class Access:
             sessions.end(self._store, digest(secret))
 
     def _begin(self, name: str, password: str, before: str, now: int) -> str | None:
+        self._nobody = self._nobody or users.hash_password(secrets.token_hex(16))
         kept = sessions.password_of(self._store, name)
         if not users.password_is(password, kept or self._nobody) or kept is None:
             return None
@@ -137,7 +141,9 @@ def check_form(request: Request) -> None:
     origin, site = request.header("origin"), request.header("sec-fetch-site")
     elsewhere = bool(origin) and urlsplit(origin).netloc != request.header("host")
     if not secret or not right or elsewhere or site not in ("", "same-origin"):
-        raise PageError(403, "That form was not made for you, or is too old. Go back, load the page again, and retry.")
+        raise PageError(
+            403, "That form was not made for you, or is too old. Go back, load the page again, and retry."
+        )
 
 
 def form_token(secret: str) -> str:

@@ -1,8 +1,8 @@
 """The page over ASGI: reads a request, decides whether it may be answered, answers it.
 
-    GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
-         each also with .json and .csv
-    POST /support /signin /signout
+GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
+     each also with .json and .csv
+POST /support /signin /signout
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 from collector import http
 from collector.decode import Refused
@@ -41,8 +42,16 @@ EMPTY_REFRESH_SECONDS = 3
 SAFE = (
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-        b" frame-ancestors 'none'",
+        b"; ".join(
+            (
+                b"default-src 'none'",
+                b"style-src 'self'",
+                b"img-src 'self'",
+                b"form-action 'self'",
+                b"base-uri 'none'",
+                b"frame-ancestors 'none'",
+            )
+        ),
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -77,7 +86,7 @@ class Page:
         self._takes = Takes(store, clock)
         self._render = Renderer()
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
-        self._static = {path: files("collector.page").joinpath("static", path[1:]).read_bytes() for path in STATIC}
+        self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the one place where an exception ends."""
@@ -100,7 +109,9 @@ class Page:
             if request.method == "POST":
                 return await self._post(request)
             if request.method != "GET":
-                return http.with_headers(self._told(PageError(405, "GET it.")), [(b"allow", b"GET, HEAD, POST")])
+                return http.with_headers(
+                    self._told(PageError(405, "GET it.")), [(b"allow", b"GET, HEAD, POST")]
+                )
             async with self._room:
                 return await asyncio.to_thread(self._get, request)
         except Refused as refused:
@@ -113,8 +124,11 @@ class Page:
             return b""
         if http.declared_length(scope) > MOST_BODY:
             raise PageError(413, "That form is too long.")
-        async with http.Deadline(self._settings.timeout):
-            return await http.read_body(receive, MOST_BODY, lambda _: True)
+        body = http.read_body(receive, MOST_BODY, lambda _: True)
+        try:
+            return await asyncio.wait_for(body, self._settings.timeout)
+        except asyncio.TimeoutError:
+            raise PageError(408, "That form took too long to arrive.") from None
 
     def _get(self, request: Request) -> Answer:
         now = int(self._now() * 1000)
@@ -147,8 +161,14 @@ class Page:
         body = self._render(
             f"{shown.name}.html",
             **self._frame(look.visitor),
-            **{"shown": shown, "look": look, "url": look.url, "now": look.now, "period": look.period},
-            **{"tables": {table.name: table for table in shown.tables}, "periods": NAMED, "support_waiting": waiting},
+            shown=shown,
+            look=look,
+            url=look.url,
+            now=look.now,
+            period=look.period,
+            tables={table.name: table for table in shown.tables},
+            periods=NAMED,
+            support_waiting=waiting,
             **{**shown.context, "data": shown.data},
         )
         refresh = shown.context.get("refresh")
@@ -170,7 +190,9 @@ class Page:
         """An empty database: how to point an agent here. It fills in with the first event."""
         if request.suffix:
             return Answer(200, b"{}\n" if request.suffix == "json" else b"", headers=(PRIVATE,))
-        base = self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
+        base = (
+            self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
+        )
         body = self._render("empty.html", **self._frame(visitor), base=base, refresh=EMPTY_REFRESH_SECONDS)
         return Answer(200, body, HTML, (PRIVATE, _refresh(EMPTY_REFRESH_SECONDS)))
 
@@ -204,7 +226,9 @@ class Page:
         body = self._render(
             "signin.html",
             **self._frame(None),
-            **{"token": access.form_token(secret), "wrong": wrong, "name": request.form.get("name", "")},
+            token=access.form_token(secret),
+            wrong=wrong,
+            name=request.form.get("name", ""),
             next=_next(request.form.get("next") or request.query.get("next")),
         )
         return Answer(403 if wrong else 200, body, HTML, (PRIVATE, access.set_cookie(request, secret)))
@@ -212,8 +236,6 @@ class Page:
     def _sign_in_first(self, request: Request) -> Answer:
         if request.suffix:
             raise PageError(401, "Sign in first.")
-        from urllib.parse import urlencode
-
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
         return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 
@@ -258,7 +280,13 @@ def _source(sources: tuple[Source, ...], wanted: str | None) -> Source:
 
 def _next(wanted: str | None) -> str:
     """Where to go after signing in: a path of this page, whatever was asked for."""
-    if wanted and wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable():
+    if (
+        wanted
+        and wanted.startswith("/")
+        and not wanted.startswith("//")
+        and "\\" not in wanted
+        and wanted.isprintable()
+    ):
         return wanted
     return "/"
 

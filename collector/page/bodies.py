@@ -15,7 +15,11 @@ def pretty(body: str, *, reveal: bool) -> str:
 
 def compact(body: str, *, reveal: bool) -> str:
     """On one line, for programs."""
-    return body if reveal else json.dumps(_readable(body, reveal=False), ensure_ascii=False, separators=(",", ":"))
+    return (
+        body
+        if reveal
+        else json.dumps(_readable(body, reveal=False), ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def _readable(body: str, *, reveal: bool) -> Any:

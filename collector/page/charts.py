@@ -88,7 +88,9 @@ def bar_chart(table: Table, days: Days, series: tuple[Series, ...], first: int) 
             if value:
                 pale = " pale" if days[index][1] < first else ""
                 gap = width * (0.16 if len(days) < 100 else 0.05)  # noqa: PLR2004 - thin bars stand closer
-                bars.append(Bar(_r(index * width + gap / 2), _r(base), _r(width - gap), _r(height), one.css + pale))
+                bars.append(
+                    Bar(_r(index * width + gap / 2), _r(base), _r(width - gap), _r(height), one.css + pale)
+                )
     return _chart(table, days, series, top, bars=tuple(bars))
 
 
@@ -142,7 +144,9 @@ def _chart(
 
 
 def _columns(series: tuple[Series, ...]) -> list[tuple[float, ...]]:
-    return [tuple(value or 0.0 for value in column) for column in zip(*(s.values for s in series), strict=True)]
+    return [
+        tuple(value or 0.0 for value in column) for column in zip(*(s.values for s in series), strict=True)
+    ]
 
 
 def _path(values: Sequence[float | None], top: float) -> str:
@@ -157,7 +161,9 @@ def _path(values: Sequence[float | None], top: float) -> str:
         x, y = (index + 0.5) * width, 100 - 100 * value / top
         # A point with no neighbours is a short stroke, not nothing.
         alone = pen == "M" and (index + 1 == len(values) or values[index + 1] is None)
-        parts.append(f"M{_r(x - width / 4)} {_r(y)}H{_r(x + width / 4)}" if alone else f"{pen}{_r(x)} {_r(y)}")
+        parts.append(
+            f"M{_r(x - width / 4)} {_r(y)}H{_r(x + width / 4)}" if alone else f"{pen}{_r(x)} {_r(y)}"
+        )
         pen = "L"
     return "".join(parts)
 
@@ -167,7 +173,8 @@ def _hovers(days: Days, series: tuple[Series, ...], *, percent: bool) -> tuple[H
     found = []
     for index, (first, last) in enumerate(days):
         told = (
-            f"{s.name}: {'–' if (v := s.values[index]) is None else _label(v, percent=percent)}" for s in series
+            f"{s.name}: {'–' if (v := s.values[index]) is None else _label(v, percent=percent)}"
+            for s in series
         )
         when = short_day(first) if first == last else f"{short_day(first)} – {short_day(last)}"
         found.append(Hover(_r(index * width), _r(width), "\n".join((when, *told))))

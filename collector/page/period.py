@@ -20,7 +20,7 @@ MOST_BARS = 92
 _EPOCH = date(1970, 1, 1)
 
 
-class BadPeriod(ValueError):
+class BadPeriod(ValueError):  # noqa: N818 - an outcome
     """A period that cannot be read; the message says what is accepted."""
 
 
@@ -61,6 +61,10 @@ class Period:
         first = min(self.first, self.last - SHORTEST_CHART + 1)
         edges = range(self.last, first - 1, -self.step)
         return [(max(first, last - self.step + 1), last) for last in reversed(edges)]
+
+    def each_day(self) -> list[tuple[int, int]]:
+        """A point a day, as lines have: a level cannot be summed, and a dip of a day shall show."""
+        return [(day, day) for day in range(self.bars()[0][0], self.last + 1)]
 
     def query(self) -> dict[str, str]:
         """What to put in a URL to get it again."""

@@ -26,7 +26,14 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(
-        number=number, percent=percent, when=when, span=span, uuid=as_uuid, short_id=short_id, day=iso, short_day=short_day
+        number=number,
+        percent=percent,
+        when=when,
+        span=span,
+        uuid=as_uuid,
+        short_id=short_id,
+        day=iso,
+        short_day=short_day,
     )
     made.globals.update(signed=signed, ago=ago)
     return made
@@ -38,7 +45,7 @@ def number(value: float | None) -> str:
 
 
 def signed(value: int) -> str:
-    """`+12`, `−3`, `±0`."""
+    """With its sign: `+12`, `±0`."""
     return "±0" if not value else f"{'+' if value > 0 else '−'}{abs(value):,}"  # noqa: RUF001 - a true minus
 
 
@@ -56,7 +63,9 @@ def when(milliseconds: int | None) -> Markup:
         return Markup("–")
     full = write_time(milliseconds)
     text = f"{short_day(milliseconds // DAY_MS)} {full[:4]}, {full[11:16]}"
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(full, full[:19].replace("T", " "), escape(text))
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        full, full[:19].replace("T", " "), escape(text)
+    )
 
 
 def ago(milliseconds: int | None, now: int) -> str:

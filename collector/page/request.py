@@ -56,7 +56,9 @@ def read_request(scope: Scope, body: bytes, settings: Settings) -> Request:
     stem, dot, suffix = path.rpartition(".")
     path, suffix = (stem, suffix) if dot and suffix in SUFFIXES else (path, "")
     address = (scope.get("client") or ("", 0))[0]
-    headers = tuple((bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in scope["headers"])
+    headers = tuple(
+        (bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in scope["headers"]
+    )
     return Request(
         method="GET" if scope["method"] == "HEAD" else scope["method"],
         path=path,

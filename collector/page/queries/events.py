@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.events import BEAT
-from collector.page.queries.installs import _RUN, Run, _run
+from collector.page.queries.installs import RUN, Run, run_of
 from collector.store import Store
 
 # Heartbeats are not indexed by instance (that would cost ingestion a random write an event), so an
@@ -55,15 +55,17 @@ def of_instance(store: Store, source: int, who: bytes, name: str, before: int, m
     """The latest of an instance, by their time; of a name, if one is given."""
     found: list[Event] = []
     if name != BEAT:
+        narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
         sql = (
-            f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> 'Instance Active' AND time < ?"
-            " AND (? = '' OR name = ?) ORDER BY time DESC LIMIT ?"
+            f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> 'Instance Active'"
+            f" AND time < ?{narrowed} ORDER BY time DESC LIMIT ?"
         )
-        found += [_event(row) for row in store.all(sql, source, who, before, name, name, most)]
+        found += [_event(row) for row in store.all(sql, source, who, before, *values, most)]
     if name in ("", BEAT):
         sql = (
-            f"SELECT {_EVENT} FROM (SELECT {_EVENT} FROM events WHERE source = ? AND name = 'Instance Active'"
-            " AND time < ? ORDER BY time DESC LIMIT ?) AS recent WHERE who = ? ORDER BY time DESC LIMIT ?"
+            f"SELECT {_EVENT} FROM (SELECT {_EVENT} FROM events"
+            " WHERE source = ? AND name = 'Instance Active' AND time < ? ORDER BY time DESC LIMIT ?"
+            ") AS recent WHERE who = ? ORDER BY time DESC LIMIT ?"
         )
         found += [_event(row) for row in store.all(sql, source, before, BEATS_SEARCHED, who, most)]
     return sorted(found, key=lambda event: event.time, reverse=True)[:most]
@@ -78,20 +80,22 @@ def of_run(store: Store, source: int, key: bytes, most: int) -> list[Event]:
 def names(store: Store, source: int, most: int) -> list[str]:
     """The names of events that were ever counted, most frequent first."""
     sql = (
-        "SELECT name FROM daily WHERE source = ? AND name <> '' GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
+        "SELECT name FROM daily WHERE source = ? AND name <> ''"
+        " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
     )
     return [name for (name,) in store.all(sql, source, most)]
 
 
 def requests(store: Store, source: int, most: int) -> list[Request]:
     """Requests for help: those that wait first, the latest first."""
-    columns = ", ".join(f"r.{name}" for name in _RUN.replace(" ", "").split(","))
+    columns = ", ".join(f"r.{name}" for name in RUN.replace(" ", "").split(","))
     sql = (
-        f"SELECT {columns}, a.at, a.by_user FROM runs r LEFT JOIN answered a ON a.source = r.source AND a.run = r.id"
-        " WHERE r.source = ? AND r.asked IS NOT NULL ORDER BY CASE WHEN a.at IS NULL THEN 0 ELSE 1 END, r.asked DESC"
-        " LIMIT ?"
+        f"SELECT {columns}, a.at, a.by_user FROM runs r"
+        " LEFT JOIN answered a ON a.source = r.source AND a.run = r.id"
+        " WHERE r.source = ? AND r.asked IS NOT NULL"
+        " ORDER BY CASE WHEN a.at IS NULL THEN 0 ELSE 1 END, r.asked DESC LIMIT ?"
     )
-    return [Request(_run(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
+    return [Request(run_of(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
 
 
 def waiting(store: Store, source: int) -> int:
@@ -107,7 +111,10 @@ def waiting(store: Store, source: int) -> int:
 def answer(store: Store, source: int, run: bytes, user: str, now: int) -> None:
     """Mark a request as answered; the first to do so is remembered."""
     with store.transaction() as tx:
-        sql = "INSERT INTO answered (source, run, at, by_user) VALUES (?, ?, ?, ?) ON CONFLICT (source, run) DO NOTHING"
+        sql = (
+            "INSERT INTO answered (source, run, at, by_user) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (source, run) DO NOTHING"
+        )
         tx.run(sql, source, run, now, user)
 
 

@@ -14,9 +14,10 @@ SEPARATOR = "\x1f"
 # A run without an end is given up after this long.
 GIVE_UP_MS = DAY_MS
 
-_RUN = (
-    "id, instance, version, os, os_version, started, ended, outcome, duration, reason, exit_code, signal, script, line,"
-    " command, asked, email, reference"
+# The columns of a run, in the order of its fields.
+RUN = (
+    "id, instance, version, os, os_version, started, ended, outcome, duration, reason, exit_code, signal,"
+    " script, line, command, asked, email, reference"
 )
 
 
@@ -122,7 +123,10 @@ class Failure:
 
 def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, Counts]:
     """Runs by the day they began."""
-    sql = "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ? GROUP BY day, outcome"
+    sql = (
+        "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
+        " GROUP BY day, outcome"
+    )
     days: dict[int, Counts] = {}
     for day, outcome, n in store.all(sql, source, first, last):
         days.setdefault(day, Counts()).add(outcome, int(n))
@@ -135,8 +139,8 @@ def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[i
 def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple[str, str, str], Counts]:
     """Runs that began in a period, by version, os and os version."""
     sql = (
-        "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
-        " GROUP BY version, os, os_version, outcome"
+        "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes"
+        " WHERE source = ? AND day BETWEEN ? AND ? GROUP BY version, os, os_version, outcome"
     )
     found: dict[tuple[str, str, str], Counts] = {}
     for version, system, release, outcome, n in store.all(sql, source, period.first, period.last):
@@ -155,14 +159,15 @@ def failures(store: Store, source: int, period: Period, most: int) -> list[Failu
         " GROUP BY place ORDER BY 3 DESC, 2 DESC, 4 DESC LIMIT ?"
     )
     rows = store.all(sql, source, period.from_ms, period.until_ms, most)
-    return [_with_history(store, source, period, Failure(_place(key), n, who, last)) for key, n, who, last in rows]
+    found = [Failure(_place(key), n, who, last) for key, n, who, last in rows]
+    return [_with_history(store, source, period, one) for one in found]
 
 
 def failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
     """What happened at one place within a period; None where nothing ever did."""
     sql = (
-        f"SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs WHERE source = ? AND outcome = 'errors'"
-        f" AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ?"
+        "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
+        f" WHERE source = ? AND outcome = 'errors' AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ?"
     )
     n, who, last = store.all(sql, source, place.key, period.from_ms, period.until_ms)[0]
     found = _with_history(store, source, period, Failure(place, n, who, last or 0))
@@ -171,31 +176,40 @@ def failure(store: Store, source: int, period: Period, place: Place) -> Failure 
 
 def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
     """The latest runs that failed at a place."""
-    sql = f"SELECT {_RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ? ORDER BY ended DESC LIMIT ?"
-    return [_run(row) for row in store.all(sql, source, place.key, most)]
+    sql = (
+        f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
+        " ORDER BY ended DESC LIMIT ?"
+    )
+    return [run_of(row) for row in store.all(sql, source, place.key, most)]
 
 
 def latest(store: Store, source: int, before: int, most: int) -> list[Run]:
     """The latest runs that began before an instant."""
-    sql = f"SELECT {_RUN} FROM runs WHERE source = ? AND {BEGAN} < ? ORDER BY {BEGAN} DESC LIMIT ?"
-    return [_run(row) for row in store.all(sql, source, before, most)]
+    sql = f"SELECT {RUN} FROM runs WHERE source = ? AND {BEGAN} < ? ORDER BY {BEGAN} DESC LIMIT ?"
+    return [run_of(row) for row in store.all(sql, source, before, most)]
 
 
 def run(store: Store, source: int, key: bytes) -> Run | None:
     """One run."""
-    rows = store.all(f"SELECT {_RUN} FROM runs WHERE source = ? AND id = ?", source, key)
-    return _run(rows[0]) if rows else None
+    rows = store.all(f"SELECT {RUN} FROM runs WHERE source = ? AND id = ?", source, key)
+    return run_of(rows[0]) if rows else None
 
 
 def runs_of(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
     """The runs of an instance, the latest first."""
-    sql = f"SELECT {_RUN} FROM runs WHERE source = ? AND instance = ? ORDER BY coalesce({BEGAN}, asked) DESC LIMIT ?"
-    return [_run(row) for row in store.all(sql, source, instance, most)]
+    sql = (
+        f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"
+        f" ORDER BY coalesce({BEGAN}, asked) DESC LIMIT ?"
+    )
+    return [run_of(row) for row in store.all(sql, source, instance, most)]
 
 
 def _running(store: Store, source: int, now: int) -> list[tuple[Any, ...]]:
     """Runs that began less than a day ago and have not ended: few, whatever the store keeps."""
-    sql = f"SELECT {BEGAN}, version, os, os_version FROM runs WHERE source = ? AND outcome IS NULL AND {BEGAN} > ?"
+    sql = (
+        f"SELECT {BEGAN}, version, os, os_version FROM runs"
+        f" WHERE source = ? AND outcome IS NULL AND {BEGAN} > ?"
+    )
     return store.all(sql, source, now - GIVE_UP_MS)
 
 
@@ -213,5 +227,6 @@ def _place(key: str) -> Place:
     return Place(script, line, command, end)
 
 
-def _run(row: tuple[Any, ...]) -> Run:
+def run_of(row: tuple[Any, ...]) -> Run:
+    """A run from its row of RUN."""
     return Run(bytes(row[0]), bytes(row[1]), *row[2:])

@@ -25,9 +25,7 @@ STATES = ("beating", "silent", "gone", "never")
 # A census is kept for this many times as long as it took, so that it costs a twentieth of a core.
 KEPT_TIMES = 20
 
-_COLUMNS = (
-    "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts_at, version, os, os_version"
-)
+_COLUMNS = "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts_at, version, os, os_version"
 
 
 @dataclass
@@ -63,7 +61,7 @@ class Instance:
         return self.last_seen - self.first_seen > ESTABLISHED_MS
 
     def state(self, now: int) -> str:
-        """`beating`, `silent`, `gone` or `never`: has it been heard from lately?"""
+        """Whether it has been heard from lately: `beating`, `silent`, `gone` or `never`."""
         return state_of(self.last_beat, now)
 
     def beat_in(self, slot: int) -> bool:
@@ -100,8 +98,8 @@ def take_census(store: Store, source: int, since: int, now: int) -> Census:
     spans = ", ".join(f"SUM(CASE WHEN last_beat > ? - {span * DAY_MS} THEN 1 ELSE 0 END)" for span in SPANS)
     sql = (
         f"SELECT CASE WHEN last_seen - first_seen > {ESTABLISHED_MS} THEN 1 ELSE 0 END AS established,"
-        " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone' WHEN last_beat <= ? THEN 'silent'"
-        " ELSE 'beating' END AS state, version, os, os_version, COUNT(*),"
+        " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone'"
+        " WHEN last_beat <= ? THEN 'silent' ELSE 'beating' END AS state, version, os, os_version, COUNT(*),"
         " SUM(CASE WHEN first_seen >= ? THEN 1 ELSE 0 END),"
         f" SUM(CASE WHEN first_seen < ? AND last_seen >= ? THEN 1 ELSE 0 END), {spans}"
         " FROM instances WHERE source = ? GROUP BY established, state, version, os, os_version"
@@ -109,7 +107,14 @@ def take_census(store: Store, source: int, since: int, now: int) -> Census:
     values = (now - GONE_MS, now - SILENT_MS, since, since, since, now, now, now, source)
     census = Census(now)
     for established, state, *system, n, new, back, day, week, month in store.all(sql, *values):
-        _count(census, bool(established), state, (system[0], system[1], system[2]), n, (day, week, month))
+        _count(
+            census,
+            established=bool(established),
+            state=state,
+            system=(system[0], system[1], system[2]),
+            n=int(n),
+            active=(int(day), int(week), int(month)),
+        )
         if established:
             census.new += int(new)
             census.returning += int(back)
@@ -141,15 +146,20 @@ def new_by_week(store: Store, source: int, first_week: int) -> dict[int, int]:
 
 def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int], int]:
     """Of each cohort, by week: how many of its established instances beat in it."""
-    sql = "SELECT cohort, week, n FROM retention WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+    sql = (
+        "SELECT cohort, week, n FROM retention WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+    )
     return {(cohort, week): int(n) for cohort, week, n in store.all(sql, source, first_week)}
 
 
-def listed(store: Store, source: int, state: str, since: int, now: int, before: int, most: int) -> list[Instance]:
+def listed(
+    store: Store, source: int, state: str, since: int, now: int, before: int, most: int
+) -> list[Instance]:
     """Instances in a state, the latest heard from first; `before` is where the page before ended."""
     where, values = _filter(state, since, now)
     sql = (
-        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND last_seen < ?{where} ORDER BY last_seen DESC LIMIT ?"
+        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND last_seen < ?{where}"
+        " ORDER BY last_seen DESC LIMIT ?"
     )
     return [_instance(row) for row in store.all(sql, source, before, *values, most)]
 
@@ -185,18 +195,20 @@ def _filter(state: str, since: int, now: int) -> tuple[str, tuple[int, ...]]:
 
 def _count(
     census: Census,
+    *,
     established: bool,
     state: str,
     system: tuple[str, str, str],
     n: int,
     active: tuple[int, int, int],
 ) -> None:
-    census.states[state, established] += int(n)
+    census.states[state, established] += n
     for span, alive in zip(SPANS, active, strict=True):
-        census.active[span, established] += int(alive)
+        census.active[span, established] += alive
     if established and active[-1]:
-        census.systems[system] += int(active[-1])
+        census.systems[system] += active[-1]
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:
-    return Instance(bytes(row[0]), *row[1:6], int.from_bytes(row[6], "little"), *row[7:])
+    slots = int.from_bytes(row[6], "little")
+    return Instance(*(bytes(row[0]), *row[1:6], slots, *row[7:]))

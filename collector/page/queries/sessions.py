@@ -20,13 +20,16 @@ def begin(store: Store, token: bytes, user: str, now: int, expired: int) -> None
     """Keep a new session, and drop those that began before `expired`."""
     with store.transaction() as tx:
         tx.run("DELETE FROM sessions WHERE began < ?", expired)
-        tx.run("INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now)
+        tx.run(
+            "INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now
+        )
 
 
 def find(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
     """Name, role, when it began and when it was last used."""
     sql = (
-        "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name WHERE s.token = ?"
+        "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name"
+        " WHERE s.token = ?"
     )
     rows = store.all(sql, token)
     return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None

@@ -19,7 +19,7 @@ class Source:
 def all_sources(store: Store) -> list[Source]:
     """Every source by name."""
     sql = (
-        "SELECT s.id, s.name, CASE WHEN EXISTS (SELECT 1 FROM daily d WHERE d.source = s.id) THEN 1 ELSE 0 END"
-        " FROM sources s ORDER BY s.name"
+        "SELECT s.id, s.name, CASE WHEN EXISTS (SELECT 1 FROM daily d WHERE d.source = s.id)"
+        " THEN 1 ELSE 0 END FROM sources s ORDER BY s.name"
     )
     return [Source(number, name, bool(heard)) for number, name, heard in store.all(sql)]

@@ -13,7 +13,19 @@ from collector.page.queries import installs, instances
 from collector.page.queries.installs import Counts, Run
 from collector.rollups import SPANS
 
-RUN_COLUMNS = ("run", "began", "state", "version", "os", "script", "line", "command", "end", "duration_ms", "instance")
+RUN_COLUMNS = (
+    "run",
+    "began",
+    "state",
+    "version",
+    "os",
+    "script",
+    "line",
+    "command",
+    "end",
+    "duration_ms",
+    "instance",
+)
 
 
 @dataclass(frozen=True)
@@ -46,14 +58,18 @@ def installs_over_time(look: Look) -> Installs:
     by_day = installs.by_day(look.store, look.source.id, first, period.last, look.now)
     bars = [summed(by_day, *bar) for bar in days]
     columns = ("day", "started", "succeeded", "failed", "given_up", "running", "success_rate")
-    table = Table("installs", "Installs", columns, [_install_row(*d, c) for d, c in zip(days, bars, strict=True)])
+    table = Table(
+        "installs", "Installs", columns, [_install_row(*d, c) for d, c in zip(days, bars, strict=True)]
+    )
     series = (
         Series("succeeded", "good", [c.succeeded for c in bars]),
         Series("failed", "bad", [c.failed for c in bars]),
         Series("given up", "warn", [c.given_up for c in bars]),
         Series("running", "quiet", [c.running for c in bars]),
     )
-    rates = Table("success_rate", "Success rate", ("day", "success_rate"), [(r[0], r[-1]) for r in table.rows])
+    rates = Table(
+        "success_rate", "Success rate", ("day", "success_rate"), [(r[0], r[-1]) for r in table.rows]
+    )
     return Installs(
         summed(by_day, period.first, period.last),
         summed(by_day, period.first - period.days, period.first - 1),
@@ -77,23 +93,22 @@ def summed(by_day: Mapping[int, Counts], first: int, last: int) -> Counts:
 
 def active_chart(look: Look) -> tuple[Chart, Table]:
     """Established instances alive in the day, the 7 and the 30 days up to each day."""
-    days = look.period.bars()
+    days = look.period.each_day()
     by_span = {
-        span: instances.active_by_day(look.store, look.source.id, span, days[0][0], look.period.last) for span in SPANS
+        span: instances.active_by_day(look.store, look.source.id, span, days[0][0], look.period.last)
+        for span in SPANS
     }
     if look.period.is_now:  # today is not over: what counts is the span up to this moment
         census = look.takes.census(look.source.id, look.period.from_ms, look.now)
         for span in SPANS:
             by_span[span][look.period.last] = (census.active[span, False], census.active[span, True])
-    rows = [
-        (iso(last), *(by_span[span][last][1] for span in SPANS), by_span[1][last][0]) for _, last in days
-    ]
+    alive = [[by_span[span][day][1] for _, day in days] for span in SPANS]
+    short_lived = [by_span[1][day][0] for _, day in days]
+    rows = [(iso(day), *levels) for (_, day), *levels in zip(days, *alive, short_lived, strict=True)]
     columns = ("day", "active_24h", "active_7d", "active_30d", "short_lived_24h")
     table = Table("active", "Active instances", columns, rows)
     styles = (("24 hours", "accent"), ("7 days", "accent dash"), ("30 days", "accent dots"))
-    series = tuple(
-        Series(name, css, [row[1 + index] for row in rows]) for index, (name, css) in enumerate(styles)
-    )
+    series = tuple(Series(*style, levels) for style, levels in zip(styles, alive, strict=True))
     return charts.line_chart(table, days, series), table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from collector.ids import as_uuid, key_of
 from collector.page import bodies, charts
@@ -12,8 +13,9 @@ from collector.page.period import iso
 from collector.page.queries import events, installs, instances
 from collector.page.queries.installs import Counts, Failure, Place
 from collector.page.request import PageError
-from collector.page.views.figures import installs_over_time, run_row, runs_table
-from collector.times import DAY_MS
+from collector.page.views.figures import RUN_COLUMNS, installs_over_time, run_row, runs_table
+
+System = tuple[str, str, str]  # version, os, os version
 
 MOST_FAILURES = 30
 MOST_LATEST = 25
@@ -53,7 +55,9 @@ def show(look: Look) -> Shown:
 def show_failure(look: Look) -> Shown:
     """One place where installs fail."""
     query = look.query
-    place = Place(query.get("script", ""), query.get("line", ""), query.get("command", ""), query.get("end", ""))
+    place = Place(
+        query.get("script", ""), query.get("line", ""), query.get("command", ""), query.get("end", "")
+    )
     found = installs.failure(look.store, look.source.id, look.period, place)
     if found is None:
         raise PageError(404, "No installation failed there.")
@@ -74,11 +78,17 @@ def show_run(look: Look, run_id: str) -> Shown:
     if run is None:
         raise PageError(404, "No run of that id has reported here.")
     told = events.of_run(look.store, look.source.id, run.id, MOST_EVENTS)
-    others = [one for one in installs.runs_of(look.store, look.source.id, run.instance, PAGE_ROWS) if one.id != run.id]
+    others = [
+        one
+        for one in installs.runs_of(look.store, look.source.id, run.instance, PAGE_ROWS)
+        if one.id != run.id
+    ]
     instance = instances.instance(look.store, look.source.id, run.instance)
     helps = look.visitor.may_help
     shown = [(event, bodies.pretty(event.body, reveal=helps)) for event in told]
-    rows = [(told_time(e.time), e.name, told_time(e.received), bodies.compact(e.body, reveal=helps)) for e in told]
+    rows = [
+        (told_time(e.time), e.name, told_time(e.received), bodies.compact(e.body, reveal=helps)) for e in told
+    ]
     data = {
         "run": as_uuid(run.id),
         "instance": told_id(run.instance),
@@ -90,9 +100,15 @@ def show_run(look: Look, run_id: str) -> Shown:
     tables = (
         Table("events", "What it sent", ("time", "event", "received", "json"), rows),
         runs_table("others", "Other runs of this instance", others, look.now),
-        Table("run", "This run", tuple(_run_columns()), [run_row(run, look.now)]),
+        Table("run", "This run", RUN_COLUMNS, [run_row(run, look.now)]),
     )
-    context = {"run": run, "events": shown, "others": others, "instance": instance, "state": run.state(look.now)}
+    context = {
+        "run": run,
+        "events": shown,
+        "others": others,
+        "instance": instance,
+        "state": run.state(look.now),
+    }
     return Shown("run", "One run", data, tables, context)
 
 
@@ -104,17 +120,14 @@ def _failure_row(one: Failure) -> tuple[Cell, ...]:
     return (*place, one.runs, one.instances, told_time(one.first_seen), told_time(one.last_seen or None))
 
 
-def _run_columns() -> tuple[str, ...]:
-    from collector.page.views.figures import RUN_COLUMNS
-
-    return RUN_COLUMNS
-
-
 def _by_bar(look: Look, one: Failure) -> list[int]:
-    return [sum(one.by_day.get(day, 0) for day in range(first, last + 1)) for first, last in look.period.bars()]
+    return [
+        sum(one.by_day.get(day, 0) for day in range(first, last + 1)) for first, last in look.period.bars()
+    ]
 
 
-def _grouped(systems, name):  # type: ignore[no-untyped-def]
+def _grouped(systems: dict[System, Counts], name: Callable[[System], str]) -> list[tuple[str, Counts]]:
+    """Counts under the names that systems go by, the most frequent first."""
     groups: dict[str, Counts] = defaultdict(Counts)
     for key, counts in systems.items():
         group = groups[name(key)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.ids import key_of
@@ -13,7 +14,6 @@ from collector.page.queries.instances import Instance
 from collector.page.request import PageError
 from collector.page.views.figures import active_chart, runs_table
 from collector.rollups import SLOT_MS, SLOTS_A_DAY, week_of
-from collector.times import DAY_MS
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
 # Weeks of installation in the table of retention; older ones are history.
@@ -28,7 +28,7 @@ class Cohort:
 
     monday: int
     size: int
-    shares: tuple[float | None, ...]  # None: not over, so nothing can be said
+    shares: tuple[float, ...]
 
     def shade(self, share: float) -> int:
         return round(share * SHADES)
@@ -71,7 +71,9 @@ def show(look: Look) -> Shown:
     systems = _ranked(census.systems, lambda key: f"{key[1]} {key[2]}".strip() or "unknown")
     data = {"new": census.new, "returning": census.returning, **states, "short_lived": short_lived}
     tables = (
-        Table("instances", "Instances", INSTANCE_COLUMNS, [_row(one, look.now) for one in listed[:PAGE_ROWS]]),
+        Table(
+            "instances", "Instances", INSTANCE_COLUMNS, [_row(one, look.now) for one in listed[:PAGE_ROWS]]
+        ),
         active,
         Table("versions", "Versions, as of the last install", ("version", "instances"), versions),
         Table("systems", "Operating systems, as of the last install", ("os", "instances"), systems),
@@ -102,7 +104,9 @@ def show_one(look: Look, instance_id: str) -> Shown:
     first, last = look.period.first * SLOTS_A_DAY, _last_slot(look)
     gaps = gaps_of(one, first, last)
     runs = installs.runs_of(look.store, look.source.id, one.id, PAGE_ROWS)
-    days = [(day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)]) for day in _days(look)]
+    days = [
+        (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)]) for day in _days(look)
+    ]
     beats = Table(
         "timeline",
         "Heartbeats",
@@ -117,7 +121,14 @@ def show_one(look: Look, instance_id: str) -> Shown:
         Table("instance", "This instance", INSTANCE_COLUMNS, [_row(one, look.now)]),
     )
     data = dict(zip(INSTANCE_COLUMNS, _row(one, look.now), strict=True))
-    context = {"one": one, "state": one.state(look.now), "days": days, "gaps": gaps, "runs": runs, "beats": beats}
+    context = {
+        "one": one,
+        "state": one.state(look.now),
+        "days": days,
+        "gaps": gaps,
+        "runs": runs,
+        "beats": beats,
+    }
     return Shown("instance", "One instance", data, tables, context)
 
 
@@ -131,7 +142,9 @@ def retention(look: Look) -> list[Cohort]:
         Cohort(
             week * 7 - 3,
             sizes[week],
-            tuple(min(1.0, alive.get((week, later), 0) / sizes[week]) for later in range(week, this_week + 1)),
+            tuple(
+                min(1.0, alive.get((week, later), 0) / sizes[week]) for later in range(week, this_week + 1)
+            ),
         )
         for week in range(this_week, first - 1, -1)
         if sizes.get(week)
@@ -143,8 +156,9 @@ def retention_table(cohorts: list[Cohort]) -> Table:
     columns = ("week_of", "instances", *(f"week_{n}" for n in range(MOST_COHORTS)))
     rows: list[tuple[Cell, ...]] = []
     for cohort in cohorts:
-        shares = [None if share is None else round(share, 4) for share in cohort.shares]
-        rows.append((iso(cohort.monday), cohort.size, *shares, *[None] * (MOST_COHORTS - len(shares))))
+        shares = [round(share, 4) for share in cohort.shares]
+        rest = [None] * (MOST_COHORTS - len(shares))
+        rows.append((iso(cohort.monday), cohort.size, *shares, *rest))
     return Table("retention", "Retention by week of installation", columns, rows)
 
 
@@ -165,7 +179,17 @@ def gaps_of(one: Instance, first: int, last: int) -> list[Gap]:
     return gaps[::-1]
 
 
-INSTANCE_COLUMNS = ("instance", "state", "established", "first_seen", "last_seen", "last_beat", "beats", "version", "os")
+INSTANCE_COLUMNS = (
+    "instance",
+    "state",
+    "established",
+    "first_seen",
+    "last_seen",
+    "last_beat",
+    "beats",
+    "version",
+    "os",
+)
 
 
 def _row(one: Instance, now: int) -> tuple[Cell, ...]:
@@ -210,11 +234,11 @@ def _before(look: Look) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else LATEST  # noqa: PLR2004 - a time
 
 
-def _ranked(systems: Counter[tuple[str, str, str]], name) -> list[tuple[str, int]]:  # type: ignore[no-untyped-def]
+def _ranked(
+    systems: Counter[tuple[str, str, str]], name: Callable[[tuple[str, str, str]], str]
+) -> list[tuple[str, int]]:
+    """Instances under the names that systems go by, the most frequent first."""
     ranked: Counter[str] = Counter()
     for key, n in systems.items():
         ranked[name(key)] += n
     return sorted(ranked.items(), key=lambda item: (-item[1], item[0]))
-
-
-__all__ = ["DAY_MS", "show", "show_one"]

@@ -32,7 +32,9 @@ def show(look: Look) -> Shown:
     columns = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
     waiting = events.waiting(look.store, look.source.id)
     table = Table("requests", "Requests for help", columns, rows)
-    return Shown("support", "Support", {"waiting": waiting}, (table,), {"requests": requests, "waiting": waiting})
+    return Shown(
+        "support", "Support", {"waiting": waiting}, (table,), {"requests": requests, "waiting": waiting}
+    )
 
 
 def change(look: Look) -> str:
