@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -102,16 +102,36 @@ def states(kept: Sequence[Event]) -> Counter[str]:
 def outcomes(kept: Sequence[Event], first: int, last: int) -> Counter[str]:
     """Runs that began on these days, by how they ended."""
     found: Counter[str] = Counter()
-    for run in {e.run for e in kept if e.run}:
-        mine = [e for e in kept if e.run == run]
-        starts = [e.time for e in mine if e.name == STARTED]
-        ends = sorted((e.time, e.name == SUCCESS) for e in mine if e.name in (SUCCESS, ERRORS))
-        began = min(starts) if starts else ends[-1][0]
-        if not first <= began // DAY_MS <= last:
-            continue
+    for began, _, end in runs(kept, first, last):
         found["started"] += 1
-        if ends:
-            found["succeeded" if ends[-1][1] else "failed"] += 1
+        if end:
+            found["succeeded" if end.name == SUCCESS else "failed"] += 1
         else:
             found["running" if began > NOW - DAY_MS else "given_up"] += 1
     return found
+
+
+def places(kept: Sequence[Event], first: int, last: int) -> dict[tuple[str, str], tuple[int, int]]:
+    """Runs that began on these days and failed, by script and line: how many, and of how many instances."""
+    failed: dict[tuple[str, str], list[bytes]] = {}
+    for _, who, end in runs(kept, first, last):
+        if end and end.name == ERRORS:
+            failed.setdefault(place_of(end), []).append(who)
+    return {place: (len(all_of), len(set(all_of))) for place, all_of in failed.items()}
+
+
+def runs(kept: Sequence[Event], first: int, last: int) -> Iterator[tuple[int, bytes, Event | None]]:
+    """When each run began, its instance, and its last word; of two at once the greater."""
+    for run in {e.run for e in kept if e.run}:
+        mine = [e for e in kept if e.run == run]
+        starts = [e.time for e in mine if e.name == STARTED]
+        ends = [e for e in mine if e.name in (SUCCESS, ERRORS)]
+        end = max(ends, key=lambda e: (e.time, e.name == SUCCESS, place_of(e)), default=None)
+        began = min(starts) if starts else end.time if end else 0
+        if first <= began // DAY_MS <= last:
+            yield began, max(e.who or b"" for e in mine), end
+
+
+def place_of(event: Event) -> tuple[str, str]:
+    fact = event.fact
+    return (fact.script or "", str(fact.line or "")) if fact else ("", "")

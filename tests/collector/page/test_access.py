@@ -184,7 +184,7 @@ def test_a_viewer_is_told_no_address_anywhere(asking: Asking, viewer: str, helpe
         told = ""
         for view in (
             *VIEWS,
-            *(f"{view.strip('/') and view or '/overview'}.{s}" for view in VIEWS for s in ("json", "csv")),
+            *(f"{(view.strip('/') and view) or '/overview'}.{s}" for view in VIEWS for s in ("json", "csv")),
         ):
             reply = asking.get(view, cookie=cookie)
             assert reply.status == (403 if not sees and "support" in view else 200), view
