@@ -69,7 +69,9 @@ class Watched:
         world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
         told = {"contextId": world["executionContextId"], "awaitPromise": True, "returnByValue": True}
         session.send("Runtime.evaluate", {**told, "expression": source.read_text()})
-        done: Any = session.send("Runtime.evaluate", {**told, "expression": "axe.run()"})
+        done: Any = session.send(
+            "Runtime.evaluate", {**told, "expression": "axe.run({resultTypes: ['violations']})"}
+        )
         session.detach()
         return [
             f"{found['id']}: {found['nodes'][0]['html'][:120]}"

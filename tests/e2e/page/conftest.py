@@ -29,7 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector on a made-up year, and a second, small source."""
     home = tmp_path_factory.mktemp("page")
     collector = Collector(home, f"sqlite:///{home}/collector.db")
-    for arguments in (("--instances", "120"), ("--instances", "3", "--source", "staging", "--seed", "2")):
+    for arguments in (("--instances", "60"), ("--instances", "3", "--source", "staging", "--seed", "2")):
         collector.run("demo-data", *arguments)
     yield collector.start()
     collector.stop()
