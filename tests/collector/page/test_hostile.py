@@ -65,7 +65,11 @@ def hostile(evil: str) -> list[dict[str, object]]:
     run[2]["properties"] = {"email": evil, "reference": evil}
     for one in run:
         one["context"] |= {"app": {"name": evil, "version": evil}, "os": {"name": evil, "version": evil}}
-    return [*run, event(evil, **{"k": evil, evil[:20]: evil}), event("Instance Active", instanceId=evil)]
+    return [
+        *run,
+        {**event(evil), "properties": {"k": evil, evil[:20]: evil}},
+        event("Instance Active", instanceId=evil),
+    ]
 
 
 @pytest.mark.parametrize("evil", EVIL)

@@ -10,7 +10,6 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from tests import wait
 from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
 
@@ -82,7 +81,7 @@ def test_the_watch_notices_script_requests_elsewhere_and_barriers(watched: Watch
             document.querySelectorAll('[aria-label]').forEach(e => e.removeAttribute('aria-label'));
         }"""
     )
-    wait.until(lambda: watched.page.wait_for_timeout(50) or watched.complaints)
+    watched.page.wait_for_function("document.querySelector('img').complete")
     assert any("Content Security Policy" in told for told in watched.complaints)
     assert watched.axe(axe)
 
