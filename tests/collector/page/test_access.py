@@ -179,7 +179,7 @@ def test_a_form_without_its_token_changes_nothing(asking: Asking, helper: str, p
 
 
 def test_a_viewer_is_told_no_address_anywhere(asking: Asking, viewer: str, helper: str) -> None:
-    told = {name: "" for name in (viewer, helper)}
+    told = dict.fromkeys((viewer, helper), "")
     for name in told:
         cookie = asking.sign_in(name, PASSWORD)
         for view in ["/overview", *VIEWS]:
