@@ -118,7 +118,6 @@ class Failure:
     instances: int
     last_seen: int
     first_seen: int = 0  # ever, not only within the period
-    by_day: dict[int, int] = field(default_factory=dict)
 
 
 def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, Counts]:
@@ -160,7 +159,7 @@ def failures(store: Store, source: int, period: Period, most: int) -> list[Failu
     )
     rows = store.all(sql, source, period.from_ms, period.until_ms, most)
     found = [Failure(_place(key), n, who, last) for key, n, who, last in rows]
-    return [_with_history(store, source, period, one) for one in found]
+    return [_with_first_seen(store, source, one) for one in found]
 
 
 def failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
@@ -170,8 +169,18 @@ def failure(store: Store, source: int, period: Period, place: Place) -> Failure 
         f" WHERE source = ? AND outcome = 'errors' AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ?"
     )
     n, who, last = store.all(sql, source, place.key, period.from_ms, period.until_ms)[0]
-    found = _with_history(store, source, period, Failure(place, n, who, last or 0))
+    found = _with_first_seen(store, source, Failure(place, n, who, last or 0))
     return found if found.first_seen else None
+
+
+def trend(store: Store, source: int, period: Period, place: Place) -> dict[int, int]:
+    """Runs that failed at a place by the day they began, over the days of a chart."""
+    sql = (
+        f"SELECT {BEGAN} / {DAY_MS} AS day, COUNT(*) FROM runs WHERE source = ? AND outcome = 'errors'"
+        f" AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ? GROUP BY day"
+    )
+    first = period.bars()[0][0] * DAY_MS
+    return dict(store.all(sql, source, place.key, first, period.until_ms))
 
 
 def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
@@ -213,12 +222,9 @@ def _running(store: Store, source: int, now: int) -> list[tuple[Any, ...]]:
     return store.all(sql, source, now - GIVE_UP_MS)
 
 
-def _with_history(store: Store, source: int, period: Period, found: Failure) -> Failure:
-    where = f"FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
-    found.first_seen = store.all(f"SELECT MIN(ended) {where}", source, found.place.key)[0][0] or 0
-    sql = f"SELECT {BEGAN} / {DAY_MS} AS day, COUNT(*) {where} AND {BEGAN} >= ? AND {BEGAN} < ? GROUP BY day"
-    first = period.bars()[0][0] * DAY_MS
-    found.by_day = dict(store.all(sql, source, found.place.key, first, period.until_ms))
+def _with_first_seen(store: Store, source: int, found: Failure) -> Failure:
+    sql = f"SELECT MIN(ended) FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
+    found.first_seen = store.all(sql, source, found.place.key)[0][0] or 0
     return found
 
 

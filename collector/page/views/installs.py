@@ -121,9 +121,8 @@ def _failure_row(one: Failure) -> tuple[Cell, ...]:
 
 
 def _by_bar(look: Look, one: Failure) -> list[int]:
-    return [
-        sum(one.by_day.get(day, 0) for day in range(first, last + 1)) for first, last in look.period.bars()
-    ]
+    by_day = installs.trend(look.store, look.source.id, look.period, one.place)
+    return [sum(by_day.get(day, 0) for day in range(first, last + 1)) for first, last in look.period.bars()]
 
 
 def _grouped(systems: dict[System, Counts], name: Callable[[System], str]) -> list[tuple[str, Counts]]:
