@@ -22,6 +22,7 @@ from collector.store import Store, StoreError, open_store
 from collector.times import write_time
 
 FIRST_SOURCE = "default"
+MOST_INSTANCES = 1_000_000
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -88,6 +89,12 @@ def parser() -> argparse.ArgumentParser:
     take.add_argument("file", metavar="FILE|-")
     give = verb(verbs, "export", _export, "write every event as a JSON line; gzip if the name ends in .gz")
     give.add_argument("file", metavar="FILE|-")
+    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a believable year of a made-up fleet")
+    demo.add_argument("--source", metavar="NAME", default="demo")
+    demo.add_argument(
+        "--instances", metavar="N", type=count, default=500, help="how large the fleet is [500]"
+    )
+    demo.add_argument("--seed", metavar="N", type=int, default=1, help="another story [1]")
     purge = verb(verbs, "purge", _purge, "delete events received before a time; counters stay")
     purge.add_argument("--older-than", metavar="90d", type=duration, required=True)
     return top
@@ -102,8 +109,17 @@ def duration(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
+        msg = f"{text!r} is no whole number from 1 to {MOST_INSTANCES}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from collector import server
+    from collector.page.app import Page
 
     logs.begin()
     listener = server.listen(settings)
@@ -116,7 +132,7 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
         _say(f"taking events at {address}")
 
-    server.serve(settings, store, listener, listening)
+    server.serve(settings, store, listener, listening, Page(settings, store))
     return 0
 
 
@@ -193,6 +209,19 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store, _file(arguments.file, "wb") as out:
         count = transfer.export_events(store, out, _progress("written"))
     _say(f"{count} events written")
+    return 0
+
+
+def _demo_data(arguments: argparse.Namespace, settings: Settings) -> int:
+    from collector import demo
+
+    with _opened(settings) as store:
+        now = _now()
+        with store.transaction() as tx:
+            source = keys.source_named(tx, arguments.source, now)
+        events = demo.demo_events(arguments.instances, arguments.seed, now, source)
+        made, _ = demo.fill(store, events, _progress("made"))
+    _say(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
     return 0
 
 

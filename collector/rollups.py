@@ -118,6 +118,14 @@ class Run:
         else:
             self._ended(event, fact)
 
+    @property
+    def standing(self) -> tuple[int, str, str, str, str] | None:
+        """Where it is counted: the day it began, version, os, and how it ended, or that it has not."""
+        began = self.ended if self.started is None else self.started
+        if began is None:
+            return None
+        return began // DAY_MS, self.version, self.os, self.os_version, self.outcome or "open"
+
     def _ended(self, event: Event, fact: Fact) -> None:
         known = (
             *(self.ended, self.outcome, self.duration, self.reason, self.exit_code),
@@ -140,7 +148,9 @@ class Ledger:
         self.runs: dict[Key, Run] = {}
         self.daily: Counter[tuple[int, int, str, str, str, str]] = Counter()
         self.active: Counter[tuple[int, int, int, int]] = Counter()
-        self.retention: Counter[tuple[int, int, int]] = Counter()
+        self.outcomes: Counter[tuple[int, int, str, str, str, str]] = Counter()
+        self.cohorts: Counter[tuple[int, int, int]] = Counter()
+        self.retention: Counter[tuple[int, int, int, int]] = Counter()
 
     def load_instances(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows of instances as they are before this transaction."""
@@ -164,9 +174,7 @@ class Ledger:
             return
         self._count_instance(event, event.who)
         if event.run is not None and event.name != BEAT:
-            key = (event.source, event.run)
-            run = self.runs.setdefault(key, Run(*key, event.who))
-            run.saw(event, fact)
+            self._count_run(event, event.who, event.run, fact)
 
     def changes(self) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
         """Every row to write, sorted by key within its table."""
@@ -174,19 +182,39 @@ class Ledger:
         yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
         yield schema.DAILY, _counter_rows(self.daily)
         yield schema.ACTIVE, _counter_rows(self.active)
+        yield schema.OUTCOMES, _counter_rows(self.outcomes)
+        yield schema.COHORTS, _counter_rows(self.cohorts)
         yield schema.RETENTION, _counter_rows(self.retention)
+
+    def _count_run(self, event: Event, who: bytes, key: bytes, fact: Fact) -> None:
+        run = self.runs.setdefault((event.source, key), Run(event.source, key, who))
+        before = run.standing
+        run.saw(event, fact)
+        if before != run.standing:
+            for standing, step in ((before, -1), (run.standing, 1)):
+                if standing is not None:
+                    where = (event.source, *standing)
+                    self.outcomes[where] += step
 
     def _count_instance(self, event: Event, who: bytes) -> None:
         key = (event.source, who)
         instance = self.instances.get(key)
         if instance is None:
             instance = self.instances[key] = Instance(*key, event.time, event.time)
+            self._enrol(key[0], instance.standing, 1)
         standing, first_day, slots = instance.standing, instance.first_day, instance.slots
         new_day = event.name == BEAT and not instance.has_day(event.time // DAY_MS)
         instance.saw(event)
+        if standing != instance.standing:
+            self._enrol(key[0], standing, -1)
+            self._enrol(key[0], instance.standing, 1)
         if new_day or standing != instance.standing:
             days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
             self._recount(instance, standing, days)
+
+    def _enrol(self, source: int, standing: tuple[int, int], step: int) -> None:
+        established, cohort = standing
+        self.cohorts[source, cohort, established] += step
 
     def _recount(self, instance: Instance, standing: tuple[int, int], days: int) -> None:
         """Move an instance from where it was counted, by standing and days, to where it is now."""
@@ -201,7 +229,7 @@ class Ledger:
                         self.active[instance.source, instance.first_day + offset, span, established] += change
             first_week, weeks = weeks_of(instance.first_day, mask)
             for offset in _bits_of(weeks, 1):
-                self.retention[instance.source, cohort, first_week + offset] += step
+                self.retention[instance.source, cohort, established, first_week + offset] += step
 
 
 def week_of(day: int) -> int:

@@ -9,10 +9,12 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     daily                 events counted by day, type, name, and of installation events version and os
     active                changes in the number of instances alive in the 1, 7 and 30 days that end with
                           a day: the number on a day is the sum of `n` up to it
-    retention             instances of a week of installation that were alive in a later week
-    users                 who may look
+    outcomes              runs counted by the day they began, version, os and how they ended
+    cohorts               instances by the week they were first heard from
+    retention             those of a cohort that were alive in a week
+    users, sessions       who may look, and who is signed in
 
-instances, runs, daily, active and retention change in the transaction that inserts the events.
+instances, runs and the counters change in the transaction that inserts the events.
 """
 
 from __future__ import annotations
@@ -99,11 +101,31 @@ ACTIVE = Table(
     key=("source", "day", "span", "established"),
     on_conflict="add",
 )
+OUTCOMES = Table(
+    "outcomes",
+    _columns("source:int day:int version:text os:text os_version:text outcome:text n:int"),
+    key=("source", "day", "version", "os", "os_version", "outcome"),
+    on_conflict="add",
+)
+COHORTS = Table(
+    "cohorts",
+    _columns("source:int cohort:int established:int n:int"),
+    key=("source", "cohort", "established"),
+    on_conflict="add",
+)
 RETENTION = Table(
     "retention",
-    _columns("source:int cohort:int week:int n:int"),
-    key=("source", "cohort", "week"),
+    _columns("source:int cohort:int established:int week:int n:int"),
+    key=("source", "cohort", "established", "week"),
     on_conflict="add",
+)
+
+# When a run of an install script began; one whose start was never heard of counts from its end.
+BEGAN = "coalesce(started, ended)"
+# Where a run failed, as one text: script, line, program, and the signal, exit code or reason.
+PLACE = (
+    "coalesce(script, '') || '\x1f' || coalesce(CAST(line AS TEXT), '') || '\x1f' || coalesce(command, '')"
+    " || '\x1f' || coalesce(signal, CAST(exit_code AS TEXT), reason, '')"
 )
 
 
@@ -152,7 +174,7 @@ def first_schema(tx: Executes) -> None:
         " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
         " password TEXT NOT NULL, created BIGINT NOT NULL)",
     )
-    for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, RETENTION):
+    for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, OUTCOMES, COHORTS, RETENTION):
         tx.run(create(table, tx.dialect))
     tx.run(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
@@ -171,7 +193,20 @@ def first_schema(tx: Executes) -> None:
     tx.run("CREATE INDEX runs_asked ON runs (source, asked) WHERE asked IS NOT NULL")
 
 
-MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema,)
+def page_tables(tx: Executes) -> None:
+    """What the page looks up: runs as they began, by place and by instance; and who is signed in."""
+    tx.run(f"CREATE INDEX runs_by_begin ON runs (source, ({BEGAN}), outcome)")
+    tx.run(f"CREATE INDEX runs_by_place ON runs (source, ({PLACE}), ended) WHERE outcome = 'errors'")
+    tx.run("CREATE INDEX runs_by_instance ON runs (source, instance)")
+    tx.run("CREATE INDEX events_by_source ON events (source, seq)")
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.run(
+        f"CREATE TABLE sessions (token {blob} PRIMARY KEY, user_name TEXT NOT NULL"
+        " REFERENCES users (name) ON DELETE CASCADE, began BIGINT NOT NULL, used BIGINT NOT NULL)",
+    )
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables)
 
 
 def migrate(

@@ -60,7 +60,7 @@ def recount(found: Sequence[Event]) -> dict[str, Any]:
     )
     telling = [e for e in found if e.fact is not None]
     alive: Counter[tuple[int, int, int, int]] = Counter()
-    retention: Counter[tuple[int, int, int]] = Counter()
+    retention: Counter[tuple[int, int, int, int]] = Counter()
     for source, who in {(e.source, e.who) for e in telling}:
         times = [e.time for e in telling if (e.source, e.who) == (source, who)]
         beats = {e.time // DAY_MS for e in telling if (e.source, e.who, e.name) == (source, who, BEAT)}
@@ -70,7 +70,7 @@ def recount(found: Sequence[Event]) -> dict[str, Any]:
                 (source, day, span, established) for day in {b + n for b in beats for n in range(span)}
             )
         retention.update(
-            (source, week_of(min(times) // DAY_MS), week) for week in {week_of(b) for b in beats}
+            (source, week_of(min(times) // DAY_MS), established, week) for week in {week_of(b) for b in beats}
         )
     return {"daily": dict(daily), "alive": dict(alive), "retention": dict(retention)}
 
@@ -92,7 +92,7 @@ def counted(store: Store) -> dict[str, Any]:
     """The same from what the store counted."""
     daily = store.all("SELECT source, day, name, version, os, n FROM daily")
     active = store.all("SELECT source, day, span, established, n FROM active")
-    retention = store.all("SELECT source, cohort, week, n FROM retention WHERE n <> 0")
+    retention = store.all("SELECT source, cohort, established, week, n FROM retention WHERE n <> 0")
     return {
         "daily": {tuple(row[:-1]): row[-1] for row in daily},
         "alive": levels({tuple(row[:-1]): row[-1] for row in active}),

@@ -35,6 +35,7 @@ def test_the_wheel_holds_both_packages_with_types_and_shell(wheel: zipfile.ZipFi
 
     assert {"agent/__init__.py", "agent/py.typed", "agent/wrapped.bash"} <= held
     assert {"collector/__init__.py", "collector/py.typed"} <= held
+    assert {"collector/page/templates/overview.html", "collector/page/static/page.css"} <= held
 
 
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:

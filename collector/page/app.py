@@ -1,0 +1,299 @@
+"""The page over ASGI: reads a request, decides whether it may be answered, answers it.
+
+GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
+     each also with .json and .csv
+POST /support /signin /signout
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+from collector import http
+from collector.decode import Refused
+from collector.http import Answer, Receive, Scope, Send
+from collector.page import access, export
+from collector.page.access import Access, Visitor
+from collector.page.look import Look, Shown
+from collector.page.period import NAMED, BadPeriod, read_period
+from collector.page.queries import events
+from collector.page.queries.instances import Takes
+from collector.page.queries.sources import Source, all_sources
+from collector.page.render import Renderer
+from collector.page.request import HTML, PageError, Request, read_request
+from collector.page.views import VIEWS, VIEWS_OF, support
+from collector.settings import Settings
+from collector.store import Store, StoreError
+
+logger = logging.getLogger("rollcall.collector")
+
+MOST_BODY = 16 * 1024
+# Views made at a time, so that readers leave the machine to those who send.
+VIEWS_AT_ONCE = 2
+EMPTY_REFRESH_SECONDS = 3
+
+SAFE = (
+    (
+        b"content-security-policy",
+        b"; ".join(
+            (
+                b"default-src 'none'",
+                b"style-src 'self'",
+                b"img-src 'self'",
+                b"form-action 'self'",
+                b"base-uri 'none'",
+                b"frame-ancestors 'none'",
+            )
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+PRIVATE = (b"cache-control", b"no-store")
+STATIC = {"/page.css": b"text/css; charset=utf-8", "/icon.svg": b"image/svg+xml"}
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/installs", "Installs"),
+    ("/instances", "Instances"),
+    ("/support", "Support"),
+    ("/events", "Events"),
+)
+
+
+class Page:
+    """Everything that is not the API's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._store, self._now = settings, store, now
+        self._access = Access(store, clock=clock)
+        self._takes = Takes(store, clock)
+        self._render = Renderer()
+        self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
+        self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the one place where an exception ends."""
+        try:
+            answer = await self._answer(scope, receive)
+        except http.Gone:
+            return
+        except StoreError:
+            answer = self._told(PageError(503, "The database does not answer. Come again in a moment.", 5))
+        except Exception as error:
+            logger.exception("the page failed with %s", type(error).__name__)
+            answer = self._told(PageError(500, "Something went wrong here; the server's log says what."))
+        await http.with_headers(answer, SAFE).send(send, head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        if scope["path"] in STATIC:
+            return self._file(scope)
+        try:
+            request = read_request(scope, await self._body(scope, receive), self._settings)
+            if request.method == "POST":
+                return await self._post(request)
+            if request.method != "GET":
+                return http.with_headers(
+                    self._told(PageError(405, "GET it.")), [(b"allow", b"GET, HEAD, POST")]
+                )
+            async with self._room:
+                return await asyncio.to_thread(self._get, request)
+        except Refused as refused:
+            return self._told(PageError(refused.status, refused.message))
+        except PageError as error:
+            return self._told(error)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        if scope["method"] != "POST":
+            return b""
+        if http.declared_length(scope) > MOST_BODY:
+            raise PageError(413, "That form is too long.")
+        body = http.read_body(receive, MOST_BODY, lambda _: True)
+        try:
+            return await asyncio.wait_for(body, self._settings.timeout)
+        except asyncio.TimeoutError:
+            raise PageError(408, "That form took too long to arrive.") from None
+
+    def _get(self, request: Request) -> Answer:
+        now = int(self._now() * 1000)
+        visitor = self._access.visitor(request, now)
+        if request.path == "/signin":
+            return self._sign_in_form(request) if visitor is None else _go("/")
+        if visitor is None:
+            return self._sign_in_first(request)
+        secret = "" if visitor.secret else access.new_secret()
+        visitor = Visitor(visitor.name, visitor.role, visitor.open, visitor.secret or secret)
+        answer = self._view(request, visitor, now)
+        return http.with_headers(answer, [access.set_cookie(request, secret)]) if secret else answer
+
+    def _view(self, request: Request, visitor: Visitor, now: int) -> Answer:
+        show = _route(request.path)
+        look = self._look(request, visitor, now)
+        if look is None:
+            return self._greeting(request, visitor)
+        shown = show(look)
+        if request.suffix == "json":
+            return Answer(200, export.as_json(look, shown), b"application/json", (PRIVATE,))
+        if request.suffix == "csv":
+            name, body = export.as_csv(shown, request.query.get("table"))
+            disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
+            return Answer(200, body, b"text/csv; charset=utf-8", (PRIVATE, disposition))
+        return self._html(look, shown)
+
+    def _html(self, look: Look, shown: Shown) -> Answer:
+        waiting = events.waiting(look.store, look.source.id) if look.visitor.may_help else 0
+        body = self._render(
+            f"{shown.name}.html",
+            **self._frame(look.visitor),
+            shown=shown,
+            look=look,
+            url=look.url,
+            now=look.now,
+            period=look.period,
+            tables={table.name: table for table in shown.tables},
+            periods=NAMED,
+            support_waiting=waiting,
+            **{**shown.context, "data": shown.data},
+        )
+        refresh = shown.context.get("refresh")
+        return Answer(200, body, HTML, (PRIVATE, *([_refresh(refresh)] if refresh else [])))
+
+    def _look(self, request: Request, visitor: Visitor, now: int) -> Look | None:
+        """What a view needs to know; None where nothing has ever landed."""
+        sources = tuple(all_sources(self._store))
+        if not any(source.heard for source in sources):
+            return None
+        try:
+            period = read_period(request.query, now)
+        except BadPeriod as error:
+            raise PageError(400, f"{error}.".capitalize()) from None
+        source = _source(sources, request.query.get("source"))
+        return Look(self._store, self._takes, request, visitor, source, sources, period, now)
+
+    def _greeting(self, request: Request, visitor: Visitor) -> Answer:
+        """An empty database: how to point an agent here. It fills in with the first event."""
+        if request.suffix:
+            return Answer(200, b"{}\n" if request.suffix == "json" else b"", headers=(PRIVATE,))
+        base = (
+            self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
+        )
+        body = self._render("empty.html", **self._frame(visitor), base=base, refresh=EMPTY_REFRESH_SECONDS)
+        return Answer(200, body, HTML, (PRIVATE, _refresh(EMPTY_REFRESH_SECONDS)))
+
+    async def _post(self, request: Request) -> Answer:
+        access.check_form(request)
+        if request.path == "/signin":
+            return await self._sign_in(request)
+        if request.path == "/signout":
+            await asyncio.to_thread(self._access.sign_out, request)
+            return http.with_headers(_go("/signin"), [access.set_cookie(request, "")])
+        if request.path == "/support":
+            return await asyncio.to_thread(self._support, request)
+        raise PageError(405, "Nothing here takes a form.")
+
+    def _support(self, request: Request) -> Answer:
+        now = int(self._now() * 1000)
+        visitor = self._access.visitor(request, now)
+        look = self._look(request, visitor, now) if visitor else None
+        if look is None:
+            raise PageError(403, "Sign in first.")
+        return _go(support.change(look))
+
+    async def _sign_in(self, request: Request) -> Answer:
+        secret = await self._access.sign_in(request, int(self._now() * 1000))
+        if secret is None:
+            return self._sign_in_form(request, "Name and password do not match.")
+        return http.with_headers(_go(_next(request.form.get("next"))), [access.set_cookie(request, secret)])
+
+    def _sign_in_form(self, request: Request, wrong: str = "") -> Answer:
+        secret = access.cookie_of(request) or access.new_secret()
+        body = self._render(
+            "signin.html",
+            **self._frame(None),
+            token=access.form_token(secret),
+            wrong=wrong,
+            name=request.form.get("name", ""),
+            next=_next(request.form.get("next") or request.query.get("next")),
+        )
+        return Answer(403 if wrong else 200, body, HTML, (PRIVATE, access.set_cookie(request, secret)))
+
+    def _sign_in_first(self, request: Request) -> Answer:
+        if request.suffix:
+            raise PageError(401, "Sign in first.")
+        path = request.path + ("?" + urlencode(request.query) if request.query else "")
+        return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
+
+    def _told(self, error: PageError) -> Answer:
+        body = self._render("error.html", **self._frame(None), status=error.status, text=error.text)
+        more = [(b"retry-after", str(error.retry).encode())] if error.retry else []
+        if error.status in (408, 413):  # what is still on its way is not read
+            more.append((b"connection", b"close"))
+        return Answer(error.status, body, HTML, (PRIVATE, *more))
+
+    def _frame(self, visitor: Visitor | None) -> Mapping[str, Any]:
+        return {"visitor": visitor, "navigation": NAVIGATION, "css": f"/page.css?{self._css_version}"}
+
+    @property
+    def _css_version(self) -> str:
+        return sha256(self._static["/page.css"]).hexdigest()[:8]
+
+    def _file(self, scope: Scope) -> Answer:
+        path = scope["path"]
+        return Answer(200, self._static[path], STATIC[path], ((b"cache-control", b"public, max-age=86400"),))
+
+
+def _route(path: str) -> Callable[[Look], Shown]:
+    if view := VIEWS.get(path):
+        return view
+    for prefix, view_of in VIEWS_OF.items():
+        rest = path.removeprefix(prefix)
+        if rest != path and rest and "/" not in rest:
+            return lambda look: view_of(look, rest)
+    raise PageError(404, "There is no such page.")
+
+
+def _source(sources: tuple[Source, ...], wanted: str | None) -> Source:
+    """The source of that name; if none is named, the first that has been heard from."""
+    if not wanted:
+        return next(source for source in sources if source.heard)
+    found = next((source for source in sources if source.name == wanted), None)
+    if found is None:
+        raise PageError(404, "There is no source of that name.")
+    return found
+
+
+def _next(wanted: str | None) -> str:
+    """Where to go after signing in: a path of this page, whatever was asked for."""
+    if (
+        wanted
+        and wanted.startswith("/")
+        and not wanted.startswith("//")
+        and "\\" not in wanted
+        and wanted.isprintable()
+    ):
+        return wanted
+    return "/"
+
+
+def _go(path: str) -> Answer:
+    return Answer(303, b"", HTML, ((b"location", path.encode("ascii", "ignore")), PRIVATE))
+
+
+def _refresh(seconds: int) -> tuple[bytes, bytes]:
+    return b"refresh", str(seconds).encode()

@@ -1,0 +1,205 @@
+"""What a chart shows, as coordinates in a square of 100 by 100, y downwards.
+
+The template stretches the square over the figure; labels are text beside it, spaced evenly, so that
+they keep their size on a phone. Nothing here knows about colours: a series has a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from collector.page.look import Table
+from collector.page.period import iso
+
+STEPS = 4
+X_LABELS = 5
+# Round numbers whose quarters are whole.
+_NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity over time: its figures, and the class that gives it its colour."""
+
+    name: str
+    css: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar's part of one series."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    css: str
+
+
+@dataclass(frozen=True)
+class Hover:
+    """The strip that tells what stands above one day."""
+
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as an SVG path; it breaks where nothing is known."""
+
+    d: str
+    css: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure: its drawing, its labels, and the table that says the same."""
+
+    title: str
+    series: tuple[Series, ...]
+    table: Table
+    y_labels: tuple[str, ...]
+    x_labels: tuple[str, ...]
+    bars: tuple[Bar, ...] = ()
+    lines: tuple[Line, ...] = ()
+    hovers: tuple[Hover, ...] = ()
+    empty: bool = False
+    grid: tuple[float, ...] = field(default=tuple(100 * n / STEPS for n in range(STEPS + 1)))
+
+
+Days = Sequence[tuple[int, int]]
+
+
+def bar_chart(table: Table, days: Days, series: tuple[Series, ...], first: int) -> Chart:
+    """Stacked bars; those of days before `first` are pale."""
+    top = nice_top(max((sum(values) for values in _columns(series)), default=0.0))
+    width = 100 / len(days)
+    bars: list[Bar] = []
+    for index, values in enumerate(_columns(series)):
+        base = 100.0
+        for one, value in zip(series, values, strict=True):
+            height = 100 * value / top
+            base -= height
+            if value:
+                pale = " pale" if days[index][1] < first else ""
+                gap = width * (0.16 if len(days) < 100 else 0.05)  # noqa: PLR2004 - thin bars stand closer
+                bars.append(
+                    Bar(_r(index * width + gap / 2), _r(base), _r(width - gap), _r(height), one.css + pale)
+                )
+    return _chart(table, days, series, top, bars=tuple(bars))
+
+
+def line_chart(table: Table, days: Days, series: tuple[Series, ...], *, top: float | None = None) -> Chart:
+    """A line a series; `top` fixes the scale, 1.0 means percent."""
+    highest = max((value for one in series for value in one.values if value is not None), default=0.0)
+    scale = top or nice_top(highest)
+    lines = tuple(Line(_path(one.values, scale), one.css) for one in series)
+    return _chart(table, days, series, scale, lines=lines)
+
+
+def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
+    """A trend in the smallest space: bars without a scale."""
+    top, width = max(values, default=0) or 1, 100 / max(len(values), 1)
+    return tuple(
+        Bar(_r(i * width), _r(100 - 100 * v / top), _r(width * 0.84), _r(100 * v / top), "bad")
+        for i, v in enumerate(values)
+        if v
+    )
+
+
+def nice_top(highest: float) -> float:
+    """The smallest round number that holds the highest value, and whose quarters can stand at the side."""
+    if highest <= 2 * STEPS:
+        return float(STEPS if highest <= STEPS else 2 * STEPS)
+    power = 10.0 ** max(len(str(int(highest))) - 2, 0)
+    return next((step * power for step in _NICE if step * power >= highest), 120 * power)
+
+
+def _chart(
+    table: Table,
+    days: Days,
+    series: tuple[Series, ...],
+    top: float,
+    *,
+    bars: tuple[Bar, ...] = (),
+    lines: tuple[Line, ...] = (),
+) -> Chart:
+    percent = top == 1.0
+    return Chart(
+        title=table.title,
+        series=series,
+        table=table,
+        y_labels=tuple(_label(top * (STEPS - n) / STEPS, percent=percent) for n in range(STEPS + 1)),
+        x_labels=_x_labels(days),
+        bars=bars,
+        lines=lines,
+        hovers=_hovers(days, series, percent=percent),
+        empty=not any(value for one in series for value in one.values),
+    )
+
+
+def _columns(series: tuple[Series, ...]) -> list[tuple[float, ...]]:
+    return [
+        tuple(value or 0.0 for value in column) for column in zip(*(s.values for s in series), strict=True)
+    ]
+
+
+def _path(values: Sequence[float | None], top: float) -> str:
+    """Points in the middle of their bars' places."""
+    width = 100 / max(len(values), 1)
+    parts: list[str] = []
+    pen = "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        x, y = (index + 0.5) * width, 100 - 100 * value / top
+        # A point with no neighbours is a short stroke, not nothing.
+        alone = pen == "M" and (index + 1 == len(values) or values[index + 1] is None)
+        parts.append(
+            f"M{_r(x - width / 4)} {_r(y)}H{_r(x + width / 4)}" if alone else f"{pen}{_r(x)} {_r(y)}"
+        )
+        pen = "L"
+    return "".join(parts)
+
+
+def _hovers(days: Days, series: tuple[Series, ...], *, percent: bool) -> tuple[Hover, ...]:
+    width = 100 / len(days)
+    found = []
+    for index, (first, last) in enumerate(days):
+        told = (
+            f"{s.name}: {'–' if (v := s.values[index]) is None else _label(v, percent=percent)}"
+            for s in series
+        )
+        when = short_day(first) if first == last else f"{short_day(first)} – {short_day(last)}"
+        found.append(Hover(_r(index * width), _r(width), "\n".join((when, *told))))
+    return tuple(found)
+
+
+def _x_labels(days: Days) -> tuple[str, ...]:
+    count = min(X_LABELS, len(days))
+    if count == 1:
+        return (short_day(days[0][1]),)
+    picked = [round(n * (len(days) - 1) / (count - 1)) for n in range(count)]
+    return tuple(short_day(days[index][1]) for index in picked)
+
+
+def short_day(day: int) -> str:
+    """`20 Nov`, as there is little room."""
+    at = date.fromisoformat(iso(day))
+    return f"{at.day} {at:%b}"
+
+
+def _label(value: float, *, percent: bool = False) -> str:
+    if percent:
+        return f"{100 * value:.0f} %"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def _r(value: float) -> float:
+    return round(value, 3)

@@ -1,0 +1,53 @@
+"""A view for programs: JSON of all of it, CSV of one of its tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from collector.page.look import Cell, Look, Shown, Table
+from collector.page.period import iso
+from collector.page.request import PageError
+from collector.times import write_time
+
+# A spreadsheet takes a cell that begins so for a formula, and runs it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_json(look: Look, shown: Shown) -> bytes:
+    """The view's data and every table, rows as objects."""
+    period = look.period
+    root = {
+        "view": shown.name,
+        "source": look.source.name,
+        "period": {"name": period.name, "from": iso(period.first), "to": iso(period.last)},
+        "at": write_time(look.now),
+        **shown.data,
+        "tables": {table.name: [_object(table, row) for row in table.rows] for table in shown.tables},
+    }
+    return json.dumps(root, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+
+
+def as_csv(shown: Shown, wanted: str | None) -> tuple[str, bytes]:
+    """A name for the file, and the wanted table, or the first."""
+    table = next((one for one in shown.tables if one.name == wanted), None) if wanted else shown.tables[0]
+    if table is None:
+        raise PageError(404, f"`table` is one of {', '.join(one.name for one in shown.tables)}.")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    writer.writerows([_inert(cell) for cell in row] for row in table.rows)
+    return f"rollcall-{shown.name}-{table.name}.csv", out.getvalue().encode("utf-8", "replace")
+
+
+def _object(table: Table, row: Any) -> dict[str, Any]:
+    cells = dict(zip(table.columns, row, strict=True))
+    if "json" in cells:
+        cells["json"] = json.loads(cells["json"])
+    return cells
+
+
+def _inert(cell: Cell) -> Cell:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

@@ -1,0 +1,93 @@
+"""What every view is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from collector.ids import as_uuid
+from collector.page.access import Visitor
+from collector.page.period import Period, iso
+from collector.page.queries.instances import Takes
+from collector.page.queries.sources import Source
+from collector.page.request import Request
+from collector.store import Store
+from collector.times import write_time
+
+# Rows a page shows; the rest is one link further.
+PAGE_ROWS = 50
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns: a chart's figures, or a list; written as HTML, JSON and CSV alike."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A view: plain data and tables for programs; `context` is for the template alone."""
+
+    name: str
+    title: str
+    data: Mapping[str, Any]
+    tables: tuple[Table, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One visitor's look at one source over one period."""
+
+    store: Store
+    takes: Takes
+    request: Request
+    visitor: Visitor
+    source: Source
+    sources: tuple[Source, ...]
+    period: Period
+    now: int
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query
+
+    def url(self, path: str, **more: str | None) -> str:
+        """The address of a view that keeps source and period; None takes something out."""
+        kept: dict[str, str | None] = {}
+        if len(self.sources) > 1:
+            kept["source"] = self.source.name
+        if "period" in self.query or "from" in self.query:
+            kept.update(self.period.query())
+        kept.update(more)
+        text = urlencode({name: value for name, value in kept.items() if value})
+        return f"{path}?{text}" if text else path
+
+    def export(self, path: str, suffix: str, table: str | None = None) -> str:
+        """The address of this very view as JSON or CSV."""
+        own = {name: value for name, value in self.query.items() if name not in ("table", "source")}
+        path = "/overview" if path == "/" else path
+        return self.url(f"{path}.{suffix}", **{**own, "table": table})
+
+
+def told_time(milliseconds: int | None) -> str | None:
+    """A time for programs."""
+    return None if milliseconds is None else write_time(milliseconds)
+
+
+def told_id(key: bytes | None) -> str | None:
+    """An id for programs and people."""
+    return None if key is None else as_uuid(key)
+
+
+def told_days(first: int, last: int) -> str:
+    """A bar of a chart, by its days."""
+    return iso(first) if first == last else f"{iso(first)}/{iso(last)}"

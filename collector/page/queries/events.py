@@ -1,0 +1,133 @@
+"""Single events: the latest, those of an instance, those of a run; and requests for help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.events import BEAT
+from collector.page.queries.installs import RUN, Run, run_of
+from collector.store import Store
+
+# Heartbeats are not indexed by instance (that would cost ingestion a random write an event), so an
+# instance's are looked for among so many of the latest; all of them are in its timeline.
+BEATS_SEARCHED = 5000
+
+_EVENT = "seq, received, time, type, name, who, run, body"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as it is kept."""
+
+    seq: int
+    received: int
+    time: int
+    type: str
+    name: str
+    who: bytes | None
+    run: bytes | None
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request for help: the failed run it belongs to, and who answered it when."""
+
+    run: Run
+    answered: int | None
+    answered_by: str | None
+
+
+def latest(store: Store, source: int, before: int, most: int) -> list[Event]:
+    """The latest to arrive, before one by its number."""
+    sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+    return [_event(row) for row in store.all(sql, source, before, most)]
+
+
+def named(store: Store, source: int, name: str, before: int, most: int) -> list[Event]:
+    """The latest of a name, by their time; `before` is a time."""
+    sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND time < ? ORDER BY time DESC LIMIT ?"
+    return [_event(row) for row in store.all(sql, source, name, before, most)]
+
+
+def of_instance(store: Store, source: int, who: bytes, name: str, before: int, most: int) -> list[Event]:
+    """The latest of an instance, by their time; of a name, if one is given."""
+    found: list[Event] = []
+    if name != BEAT:
+        narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
+        sql = (
+            f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> 'Instance Active'"
+            f" AND time < ?{narrowed} ORDER BY time DESC LIMIT ?"
+        )
+        found += [_event(row) for row in store.all(sql, source, who, before, *values, most)]
+    if name in ("", BEAT):
+        sql = (
+            f"SELECT {_EVENT} FROM (SELECT {_EVENT} FROM events"
+            " WHERE source = ? AND name = 'Instance Active' AND time < ? ORDER BY time DESC LIMIT ?"
+            ") AS recent WHERE who = ? ORDER BY time DESC LIMIT ?"
+        )
+        found += [_event(row) for row in store.all(sql, source, before, BEATS_SEARCHED, who, most)]
+    return sorted(found, key=lambda event: event.time, reverse=True)[:most]
+
+
+def of_run(store: Store, source: int, key: bytes, most: int) -> list[Event]:
+    """What a run sent, in the order it happened."""
+    sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"
+    return [_event(row) for row in store.all(sql, source, key, most)]
+
+
+def names(store: Store, source: int, most: int) -> list[str]:
+    """The names of events that were ever counted, most frequent first."""
+    sql = (
+        "SELECT name FROM daily WHERE source = ? AND name <> ''"
+        " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
+    )
+    return [name for (name,) in store.all(sql, source, most)]
+
+
+def requests(store: Store, source: int, most: int) -> list[Request]:
+    """Requests for help: those that wait first, the latest first."""
+    columns = ", ".join(f"r.{name}" for name in RUN.replace(" ", "").split(","))
+    sql = (
+        f"SELECT {columns}, a.at, a.by_user FROM runs r"
+        " LEFT JOIN answered a ON a.source = r.source AND a.run = r.id"
+        " WHERE r.source = ? AND r.asked IS NOT NULL"
+        " ORDER BY CASE WHEN a.at IS NULL THEN 0 ELSE 1 END, r.asked DESC LIMIT ?"
+    )
+    return [Request(run_of(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
+
+
+def waiting(store: Store, source: int) -> int:
+    """How many requests for help wait for an answer."""
+    sql = (
+        "SELECT COUNT(*) FROM runs r WHERE r.source = ? AND r.asked IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM answered a WHERE a.source = r.source AND a.run = r.id)"
+    )
+    count: int = store.all(sql, source)[0][0]
+    return count
+
+
+def answer(store: Store, source: int, run: bytes, user: str, now: int) -> None:
+    """Mark a request as answered; the first to do so is remembered."""
+    with store.transaction() as tx:
+        sql = (
+            "INSERT INTO answered (source, run, at, by_user) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (source, run) DO NOTHING"
+        )
+        tx.run(sql, source, run, now, user)
+
+
+def reopen(store: Store, source: int, run: bytes) -> None:
+    """Mark a request as waiting again."""
+    with store.transaction() as tx:
+        tx.run("DELETE FROM answered WHERE source = ? AND run = ?", source, run)
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    seq, received, time, kind, name, who, run, body = row
+    return Event(seq, received, time, kind, name, _bytes(who), _bytes(run), body)
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,238 @@
+"""Runs of install scripts: counted, listed, grouped by where they failed, told one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.page.period import Period
+from collector.schema import BEGAN, PLACE
+from collector.store import Store
+from collector.times import DAY_MS
+
+SEPARATOR = "\x1f"
+# A run without an end is given up after this long.
+GIVE_UP_MS = DAY_MS
+
+# The columns of a run, in the order of its fields.
+RUN = (
+    "id, instance, version, os, os_version, started, ended, outcome, duration, reason, exit_code, signal,"
+    " script, line, command, asked, email, reference"
+)
+
+
+@dataclass
+class Counts:
+    """How runs ended; those that have not yet are running for a day, then given up."""
+
+    succeeded: int = 0
+    failed: int = 0
+    given_up: int = 0
+    running: int = 0
+
+    @property
+    def started(self) -> int:
+        return self.succeeded + self.failed + self.given_up + self.running
+
+    @property
+    def rate(self) -> float | None:
+        """The share that succeeded, of those that are over."""
+        over = self.started - self.running
+        return self.succeeded / over if over else None
+
+    def add(self, outcome: str, n: int) -> None:
+        """Count n runs of an outcome as the store names it."""
+        if outcome == "success":
+            self.succeeded += n
+        elif outcome == "errors":
+            self.failed += n
+        else:
+            self.given_up += n
+
+    def still_running(self, n: int) -> None:
+        """Of those counted as open, n began less than a day ago."""
+        self.given_up -= n
+        self.running += n
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an install script."""
+
+    id: bytes
+    instance: bytes
+    version: str
+    os: str
+    os_version: str
+    started: int | None
+    ended: int | None
+    outcome: str | None
+    duration: int | None
+    reason: str | None
+    exit_code: int | None
+    signal: str | None
+    script: str | None
+    line: int | None
+    command: str | None
+    asked: int | None
+    email: str | None = field(repr=False)
+    reference: str | None
+
+    @property
+    def began(self) -> int | None:
+        return self.ended if self.started is None else self.started
+
+    @property
+    def place(self) -> Place:
+        end = self.signal or (None if self.exit_code is None else str(self.exit_code)) or self.reason or ""
+        return Place(self.script or "", "" if self.line is None else str(self.line), self.command or "", end)
+
+    def state(self, now: int) -> str:
+        """`succeeded`, `failed`, `running` or `given up`."""
+        if self.outcome:
+            return "succeeded" if self.outcome == "success" else "failed"
+        return "running" if (self.began or 0) > now - GIVE_UP_MS else "given up"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where and how runs failed; an error tracker's group."""
+
+    script: str
+    line: str
+    command: str
+    end: str  # signal, exit code or reason
+
+    @property
+    def key(self) -> str:
+        """The text by which the store finds it."""
+        return SEPARATOR.join((self.script, self.line, self.command, self.end))
+
+
+@dataclass
+class Failure:
+    """The runs that failed at one place within a period."""
+
+    place: Place
+    runs: int
+    instances: int
+    last_seen: int
+    first_seen: int = 0  # ever, not only within the period
+
+
+def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, Counts]:
+    """Runs by the day they began."""
+    sql = (
+        "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
+        " GROUP BY day, outcome"
+    )
+    days: dict[int, Counts] = {}
+    for day, outcome, n in store.all(sql, source, first, last):
+        days.setdefault(day, Counts()).add(outcome, int(n))
+    for began, *_ in _running(store, source, now):
+        if began // DAY_MS in days:
+            days[began // DAY_MS].still_running(1)
+    return days
+
+
+def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple[str, str, str], Counts]:
+    """Runs that began in a period, by version, os and os version."""
+    sql = (
+        "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes"
+        " WHERE source = ? AND day BETWEEN ? AND ? GROUP BY version, os, os_version, outcome"
+    )
+    found: dict[tuple[str, str, str], Counts] = {}
+    for version, system, release, outcome, n in store.all(sql, source, period.first, period.last):
+        found.setdefault((version, system, release), Counts()).add(outcome, int(n))
+    for began, *key in _running(store, source, now):
+        if period.first <= began // DAY_MS <= period.last:
+            found[key[0], key[1], key[2]].still_running(1)
+    return {key: counts for key, counts in found.items() if counts.started}
+
+
+def failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
+    """The places where most of the runs that began in a period failed, the worst first."""
+    sql = (
+        f"SELECT {PLACE} AS place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
+        f" WHERE source = ? AND outcome = 'errors' AND {BEGAN} >= ? AND {BEGAN} < ?"
+        " GROUP BY place ORDER BY 3 DESC, 2 DESC, 4 DESC LIMIT ?"
+    )
+    rows = store.all(sql, source, period.from_ms, period.until_ms, most)
+    found = [Failure(_place(key), n, who, last) for key, n, who, last in rows]
+    return [_with_first_seen(store, source, one) for one in found]
+
+
+def failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
+    """What happened at one place within a period; None where nothing ever did."""
+    sql = (
+        "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
+        f" WHERE source = ? AND outcome = 'errors' AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ?"
+    )
+    n, who, last = store.all(sql, source, place.key, period.from_ms, period.until_ms)[0]
+    found = _with_first_seen(store, source, Failure(place, n, who, last or 0))
+    return found if found.first_seen else None
+
+
+def trend(store: Store, source: int, period: Period, place: Place) -> dict[int, int]:
+    """Runs that failed at a place by the day they began, over the days of a chart."""
+    sql = (
+        f"SELECT {BEGAN} / {DAY_MS} AS day, COUNT(*) FROM runs WHERE source = ? AND outcome = 'errors'"
+        f" AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ? GROUP BY day"
+    )
+    first = period.bars()[0][0] * DAY_MS
+    return dict(store.all(sql, source, place.key, first, period.until_ms))
+
+
+def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
+    """The latest runs that failed at a place."""
+    sql = (
+        f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
+        " ORDER BY ended DESC LIMIT ?"
+    )
+    return [run_of(row) for row in store.all(sql, source, place.key, most)]
+
+
+def latest(store: Store, source: int, before: int, most: int) -> list[Run]:
+    """The latest runs that began before an instant."""
+    sql = f"SELECT {RUN} FROM runs WHERE source = ? AND {BEGAN} < ? ORDER BY {BEGAN} DESC LIMIT ?"
+    return [run_of(row) for row in store.all(sql, source, before, most)]
+
+
+def run(store: Store, source: int, key: bytes) -> Run | None:
+    """One run."""
+    rows = store.all(f"SELECT {RUN} FROM runs WHERE source = ? AND id = ?", source, key)
+    return run_of(rows[0]) if rows else None
+
+
+def runs_of(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
+    """The runs of an instance, the latest first."""
+    sql = (
+        f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"
+        f" ORDER BY coalesce({BEGAN}, asked) DESC LIMIT ?"
+    )
+    return [run_of(row) for row in store.all(sql, source, instance, most)]
+
+
+def _running(store: Store, source: int, now: int) -> list[tuple[Any, ...]]:
+    """Runs that began less than a day ago and have not ended: few, whatever the store keeps."""
+    sql = (
+        f"SELECT {BEGAN}, version, os, os_version FROM runs"
+        f" WHERE source = ? AND outcome IS NULL AND {BEGAN} > ?"
+    )
+    return store.all(sql, source, now - GIVE_UP_MS)
+
+
+def _with_first_seen(store: Store, source: int, found: Failure) -> Failure:
+    sql = f"SELECT MIN(ended) FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
+    found.first_seen = store.all(sql, source, found.place.key)[0][0] or 0
+    return found
+
+
+def _place(key: str) -> Place:
+    script, line, command, end = (key.split(SEPARATOR) + [""] * 4)[:4]
+    return Place(script, line, command, end)
+
+
+def run_of(row: tuple[Any, ...]) -> Run:
+    """A run from its row of RUN."""
+    return Run(bytes(row[0]), bytes(row[1]), *row[2:])

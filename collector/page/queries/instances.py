@@ -1,0 +1,214 @@
+"""Instances: who is alive, who fell silent, who came back, and one instance's beats.
+
+Charts come from counters by day. What is true at this moment comes from one pass over the
+instances (not their events), remembered for a while where that takes long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.rollups import SLOT_MS, SPANS
+from collector.store import Store
+from collector.times import DAY_MS
+
+# Two beats missed: twice the interval of the agent, and its jitter.
+SILENT_MS = 2 * SLOT_MS + 15 * 60_000
+GONE_MS = 30 * DAY_MS
+ESTABLISHED_MS = DAY_MS
+STATES = ("beating", "silent", "gone", "never")
+
+# A census is kept for this many times as long as it took, so that it costs a twentieth of a core.
+KEPT_TIMES = 20
+
+_COLUMNS = "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts_at, version, os, os_version"
+
+
+@dataclass
+class Census:
+    """Counts of instances at one moment; the established and the short-lived apart."""
+
+    at: int
+    active: Counter[tuple[int, bool]] = field(default_factory=Counter)  # (span in days, established)
+    states: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    systems: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # active in 30 days, established
+    new: int = 0
+    returning: int = 0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One installation that reported."""
+
+    id: bytes
+    first_seen: int
+    last_seen: int
+    last_beat: int | None
+    beats: int
+    first_day: int
+    slots: int
+    facts_at: int | None
+    version: str
+    os: str
+    os_version: str
+
+    @property
+    def established(self) -> bool:
+        return self.last_seen - self.first_seen > ESTABLISHED_MS
+
+    def state(self, now: int) -> str:
+        """Whether it has been heard from lately: `beating`, `silent`, `gone` or `never`."""
+        return state_of(self.last_beat, now)
+
+    def beat_in(self, slot: int) -> bool:
+        """Whether it beat in a slot of six hours, counted from 1970."""
+        offset = slot - self.first_day * (DAY_MS // SLOT_MS)
+        return offset >= 0 and bool(self.slots >> offset & 1)
+
+
+class Takes:
+    """Takes censuses of a store, and remembers the ones that took long."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._kept: dict[tuple[int, int], tuple[float, Census]] = {}
+
+    def census(self, source: int, since: int, now: int) -> Census:
+        """Who is alive now, and who is new or back since an instant."""
+        began = self._clock()
+        key = (source, since)
+        until, kept = self._kept.get(key, (0.0, None))
+        if kept is not None and began < until and kept.at <= now:
+            return kept
+        taken = take_census(self._store, source, since, now)
+        took = self._clock() - began
+        if len(self._kept) > 100:  # noqa: PLR2004 - periods that nobody asks for any more
+            self._kept.clear()
+        if took > 0.05:  # noqa: PLR2004 - seconds; a quick one is taken anew, and so always true
+            self._kept[key] = (began + took * (KEPT_TIMES + 1), taken)
+        return taken
+
+
+def take_census(store: Store, source: int, since: int, now: int) -> Census:
+    """One pass over the instances of a source."""
+    spans = ", ".join(f"SUM(CASE WHEN last_beat > ? - {span * DAY_MS} THEN 1 ELSE 0 END)" for span in SPANS)
+    sql = (
+        f"SELECT CASE WHEN last_seen - first_seen > {ESTABLISHED_MS} THEN 1 ELSE 0 END AS established,"
+        " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone'"
+        " WHEN last_beat <= ? THEN 'silent' ELSE 'beating' END AS state, version, os, os_version, COUNT(*),"
+        " SUM(CASE WHEN first_seen >= ? THEN 1 ELSE 0 END),"
+        f" SUM(CASE WHEN first_seen < ? AND last_seen >= ? THEN 1 ELSE 0 END), {spans}"
+        " FROM instances WHERE source = ? GROUP BY established, state, version, os, os_version"
+    )
+    values = (now - GONE_MS, now - SILENT_MS, since, since, since, now, now, now, source)
+    census = Census(now)
+    for established, state, *system, n, new, back, day, week, month in store.all(sql, *values):
+        _count(
+            census,
+            established=bool(established),
+            state=state,
+            system=(system[0], system[1], system[2]),
+            n=int(n),
+            active=(int(day), int(week), int(month)),
+        )
+        if established:
+            census.new += int(new)
+            census.returning += int(back)
+    return census
+
+
+def active_by_day(store: Store, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
+    """On each day, the instances alive in the `span` days that end with it: (short-lived, established)."""
+    sql = (
+        "SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, established, SUM(n) FROM active"
+        " WHERE source = ? AND span = ? AND day <= ? GROUP BY on_day, established"
+    )
+    changes: Counter[tuple[int, int]] = Counter()
+    for day, established, n in store.all(sql, first, first, source, span, last):
+        changes[day, established] += int(n)
+    found: dict[int, tuple[int, int]] = {}
+    short = lasting = 0
+    for day in range(first, last + 1):
+        short, lasting = short + changes[day, 0], lasting + changes[day, 1]
+        found[day] = (short, lasting)
+    return found
+
+
+def new_by_week(store: Store, source: int, first_week: int) -> dict[int, int]:
+    """Established instances by the week they were first heard from."""
+    sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+    return {cohort: int(n) for cohort, n in store.all(sql, source, first_week)}
+
+
+def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int], int]:
+    """Of each cohort, by week: how many of its established instances beat in it."""
+    sql = (
+        "SELECT cohort, week, n FROM retention WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+    )
+    return {(cohort, week): int(n) for cohort, week, n in store.all(sql, source, first_week)}
+
+
+def listed(
+    store: Store, source: int, state: str, since: int, now: int, before: int, most: int
+) -> list[Instance]:
+    """Instances in a state, the latest heard from first; `before` is where the page before ended."""
+    where, values = _filter(state, since, now)
+    sql = (
+        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND last_seen < ?{where}"
+        " ORDER BY last_seen DESC LIMIT ?"
+    )
+    return [_instance(row) for row in store.all(sql, source, before, *values, most)]
+
+
+def instance(store: Store, source: int, key: bytes) -> Instance | None:
+    """One instance."""
+    rows = store.all(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
+    return _instance(rows[0]) if rows else None
+
+
+def state_of(last_beat: int | None, now: int) -> str:
+    """`beating`, `silent` (two beats missed), `gone` (30 days) or `never`."""
+    if last_beat is None:
+        return "never"
+    if last_beat <= now - GONE_MS:
+        return "gone"
+    return "silent" if last_beat <= now - SILENT_MS else "beating"
+
+
+def _filter(state: str, since: int, now: int) -> tuple[str, tuple[int, ...]]:
+    lasting = f" AND last_seen - first_seen > {ESTABLISHED_MS}"
+    filters: dict[str, tuple[str, tuple[int, ...]]] = {
+        "beating": (lasting + " AND last_beat > ?", (now - SILENT_MS,)),
+        "silent": (lasting + " AND last_beat <= ? AND last_beat > ?", (now - SILENT_MS, now - GONE_MS)),
+        "gone": (lasting + " AND last_beat <= ?", (now - GONE_MS,)),
+        "never": (" AND last_beat IS NULL", ()),
+        "new": (lasting + " AND first_seen >= ?", (since,)),
+        "returning": (lasting + " AND first_seen < ? AND last_seen >= ?", (since, since)),
+        "short-lived": (f" AND last_seen - first_seen <= {ESTABLISHED_MS}", ()),
+    }
+    return filters.get(state, ("", ()))
+
+
+def _count(
+    census: Census,
+    *,
+    established: bool,
+    state: str,
+    system: tuple[str, str, str],
+    n: int,
+    active: tuple[int, int, int],
+) -> None:
+    census.states[state, established] += n
+    for span, alive in zip(SPANS, active, strict=True):
+        census.active[span, established] += alive
+    if established and active[-1]:
+        census.systems[system] += active[-1]
+
+
+def _instance(row: tuple[Any, ...]) -> Instance:
+    slots = int.from_bytes(row[6], "little")
+    return Instance(*(bytes(row[0]), *row[1:6], slots, *row[7:]))

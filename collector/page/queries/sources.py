@@ -1,0 +1,25 @@
+"""Which sources there are, and whether anything has landed in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.store import Store
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source by its number and name; `heard` is whether it ever sent an event."""
+
+    id: int
+    name: str
+    heard: bool
+
+
+def all_sources(store: Store) -> list[Source]:
+    """Every source by name."""
+    sql = (
+        "SELECT s.id, s.name, CASE WHEN EXISTS (SELECT 1 FROM daily d WHERE d.source = s.id)"
+        " THEN 1 ELSE 0 END FROM sources s ORDER BY s.name"
+    )
+    return [Source(number, name, bool(heard)) for number, name, heard in store.all(sql)]

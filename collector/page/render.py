@@ -1,0 +1,102 @@
+"""HTML from templates: everything escaped, figures and times written for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from collector.ids import as_uuid
+from collector.page.charts import short_day
+from collector.page.period import iso
+from collector.times import DAY_MS, write_time
+
+_UNITS = ((DAY_MS, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+
+
+def environment() -> Environment:
+    """The templates, escaped whatever their name; a misspelt name is an error, not nothing."""
+    made = Environment(
+        loader=PackageLoader("collector.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        number=number,
+        percent=percent,
+        when=when,
+        span=span,
+        uuid=as_uuid,
+        short_id=short_id,
+        day=iso,
+        short_day=short_day,
+    )
+    made.globals.update(signed=signed, ago=ago)
+    return made
+
+
+def number(value: float | None) -> str:
+    """`12,345`; a dash for what is not known."""
+    return "–" if value is None else f"{value:,}"
+
+
+def signed(value: int) -> str:
+    """With its sign: `+12`, `±0`."""
+    return "±0" if not value else f"{'+' if value > 0 else '−'}{abs(value):,}"  # noqa: RUF001 - a true minus
+
+
+def percent(value: float | None) -> str:
+    """`93.4 %`; whole where nothing is lost by it."""
+    if value is None:
+        return "–"
+    text = f"{100 * value:.1f}".removesuffix(".0")
+    return f"{text} %"
+
+
+def when(milliseconds: int | None) -> Markup:
+    """A time with its day, for people and for programs."""
+    if not milliseconds:
+        return Markup("–")
+    full = write_time(milliseconds)
+    text = f"{short_day(milliseconds // DAY_MS)} {full[:4]}, {full[11:16]}"
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        full, full[:19].replace("T", " "), escape(text)
+    )
+
+
+def ago(milliseconds: int | None, now: int) -> str:
+    """`3 hours ago`."""
+    if milliseconds is None:
+        return "never"
+    past = now - milliseconds
+    return "just now" if past < 10_000 else f"{span(past)} ago"  # noqa: PLR2004 - milliseconds
+
+
+def span(milliseconds: int | None) -> str:
+    """A length of time in its largest unit: `3 hours`."""
+    if milliseconds is None:
+        return "–"
+    for size, name in _UNITS:
+        if milliseconds >= size:
+            count = milliseconds // size
+            return f"{count:,} {name}{'' if count == 1 else 's'}"
+    return "under a second"
+
+
+def short_id(key: bytes) -> str:
+    """The first of an id, enough to tell neighbours apart."""
+    return as_uuid(key)[:8]
+
+
+class Renderer:
+    """Renders templates by name."""
+
+    def __init__(self) -> None:
+        self._environment = environment()
+
+    def __call__(self, template: str, **context: Any) -> bytes:
+        return self._environment.get_template(template).render(context).encode("utf-8", "replace")

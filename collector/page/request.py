@@ -1,0 +1,98 @@
+"""A request as the page sees it, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl
+
+from collector import http
+from collector.http import Scope
+from collector.limits import contains, peer_of
+from collector.settings import Settings
+
+SUFFIXES = ("json", "csv")
+MOST_FIELDS = 50
+HTML = b"text/html; charset=utf-8"
+
+
+class PageError(Exception):
+    """An answer that is no view: a status and a sentence for the reader."""
+
+    def __init__(self, status: int, text: str, retry: int | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.retry = status, text, retry
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked, by whom; nothing in it is to be trusted but `peer` and `secure`."""
+
+    method: str
+    path: str
+    suffix: str  # "", "json" or "csv"
+    query: Mapping[str, str]
+    form: Mapping[str, str] = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    address: str  # of the connection
+    peer: str  # behind trusted proxies
+    secure: bool
+    http_version: str
+
+    def header(self, name: str) -> str:
+        """The first header of that name, or empty."""
+        return next((value for key, value in self.headers if key == name), "")
+
+    def all_headers(self, name: str) -> list[str]:
+        """Every header of that name."""
+        return [value for key, value in self.headers if key == name]
+
+
+def read_request(scope: Scope, body: bytes, settings: Settings) -> Request:
+    """The request in an ASGI scope and its body."""
+    path = "/" + scope["path"].strip("/")
+    stem, dot, suffix = path.rpartition(".")
+    path, suffix = (stem, suffix) if dot and suffix in SUFFIXES else (path, "")
+    address = (scope.get("client") or ("", 0))[0]
+    headers = tuple(
+        (bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in scope["headers"]
+    )
+    return Request(
+        method="GET" if scope["method"] == "HEAD" else scope["method"],
+        path=path,
+        suffix=suffix,
+        query=_fields(scope.get("query_string", b"")),
+        form=_fields(body),
+        cookies=_cookies(http.header(scope, b"cookie")),
+        headers=headers,
+        address=address,
+        peer=peer_of(address, http.headers(scope, b"x-forwarded-for"), settings.trusted_proxies),
+        secure=_is_secure(scope, address, settings),
+        http_version=scope.get("http_version", "1.1"),
+    )
+
+
+def _is_secure(scope: Scope, address: str, settings: Settings) -> bool:
+    """Whether the browser's side of the connection is TLS, by the socket, the settings or a trusted proxy."""
+    if scope.get("scheme") == "https" or settings.public_url.startswith("https:"):
+        return True
+    proxied = contains(settings.trusted_proxies, address)
+    return proxied and http.header(scope, b"x-forwarded-proto").strip().lower() == "https"
+
+
+def _fields(text: bytes) -> dict[str, str]:
+    """Fields of a form or query; of two with one name the last. Without NUL, which no store takes."""
+    try:
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise PageError(400, "That address or form has too many fields.") from None
+    return {name: value.replace("\0", "") for name, value in pairs}
+
+
+def _cookies(text: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(text).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,59 @@
+"""Events: the latest as they land, each with its whole JSON."""
+
+from __future__ import annotations
+
+from collector.ids import key_of
+from collector.page import bodies
+from collector.page.look import PAGE_ROWS, Look, Shown, Table, told_id, told_time
+from collector.page.queries import events
+from collector.page.queries.events import Event
+
+MOST_NAMES = 100
+LATEST = 2**62
+REFRESH_SECONDS = 5
+
+
+def show(look: Look) -> Shown:
+    """The latest events; by name, by instance."""
+    name, who = look.query.get("event", ""), look.query.get("instance", "").strip()
+    found = _find(look, name, who, _before(look))
+    shown, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+    helps = look.visitor.may_help
+    rows = [
+        (
+            told_time(e.time),
+            told_time(e.received),
+            e.type,
+            e.name,
+            told_id(e.who),
+            told_id(e.run),
+            bodies.compact(e.body, reveal=helps),
+        )
+        for e in shown
+    ]
+    columns = ("time", "received", "type", "event", "instance", "run", "json")
+    older = str(shown[-1].time if name or who else shown[-1].seq) if more else None
+    context = {
+        "events": [(event, bodies.pretty(event.body, reveal=helps)) for event in shown],
+        "names": events.names(look.store, look.source.id, MOST_NAMES),
+        "name": name,
+        "who": who,
+        "older": older,
+        "live": look.query.get("live") == "1",
+        "refresh": REFRESH_SECONDS if look.query.get("live") == "1" else None,
+    }
+    return Shown("events", "Events", {"older": older}, (Table("events", "Events", columns, rows),), context)
+
+
+def _find(look: Look, name: str, who: str, before: int) -> list[Event]:
+    store, source, most = look.store, look.source.id, PAGE_ROWS + 1
+    if who:
+        return events.of_instance(store, source, key_of(who), name, before, most)
+    if name:
+        return events.named(store, source, name, before, most)
+    return events.latest(store, source, before, most)
+
+
+def _before(look: Look) -> int:
+    text = look.query.get("before", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else LATEST  # noqa: PLR2004 - 63 bits

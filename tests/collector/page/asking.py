@@ -1,0 +1,110 @@
+"""The page as an ASGI application, asked in this process: no socket, the real store, a clock of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlencode
+
+from collector.page.app import Page
+from collector.settings import read_settings
+from collector.store import Store
+from collector.times import DAY_MS
+
+NOW = 20_000 * DAY_MS + 13 * 3_600_000
+TOKEN = re.compile(r'name="token" value="([0-9a-f]{64})"')
+HTTP_1_1 = "1.1"
+
+
+class Reply:
+    """What came back."""
+
+    def __init__(self, messages: list[MutableMapping[str, Any]]) -> None:
+        start, body = messages
+        self.status: int = start["status"]
+        self.headers = [(k.decode(), v.decode()) for k, v in start["headers"]]
+        self.text: str = body["body"].decode()
+
+    def header(self, name: str) -> str:
+        return next((value for key, value in self.headers if key == name), "")
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def token(self) -> str:
+        """The token of the first form."""
+        found = TOKEN.search(self.text)
+        assert found, self.text
+        return found[1]
+
+    @property
+    def cookie(self) -> str:
+        """`name=value` of the cookie that was set, or empty."""
+        return self.header("set-cookie").partition(";")[0]
+
+
+class Asking:
+    """A browser without a screen: keeps a cookie if told to."""
+
+    def __init__(self, store: Store, now: int = NOW, **settings: str) -> None:
+        environ = {f"ROLLCALL_COLLECTOR_{name}": value for name, value in settings.items()}
+        self.now, self.clock = now, 0.0
+        self.page = Page(
+            read_settings({**environ, "HOME": "/nowhere"}),
+            store,
+            now=lambda: self.now / 1000,
+            clock=lambda: self.clock,
+        )
+
+    def get(self, path: str, **more: Any) -> Reply:
+        return self.ask("GET", path, **more)
+
+    def post(self, path: str, fields: dict[str, str], **more: Any) -> Reply:
+        return self.ask("POST", path, body=urlencode(fields).encode(), **more)
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        peer: str = "127.0.0.1",
+        host: str = "127.0.0.1:8787",
+        cookie: str = "",
+        version: str = HTTP_1_1,
+        **headers: str,
+    ) -> Reply:
+        path, _, query = target.partition("?")
+        told = {"host": host, **({"cookie": cookie} if cookie else {}), **headers}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in told.items()],
+            "client": (peer, 1),
+            "scheme": "http",
+            "http_version": version,
+        }
+        messages: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            messages.append(message)
+
+        asyncio.run(self.page(scope, receive, send))
+        return Reply(messages)
+
+    def sign_in(self, name: str, password: str, **more: str) -> str:
+        """The session's cookie."""
+        form = self.get("/signin", **more)
+        fields = {"token": form.token, "name": name, "password": password}
+        reply = self.post("/signin", fields, cookie=form.cookie, **more)
+        assert reply.status == 303, reply.text
+        return reply.cookie

@@ -1,0 +1,52 @@
+"""Pages to ask, over a store with a source in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector import decode, users
+from collector.keys import source_named
+from collector.store import Store, open_store
+from tests.collector.page.asking import NOW, Asking
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def page_store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path}/page.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def asking(page_store: Store) -> Asking:
+    return Asking(page_store)
+
+
+@pytest.fixture
+def send(page_store: Store) -> Callable[..., None]:
+    """Let events land in a source."""
+
+    def land(*events: dict[str, Any], source: str = "product") -> None:
+        with page_store.transaction() as tx:
+            number = source_named(tx, source, 0)
+        page_store.add([decode.read_event(event, "track", number, NOW) for event in events])
+
+    return land
+
+
+@pytest.fixture
+def viewer(page_store: Store) -> str:
+    users.add_user(page_store, "vera", "viewer", PASSWORD, 0)
+    return "vera"
+
+
+@pytest.fixture
+def helper(page_store: Store) -> str:
+    users.add_user(page_store, "sam", "support", PASSWORD, 0)
+    return "sam"

@@ -1,0 +1,173 @@
+"""Whatever stands in an event or an address is shown as text, and does nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.store import Store
+from tests.collector.page.asking import Asking
+from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
+
+EVIL = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' OR '1'='1' --",
+    "'; DROP TABLE events; --",
+    "{{ 7 * 7 }}{% for x in y %}{{ config }}",
+    "${7*7}#{7*7}",
+    '=HYPERLINK("http://evil.example","x")',
+    "javascript:alert(1)",
+    "a\r\nset-cookie: x=y",
+    "\u202egnp.exe",
+    "</title></style><svg onload=alert(1)>",
+    "% _ \\ %s ? :name",
+]
+VIEWS = ["/", "/installs", "/instances", "/support", "/events", f"/run/{RUN}", f"/instance/{INSTANCE}"]
+TAGS = {"script", "img", "iframe", "object", "embed", "style", "base", "meta-refresh"}
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action")]
+
+
+def check_inert(text: str) -> None:
+    found = Elements(text)
+    assert not found.tags & TAGS
+    assert not [name for name in found.attributes if name.startswith("on") or name == "style"]
+    assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in found.links), found.links
+
+
+def hostile(evil: str) -> list[dict[str, object]]:
+    told = {"reason": evil, "script": evil, "command": evil, "signal": evil, "line": 3, "email": evil}
+    run = failed_run()
+    run[1]["properties"] = told
+    run[2]["properties"] = {"email": evil, "reference": evil}
+    for one in run:
+        one["context"] |= {"app": {"name": evil, "version": evil}, "os": {"name": evil, "version": evil}}
+    return [
+        *run,
+        {**event(evil), "properties": {"k": evil, evil[:20]: evil}},
+        event("Instance Active", instanceId=evil),
+    ]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_text_in_every_field_is_text_on_every_view(
+    asking: Asking, page_store: Store, send: Callable[..., None], evil: str
+) -> None:
+    send(*hostile(evil), source=evil)
+    kept = page_store.all("SELECT COUNT(*) FROM events")
+    seen = ""
+    for view in VIEWS:
+        reply = asking.get(view)
+        assert reply.status == 200, reply.text
+        check_inert(reply.text)
+        seen += reply.text
+    assert "49" not in re.sub(r"[0-9a-f-]{8,}|\d{4,}|[\d.]+\"", "", seen.replace("7 * 7", ""))
+    assert page_store.all("SELECT COUNT(*) FROM events") == kept
+    for view in VIEWS[1:]:
+        for suffix in ("json", "csv"):
+            assert asking.get(f"{view}.{suffix}").status == 200
+
+
+def test_the_check_would_notice_what_is_not_inert() -> None:
+    for text in ("<script>1</script>", "<p onclick=x>", "<a href='javascript:x'>", "<p style=x>"):
+        with pytest.raises(AssertionError):
+            check_inert(text)
+
+
+def test_a_failure_with_a_hostile_place_is_found_again_by_its_link(
+    asking: Asking, send: Callable[..., None]
+) -> None:
+    for evil in EVIL:
+        send(*hostile(evil))
+    for row in asking.get("/installs.json").json()["tables"]["failures"]:
+        place = urlencode({name: row[name] for name in ("script", "line", "command", "end")})
+        assert asking.get(f"/failure?{place}").status == 200
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(asking: Asking, send: Callable[..., None]) -> None:
+    for evil in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1"):
+        send(event(evil))
+    rows = list(csv.DictReader(io.StringIO(asking.get("/events.csv").text)))
+    assert rows
+    assert all(row["event"].startswith("'") for row in rows)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_addresses_are_answered_in_words(
+    asking: Asking, send: Callable[..., None], evil: str
+) -> None:
+    send(*failed_run())
+    text = quote(evil)
+    for target in (
+        f"/{text}",
+        f"/run/{text}",
+        f"/instance/{text}",
+        f"/?period={text}",
+        f"/?from={text}&to={text}",
+        f"/?source={text}",
+        f"/events?event={text}&instance={text}&before={text}",
+        f"/instances?state={text}",
+        f"/failure?script={text}&line={text}&command={text}&end={text}",
+        f"/installs.csv?table={text}",
+    ):
+        reply = asking.get(target)
+        assert reply.status in (200, 400, 404), (target, reply.text)
+        if "html" in reply.header("content-type"):
+            check_inert(reply.text)
+        assert all("\n" not in value and "\r" not in value for _, value in reply.headers)
+
+
+@given(
+    path=st.text(max_size=40), query=st.dictionaries(st.text(max_size=9), st.text(max_size=20), max_size=4)
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_address_makes_the_page_fail(asking: Asking, path: str, query: dict[str, str]) -> None:
+    names = ["source", "period", "from", "to", "before", "state", "event", "instance", "table", "live"]
+    told = {names[n]: value for n, value in enumerate(query.values())} | query
+    text = urlencode(told, errors="surrogatepass") if all(map(str.isprintable, query)) else ""
+    assert asking.get(f"/{path.replace('?', '')}?{text}").status < 500
+    assert asking.get(f"/events?{text}").status < 500
+
+
+def test_the_headers_forbid_what_the_page_does_not_need(asking: Asking, send: Callable[..., None]) -> None:
+    send(*failed_run())
+    for target in (*VIEWS, "/page.css", "/icon.svg", "/nowhere", "/events.json", "/events.csv"):
+        reply = asking.get(target)
+        policy = reply.header("content-security-policy")
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "script-src" not in policy
+        assert reply.header("x-content-type-options") == "nosniff"
+        assert "http" not in "".join(re.findall(r'(?:src|href|url)[=(]"?([^"\s>]*)', reply.text)).lower()
+
+
+def test_only_what_takes_a_form_takes_one_and_only_a_short_one(asking: Asking) -> None:
+    assert asking.ask("DELETE", "/").status == 405
+    assert asking.ask("PUT", "/events").status == 405
+    assert asking.ask("POST", "/signin", body=b"x" * 20_000, content_length="20000").status == 413
+    assert asking.ask("POST", "/signin", body=b"x" * 20_000).status == 413
+    assert asking.ask("POST", "/", body=b"").status == 403
+    assert asking.ask("POST", "/signin", body=b"&".join(b"a=b" for _ in range(100))).status == 400

@@ -1,0 +1,165 @@
+"""The numbers on the page equal an independent count over the raw events."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.events import Event
+from collector.keys import source_named
+from collector.page.period import day_of, iso
+from collector.rollups import week_of
+from collector.store import Store, open_store
+from collector.times import DAY_MS
+from tests.collector.cluster import Cluster
+from tests.collector.page import histories
+from tests.collector.page.asking import NOW, Asking
+from tests.collector.page.histories import active, land, outcomes, sent
+
+TODAY = NOW // DAY_MS
+HISTORY = st.lists(sent(), min_size=1, max_size=40, unique_by=lambda event: event["messageId"])
+DAYS = st.sampled_from([1, 7, 30, 91, 120])
+
+
+class Ground:
+    """One database and one page for all examples; each example is a source of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.asking = store, Asking(store)
+        self._names = itertools.count()
+
+    def check(self, history: Sequence[dict[str, Any]], chunk: int, days: int) -> None:
+        name = f"product {next(self._names)}"
+        with self.store.transaction() as tx:
+            source = source_named(tx, name, 0)
+        kept = land(self.store, source, history, chunk)
+        check_all(self.asking, quote(name), kept, TODAY - days + 1)
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with closing(open_store(f"sqlite:///{tmp_path_factory.mktemp('numbers')}/page.db")) as store:
+        yield Ground(store)
+
+
+def check_all(asking: Asking, name: str, kept: Sequence[Event], first: int) -> None:
+    period = f"?source={name}&from={iso(first)}&to={iso(TODAY)}"
+    check_overview(asking.get(f"/overview.json{period}").json(), kept, first)
+    check_instances(asking.get(f"/instances.json{period}").json(), kept, first)
+    check_failures(asking.get(f"/installs.json{period}").json(), kept, first)
+    for past in (TODAY - 3, TODAY - 20):
+        days = f"?source={name}&from={iso(past - 4)}&to={iso(past)}"
+        check_past(asking.get(f"/overview.json{days}").json(), kept, past)
+
+
+def check_overview(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
+    for name, span in (("24h", 1), ("7d", 7), ("30d", 30)):
+        now = active(kept, NOW - span * DAY_MS, NOW)
+        then = active(kept, (TODAY - 2 * span + 1) * DAY_MS - 1, (TODAY - span + 1) * DAY_MS - 1)
+        expected = {"established": now[True], "short_lived": now[False], "change": now[True] - then[True]}
+        assert shown["active"][name] == expected
+    counted = outcomes(kept, first, TODAY)
+    for name in ("started", "succeeded", "failed", "given_up", "running"):
+        assert shown["installs"][name] == counted[name], name
+    over = counted["started"] - counted["running"]
+    assert shown["installs"]["success_rate"] == (counted["succeeded"] / over if over else None)
+    for row in shown["tables"]["active"][:-1]:
+        day = day_of(row["day"])
+        for name, span in (("active_24h", 1), ("active_7d", 7), ("active_30d", 30)):
+            level = active(kept, (day - span + 1) * DAY_MS - 1, (day + 1) * DAY_MS - 1)
+            assert row[name] == level[True], (row["day"], name)
+    for row in shown["tables"]["installs"]:
+        edges = [day_of(day) for day in row["day"].split("/")]
+        assert row["started"] == outcomes(kept, edges[0], edges[-1])["started"]
+
+
+def check_instances(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
+    fleet = {who: times for who, (times, _) in histories.instances(kept).items()}
+    lasting = [times for times in fleet.values() if histories.established(times)]
+    since = first * DAY_MS
+    assert shown["new"] == sum(min(times) >= since for times in lasting)
+    assert shown["returning"] == sum(min(times) < since <= max(times) for times in lasting)
+    assert shown["short_lived"] == len(fleet) - len(lasting)
+    states = histories.states(kept)
+    assert {name: shown[name] for name in ("beating", "silent", "gone", "never")} == {
+        name: states[name] for name in ("beating", "silent", "gone", "never")
+    }
+    alive = sum(n for _, n in ((row["version"], row["instances"]) for row in shown["tables"]["versions"]))
+    assert alive == active(kept, NOW - 30 * DAY_MS, NOW)[True]
+    check_retention(shown["tables"]["retention"], kept)
+
+
+def check_retention(rows: list[dict[str, Any]], kept: Sequence[Event]) -> None:
+    for row in rows:
+        week = week_of(day_of(row["week_of"]))
+        mine = [
+            beats
+            for times, beats in histories.instances(kept).values()
+            if histories.established(times) and week_of(min(times) // DAY_MS) == week
+        ]
+        assert row["instances"] == len(mine)
+        for later in range(week_of(TODAY) - week + 1):
+            share = sum(any(week_of(b // DAY_MS) == week + later for b in beats) for beats in mine) / len(
+                mine
+            )
+            assert row[f"week_{later}"] == round(share, 4)
+
+
+def check_failures(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
+    failed = outcomes(kept, first, TODAY)["failed"]
+    rows = shown["tables"]["failures"]
+    assert sum(row["runs"] for row in rows) == failed
+    assert sum(row["failed"] for row in shown["tables"]["versions"]) == failed
+    assert (
+        sum(row["started"] for row in shown["tables"]["systems"]) == outcomes(kept, first, TODAY)["started"]
+    )
+    told = {(row["script"], row["line"]): (row["runs"], row["instances"]) for row in rows}
+    assert told == histories.places(kept, first, TODAY)
+
+
+def check_past(shown: dict[str, Any], kept: Sequence[Event], day: int) -> None:
+    """A period that is over counts whole days."""
+    for name, span in (("24h", 1), ("7d", 7), ("30d", 30)):
+        level = active(kept, (day - span + 1) * DAY_MS - 1, (day + 1) * DAY_MS - 1)
+        assert shown["active"][name]["established"] == level[True]
+    assert shown["installs"]["started"] == outcomes(kept, day - 4, day)["started"]
+
+
+@given(history=HISTORY, chunk=st.integers(1, 30), days=DAYS)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_numbers_equal_a_count_of_the_events_across_midnight_late_and_doubled(
+    on_sqlite: Ground, history: list[dict[str, Any]], chunk: int, days: int
+) -> None:
+    on_sqlite.check(history, chunk, days)
+
+
+@pytest.mark.needs("postgresql")
+def test_numbers_equal_a_count_of_the_events_on_postgresql_too(cluster: Cluster, slow: bool) -> None:
+    with closing(open_store(cluster.database())) as store:
+        ground = Ground(store)
+
+        @given(history=HISTORY, chunk=st.integers(1, 30), days=DAYS)
+        @settings(max_examples=200 if slow else 15, suppress_health_check=[HealthCheck.too_slow])
+        def check(history: list[dict[str, Any]], chunk: int, days: int) -> None:
+            ground.check(history, chunk, days)
+
+        check()
+
+
+def test_the_count_beside_the_page_would_notice_a_wrong_number(on_sqlite: Ground) -> None:
+    beat = {"type": "track", "event": "Instance Active", "anonymousId": "a", "context": {}}
+    with on_sqlite.store.transaction() as tx:
+        source = source_named(tx, "alone", 0)
+    kept = land(on_sqlite.store, source, [{**beat, "messageId": "1"}], 1)
+    shown = on_sqlite.asking.get("/overview.json?source=alone&period=week").json()
+    check_overview(shown, kept, TODAY - 6)
+    shown["active"]["24h"]["short_lived"] += 1
+    with pytest.raises(AssertionError):
+        check_overview(shown, kept, TODAY - 6)

@@ -1,0 +1,61 @@
+"""A collector with a demo year in it, a browser, and axe-core."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.collector.running import Collector
+from tests.conftest import missing
+from tests.e2e.page.browser import chromium
+
+HERE = Path(__file__).parent
+INSTALL_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector on a made-up year, and a second, small source."""
+    home = tmp_path_factory.mktemp("page")
+    collector = Collector(home, f"sqlite:///{home}/collector.db")
+    for arguments in (("--instances", "60"), ("--instances", "3", "--source", "staging", "--seed", "2")):
+        collector.run("demo-data", *arguments)
+    yield collector.start()
+    collector.stop()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Collector]:
+    collector = Collector(tmp_path, f"sqlite:///{tmp_path}/collector.db").start()
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """axe-core's one file, installed once."""
+    folder = HERE.parents[2] / "build" / "axe"
+    found = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not found.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "package.json", folder)
+        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
+        for _ in range(3):
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, check=False, timeout=INSTALL_SECONDS
+            )
+            if done.returncode == 0:
+                return found
+        missing("node", "npm could not install axe-core")
+    return found

@@ -1,0 +1,182 @@
+"""Each view in a real browser: on a desk and a phone, by day and by night, followed to every end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.collector.running import Collector
+from tests.e2e.page.browser import DESKTOP, PHONE, Watched
+
+pytestmark = pytest.mark.needs("chromium")
+VIEWS = ["/", "/installs", "/instances?period=week", "/support", "/events"]
+BEAT = {"event": "Instance Active", "anonymousId": "a", "properties": {"instanceId": "a"}}
+PASSWORD = "correct horse battery"
+# Where a link or a form leads.
+TARGETS = "all => all.map(a => a.href || a.action + '?' + new URLSearchParams(new FormData(a)))"
+# Links are followed by shape: one failure, one run and one instance stand for all.
+MOST_OF_A_SHAPE = 3
+
+
+@pytest.fixture
+def watched(browser: Browser, demo: Collector) -> Iterator[Watched]:
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    yield Watched(context, base_of(demo))
+    context.close()
+
+
+def base_of(collector: Collector) -> str:
+    return f"http://127.0.0.1:{collector.port}"
+
+
+def all_views(watched: Watched) -> list[str]:
+    """The views in the navigation, and one of each kind behind them."""
+    found = list(VIEWS)
+    behind = {"/failure?": "/installs?period=year", "/run/": "/support", "/instance/": "/instances"}
+    for start, view in behind.items():
+        watched.open(view)
+        link = watched.page.locator(f'main a[href^="{start}"]').first.get_attribute("href")
+        assert link, view
+        found.append(link)
+    return found
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_each_view_is_whole_quiet_and_open_to_all(
+    browser: Browser,
+    demo: Collector,
+    axe: Path,
+    tmp_path: Path,
+    scheme: Literal["light", "dark"],
+    device: str,
+) -> None:
+    size = DESKTOP if device == "desktop" else PHONE
+    context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    watched = Watched(context, base_of(demo))
+    for number, view in enumerate(all_views(watched)):
+        assert watched.open(view) == 200, view
+        assert watched.overflow() <= 0, view
+        assert watched.axe(axe) == [], view
+        picture = watched.page.screenshot(path=tmp_path / f"{number}.png", full_page=True)
+        assert len(picture) > 10_000
+    assert watched.complaints == []
+    assert watched.elsewhere == []
+    context.close()
+
+
+@pytest.mark.needs("node")
+def test_the_watch_notices_script_requests_elsewhere_and_barriers(watched: Watched, axe: Path) -> None:
+    watched.open("/")
+    watched.page.evaluate(
+        """() => {
+            const hole = '<img src="http://127.0.0.2:9/x.png"><p style="color:red">';
+            document.body.insertAdjacentHTML('beforeend', hole);
+            document.querySelectorAll('[aria-label]').forEach(e => e.removeAttribute('aria-label'));
+        }"""
+    )
+    watched.page.wait_for_function("document.querySelector('img').complete")
+    assert any("Content Security Policy" in told for told in watched.complaints)
+    assert watched.axe(axe)
+
+
+def test_every_link_and_form_of_every_view_leads_somewhere(watched: Watched) -> None:
+    waiting, seen, shapes = ["/"], set[str](), dict[str, int]()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        response = watched.page.request.get(watched.base + path)
+        assert response.status == 200, path
+        if "html" not in response.headers["content-type"]:
+            continue
+        watched.open(path)
+        for link in watched.page.eval_on_selector_all("a[href], form[method=get]", TARGETS):
+            parts = urlsplit(urljoin(watched.base + path, link))
+            assert parts.netloc == urlsplit(watched.base).netloc, link
+            target = parts.path + (f"?{parts.query}" if parts.query else "")
+            shape = shape_of(parts.path, parts.query)
+            if target not in seen and shapes.get(shape, 0) < MOST_OF_A_SHAPE:
+                shapes[shape] = shapes.get(shape, 0) + 1
+                waiting.append(target)
+    assert watched.complaints == []
+    assert watched.elsewhere == []
+    assert {"/", "/installs", "/instances", "/support", "/events"} <= {urlsplit(path).path for path in seen}
+    assert len(shapes) > 30
+
+
+def shape_of(path: str, query: str) -> str:
+    """A path without its id, and the names in its query."""
+    stem, dot, suffix = path.rpartition(".")
+    kind = "/".join(path.split("/")[:2]) + (suffix if dot and stem else "")
+    return kind + "?" + "&".join(sorted({part.partition("=")[0] for part in query.split("&")}))
+
+
+def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    watched = Watched(context, base_of(demo))
+    page = watched.page
+    watched.open("/installs")
+    page.locator(".custom summary").click()
+    page.locator('input[name="from"]').fill("2026-01-01")
+    page.locator('input[name="to"]').fill("2026-01-31")
+    page.get_by_role("button", name="Show").click()
+    assert "from=2026-01-01" in page.url
+    watched.open("/support")
+    before = page.get_by_text("waiting", exact=True).count()
+    page.get_by_role("button", name="Mark as answered").first.click()
+    assert page.get_by_text("waiting", exact=True).count() == before - 1
+    page.get_by_role("button", name="Reopen").first.click()
+    assert page.get_by_text("waiting", exact=True).count() == before
+    watched.open("/events")
+    page.locator('select[name="event"]').select_option("Installation Errors")
+    page.get_by_role("button", name="Show").click()
+    shown = page.locator(".event summary > span:nth-of-type(2)").all_text_contents()
+    assert set(shown) == {"Installation Errors"}
+    page.locator(".event summary").first.click()
+    assert '"event": "Installation Errors"' in page.locator("pre").first.inner_text()
+    page.locator(".sources summary").click()
+    page.get_by_role("link", name="staging").click()
+    assert "source=staging" in page.url
+    assert watched.complaints == []
+    context.close()
+
+
+def test_an_empty_page_greets_and_fills_in_with_the_first_event(browser: Browser, empty: Collector) -> None:
+    context = browser.new_context()
+    watched = Watched(context, base_of(empty))
+    watched.open("/")
+    assert f"ROLLCALL_ENDPOINT=http://127.0.0.1:{empty.port}" in watched.page.inner_text("main")
+    assert empty.post("/v1/track", BEAT).status == 200
+    watched.page.get_by_role("heading", name="Overview").wait_for(timeout=20_000)
+    assert watched.complaints == []
+    context.close()
+
+
+def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> None:
+    empty.run("users", "add", "vera", "--role", "viewer", stdin=PASSWORD + "\n")
+    empty.post("/v1/track", BEAT)
+    context = browser.new_context()
+    watched = Watched(context, base_of(empty))
+    page = watched.page
+    watched.open("/instances?period=week")
+    page.get_by_label("Name").fill("vera")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url.endswith("/instances?period=week")
+    assert page.get_by_role("link", name="Support").count() == 0
+    assert page.evaluate("document.cookie") == ""
+    page.get_by_role("button", name="Sign out").click()
+    assert page.url.endswith("/signin")
+    page.go_back()
+    page.reload()
+    assert "/signin" in page.url
+    assert watched.elsewhere == []
+    context.close()
