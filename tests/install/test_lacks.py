@@ -42,7 +42,8 @@ def fake(home: Path, says: str) -> Path:
 )
 def test_a_python_that_will_not_do_is_named(home: Path, says: str | None, message: str) -> None:
     python = fake(home, says) if says else Path("/bin/false")
-    cover = 'for p in /usr/bin/python3* /usr/local/bin/python3*; do [ ! -f $p ] || mount --bind $0 $p; done; exec "$@"'
+    pythons = "/usr/bin/python3* /usr/local/bin/python3*"
+    cover = f'for p in {pythons}; do [ ! -f $p ] || mount --bind $0 $p; done; exec "$@"'
     words = ["unshare", "--mount", "sh", "-c", cover, str(python), *AS_NOBODY]
     done = run(*words, INSTALL / "install.sh", "--user", "--", *COMMAND, environ=environment(home))
     assert (done.returncode, done.stdout) == (6, "the product\n")
