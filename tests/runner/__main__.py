@@ -68,10 +68,10 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
     if suite.everything:
         for other in environment.others():
             inside = prepare(progress, other, "test")
-            suite.whole(f"unit tests on {other.version}", inside, UNIT)
+            suite.together(f"unit tests on {other.version}", inside, UNIT)
     if coverage:
         suite.forget_coverage(python)
-    suite.whole("tests", python, [], coverage=coverage)
+    suite.whole(python, coverage=coverage)
     if coverage:
         suite.report_coverage(python, enforce=suite.everything)
 

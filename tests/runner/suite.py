@@ -28,11 +28,14 @@ class Suite:
     def forget_coverage(self, python: str) -> None:
         self.progress.quietly("coverage from nothing", [python, "-m", "coverage", "erase"])
 
-    def whole(self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False) -> None:
-        """Run all tests below the paths: first those that want the machine for themselves."""
-        alone = ["-m", "serial"]
+    def whole(self, python: str, *, coverage: bool) -> None:
+        """Run all tests: first those that want the machine for themselves."""
+        self._session("tests, one by one", python, ["-m", "serial"], coverage=coverage)
+        self.together("tests", python, [], coverage=coverage)
+
+    def together(self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False) -> None:
+        """Run the tests below the paths, but for those that measure time or load."""
         beside = ["-m", "not serial", "-n", WORKERS, "--dist", "worksteal"]
-        self._session(f"{name}, one by one", python, [*alone, *paths], coverage=coverage)
         self._session(f"{name}, {WORKERS} at a time", python, [*beside, *paths], coverage=coverage)
 
     def chosen(self, python: str, arguments: Sequence[str], *, coverage: bool) -> None:
