@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import signal
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from agent.state import StateDir
 
 MAX_BYTES = 64 * 1024
+MAX_DIGITS = 9
+"""Of a line number that is believed."""
 ABANDONED_SECONDS = 3600
 """A run file that was never finished being made is thrown away at this age."""
 
@@ -174,7 +177,7 @@ def parse(text: str) -> Run | None:
 def _asked(value: str) -> tuple[float, str] | None:
     when, _, email = value.partition(" ")
     try:
-        return float(when), email
+        return _finite(when), email
     except ValueError:
         return None
 
@@ -183,13 +186,21 @@ def _sound(head: dict[str, str], ended: list[str]) -> bool:
     """Whether everything is there that the story needs."""
     ids = ("id", "started-id", "ended-id", "support-id")
     try:
-        float(head["time"]), float(head["clock"])
+        _finite(head["time"]), _finite(head["clock"])
         if ended:
-            float(ended[0]), float(ended[1]), int(ended[3])
+            _finite(ended[0]), _finite(ended[1]), int(ended[3])
     except (KeyError, ValueError, IndexError):
         return False
     whole = all(re.fullmatch(events.UUID, head.get(key, "")) for key in ids)
     return whole and {"endpoint", "product", "version"} <= head.keys()
+
+
+def _finite(text: str) -> float:
+    """A number that can be a time; ValueError for any other."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _place(value: str) -> dict[str, str | int]:
@@ -198,7 +209,7 @@ def _place(value: str) -> dict[str, str | int]:
     found: dict[str, str | int] = {}
     if events.SCRIPT.accepts(script) and script != "-":
         found["script"] = script
-    if line.isascii() and line.isdecimal():
+    if line.isascii() and line.isdecimal() and len(line) <= MAX_DIGITS:
         found["line"] = int(line)
     if events.COMMAND.accepts(command) and command != "-":
         found["command"] = command

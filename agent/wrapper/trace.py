@@ -185,10 +185,11 @@ def notices(text: bytes) -> bool:
     """Whether the script might notice errtrace, or that `exit` is a function."""
     import re  # for the scripts that need it, not for every start
 
+    own_exit = re.search(rb"\bexit[ \t]*\(", text) is not None
     text = re.sub(HARMLESS_SET, b" ", text)
     for mark in b";|&(){}`<>\"'\\\t\n[]!$":
         text = text.replace(bytes((mark,)), b" ")
-    return not NOTICING.isdisjoint(text.split(b" ")) or b" - " in text or b"exit ()" in text
+    return own_exit or not NOTICING.isdisjoint(text.split(b" ")) or b" - " in text
 
 
 def _source(report: bytes, own: bytes | None, *, known: bool) -> bytes:

@@ -1,0 +1,32 @@
+"""The network makes no difference to how long an install takes."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ROUNDS = 7
+MORE_THAN_NOISE = 1.6
+"""A wait for the network would be seconds on a tenth of one."""
+
+
+@pytest.mark.serial
+@pytest.mark.needs("unshare", "nft")  # nft comes with ip
+def test_a_dead_network_takes_as_long_as_a_healthy_one(tmp_path: Path) -> None:
+    names = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+    done = subprocess.run(
+        [*names, "--propagation", "private", sys.executable, "-m", "tests.e2e.wrap.waits", str(ROUNDS)],
+        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["asked"], "nobody looked the name up, so nothing was shown"
+    medians = {name: statistics.median(times) for name, times in told["taken"].items()}
+    healthy = medians.pop("healthy")
+    ratios = {name: round(median / healthy, 2) for name, median in medians.items()}
+    assert set(ratios) == {"black hole", "refused", "no such name", "500"}
+    assert all(ratio < MORE_THAN_NOISE for ratio in ratios.values()), ratios
