@@ -65,15 +65,15 @@ def check(progress: Progress, python: str) -> None:
 
 
 def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> None:
-    if suite.everything:
-        for other in environment.others():
-            inside = prepare(progress, other, "test")
-            suite.together(f"unit tests on {other.version}", inside, UNIT)
     if coverage:
         suite.forget_coverage(python)
     suite.whole(python, coverage=coverage)
     if coverage:
         suite.report_coverage(python, enforce=suite.everything)
+    if suite.everything:
+        for other in environment.others():
+            inside = prepare(progress, other, "test")
+            suite.together(f"unit tests on {other.version}", inside, UNIT)
 
 
 def verdict(progress: Progress, suite: Suite, seconds: float) -> int:
