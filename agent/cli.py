@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agent import __version__, streams
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
+from agent.database import OutboxError
 from agent.envedit import EditError
-from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
 from agent.words import plain, say
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from agent import duefile, events, identity
 from agent.app import DONE, App, WrongUse
 from agent.consent import RULES
+from agent.database import OutboxError
 from agent.due import wall_time
-from agent.outbox import DROPPED, REJECTED, WAITING, Entry, OutboxError, Reader, reading
+from agent.outbox import DROPPED, REJECTED, WAITING, Entry, Reader, reading
 from agent.state import act_as_owner
 from agent.words import plain
 
