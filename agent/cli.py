@@ -146,8 +146,9 @@ def main(argv: Sequence[str]) -> int:
 def run(argv: Sequence[str], app: App | None = None) -> int:
     """Run one verb. The one exception boundary of the process."""
     try:
-        args = parser().parse_args(argv)
-        code = _verb(args.where)(app or App(), args)
+        app = app or App()
+        args = parser(app.name).parse_args(argv)
+        code = _verb(args.where)(app, args)
         sys.stdout.flush()
     except (SettingError, WrongUse) as why:
         return _fail(why, WRONG_USE)
