@@ -45,6 +45,11 @@ class App:
         """Decision, settings and places, looked at once."""
         return look(self.environ, cwd=self.cwd, uid=self.uid, root=self.root)
 
+    @property
+    def name(self) -> str:
+        """What the command of this installation is called, for words on what to type next."""
+        return self.situation.name
+
     def look_again(self) -> Situation:
         """The situation after a docker.env was changed."""
         del self.situation

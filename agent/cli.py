@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agent import __version__, streams
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
+from agent.database import OutboxError
 from agent.envedit import EditError
-from agent.outbox import OutboxError
 from agent.settings import SETTINGS, SettingError, duration
 from agent.words import plain, say
 
@@ -146,8 +146,9 @@ def main(argv: Sequence[str]) -> int:
 def run(argv: Sequence[str], app: App | None = None) -> int:
     """Run one verb. The one exception boundary of the process."""
     try:
-        args = parser().parse_args(argv)
-        code = _verb(args.where)(app or App(), args)
+        app = app or App()
+        args = parser(app.name).parse_args(argv)
+        code = _verb(args.where)(app, args)
         sys.stdout.flush()
     except (SettingError, WrongUse) as why:
         return _fail(why, WRONG_USE)

@@ -178,4 +178,4 @@ def _fitting(rows: list[Row]) -> list[Row]:
 def _rejections(whys: list[str]) -> str:
     """One line, however many there were."""
     events = "one event was" if len(whys) == 1 else f"{len(whys)} events were"
-    return f"{events} rejected ({', '.join(sorted(set(whys)))}); rollcall log shows them"
+    return f"{events} rejected ({', '.join(sorted(set(whys)))}); the log shows them"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.database import (
-    OutboxError,
     Unsound,
     begin,
     begin_anew,
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from agent.state import StateDir
-
-__all__ = ["Entry", "Outbox", "OutboxError", "Reader", "Trouble", "reading"]
 
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 10 * 1024 * 1024
@@ -213,11 +210,18 @@ class Outbox(Reader):
 
     def erase(self) -> int:
         """Silence: the payload of all that waits goes, its row stays. How many there were."""
-        return self._change(
-            "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
-            " WHERE state = 'waiting'",
-            iso(self._now()),
-        )
+        now = iso(self._now())
+
+        def work(db: sqlite3.Connection) -> int:
+            erased = db.execute(
+                "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
+                " WHERE state = 'waiting'",
+                (now,),
+            ).rowcount
+            self._forget_the_old(db)
+            return erased
+
+        return self._write(work)
 
     def purge(self) -> None:
         """Let go of settled rows that are older, or more, than the audit log keeps."""

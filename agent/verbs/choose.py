@@ -30,7 +30,7 @@ def disable(app: App, _args: argparse.Namespace) -> int:
     decision = app.look_again().decision
     if decision.sending:
         raise CouldNot(f"{path} was written and yet does not silence; set {FLAG}=true in the environment")
-    app.say(f"telemetry is off ({path}); to turn it on again: rollcall enable")
+    app.say(f"telemetry is off ({path}); to turn it on again: {app.name} enable")
     _erase_what_waits(app)
     return DONE
 
@@ -57,7 +57,7 @@ def enable(app: App, _args: argparse.Namespace) -> int:
     if not decision.sending:
         app.say(f"still silent: {RULES[decision.rule]} ({decision.source})")
         return COULD_NOT
-    app.say("telemetry is on; what would be sent: rollcall preview")
+    app.say(f"telemetry is on; what would be sent: {app.name} preview")
     return DONE
 
 

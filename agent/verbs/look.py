@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from agent import duefile, events, identity, ids
 from agent.app import DONE, App, WrongUse
 from agent.consent import RULES
+from agent.database import OutboxError
 from agent.due import wall_time
-from agent.outbox import DROPPED, REJECTED, WAITING, Entry, OutboxError, Reader, reading
+from agent.outbox import DROPPED, REJECTED, WAITING, Entry, Reader, reading
 from agent.state import act_as_owner
 from agent.words import plain
 
@@ -72,7 +73,7 @@ def log(app: App, args: argparse.Namespace) -> int:
     if not entries and args.n != 0:
         app.say(f"nothing was ever recorded in {state.path}")
     elif entries and not args.json:
-        app.say("each event to the letter: rollcall log --json")
+        app.say(f"each event to the letter: {app.name} log --json")
     return DONE
 
 
@@ -172,7 +173,7 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
         ("last beat", shown["lastBeat"] or "none yet"),
         ("next beat", shown["nextBeat"] or "not planned"),
         ("endpoint", shown["endpoint"] or "none: nothing leaves this machine"),
-        ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere)),
+        ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
         ("last error", plain(str(shown["lastError"] or "none"))),
@@ -180,14 +181,15 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
         ("docker.env", plain(str(shown["envFile"] or "none"))),
     ]
     lines = [f"{name:<13} {value}" for name, value in rows]
-    switch = "stop it: rollcall disable" if shown["sending"] else "turn it on: rollcall enable"
-    return "\n".join([*lines, "", f"what is sent: rollcall preview   what was: rollcall log   {switch}"])
+    me = app.name
+    switch = f"stop it: {me} disable" if shown["sending"] else f"turn it on: {me} enable"
+    return "\n".join([*lines, "", f"what is sent: {me} preview   what was: {me} log   {switch}"])
 
 
-def _elsewhere(count: int) -> str:
+def _elsewhere(count: int, app: App) -> str:
     if not count:
         return ""
-    return f", of which {count} for another endpoint (to let go of them: rollcall export FILE --settle)"
+    return f", of which {count} for another endpoint (to let go of them: {app.name} export FILE --settle)"
 
 
 def _mention_what_only_silences(app: App) -> None:
@@ -204,4 +206,4 @@ def _mention_the_service(app: App) -> None:
     """Say so when the service on this machine keeps its state in another place than this caller."""
     service = os.path.join(app.root, "var/lib", app.situation.name)
     if os.path.isdir(service) and os.path.realpath(service) != os.path.realpath(app.situation.state.path):
-        app.say(f"this is your own state; the service's is in {service} (sudo rollcall status shows it)")
+        app.say(f"this is your own state; the service's is in {service} (sudo {app.name} status shows it)")

@@ -54,6 +54,7 @@ def beat(app: App, args: argparse.Namespace) -> int:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
+                outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 outcome.recorded = True
             _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET, patient=False)
     else:

@@ -159,7 +159,7 @@ def test_rejections_are_one_line_however_many(world: World) -> None:
     world.record(3)
     world.then = lambda texts: Rejected("413 Too Large" if len(texts) == 1 else "400")
 
-    assert world.drain().messages == ["3 events were rejected (413 Too Large); rollcall log shows them"]
+    assert world.drain().messages == ["3 events were rejected (413 Too Large); the log shows them"]
 
 
 def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -64,6 +65,26 @@ def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
     out = world.run("status").out
     assert f"sending       no, a flag is set: {FLAG} in the environment" in out
     assert "turn it on: rollcall enable" in out
+
+
+def test_of_two_vendors_on_one_server_each_names_its_own_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.path / "rollcall.name").write_text("rollcall-shop\n")
+    monkeypatch.setattr(sys, "prefix", str(world.path))
+    world.environ |= {
+        "ROLLCALL_STATE_DIR": str(world.path / "state"),
+        "ROLLCALL_ENDPOINT": "https://new.example",
+    }
+    (world.root / "var/lib/rollcall-shop").mkdir(parents=True)
+    record(world, endpoint="https://old.example")
+    for argv in (["status"], ["status", "--help"], ["log"], ["disable"], ["enable"], ["dance"], ["--help"]):
+        done = world.run(*argv)
+        commands = re.findall(
+            r"rollcall[\w-]* (?:status|log|preview|disable|enable|export|--)", done.out + done.err
+        )
+        assert commands, argv
+        assert all(command.startswith("rollcall-shop ") for command in commands), done
 
 
 def test_status_tells_the_last_beat_and_the_last_error(world: World) -> None:

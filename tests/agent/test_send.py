@@ -131,6 +131,17 @@ def test_no_beat_for_what_is_not_alive_but_what_waits_is_delivered(place: Place)
     assert (len(receiver.ids), report["waiting"]) == (1, 0)
 
 
+@pytest.mark.parametrize("silent", ["", "1"])
+def test_the_log_lets_go_after_90_days_though_nothing_is_ever_sent_again(place: Place, silent: str) -> None:
+    with contextlib.closing(Outbox(place.state, now=lambda: NOW - 91 * 86400)) as outbox:
+        outbox.record(event(1, NOW), "")
+        outbox.settle([1], "sent")
+    assert place.states() == ["sent"]
+    place.environ[FLAG] = silent
+    place.run("beat")
+    assert place.states() == ([] if silent else ["waiting"])
+
+
 def test_a_report_tells_the_daemon_all(place: Place) -> None:
     with Receiver(then=answer(503, {"Retry-After": "77"})) as receiver:
         place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
