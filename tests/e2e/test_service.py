@@ -257,8 +257,9 @@ def test_a_refusal_counts_in_both_files_where_a_drop_in_names_another(loud: Prod
         "[Path]\nPathChanged=/srv/own/docker.env\nPathModified=/srv/own/docker.env\n",
         f"{loud.name}-env.path",
     )
+    loud.machine.run("systemctl", "stop", loud.unit, f"{loud.name}-env.path")
     (loud.state / "due.json").unlink(missing_ok=True)
-    loud.machine.run("systemctl", "restart", loud.unit, f"{loud.name}-env.path")
+    loud.start()
     assert sending(loud), "what root left in the machine's own file is read, and is no doubt"
     kept = json.loads((loud.state / "due.json").read_text())
     assert kept["due"] - kept["boot"] > 7000, "the settings of the file that the drop-in names"
