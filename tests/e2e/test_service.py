@@ -332,14 +332,6 @@ def test_a_full_disk_does_not_end_it_and_it_beats_again_when_there_is_room(loud:
     machine.run("umount", "/var/lib/rollcall")
 
 
-def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
-    place = machine.path("/etc/systemd/system/rollcall-collector.service")
-    place.write_text(render("rollcall-collector.service", "rollcall-collector", "/usr/bin/python3"))
-    assert machine.run("systemd-analyze", "verify", place.name) == ""
-    report = machine.run("systemd-analyze", "security", "--no-pager", place.name)
-    assert float(report.split("exposure level for")[1].split(":")[1].split()[0]) <= 1.3
-
-
 def test_every_unit_is_installed_by_these_tests() -> None:
     here = {path.name for path in (Path(__file__).parents[2] / "systemd").iterdir()}
     assert here - set(UNITS) <= {"render", "rollcall-user.service", "rollcall-collector.service"}
