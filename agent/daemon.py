@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import duefile, envfile, report
+from agent import duefile, envfile, report, streams
 from agent.child import Leave, Signals
 from agent.heart import Heart
 from agent.state import StateDir, owner
@@ -226,4 +226,5 @@ def main(argv: Sequence[str], child: Sequence[str] = CHILD) -> int:
     if argv:
         print(f"rollcall daemon: takes no arguments, got {argv[0]!r}", file=sys.stderr)
         return 2
+    streams.prepare()
     return Daemon(os.environ, child).run()

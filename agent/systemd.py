@@ -97,10 +97,7 @@ def _line(message: str) -> None:
 
 
 def _is_stream(announced: str, fd: int) -> bool:
-    try:
-        found = os.fstat(fd)
-    except OSError:
-        return False
+    found = os.fstat(fd)
     return announced == f"{found.st_dev}:{found.st_ino}"
 
 

@@ -2,7 +2,7 @@
 
     standin.py DIRECTORY VERB [ARGUMENT...]
 
-`do` in answer.json: `hang`, `crash`, `noise`, `wrong` (a setting) or `orphan`.
+`do` in answer.json: `hang`, `crash`, `noise`, `mute`, `wrong` (a setting) or `orphan`.
 """
 
 import json
@@ -27,6 +27,9 @@ match answer.pop("do", None):
         os.kill(os.getpid(), signal.SIGSEGV)
     case "noise":
         print("Traceback, or whatever")
+    case "mute":
+        subprocess.Popen(["sleep", "2"], stderr=subprocess.DEVNULL)  # keeps our stdout open
+        sys.exit()
     case "wrong":
         print("rollcall: ROLLCALL_INTERVAL: 'soon' is no time", file=sys.stderr)
         sys.exit(2)

@@ -228,6 +228,18 @@ def test_a_docker_env_that_is_gone_silences_until_it_is_back(resident: Resident)
     until(lambda: resident.beats() > count)
 
 
+def test_without_standard_streams_no_file_of_its_own_takes_their_place(resident: Resident) -> None:
+    process = resident.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+    resident.hear("READY=1")
+    resident.answer(do="wrong")  # the child says something on its stderr
+    process.send_signal(signal.SIGHUP)
+    resident.hear("RELOADING=1")
+    resident.hear("READY=1")
+    assert (resident.state / "daemon.lock").read_bytes() == b""
+    process.terminate()
+    assert ended(process)[0] == 0
+
+
 def test_hangup_reads_everything_anew(resident: Resident) -> None:
     process = resident.start()
     resident.hear("READY=1")
@@ -264,7 +276,22 @@ def test_a_wrong_setting_later_does_not_end_it(resident: Resident) -> None:
     assert process.poll() is None
 
 
-@pytest.mark.parametrize("accident", ["crash", "noise"])
+def test_another_state_directory_is_taken_and_the_old_one_let_go(resident: Resident) -> None:
+    process = resident.start()
+    resident.hear("READY=1")
+    old, resident.state = resident.state, resident.directory / "other"
+    resident.answer()
+    process.send_signal(signal.SIGHUP)
+    resident.hear("RELOADING=1")
+    resident.hear("READY=1")
+    code, errors = ended(resident.start())
+    assert (code, str(resident.state) in errors) == (1, True)
+    resident.answer(stateDir=str(old))
+    resident.start()
+    assert "sending" in resident.hear("READY=1")
+
+
+@pytest.mark.parametrize("accident", ["crash", "noise", "mute"])
 def test_a_child_that_fails_is_tried_again_under_the_same_slot(resident: Resident, accident: str) -> None:
     resident.answer(interval=1, firstDelay=1)
     process = resident.start()

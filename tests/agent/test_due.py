@@ -137,6 +137,11 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     assert duefile.read(str(tmp_path / "due.json")) is None
 
 
+def test_a_kernel_that_does_not_name_its_boot_leaves_the_clock(tmp_path: Path) -> None:
+    assert duefile.clocks().boot_id
+    assert duefile.boot_id(str(tmp_path / "none")) == ""
+
+
 def test_what_is_written_by_others_is_not_a_due_time() -> None:
     assert from_json(to_json(Due(1, 2.0, 3.0, START))) is not None
     assert from_json("due") is None

@@ -2,12 +2,15 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.systemd import INFO, Journal, Notifier, entry
+from tests import environ
 
 
 @pytest.fixture
@@ -82,3 +85,17 @@ def test_a_journal_that_is_gone_is_not_waited_for(tmp_path: Path, capfd: pytest.
     stderr = os.fstat(2)
     Journal({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"}, str(tmp_path / "none")).say(INFO, "well")
     assert capfd.readouterr().err == "rollcall: well\n"
+
+
+def test_a_line_that_nobody_can_hear_stops_nothing(tmp_path: Path) -> None:
+    code = "from agent.systemd import *; Journal({}).say(INFO, 'well'); print('on')"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code],
+            env=environ.covered(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == "on\n"

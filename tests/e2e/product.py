@@ -3,13 +3,14 @@
 import functools
 import importlib.metadata
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from tests.e2e.machine import Machine
 
@@ -74,14 +75,14 @@ def render(source: str, name: str, python: str) -> str:
 
 
 @functools.cache
-def environment() -> Path:
+def environment(package: str = "agent", extra: str | None = None) -> Path:
     """A private environment like install.sh's, made of what this one runs with; no download."""
     place = Path(tempfile.mkdtemp(prefix="rollcall-environment-")) / "venv"
     python = base_python()
     subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)
     site = next(place.glob("lib/python*/site-packages"))
-    shutil.copytree(CHECKOUT / "agent", site / "agent", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in sorted(dependencies("rollcall-telemetry")):
+    shutil.copytree(CHECKOUT / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in sorted(set(dependencies("rollcall-telemetry", extra))):
         for file in importlib.metadata.files(name) or []:
             if ".." not in file.parts:
                 target = site / file
@@ -97,10 +98,11 @@ def base_python() -> str:
     return next(p for p in places if not p.startswith(("/root", "/home")) and os.path.exists(p))
 
 
-def dependencies(name: str) -> Iterator[str]:
+def dependencies(name: str, extra: str | None = None) -> Iterator[str]:
+    """What this distribution needs, down to the last, with or without one of its extras."""
     for line in importlib.metadata.requires(name) or []:
-        requirement, _, marker = line.partition(";")
-        if not marker:
-            needed = re.split(r"[^A-Za-z0-9._-]", requirement.strip())[0]
-            yield needed
-            yield from dependencies(needed)
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra or ""}):
+            yield requirement.name
+            for more in requirement.extras or [None]:
+                yield from dependencies(requirement.name, more)

@@ -33,13 +33,14 @@ WantedBy=multi-user.target
 """
 
 
-def build(place: Path) -> tuple[Path, Path]:
-    """A kernel, and an archive of everything but the observer's plan."""
+def build(place: Path, sources: Path | None = None) -> tuple[Path, Path]:
+    """A kernel, and a root with everything but the observer's plan."""
     root = place / "root"
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    sources = next(p for p in SOURCES if p.exists())
+    sources = sources or next(p for p in SOURCES if p.exists())
     command = ["mmdebstrap", "--mode=root", "--variant=extract", f"--setup-hook={MERGED}"]
-    command += ["--aptopt=Apt::Install-Recommends false", f"--include={PACKAGES}"]
+    command += ["--aptopt=Apt::Install-Recommends false", "--aptopt=Acquire::Retries 1"]
+    command += [f"--include={PACKAGES}"]
     fetch([*command, suite, str(root), str(sources)], place)
     for useless in USELESS:
         shutil.rmtree(root / useless, ignore_errors=True)
@@ -59,16 +60,20 @@ CMDLINE = (
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 
 
-def fetch(command: list[str], place: Path) -> None:
+def fetch(command: list[str], place: Path, seconds: float = MIRROR_SECONDS) -> None:
     """Run what needs Debian's mirror, a few times; the test is skipped if it never answers."""
     why = ""
     for _ in range(TRIES):
-        done = subprocess.run(
-            command, cwd=place, capture_output=True, text=True, timeout=MIRROR_SECONDS, check=False
-        )
-        if done.returncode == 0:
-            return
-        why = done.stderr.strip().rpartition("\n")[2]
+        try:
+            done = subprocess.run(
+                command, cwd=place, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            why = f"{command[0]} took more than {seconds:g} s"
+        else:
+            if done.returncode == 0:
+                return
+            why = done.stderr.strip().rpartition("\n")[2]
         shutil.rmtree(place / "root", ignore_errors=True)
     missing("qemu-mirror", why)
 

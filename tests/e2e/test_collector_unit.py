@@ -1,0 +1,85 @@
+"""The collector as a service, under a real systemd."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.machine import Machine, booted
+from tests.e2e.product import environment, render
+from tests.wait import until
+
+pytestmark = pytest.mark.needs("root", "systemd")
+
+NAME = "rollcall-collector"
+UNIT = f"{NAME}.service"
+PYTHON = f"/opt/{NAME}/bin/python"
+SETTINGS = "ROLLCALL_COLLECTOR_LISTEN=127.0.0.1:8787\n"
+EVENT = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "only-one"}
+POST = """
+import base64, json, sys, urllib.request
+key, event = sys.argv[1:]
+request = urllib.request.Request("http://127.0.0.1:8787/v1/track", event.encode())
+request.add_header("Authorization", "Basic " + base64.b64encode(f"{key}:".encode()).decode())
+print(urllib.request.urlopen(request, timeout=30).status)
+"""
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with booted() as one:
+        shutil.copytree(environment("collector", "collector"), one.path(f"/opt/{NAME}"), symlinks=True)
+        one.path(f"/etc/systemd/system/{UNIT}").write_text(render(UNIT, NAME, PYTHON))
+        settings = one.path(f"/etc/{NAME}/collector.env")
+        settings.parent.mkdir()
+        settings.write_text(SETTINGS)
+        settings.chmod(0o600)
+        one.run("systemctl", "daemon-reload")
+        yield one
+
+
+def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
+    assert machine.run("systemd-analyze", "verify", UNIT) == ""
+    report = machine.run("systemd-analyze", "security", "--no-pager", UNIT)
+    assert float(report.split("exposure level for")[1].split(":")[1].split()[0]) <= 1.2
+    explained = " ".join(line for line in render(UNIT, NAME, PYTHON).splitlines() if line.startswith("#"))
+    gaps = [line.split()[1] for line in report.splitlines() if line.startswith("✗")]
+    assert gaps
+    for gap in gaps:
+        families = re.findall("INET6|AF_UNIX", gap)
+        assert (families or [gap.split("=")[0]])[0] in explained, gap
+
+
+def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
+    machine.run("systemctl", "start", UNIT)  # Type=notify: this waits for READY
+    assert machine.show(UNIT, "StatusText") == "taking events"
+    verb = ["-I", "-m", "collector"]
+    database = f"sqlite:////var/lib/private/{NAME}/collector.db"
+    key = machine.run(PYTHON, *verb, "keys", "add", "shop", "--db", database).splitlines()[-1]
+
+    def answer() -> bool:
+        return machine.run(PYTHON, "-I", "-c", POST, key, json.dumps(EVENT), check=False) == "200"
+
+    until(answer, timeout=20, why="the new key is noticed")
+    assert answer(), "again, under the same messageId"
+    exported = machine.run(PYTHON, *verb, "export", "-", "--db", database)
+    assert exported.count('"only-one"') == 1
+    machine.run("systemctl", "stop", UNIT)
+    assert machine.show(UNIT, "Result") == "success"
+    assert "Traceback" not in machine.journal(UNIT)
+
+
+def test_it_is_started_again_after_a_kill_with_what_it_has_taken(machine: Machine) -> None:
+    dropped = machine.path(f"/etc/systemd/system/{UNIT}.d")
+    dropped.mkdir()
+    (dropped / "soon.conf").write_text("[Service]\nRestartSec=100ms\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", UNIT)
+    before = machine.show(UNIT, "MainPID")
+    machine.run("systemctl", "kill", "-s", "KILL", UNIT)
+    until(lambda: machine.show(UNIT, "MainPID") not in {"0", before}, timeout=20)
+    until(lambda: machine.show(UNIT, "ActiveState") == "active", timeout=20)
+    database = f"sqlite:////var/lib/private/{NAME}/collector.db"
+    assert '"only-one"' in machine.run(PYTHON, "-I", "-m", "collector", "export", "-", "--db", database)
