@@ -6,7 +6,6 @@ Whatever fails here, CMD runs; one line says what was given up. Imports next to 
 from __future__ import annotations
 
 import os
-import sys
 
 from agent.wrapper import sig
 from agent.wrapper.caller import Caller, arguments
@@ -100,7 +99,3 @@ def _cwd() -> str:
         return os.getcwd()
     except OSError:  # it was removed
         return "/"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

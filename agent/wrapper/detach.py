@@ -16,8 +16,14 @@ FLUSH = (b"-I", b"-m", b"agent", b"flush")
 
 
 def start_flush(environment: Environment) -> None:
-    """Deliver what waits, in a process of its own that nobody waits for."""
-    pid = os.fork()
+    """Deliver what waits, in a process of its own that nobody waits for.
+
+    Where no process is to be had, the next flush, beat or verb delivers.
+    """
+    try:
+        pid = os.fork()
+    except OSError:
+        return
     if pid == 0:
         try:
             os.setsid()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.wrapper import caller, processes
 from agent.wrapper.caller import Caller, Environment
+from tests import environ
 
 entries = st.lists(st.binary(max_size=8).map(lambda b: b.replace(b"\0", b"")), max_size=8)
 
@@ -68,16 +69,18 @@ def test_the_stopped_copy_of_the_launcher_is_read_and_dismissed() -> None:
 def test_a_parent_that_is_no_shell_says_nothing_of_what_was_ignored() -> None:
     code = "from agent.wrapper import caller; print(caller._ignored_by_parent())"
     argv = [sys.executable, "-c", code]
-    assert subprocess.run(argv, capture_output=True, check=True).stdout == b"0\n"
+    assert subprocess.run(argv, env=environ.covered("/"), capture_output=True, check=True).stdout == b"0\n"
     shell = ["bash", "-c", "trap '' PIPE; \"$@\"; :", "x", *argv]
-    assert int(subprocess.run(shell, capture_output=True, check=True).stdout) & 1 << 12
+    assert (
+        int(subprocess.run(shell, env=environ.covered("/"), capture_output=True, check=True).stdout) & 1 << 12
+    )
 
 
 def test_words_are_exact_where_the_locale_is_not_utf_8() -> None:
     code = "import sys; from agent.wrapper.caller import arguments; print(arguments(2), arguments(0))"
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code, b"a", b"\xff\xe4"],
-        env={"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PATH": os.defpath},
+        env=environ.covered("/", LC_ALL="POSIX", PYTHONCOERCECLOCALE="0"),
         capture_output=True,
         check=True,
     )

@@ -106,3 +106,5 @@ def test_stop_and_continue_are_mirrored(covered: Sides) -> None:
         assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
         os.kill(process.pid, signal.SIGCONT)
         wait.until(lambda: state(pid) == "S")
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.wait(20) == 7

@@ -1,0 +1,161 @@
+"""The wrapper where the machine denies it something; each in a process of its own, or without one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.wrapper import leash, processes, relay
+from tests.agent.world import World
+from tests.e2e.wrap.shell import PROMPT, Shell
+
+GIVEN_UP = "this installation is not reported: "
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        ((), 2, "usage: "),
+        (("--",), 2, "usage: "),
+        (("--bogus", "true"), 2, "usage: "),
+        (("--help",), 0, "usage: "),
+        (("--no-input", "--no-trace", "--", "sh", "-c", "exit 3"), 3, ""),
+        (("sh", "-c", "exit 4", "--"), 4, ""),
+    ],
+)
+def test_what_stands_before_cmd(world: World, words: tuple[str, ...], code: int, text: str) -> None:
+    done = world.process("wrap", *words)
+    assert done.code == code
+    assert text in (done.out if code == 0 else done.err)
+
+
+def wrapped(world: World, shell: str, *words: str, patch: str = "") -> subprocess.CompletedProcess[bytes]:
+    """The wrapper as a shell line starts it; patch is Python that denies it something first."""
+    code = (
+        f"import os, sys\nfrom agent.wrapper import boot\n{patch}\n"
+        "sys.argv = ['wrap', '--', *sys.argv[1:]]\nsys.exit(boot.main(sys.argv[1:]))\n"
+    )
+    argv = ["sh", "-c", shell, "x", sys.executable, "-I", "-c", code, *words]
+    return subprocess.run(
+        argv, cwd=world.cwd, env=world.real_environ(), stdin=subprocess.DEVNULL,
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def reported(world: World) -> list[str]:
+    world.process("flush")
+    return world.process("log", "--json").out.splitlines()
+
+
+def test_a_folder_that_is_gone(world: World) -> None:
+    done = wrapped(world, 'mkdir d && cd d && rmdir ../d && exec "$@"', "sh", "-c", "exit 5")
+    assert done.returncode == 5
+    assert len(reported(world)) == 2
+
+
+def test_a_notice_that_cannot_be_written_reports_nothing(world: World) -> None:
+    done = wrapped(world, 'exec "$@" 2>/dev/full', "sh", "-c", "echo ran; exit 5")
+    assert (done.returncode, done.stdout) == (5, b"ran\n")
+    assert reported(world) == []
+    assert os.listdir(world.path / "state/runs") == []
+
+
+FORKS_ONLY = """
+fork, left = os.fork, [{count}]
+def limited():
+    if not left[0]:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    left[0] -= 1
+    return fork()
+os.fork = limited
+"""
+
+
+def test_with_one_process_to_be_had_cmd_has_it(world: World) -> None:
+    """No witness, no delivery: the outcome is on disk all the same."""
+    patch = FORKS_ONLY.format(count=1)
+    done = wrapped(world, 'exec "$@"', "sh", "-c", "kill -TERM $PPID; sleep 9; echo no", patch=patch)
+    assert done.returncode == -15
+    assert b"not noted" not in done.stderr
+    assert '"signal": "SIGTERM"' in reported(world)[1].replace('":"', '": "')
+
+
+NO_SYNC = """
+import agent.wrapper.runfile as runfile
+def full(file): raise OSError(28, "No space left on device")
+runfile.RunFile.sync = full
+"""
+NO_TRACE = """
+import agent.wrapper.trace as trace
+def broken(*words): raise ValueError
+trace.prepare = broken
+"""
+
+
+@pytest.mark.parametrize("patch", [NO_SYNC, NO_TRACE])
+def test_what_fails_beside_cmd_says_nothing_after_it_without_a_terminal(world: World, patch: str) -> None:
+    done = wrapped(world, 'exec "$@"', "sh", "-c", "echo ran; exit 5", patch=patch)
+    assert (done.returncode, done.stdout) == (5, b"ran\n")
+    assert len(done.stderr.splitlines()) == 1  # the notice
+
+
+def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path: Path) -> None:
+    (tmp_path / "patched.py").write_text(
+        f"import sys\nfrom agent.wrapper import boot\n{NO_SYNC}\n"
+        "sys.argv = ['wrap', *sys.argv[1:]]\nboot.main(sys.argv[1:])\n"
+    )
+    with Shell(world.real_environ(), str(tmp_path)) as shell:
+        shell.type(f"{sys.executable} patched.py --no-input sh -c 'exit 5'; echo status:$?\n")
+        shell.expect("was not noted: ")
+        shell.expect("status:5")
+        shell.expect(PROMPT)
+
+
+def test_an_error_of_ours_is_called_one(world: World) -> None:
+    patch = "import agent.situation as s\ndef look(*a, **k): raise ZeroDivisionError\ns.look = look"
+    done = wrapped(world, 'exec "$@"', "sh", "-c", "exit 5", patch=patch)
+    assert done.returncode == 5
+    assert b"ZeroDivisionError, an error in rollcall itself" in done.stderr
+
+
+def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
+    runs = world.path / "state/runs"
+    runs.mkdir(parents=True)
+    (runs / "a.run").symlink_to("/etc/passwd")
+    (runs / "b.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} x\n")
+    (runs / "c.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} 1\n")
+    assert wrapped(world, 'exec "$@"', "true").returncode == 0
+    assert len([line for line in reported(world) if "Success" in line]) == 1
+    start = processes.started(os.getpid())
+    (runs / "d.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} {start}\n")
+    assert wrapped(world, 'exec "$@"', "true").stderr == b""  # the test itself is the outer one now
+
+
+def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None:
+    code = (
+        "import os, pty, sys\n"
+        "from agent.situation import look\nfrom agent.wrapper import notice\n"
+        "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
+        "situation = look(os.environ, cwd='/', uid=os.geteuid())\n"
+        "notice.show(situation); notice.show(situation)\n"
+        "sys.stdout.write(os.read(master, 65536).decode())\n"
+    )
+    environment = {**world.real_environ(), "ROLLCALL_STATE_DIR": "/proc/nosuch"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert done.stdout.count(b"Nothing has been sent yet.") == 2
+
+
+def test_a_kernel_without_prctl_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    leash.prctl(leash.SET_DUMPABLE, 1)
+    monkeypatch.setitem(sys.modules, "_ctypes", None)
+    leash.prctl(leash.SET_DUMPABLE, 1)
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    leash.prctl(leash.SET_DUMPABLE, 0)
+    assert Path("/proc/self/environ").stat().st_uid == os.getuid()  # dumpable still: nothing was called
+
+
+def test_a_process_that_is_gone_is_thought_to_await_a_signal() -> None:
+    assert relay._awaits(999999999, 15)
+    assert not relay._awaits(os.getpid(), 64)
