@@ -106,14 +106,20 @@ def owner(path: str) -> tuple[int, int] | None:
     return found.st_uid, found.st_gid
 
 
+def other_owner(state: StateDir) -> tuple[int, int] | None:
+    """Whom root is to act as there: the state directory's owner, if that is somebody else."""
+    who = owner(state.path) if os.geteuid() == 0 else None
+    return who if who and who[0] != 0 else None
+
+
 def act_as_owner(state: StateDir) -> None:
     """As root, become the state directory's owner, for good.
 
     Root's verbs and the service so share one state, and no symlink that the service's user
     may have planted there is ever followed as root.
     """
-    who = owner(state.path)
-    if os.geteuid() != 0 or who is None or who[0] == 0:
+    who = other_owner(state)
+    if who is None:
         return
     uid, gid = who
     try:

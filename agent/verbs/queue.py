@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent import facts
 from agent.outbox import Outbox
-from agent.state import act_as_owner
+from agent.state import act_as_owner, other_owner
 from agent.wrapper import runs
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def become_owner(app: App, *modules: str) -> None:
     """As root, become the state's owner, who may not be able to read Python's own files: have them first."""
-    if os.geteuid() == 0:
+    if other_owner(app.situation.state):
         for module in ("hashlib", *modules):  # hashlib is what the id is made with
             importlib.import_module(module)
     act_as_owner(app.situation.state)
