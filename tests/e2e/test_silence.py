@@ -26,6 +26,14 @@ VERBS = [
     ["preview"],
 ]
 FLAGS = ["ROLLCALL_DISABLE_TELEMETRY", "APPSMITH_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK"]
+STRACE = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "256", "-e", f"trace={CALLS}", "-o"]
+AGENT = [
+    sys.executable,
+    "-I",
+    "-B",
+    "-m",
+    "agent",
+]  # -B: Python's own cache of bytecode is not what is counted
 NETWORK = re.compile(r"\b(?:socket|connect|sendto|sendmsg|sendmmsg|bind|getpeername)\(")
 CREATES = re.compile(r"O_CREAT|\b(?:mkdir|mknod|symlink|link|rename)(?:at2?)?\(")
 SECRET = "hunter2"
@@ -63,8 +71,7 @@ class Site:
     def traced(self, verb: list[str], *prefix: str, **more: str) -> "Trace":
         log = self.path / "strace.log"
         done = subprocess.run(
-            ["strace", "-f", "-qq", "-s", "256", "-e", f"trace={CALLS}", "-o", str(log), *prefix,
-             sys.executable, "-I", "-m", "agent", *verb],
+            [*STRACE, str(log), *prefix, *AGENT, *verb],
             cwd=self.path / "cwd", env=self.environ(**more), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
@@ -182,9 +189,8 @@ def test_a_flag_in_the_machines_docker_env_is_silence(site: Site) -> None:
 def within(site: Site, prefix: list[str], verb: list[str]) -> Trace:
     """Trace the verb alone and not what prepares its surroundings."""
     log = site.path / "strace.log"
-    command = ["strace", "-f", "-qq", "-s", "256", "-e", f"trace={CALLS}", "-o", str(log)]
     done = subprocess.run(
-        [*prefix, *command, sys.executable, "-I", "-m", "agent", *verb],
+        [*prefix, *STRACE, str(log), *AGENT, *verb],
         cwd=site.path / "cwd", env=site.environ(), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
