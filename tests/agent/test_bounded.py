@@ -51,5 +51,6 @@ def test_what_is_left_behind_does_not_keep_the_process() -> None:
     with pytest.raises(TookTooLong):
         within(0, lambda: over.wait(30))
     left = [thread for thread in threading.enumerate() if type(thread).__name__ == "_Work"]
+    assert left
     assert all(thread.daemon for thread in left)
     over.set()

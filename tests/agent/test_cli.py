@@ -236,9 +236,11 @@ def test_a_wrong_clock_is_no_trouble(world: World, now: float) -> None:
 
 def test_an_interrupt_at_a_terminal_ends_it_quietly(world: World) -> None:
     master, slave = pty.openpty()
-    script = "import signal, sys, agent.verbs.look as look\n"
-    script += "look.status = lambda *_: (print('up', flush=True), signal.pause())\n"
-    script += "from agent.cli import main\nsys.exit(main(['status']))"
+    script = "import sys, agent.verbs.look as look\n"
+    script += (
+        "def status(*_):\n    print('up', flush=True)\n    while True: pass\n"  # no pause that it could miss
+    )
+    script += "look.status = status\nfrom agent.cli import main\nsys.exit(main(['status']))"
     env = world.real_environ()
     with subprocess.Popen(
         [sys.executable, "-I", "-c", script],
