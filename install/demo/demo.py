@@ -178,7 +178,7 @@ def tour(collector: Collector, sample: Sample) -> bool:
     say("\n2. One that fails: rollcall wrap -- fails.sh\n")
     sample.install("fails.sh")
     came += show(collector, 2)
-    say("\n3. A heartbeat, as the service sends it every six hours: rollcall beat\n")
+    say("\n3. A heartbeat, as the service sends it every six hours: rollcall beat")
     sample.rollcall("beat")
     came += show(collector, 1)
     say(f"\n{came} of {EXPECTED} events arrived.")

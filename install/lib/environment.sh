@@ -8,7 +8,7 @@
 #
 # shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
 
-INDEX_SECONDS=50 # of the 60 that an install may be kept waiting; the rest is for all else
+INDEX_SECONDS=40 # of the 60 that an install may be kept waiting; the rest is for all else
 
 # What an environment is made from: the same again need not be made again.
 ingredients() {

@@ -8,6 +8,16 @@ import pytest
 
 from tests.e2e.machine import booted
 from tests.install.scripts import INSTALL
+from tests.wait import until
+
+SCRIPT = INSTALL / "example/install-acme.sh"
+COMMAND = "/usr/local/bin/rollcall-acme-board"
+
+
+def failure(log: str) -> dict[str, object] | None:
+    """The properties of the Installation Errors in a log."""
+    events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
+    return next((event["properties"] for event in events if event["event"] == "Installation Errors"), None)
 
 
 @pytest.mark.needs("root", "systemd", "bash")
@@ -18,15 +28,14 @@ def test_a_vendor_may_copy_it(bundle: Path) -> None:
         said = machine.run("/var/tmp/acme/setup.sh", "/srv/board")
         assert "Acme Board: ready: /srv/board" in said
         assert machine.run("systemctl", "is-active", "rollcall-acme-board.service") == "active"
-        status = json.loads(machine.run("rollcall-acme-board", "status", "--json").splitlines()[-1])
+        status = json.loads(machine.run(COMMAND, "status", "--json").splitlines()[-1])
         assert status["endpoint"] == "https://telemetry.acme.example"
         done = machine.start("/var/tmp/acme/setup.sh", "/proc/nowhere")
         output, _ = done.communicate(timeout=60)
         assert done.returncode == 1, output
-        log = machine.run("rollcall-acme-board", "log", "--json")
-        assert (
-            '"script": "install-acme.sh", "line": 11' in log.replace('"line":11', '"line": 11')
-            or "mkdir" in log
-        )
+        failed = until(lambda: failure(machine.run(COMMAND, "log", "--json")), why="the run is in the log")
+        place = (SCRIPT.read_text().splitlines().index('mkdir -p "$target"') + 1, "install-acme.sh", "mkdir")
+        assert failed
+        assert (failed["line"], failed["script"], failed["command"]) == place
         machine.run("/var/tmp/acme/remove.sh", "/srv/board")
         assert not machine.path("/opt/rollcall-acme-board").exists()

@@ -11,6 +11,12 @@ import pytest
 
 from tests.install.scripts import AS_NOBODY, INSTALL, environment, home_of_nobody, run
 
+COVER = """
+for place in /usr/bin/python3* /usr/local/bin/python3*; do
+    [ ! -f $place ] || mount --bind $0 $place
+done
+exec "$@"
+"""
 COMMAND = ["sh", "-c", "echo the product; exit 6"]
 
 
@@ -42,9 +48,7 @@ def fake(home: Path, says: str) -> Path:
 )
 def test_a_python_that_will_not_do_is_named(home: Path, says: str | None, message: str) -> None:
     python = fake(home, says) if says else Path("/bin/false")
-    pythons = "/usr/bin/python3* /usr/local/bin/python3*"
-    cover = f'for p in {pythons}; do [ ! -f $p ] || mount --bind $0 $p; done; exec "$@"'
-    words = ["unshare", "--mount", "sh", "-c", cover, str(python), *AS_NOBODY]
+    words = ["unshare", "--mount", "sh", "-c", COVER, str(python), *AS_NOBODY]
     done = run(*words, INSTALL / "install.sh", "--user", "--", *COMMAND, environ=environment(home))
     assert (done.returncode, done.stdout) == (6, "the product\n")
     assert done.stderr.startswith(f"rollcall: nothing is installed: {message}")
@@ -59,15 +63,13 @@ def test_a_python_that_will_not_do_is_named(home: Path, says: str | None, messag
 @pytest.mark.parametrize(
     ("words", "more", "message"),
     [
-        ([], {}, "it needs root: use sudo, or --user"),
-        (["--user"], {"HOME": ""}, "--user needs a home directory"),
+        ([], [], "it needs root: use sudo, or --user"),
+        (["--user"], ["HOME="], "--user needs a home directory"),
     ],
 )
-def test_what_else_is_lacking_is_named(
-    home: Path, words: list[str], more: dict[str, str], message: str
-) -> None:
-    environ = environment(home, **more)
-    done = run("env", "-C", home, *AS_NOBODY, INSTALL / "install.sh", *words, "--", *COMMAND, environ=environ)
+def test_what_else_is_lacking_is_named(home: Path, words: list[str], more: list[str], message: str) -> None:
+    install = [*AS_NOBODY, "env", *more, str(INSTALL / "install.sh"), *words]
+    done = run(*install, "--", *COMMAND, environ=environment(home))
     assert (done.returncode, done.stdout) == (6, "the product\n")
     assert message in done.stderr
 
@@ -120,6 +122,8 @@ def test_behind_a_black_hole_the_command_starts_within_a_minute(home: Path) -> N
         )
         assert time.monotonic() - before < 60
         hole.shutdown(socket.SHUT_RDWR)
+        for one in held:
+            one.close()
     assert held, "the index was asked"
     assert (done.returncode, done.stdout) == (6, "the product\n")
     assert "could not be had" in done.stderr

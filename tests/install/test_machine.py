@@ -216,3 +216,29 @@ def test_the_vendors_own_docker_env_is_pointed_at(machine: Machine, bundle: Path
     server.uninstall()
     theirs.unlink()
     assert server.tree() == before
+
+
+def test_a_user_has_a_service_of_their_own(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    machine.run("useradd", "--create-home", "--uid", "1234", "someone")
+    machine.path("/run/user/1234").mkdir(parents=True)
+    machine.run("chown", "someone", "/run/user/1234")
+    machine.run("systemctl", "start", "user@1234.service")
+    home = "/home/someone"
+    before = tree(machine.path(""), home)
+
+    def as_user(*words: str) -> str:
+        environ = [f"HOME={home}", "XDG_RUNTIME_DIR=/run/user/1234", "PATH=/usr/bin:/bin"]
+        return machine.run("setpriv", "--reuid=1234", "--clear-groups", "env", "-i", *environ, *words)
+
+    said = as_user(*server.shell, f"{PLACE}/install/install.sh", "--user", "--", "echo", "the product")
+    assert "the product" in said
+    assert as_user("systemctl", "--user", "is-active", "rollcall.service") == "active"
+    status = json.loads(as_user(f"{home}/.local/bin/rollcall", "status", "--json").splitlines()[-1])
+    assert status["stateDir"] == f"{home}/.local/state/rollcall"
+    as_user(f"{home}/.local/share/rollcall/install/uninstall.sh")
+    assert not machine.path("/etc/rollcall").exists()
+    left = {
+        path: what for path, what in tree(machine.path(""), home).items() if "/.config/systemd" not in path
+    }
+    assert left.keys() - {f"{home}/.config"} == before.keys()
