@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 FLUSH = (b"-I", b"-m", b"agent", b"flush")
 
 
-def start_flush(environment: Environment) -> None:
+def start_flush(environment: Environment, *, ending: bool = False) -> None:
     """Deliver what waits, in a process of its own that nobody waits for.
 
-    Where no process is to be had, the next flush, beat or verb delivers.
+    Where no process is to be had, the next flush, beat or verb delivers. Where we are `ending`,
+    our end makes it an orphan, and no process in between has to be waited for.
     """
     try:
         pid = os.fork()
@@ -27,12 +28,12 @@ def start_flush(environment: Environment) -> None:
     if pid == 0:
         try:
             os.setsid()
-            if os.fork() == 0:
+            if ending or os.fork() == 0:
                 _become_flush(environment)
         finally:
             os._exit(0)
     try:
-        os.waitpid(pid, 0)
+        os.waitpid(pid, os.WNOHANG if ending else 0)
     except ChildProcessError:
         pass  # reaped among others
 
@@ -48,6 +49,7 @@ def _become_flush(environment: Environment) -> None:
             pass  # the one that listed the folder
     for number in sig.valid_signals():
         if number not in (sig.SIGKILL, sig.SIGSTOP):
+            sig.signal(number, sig.SIG_IGN)  # forgets the one that came before our setsid, and waits
             sig.signal(number, sig.SIG_DFL)
     sig.pthread_sigmask(sig.SIG_SETMASK, ())
     python = os.fsencode(sys.executable)

@@ -56,7 +56,7 @@ def _not_started(file: RunFile, why: CannotRun, caller: Caller) -> None:
         file.append(_ended(f"not-started {why.code}"))
         file.sync()
         os.close(file.fd)
-        start_flush(caller.environment)
+        start_flush(caller.environment, ending=True)
     except OSError:
         pass  # the shell's message was written; there is no more to say
 
@@ -101,7 +101,7 @@ def _accompany(run: Run) -> None:
         run.file.sync()
         _ask(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
-        start_flush(run.caller.environment)
+        start_flush(run.caller.environment, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
         say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
     finally:

@@ -162,7 +162,7 @@ def play(place: Path, w: str, steps: list[tuple[str, str]]) -> str:
     (place / "bin/w").chmod(0o755)
     for name, text in FILES.items():
         (place / name).write_text(text)
-    environment = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
+    environment = environ.covered(place, ROLLCALL_STATE_DIR=str(place / "state"))
     environment["PATH"] = f"{place}/bin:{environment['PATH']}"
     with Shell(environment, str(place)) as shell:
         for typed, shown in [*steps, STATUS, ("jobs\n", PROMPT)]:

@@ -22,7 +22,7 @@ CAPTURED = ["bash", "-c", 'x=$("$@" 2>/dev/null)', "x", *WRAP, "--", "true"]
 def main(rounds: int) -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with (
-        tempfile.TemporaryDirectory() as place,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute,
         Receiver() as healthy,
         Receiver(then=answer(500)) as failing,
