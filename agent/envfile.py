@@ -61,7 +61,8 @@ def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "
     places.append("docker.env")
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if directory:
-        places += [os.path.join(directory, credential) for credential, _ in CREDENTIALS]
+        places.append(os.path.join(directory, "docker.env"))
+    places += [copy for copy, _ in copies(environ)]
     # What a copy stands for is root's alone; the daemon watches it.
     known = {source for copy, source in copies(environ) if os.path.isfile(copy) and not os.path.isdir(source)}
     places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]

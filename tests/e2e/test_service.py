@@ -39,8 +39,8 @@ def product(machine: Machine) -> Product:
 
 
 @pytest.fixture
-def loud(product: Product) -> Product:
-    """The product, sending, whatever the last test did to it."""
+def loud(product: Product) -> Iterator[Product]:
+    """The product, sending, whatever the last test did to it; drop-ins of a test end with it."""
     if product.env.is_dir():
         product.env.rmdir()
     product.env.unlink(missing_ok=True)
@@ -48,7 +48,15 @@ def loud(product: Product) -> Product:
     product.env.chmod(0o600)
     product.machine.run("systemctl", "restart", product.unit, f"{product.name}-env.path")
     assert product.status().startswith("sending")
-    return product
+    before = drop_ins(product)
+    yield product
+    for file in drop_ins(product) - before:
+        file.unlink()
+    product.machine.run("systemctl", "daemon-reload")
+
+
+def drop_ins(product: Product) -> set[Path]:
+    return set(product.machine.path("/etc/systemd/system").glob(f"{product.name}*.d/*"))
 
 
 def silent(product: Product) -> bool:
@@ -105,7 +113,6 @@ def test_a_hang_is_ended_by_the_watchdog(loud: Product) -> None:
     loud.machine.run("systemctl", "kill", "-s", "STOP", loud.unit)
     until(lambda: loud.pid() not in {0, before} and sending(loud), timeout=15)
     assert "atchdog" in loud.machine.journal(loud.unit)
-    loud.drop_in("[Service]\nWatchdogSec=10min\n")
 
 
 def test_it_reloads_in_place(loud: Product) -> None:
@@ -274,14 +281,6 @@ def test_a_refusal_counts_in_both_files_where_a_drop_in_names_another(loud: Prod
     own.unlink()
     loud.machine.run("systemctl", "restart", loud.unit)
     assert silent(loud)
-    for unit in (loud.unit, f"{loud.name}-env.path"):
-        undo_last_drop_in(loud, unit)
-
-
-def undo_last_drop_in(product: Product, unit: str) -> None:
-    dropped = list(product.machine.path(f"/etc/systemd/system/{unit}.d").iterdir())
-    max(dropped, key=lambda file: int(file.stem)).unlink()
-    product.machine.run("systemctl", "daemon-reload")
 
 
 def test_a_flag_wins_over_a_bad_setting_and_the_service_stays(loud: Product) -> None:
@@ -306,12 +305,15 @@ def test_a_bad_setting_is_one_clear_line_and_mended_without_more(loud: Product) 
 
 
 def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
+    loud.machine.run("systemctl", "stop", loud.unit, f"{loud.name}-env.path")
     loud.drop_in("[Service]\nReadOnlyPaths=/var/lib/rollcall\n")
     loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
-    loud.machine.run("systemctl", "restart", loud.unit)
-    until(lambda: "cannot" in loud.machine.journal(loud.unit))
-    assert loud.machine.show(loud.unit, "ActiveState") == "active"
-    undo_last_drop_in(loud, loud.unit)
+    loud.machine.run("systemctl", "start", loud.unit)
+    before, line = loud.pid(), "cannot use the state directory"
+    until(lambda: line in loud.machine.journal(loud.unit), timeout=30)
+    loud.machine.run("systemctl", "reload", loud.unit)
+    until(lambda: loud.machine.show(loud.unit, "ActiveState") == "active")
+    assert loud.pid() == before
 
 
 def test_a_full_disk_does_not_end_it_and_it_beats_again_when_there_is_room(loud: Product) -> None:

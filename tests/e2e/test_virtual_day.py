@@ -7,7 +7,7 @@ import pytest
 from tests import parts
 from tests.e2e import virtual
 
-pytestmark = [pytest.mark.needs("root", "qemu"), pytest.mark.timeout(1300)]
+pytestmark = [pytest.mark.needs("root", "qemu"), pytest.mark.timeout(1500)]
 
 HOUR = 3600.0
 JITTER = 300.0
