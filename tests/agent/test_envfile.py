@@ -200,7 +200,6 @@ def test_every_place_is_looked_at_in_order(world: World) -> None:
         "/srv/named.env",
         "/srv/docker.env",
         "/run/creds/docker.env",
-        "/run/creds/system.env",
         "/r/etc/rollcall-shop/docker.env",
         "/conf/rollcall-shop/docker.env",
     ]
