@@ -112,6 +112,7 @@ def test_disable_with_a_setting_that_does_not_parse_is_off_all_the_same(world: W
     assert done.code == 0
     assert "1 waiting events were erased" in done.err
     assert f"{FLAG}=true" in path.read_text()
+    assert '"waiting"' not in world.run("log", "--json").out
 
 
 def test_forget_leaves_no_tie_to_the_last_id(world: World) -> None:

@@ -1,5 +1,6 @@
 """One product's service, set up in a machine as install.sh would, from this checkout."""
 
+import atexit
 import functools
 import importlib.metadata
 import os
@@ -78,6 +79,7 @@ def render(source: str, name: str, python: str) -> str:
 def environment(package: str = "agent", extra: str | None = None) -> Path:
     """A private environment like install.sh's, made of what this one runs with; no download."""
     place = Path(tempfile.mkdtemp(prefix="rollcall-environment-")) / "venv"
+    atexit.register(shutil.rmtree, place.parent, ignore_errors=True)
     python = base_python()
     subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)
     site = next(place.glob("lib/python*/site-packages"))
