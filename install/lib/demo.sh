@@ -23,8 +23,9 @@ ready_demo() {
     wanted=$({ cat "$here/demo.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
     [ "$(cat "$demo/made" 2>/dev/null)" != "$wanted" ] || return 0
     say "making a private environment in .venv-demo; the packages come from the package index"
-    rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv "$demo" || return
-    TMPDIR=$demo/tmp within "$DEMO_SECONDS" "$demo/bin/python" -I -m pip install --quiet --no-cache-dir \
+    rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
+        pip=$(pythons_pip) || return
+    TMPDIR=$demo/tmp within "$DEMO_SECONDS" "$demo/bin/python" -I "$pip/pip" install --quiet --no-cache-dir \
         --no-input --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: \
         --require-hashes --requirement "$here/demo.lock" </dev/null || {
         say "the demo's Python packages could not be had from the package index; is there a network, or a PIP_INDEX_URL to set?"

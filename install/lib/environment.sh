@@ -8,7 +8,7 @@
 #
 # shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
 
-INDEX_SECONDS=40 # of the 60 that an install may be kept waiting; the rest is for all else
+INDEX_SECONDS=40 # of the 60 that an install may be kept waiting; the rest is for a slow machine
 
 # What an environment is made from: the same again need not be made again.
 ingredients() {
@@ -46,16 +46,16 @@ ready_environment() {
 
 fill_environment() {
     printf '%s\n' "$name" >"$environment/rollcall.name"
+    "$python" -I -m venv --without-pip "$environment"
     if [ -n "$wheels" ]; then
-        "$python" -I -m venv --without-pip "$environment"
         say "installing from the wheels beside this script"
-        pip=$(pip_wheel)
+        pip=$(locked_pip)
         set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
         seconds=600
     else
-        "$python" -I -m venv "$environment"
         say "fetching from the package index (at most $INDEX_SECONDS s)"
-        set -- "$environment/bin/python" -I -m pip install --retries 1 --timeout 15
+        pip=$(pythons_pip)
+        set -- "$environment/bin/python" -I "$pip/pip" install --retries 1 --timeout 15
         seconds=$INDEX_SECONDS
     fi
     within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
@@ -63,10 +63,7 @@ fill_environment() {
         say "the packages could not be had within $seconds s, or are not as locked$(advice)"
         exit 1
     }
-    [ -n "$wheels" ] || {
-        "$environment/bin/python" -I -m pip --quiet uninstall --yes pip setuptools 2>/dev/null
-        copy_agent
-    }
+    [ -n "$wheels" ] || copy_agent
 }
 
 advice() {
@@ -81,8 +78,10 @@ signal.alarm(int(sys.argv[1]))
 os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
-# pip as a wheel runs without being installed, so Debian's python3-venv is not needed.
-pip_wheel() {
+pythons_pip() { "$python" -I -c "${find_pip}print(bundled_pip())"; }
+
+# The archive brings its own pip, so Debian's python3-venv is not needed.
+locked_pip() {
     "$python" -I -c 'import glob, hashlib, sys
 wheels, lock = sys.argv[1:]
 [wheel] = glob.glob(glob.escape(wheels) + "/pip-*.whl")

@@ -2,10 +2,24 @@
 # Which Python of this machine the agent is to run on. Sourced; sets $python, or $why.
 # shellcheck disable=SC2034
 
+# The pip that Python brings along for new environments: a wheel, which runs without being installed.
+# Debian and Fedora keep it in places of their own.
+find_pip='
+import glob, os, sysconfig
+def bundled_pip():
+    import ensurepip
+    places = [os.path.join(os.path.dirname(ensurepip.__file__), "_bundled"), "/usr/share/python-wheels"]
+    places.append(sysconfig.get_config_var("WHEEL_PKG_DIR") or places[0])
+    found = [wheel for place in places for wheel in sorted(glob.glob(place + "/pip-*.whl"))]
+    if not found:
+        raise ImportError("no wheel of pip", name="ensurepip")
+    return found[0]
+'
+
 # Prints "ok PATH", or what is wrong with it. Runs on whatever calls itself python3.
 # shellcheck disable=SC2016
-look_at_python='
-import os, sys
+look_at_python=$find_pip'
+import sys
 place = os.path.realpath(sys.executable)
 def open_to_all(path):
     while path != "/":
@@ -21,7 +35,7 @@ else:
     try:
         import venv, ssl, zlib, sqlite3
         if sys.argv[2] == "pip":
-            import ensurepip
+            bundled_pip()
         print("ok " + sys.executable)
     except ImportError as why:
         print("lacks %s %s" % (why.name or "ensurepip", place))

@@ -37,7 +37,7 @@ if [ "$count" = "$END_AT" ]; then
 fi
 exec /usr/bin/{program} "$@"
 """
-SOME = 6
+SOME = 3
 pytestmark = pytest.mark.needs("user", "unshare", "dash")
 
 

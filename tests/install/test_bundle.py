@@ -1,0 +1,69 @@
+"""The archive: what is in it, and that it serves every Python and platform that it says it does."""
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.install.archive import unpacked
+from tests.install.scripts import INSTALL
+
+LIB = INSTALL / "lib/platforms.sh"
+
+
+def listed(name: str) -> list[str]:
+    """A list of the shell's."""
+    done = subprocess.run(["sh", "-c", f". {LIB}; echo ${name}"], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def target(platform: str, python: str) -> list[str]:
+    command = ["sh", "-c", f'. {LIB}; pip_target "$@"', "sh", platform, python]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_it_holds_what_an_install_needs_and_belongs_to_root(packed: Path) -> None:
+    with tarfile.open(packed) as archive:
+        members = archive.getmembers()
+    assert {(member.uid, member.gid) for member in members} == {(0, 0)}
+    assert not [member.name for member in members if member.mode & 0o022]
+    names = {member.name.partition("/")[2] for member in members}
+    for needed in ("install/install.sh", "install/uninstall.sh", "install/launcher.sh", "docker.env.example"):
+        assert needed in names
+    assert {"systemd/rollcall.service", "systemd/rollcall-user.service", "wheels/requirements.lock"} <= names
+    assert not [name for name in names if name.startswith(("agent/", "collector/", "install/demo"))]
+
+
+def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:
+    for words in (["--platform", "vax-bsd"], ["--python", "2.7"], ["--output"], ["x", "y"]):
+        done = subprocess.run(
+            [INSTALL / "bundle", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_one_archive_serves_them_all(tmp_path: Path) -> None:
+    file = tmp_path / "all.tar.gz"
+    subprocess.run([INSTALL / "bundle", "--output", file], check=True)
+    wheels = unpacked(file) / "wheels"
+    for platform in listed("PLATFORMS"):
+        for python in listed("PYTHONS"):
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "--isolated",
+                "download",
+                "--quiet",
+                "--no-index",
+                "--no-deps",
+            ]
+            command += ["--only-binary", ":all:", "--require-hashes", "--find-links", str(wheels)]
+            command += ["--requirement", str(wheels / "requirements.lock"), "--dest", str(tmp_path / "got")]
+            done = subprocess.run([*command, *target(platform, python)], check=False)
+            assert done.returncode == 0, (platform, python)
