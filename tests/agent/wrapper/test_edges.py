@@ -31,6 +31,13 @@ def test_what_stands_before_cmd(world: World, words: tuple[str, ...], code: int,
     assert text in (done.out if code == 0 else done.err)
 
 
+@pytest.mark.parametrize(("cmd", "code"), [("nosuchcommand", 127), ("/etc/passwd", 126), ("/bin/false", 1)])
+def test_silent_it_ends_as_a_shell_would(world: World, cmd: str, code: int) -> None:
+    done = world.process("wrap", "--", cmd, DO_NOT_TRACK="1")
+    assert (done.code, bool(done.err)) == (code, code > 1)
+    assert not (world.path / "state").exists()
+
+
 def wrapped(world: World, shell: str, *words: str, patch: str = "") -> subprocess.CompletedProcess[bytes]:
     """The wrapper as a shell line starts it; patch is Python that denies it something first."""
     code = (

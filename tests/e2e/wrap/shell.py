@@ -40,7 +40,7 @@ class Shell:
     def transcript(self) -> str:
         """What was shown, with what differs from run to run made equal."""
         shown = self.screen[self._from :].replace("\r\n", "\n")
-        return re.sub(r"\b\d{3,}\b", "N", shown)
+        return re.sub(r"\b\d{3,}\b|(?<=/dev/pts/)\d+", "N", shown)
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())

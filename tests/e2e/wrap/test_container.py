@@ -13,6 +13,7 @@ from tests.wait import until
 
 pytestmark = pytest.mark.needs("unshare")
 
+# No coverage here: a namespace's end kills what is just writing its measurement.
 CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 LEAVES_ORPHANS = (
     "for i in 1 2 3 4 5; do (sh -c ': & exec sleep 0.1' &); done; sleep 1; ps -eo stat= | grep -c Z"
@@ -24,30 +25,30 @@ WAITS = {
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 41", "kill -9 $$; sleep 0.2; exit 42", "(exit 3) & wait $!"])
-def test_it_ends_as_cmd_does(covered: Sides, end: str) -> None:
+def test_it_ends_as_cmd_does(sides: Sides, end: str) -> None:
     """PID 1 cannot be killed from inside its namespace, bare; the wrapper tells 128 + the signal."""
-    wrapped = covered.bare([*CONTAINER, *WRAP, "--", "sh", "-c", end])
-    bare = covered.bare([*CONTAINER, "sh", "-c", end])
+    wrapped = sides.bare([*CONTAINER, *WRAP, "--", "sh", "-c", end])
+    bare = sides.bare([*CONTAINER, "sh", "-c", end])
     assert wrapped.code == (137 if "kill" in end else bare.code)
     assert wrapped.out == bare.out
 
 
-def test_orphans_are_reaped(covered: Sides) -> None:
-    seen = covered.bare([*CONTAINER, *WRAP, "--", "sh", "-c", LEAVES_ORPHANS])
+def test_orphans_are_reaped(sides: Sides) -> None:
+    seen = sides.bare([*CONTAINER, *WRAP, "--", "sh", "-c", LEAVES_ORPHANS])
     assert seen.out == b"0\n"
     careless = (
         "import os, subprocess, sys; subprocess.run(sys.argv[1:])"  # the meter: a PID 1 that reaps none
     )
-    seen = covered.bare([*CONTAINER, WRAP[0], "-c", careless, "sh", "-c", LEAVES_ORPHANS])
+    seen = sides.bare([*CONTAINER, WRAP[0], "-c", careless, "sh", "-c", LEAVES_ORPHANS])
     assert int(seen.out) > 0
 
 
 @pytest.mark.parametrize("kind", WAITS)
-def test_signals_from_outside_do_as_they_would_to_cmd(covered: Sides, kind: str) -> None:
+def test_signals_from_outside_do_as_they_would_to_cmd(sides: Sides, kind: str) -> None:
     def play(argv: Sequence[str]) -> tuple[bytes, int]:
         with subprocess.Popen(
             [*CONTAINER, *argv, "sh", "-c", WAITS[kind]],
-            env=covered.environment(),
+            env=sides.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -249,4 +249,5 @@ def test_support_asks_later(desk: Desk) -> None:
         shell.expect("An e-mail, for an answer")
         shell.type("\n")
         shell.expect("nothing sent")
+        shell.expect(PROMPT)
     assert desk.names() == ["Installation Started", "Installation Errors", "Installation Support"]
