@@ -37,6 +37,8 @@ class Collector:
         self.home, self.database, self.settings = home, database, settings
         self.key = ""
         self.port = 0
+        self.covered = True
+        """Whether its lines count; not where it is timed."""
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, listen: str = "127.0.0.1:0") -> Collector:
@@ -65,7 +67,8 @@ class Collector:
         )
 
     def environ(self) -> dict[str, str]:
-        return environ.covered(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
+        make = environ.covered if self.covered else environ.bare
+        return make(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

@@ -231,6 +231,9 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> N
 @pytest.mark.serial
 def test_twenty_fleets_of_a_million_are_served_in_time(collector: Collector, slow: bool) -> None:
     seconds = 60 if slow else 10
+    collector.stop()
+    collector.covered = False
+    collector.start()
     load = ["-m", "bench.load", str(collector.port), collector.key, "64", str(seconds), "920", "0"]
     p99: list[float] = []
     while len(p99) < 3 and min(p99, default=100) >= 100:  # what else runs here may spoil a round, not all
