@@ -5,6 +5,7 @@ skip is listed by the part's name with how to get it, and with --all it fails th
 """
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    heed_signals()
     hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
     hypothesis.settings.register_profile("slow", deadline=None, max_examples=5000)
     if not config.getoption("--hypothesis-profile", default=None):
         hypothesis.settings.load_profile("slow" if config.getoption("--slow") else "ci")
+
+
+def heed_signals() -> None:
+    """Children inherit what is ignored; a run started with nohup or & would have deaf ones."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
