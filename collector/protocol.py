@@ -67,8 +67,7 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
             self._watch = self.loop.call_later(settings.timeout, self._slow)
 
         def _slow(self) -> None:
-            unused = self._in_head and not self._head  # what was never asked is not answered
-            if not unused and (self.cycle is None or not self.cycle.response_started):  # type: ignore[redundant-expr]
+            if self.cycle is None or not self.cycle.response_started:  # type: ignore[redundant-expr]
                 self.transport.write(SLOW)
             self.transport.close()
 

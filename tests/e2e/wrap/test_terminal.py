@@ -48,11 +48,12 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("", PROMPT),
     ],
     "^Z twice": [
-        (f"w {UP.replace('9', '0.9')}\n", "UP"),
+        ("w bash cont.sh\n", "UP"),
         (Z, PROMPT),
-        ("fg\n", "sleep"),
+        ("fg\n", "back"),
         (Z, PROMPT),
-        ("fg\n", PROMPT),
+        ("fg\n", "back"),
+        (C, PROMPT),
     ],
     "^Z ignored": [("w sh -c 'trap \"\" TSTP; echo U''P; sleep 0.5; echo went on'\n", "UP"), (Z, PROMPT)],
     "^\\ at a program": [(f"ulimit -c 0; w {UP}\n", "UP"), (Q, PROMPT)],
@@ -145,6 +146,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
 }
 
 FILES = {
+    "cont.sh": "trap 'echo back' CONT\necho U''P\nwhile :; do sleep 0.05; done\n",
     "up.sh": "echo U''P\nsleep 9\necho not reached\n",
     "up0.sh": "echo U''P\nsleep 0\nexit 4\n",
     "ask.sh": "printf name: >/dev/tty\nread x </dev/tty\necho hi $x\n",
