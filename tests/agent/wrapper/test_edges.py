@@ -147,7 +147,9 @@ def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None
         "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
         "situation = look(os.environ, cwd='/', uid=os.geteuid())\n"
         "notice.show(situation); notice.show(situation)\n"
-        "sys.stdout.write(os.read(master, 65536).decode())\n"
+        "seen = b''\n"
+        "while seen.count(b'Nothing has been sent yet.') < 2: seen += os.read(master, 65536)\n"
+        "sys.stdout.write(seen.decode())\n"
     )
     environment = {**world.real_environ(), "ROLLCALL_STATE_DIR": "/proc/nosuch"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
