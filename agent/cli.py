@@ -13,7 +13,7 @@ from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.database import OutboxError
 from agent.envedit import EditError
 from agent.settings import SETTINGS, SettingError, duration
-from agent.words import plain, say
+from agent.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,8 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USE, f"{self.prog}: {plain(message)}; see {self.prog} --help\n")
+        say(f"{message}; see {self.prog} --help", sys.stderr)
+        sys.exit(WRONG_USE)
 
 
 def parser(name: str = "rollcall") -> Parser:

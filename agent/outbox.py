@@ -92,7 +92,7 @@ class Reader:
 
     def count_for(self, endpoint: str) -> int:
         """How many wait for this endpoint, or for the first that is set."""
-        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND coalesce(endpoint, ?1) = ?1"
+        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND (endpoint IS NULL OR endpoint = ?)"
         return self._number(query, endpoint)
 
     def waiting_elsewhere(self, endpoint: str) -> int:

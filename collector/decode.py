@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ MAX_EVENT = 32 * 1024
 MAX_REQUEST = 500 * 1024
 MAX_BATCH = 2500
 MAX_MESSAGE_ID = 100
+MAX_DEPTH = 100  # ours: how far down depends on the Python otherwise, here and where it is read
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
@@ -217,6 +219,17 @@ def _text(event: dict[str, Any]) -> str:
         text = _encode(event).decode()
     except (ValueError, RecursionError):
         raise Refused(400, "bad_json", "an event cannot be kept as JSON") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
+        raise Refused(400, "too_deep", f"an event may nest {MAX_DEPTH} levels")
     if len(text) > MAX_EVENT and len(text.encode()) > MAX_EVENT:
         raise Refused(413, "event_too_large", f"an event may hold {MAX_EVENT} bytes")
     return text
+
+
+def _deep(value: object) -> bool:
+    """Whether it nests further than it may; level by level, so that no depth exhausts us."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = list(chain.from_iterable(inner))
+    return any(isinstance(value, dict | list) for value in level)

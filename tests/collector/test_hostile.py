@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import decode
-from collector.decode import MAX_BATCH, MAX_EVENT, MAX_REQUEST, Refused
+from collector.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST, Refused
 from collector.events import Event
 from tests.collector.running import Collector, basic
 
@@ -73,9 +73,15 @@ def test_any_bytes_are_events_or_a_refusal(noise: bytes, at: int) -> None:
         check(decode.unzip(noise))
 
 
+def nested(levels: int) -> bytes:
+    """A batch with an event of so many levels."""
+    return b'{"batch":[{"event":"x","p":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}]}"
+
+
 BAD = {
     "deep": b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "deep event": b'{"batch":[{"event":"x","p":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}]}",
+    "an event a level too deep": nested(MAX_DEPTH + 1),
     "not JSON": b"\x00\xff{",
     "an array": b"[1]",
     "no batch": b"{}",
@@ -111,6 +117,10 @@ def test_what_can_never_be_taken_is_400(running: Collector, name: str) -> None:
     reply = running.post("/v1/batch", BAD[name])
     assert reply.status == 400
     assert {"code", "message"} <= set(reply.json())
+
+
+def test_an_event_may_be_as_deep_as_it_is_said(running: Collector) -> None:
+    assert running.post("/v1/batch", nested(MAX_DEPTH)).status == 200
 
 
 @pytest.mark.parametrize("name", LARGE)
