@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from typing_extensions import Self
-
 LINE_LIMIT = 65536
 """What a pipe holds. A child that says more waits for a reader in vain, and is ended."""
 
@@ -39,20 +37,17 @@ class Ended(NamedTuple):
 
 
 class Signals:
-    """Owns the signal mask of the process, and reaps every child, its own or not."""
+    """Owns the signal mask of the process to its end, and reaps every child, its own or not.
+
+    It is not given back: a signal that comes while the daemon leaves must not change how it ends.
+    """
 
     def __init__(self, wake: Callable[[], float]) -> None:
         """`wake` is called on every wake-up and says how many seconds may pass until the next."""
         self._wake = wake
         self._statuses: dict[int, int | None] = {}
-        self.reload = False
-
-    def __enter__(self) -> Self:
         self._before = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+        self.reload = False
 
     def pause(self, seconds: float) -> None:
         """Sleep until a signal or `seconds` have passed. Raises Leave on SIGTERM and SIGINT."""

@@ -66,20 +66,19 @@ class Daemon:
 
     def run(self) -> int:
         """Beat until told to leave; the exit code."""
-        with self._signals:
-            heart = Heart(self)
-            try:
-                for copy, source in self._copies:
-                    if edited_since(copy, source):
-                        self._leave_for_edit(source)
+        heart = Heart(self)
+        try:
+            for copy, source in self._copies:
+                if edited_since(copy, source):
+                    self._leave_for_edit(source)
+            wait = heart.step()
+            self._status = heart.status()
+            self._notifier.ready(self._status)
+            while True:
+                self._rest(heart, wait)
                 wait = heart.step()
-                self._status = heart.status()
-                self._notifier.ready(self._status)
-                while True:
-                    self._rest(heart, wait)
-                    wait = heart.step()
-            except Leave as leave:
-                return self._leave(heart, leave)
+        except Leave as leave:
+            return self._leave(heart, leave)
 
     def _rest(self, heart: Heart, wait: float) -> None:
         self._tell(heart.status())

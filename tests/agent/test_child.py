@@ -10,9 +10,9 @@ from tests.wait import until
 CODE = """
 import os, sys
 from agent.child import Signals
-with Signals(lambda: float("inf")) as signals:
-    for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("kill -9 $$", 60)]:
-        print(*signals.run(["/bin/sh", "-c", command], deadline))
+signals = Signals(lambda: float("inf"))
+for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("kill -9 $$", 60)]:
+    print(*signals.run(["/bin/sh", "-c", command], deadline))
 """
 
 

@@ -344,6 +344,15 @@ def test_it_leaves_for_an_edit_of_a_file_that_a_credential_was_made_of(
     assert f"{source} was edited" in errors
 
 
+def test_signals_while_it_leaves_do_not_change_how_it_ends(resident: Resident) -> None:
+    process = resident.start()
+    resident.hear("READY=1")
+    process.terminate()
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == 0
+
+
 def test_it_leaves_at_once_for_an_edit_after_the_copy_was_made(resident: Resident) -> None:
     credentials = resident.directory / "credentials"
     credentials.mkdir()

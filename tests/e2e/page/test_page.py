@@ -174,7 +174,7 @@ def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> 
     assert page.get_by_role("link", name="Support").count() == 0
     assert page.evaluate("document.cookie") == ""
     page.get_by_role("button", name="Sign out").click()
-    assert page.url.endswith("/signin")
+    page.wait_for_url("**/signin")
     page.go_back()
     page.reload()
     assert "/signin" in page.url
