@@ -49,12 +49,19 @@ def heed_signals() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     refuse_unknown_parts(items)
+    items.sort(key=allowance, reverse=True)
     if config.getoption("--slow"):
         return
     long = [item for item in items if item.get_closest_marker("slow")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def allowance(item: pytest.Item) -> int:
+    """Seconds that a test may take if that is more than usual: those begin first, or all wait for them."""
+    marker = item.get_closest_marker("timeout")
+    return marker.args[0] if marker else 0
 
 
 def refuse_unknown_parts(items: list[pytest.Item]) -> None:

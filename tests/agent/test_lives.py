@@ -3,6 +3,7 @@
 import collections
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def suffer(life: Life, kind: str, amount: float) -> None:
             life.reboot(30, orderly=True, lie=amount)
 
 
+@pytest.mark.once
 @settings(max_examples=1000)
 @given(st.lists(st.tuples(spans, troubles), max_size=25), st.integers(0, 2**32))
 def test_no_fault_of_a_clock_makes_silence_or_a_storm(
@@ -114,6 +116,7 @@ def fleet(seed: int) -> list[Life]:
     return lives
 
 
+@pytest.mark.once
 def test_a_fleet_restarted_in_one_minute_stays_spread() -> None:
     lives = fleet(1)
     for life in lives:
@@ -124,6 +127,7 @@ def test_a_fleet_restarted_in_one_minute_stays_spread() -> None:
     assert busiest <= 3 * mean
 
 
+@pytest.mark.once
 def test_a_fleet_back_after_twelve_hours_does_not_come_as_one() -> None:
     for orderly in (True, False):
         lives = fleet(2)

@@ -60,6 +60,10 @@ class Product:
     def start(self) -> None:
         self.machine.run("systemctl", "start", self.unit, f"{self.name}-env.path")
 
+    def stop(self) -> None:
+        self.machine.run("systemctl", "stop", f"{self.name}-env.path")  # first: it may be about to start it
+        self.machine.run("systemctl", "stop", self.unit)
+
     def verb(self, *words: str, check: bool = True) -> str:
         return self.machine.run(self.python, "-I", "-m", "agent", *words, check=check)
 

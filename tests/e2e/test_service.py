@@ -234,7 +234,7 @@ def test_two_products_live_side_by_side(loud: Product) -> None:
     assert sending(loud)
     owners = {one.state.stat().st_uid for one in (loud, other)}
     assert len(owners) == 2
-    other.machine.run("systemctl", "stop", other.unit, f"{other.name}-env.path")
+    other.stop()
 
 
 def test_a_symlink_to_the_products_own_docker_env_is_followed_and_watched(loud: Product) -> None:
@@ -264,7 +264,7 @@ def test_a_refusal_counts_in_both_files_where_a_drop_in_names_another(loud: Prod
         "[Path]\nPathChanged=/srv/own/docker.env\nPathModified=/srv/own/docker.env\n",
         f"{loud.name}-env.path",
     )
-    loud.machine.run("systemctl", "stop", loud.unit, f"{loud.name}-env.path")
+    loud.stop()
     (loud.state / "due.json").unlink(missing_ok=True)
     loud.start()
     assert sending(loud), "what root left in the machine's own file is read, and is no doubt"
@@ -305,7 +305,7 @@ def test_a_bad_setting_is_one_clear_line_and_mended_without_more(loud: Product) 
 
 
 def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
-    loud.machine.run("systemctl", "stop", loud.unit, f"{loud.name}-env.path")
+    loud.stop()
     loud.drop_in("[Service]\nReadOnlyPaths=/var/lib/rollcall\n")
     loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
     loud.machine.run("systemctl", "start", loud.unit)

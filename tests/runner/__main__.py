@@ -49,9 +49,9 @@ def main(argv: Sequence[str]) -> int:
     return verdict(progress, suite, time.monotonic() - started)
 
 
-def prepare(progress: Progress, python: Python, group: str) -> str:
+def prepare(progress: Progress, python: Python, group: str, pip: str = "") -> str:
     with progress.step(f"environment for {python.version}"):
-        return str(environment.ready(python, ROOT, group=group))
+        return str(environment.ready(python, ROOT, group=group, pip=pip))
 
 
 def check(progress: Progress, python: str) -> None:
@@ -72,8 +72,8 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
         suite.report_coverage(python, enforce=suite.everything)
     if suite.everything:
         for other in environment.others():
-            inside = prepare(progress, other, "test")
-            suite.together(f"unit tests on {other.version}", inside, UNIT)
+            inside = prepare(progress, other, "test", python)
+            suite.units(other.version, inside, UNIT)
 
 
 def verdict(progress: Progress, suite: Suite, seconds: float) -> int:

@@ -60,8 +60,11 @@ def working(version: str) -> str | None:
     return None
 
 
-def ready(python: Python, root: Path, *, group: str) -> Path:
-    """Return the interpreter of this version's environment, made or mended if need be."""
+def ready(python: Python, root: Path, *, group: str, pip: str = "") -> Path:
+    """Return the interpreter of this version's environment, made or mended if need be.
+
+    `pip` is an interpreter whose pip installs there; without it the environment gets its own.
+    """
     home = root / f".venv-{python.version}"
     stamp = home / "stamp"
     made_with = f"{os.path.realpath(python.path)} in {root}"
@@ -69,9 +72,9 @@ def ready(python: Python, root: Path, *, group: str) -> Path:
     with locked(root / f".venv-{python.version}.lock"):
         found = stamp.read_text() if stamp.exists() else ""
         if not found.startswith(made_with):
-            create(python, home)
+            create(python, home, *(["--without-pip"] if pip else []))
         if found != wanted:
-            install(home / "bin" / "python", root, group)
+            install(home / "bin" / "python", root, group, pip)
             stamp.write_text(wanted)
     return home / "bin" / "python"
 
@@ -89,8 +92,8 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def create(python: Python, home: Path) -> None:
-    done = run([python.path, "-m", "venv", "--clear", str(home)])
+def create(python: Python, home: Path, *options: str) -> None:
+    done = run([python.path, "-m", "venv", "--clear", *options, str(home)])
     if done.returncode != 0:
         raise SetupError(
             f"Python {python.version} could not make a private environment. Debian keeps the "
@@ -98,11 +101,12 @@ def create(python: Python, home: Path) -> None:
         )
 
 
-def install(inside: Path, root: Path, group: str) -> None:
-    pip = [str(inside), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    # Dependency groups came with pip 25.1; an environment starts with whatever Python shipped.
-    download([*pip, "--upgrade", "pip>=25.1"], root)
-    download([*pip, *EDITABLE, "--group", group], root)
+def install(inside: Path, root: Path, group: str, pip: str) -> None:
+    quietly = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
+    if not pip:  # dependency groups came with pip 25.1; an environment starts with whatever Python shipped
+        download([str(inside), *quietly, "install", "--upgrade", "pip>=25.1"], root)
+    there = [pip or str(inside), *quietly, "--python", str(inside), "install"]
+    download([*there, *EDITABLE, "--group", group], root)
 
 
 def download(

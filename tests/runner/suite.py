@@ -10,7 +10,7 @@ from pathlib import Path
 from tests import parts
 from tests.runner.steps import Progress
 
-WORKERS = "2"
+WORKERS = 3  # on two cores: many tests wait for a clock or a disk
 AGENT_COVERAGE = "97"  # per cent of the lines and branches of agent/
 NO_TESTS_COLLECTED = 5  # pytest's exit code
 
@@ -31,12 +31,15 @@ class Suite:
     def whole(self, python: str, *, coverage: bool) -> None:
         """Run all tests: first those that want the machine for themselves."""
         self._session("tests, one by one", python, ["-m", "serial"], coverage=coverage)
-        self.together("tests", python, [], coverage=coverage)
+        self._together("tests", python, ["-m", "not serial"], coverage=coverage)
 
-    def together(self, name: str, python: str, paths: Sequence[str], *, coverage: bool = False) -> None:
-        """Run the tests below the paths, but for those that measure time or load."""
-        beside = ["-m", "not serial", "-n", WORKERS, "--dist", "worksteal"]
-        self._session(f"{name}, {WORKERS} at a time", python, [*beside, *paths], coverage=coverage)
+    def units(self, version: str, python: str, paths: Sequence[str]) -> None:
+        """Run the tests below the paths on a further Python, but for those that tell nothing of it."""
+        self._together(f"unit tests on {version}", python, ["-m", "not serial and not once", *paths])
+
+    def _together(self, name: str, python: str, arguments: Sequence[str], *, coverage: bool = False) -> None:
+        beside = ["-n", str(WORKERS), "--dist", "worksteal"]
+        self._session(f"{name}, {WORKERS} at a time", python, [*beside, *arguments], coverage=coverage)
 
     def chosen(self, python: str, arguments: Sequence[str], *, coverage: bool) -> None:
         """Run what was asked for, in one process."""

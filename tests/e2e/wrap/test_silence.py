@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP
+from tests.receiver import Receiver
 
 pytestmark = pytest.mark.needs("strace")
 
@@ -23,10 +25,10 @@ CMD = "/bin/true"
 class Counted:
     """The calls of one wrapped run, from the wrapper's own start."""
 
-    def __init__(self, place: Path, **more: str) -> None:
+    def __init__(self, place: Path, endpoint: str, **more: str) -> None:
         log = place / "strace.log"
         environment = environ.bare(
-            place, ROLLCALL_STATE_DIR=str(place / "state"), ROLLCALL_ENDPOINT="http://127.0.0.1:9", **more
+            place, ROLLCALL_STATE_DIR=str(place / "state"), ROLLCALL_ENDPOINT=endpoint, **more
         )
         done = subprocess.run(
             ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-o", str(log), *WRAP, "--", CMD],
@@ -43,20 +45,27 @@ class Counted:
         return [call.split()[0] for call in self.calls if f'execve("{program}"' in call and "= 0" in call]
 
 
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as listening:
+        yield listening
+
+
 @pytest.mark.parametrize("where", ["environment", "docker.env"])
-def test_a_silent_wrap_becomes_cmd_and_leaves_nothing(tmp_path: Path, where: str) -> None:
+def test_a_silent_wrap_becomes_cmd_and_leaves_nothing(tmp_path: Path, receiver: Receiver, where: str) -> None:
     if where == "docker.env":
         (tmp_path / "docker.env").write_text("DO_NOT_TRACK=1\n")
-        silent = Counted(tmp_path)
+        silent = Counted(tmp_path, receiver.endpoint)
     else:
-        silent = Counted(tmp_path, ROLLCALL_DISABLE_TELEMETRY="true")
+        silent = Counted(tmp_path, receiver.endpoint, ROLLCALL_DISABLE_TELEMETRY="true")
     assert silent.err == b""
     assert (silent.like(FORKS), silent.like(SOCKETS), silent.like(CREATES)) == ([], [], [])
     assert silent.whose(CMD) == silent.whose(sys.executable)
     assert not (tmp_path / "state").exists()
     (tmp_path / "docker.env").write_text("DO_NOT_TRACK=0\n")
-    loud = Counted(tmp_path)
+    loud = Counted(tmp_path, receiver.endpoint)
     assert loud.err
     assert all((loud.like(FORKS), loud.like(SOCKETS), loud.like(CREATES)))
     assert loud.whose(CMD) != loud.whose(sys.executable)[:1]
     assert os.listdir(tmp_path / "state")
+    assert receiver.requests
