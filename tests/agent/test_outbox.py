@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import sqlite3
 import subprocess
@@ -249,16 +250,25 @@ def write(state: StateDir, writers: int, count: int) -> tuple[float, float]:
     return max(wait for wait, _ in worst), max(stall for _, stall in worst)
 
 
+ROUNDS = 3
+STEADY = 0.3  # seconds; one commit takes some milliseconds
+
+
 @pytest.mark.serial
-def test_ten_processes_record_a_thousand_each_and_none_waits_a_second(state: StateDir) -> None:
-    worst, stall = write(state, 10, 1000)
-    with reading(state) as reader:
-        assert reader is not None
-        entries = reader.entries()
-    assert len(entries) == 10_000
-    assert len({entry.message_id for entry in entries}) == 10_000
-    print(f"the longest wait of 10,000: {worst:.3f} s; the disk's longest pause: {stall:.3f} s")
-    assert worst - stall < 1
+def test_ten_processes_record_a_thousand_each_and_none_waits_a_second(tmp_path: Path) -> None:
+    worst = stall = math.inf
+    for attempt in range(ROUNDS):  # where the disk itself pauses, a round says nothing of us
+        state = StateDir(str(tmp_path / f"state{attempt}"))
+        worst, stall = write(state, 10, 1000)
+        with reading(state) as reader:
+            assert reader is not None
+            entries = reader.entries()
+        assert len(entries) == 10_000
+        assert len({entry.message_id for entry in entries}) == 10_000
+        print(f"the longest wait of 10,000: {worst:.3f} s; the disk's longest pause: {stall:.3f} s")
+        if stall < STEADY:
+            break
+    assert worst < 1
 
 
 def test_a_reader_is_answered_while_others_write(state: StateDir) -> None:
