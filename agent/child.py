@@ -8,9 +8,10 @@ not deaf as processes without handlers are there.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+from agent.wrapper import sig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 LINE_LIMIT = 65536
 """What a pipe holds. A child that says more waits for a reader in vain, and is ended."""
 
-TAKEN = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+END: dict[int, str] = {sig.SIGTERM: "SIGTERM", sig.SIGINT: "SIGINT"}
+TAKEN = frozenset((*END, sig.SIGHUP, sig.SIGCHLD))
 
 
 class Leave(BaseException):
@@ -46,17 +48,17 @@ class Signals:
         """`wake` is called on every wake-up and says how many seconds may pass until the next."""
         self._wake = wake
         self._statuses: dict[int, int | None] = {}
-        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
+        self._before = sig.pthread_sigmask(sig.SIG_BLOCK, TAKEN)
         self.reload = False
 
     def pause(self, seconds: float) -> None:
         """Sleep until a signal or `seconds` have passed. Raises Leave on SIGTERM and SIGINT."""
-        came = signal.sigtimedwait(TAKEN, max(0.0, min(seconds, self._wake())))
+        came = sig.sigtimedwait(TAKEN, max(0.0, min(seconds, self._wake())))
         if came is None:
             return
-        if came.si_signo in (signal.SIGTERM, signal.SIGINT):
-            raise Leave(0, signal.Signals(came.si_signo).name)
-        if came.si_signo == signal.SIGHUP:
+        if came.si_signo in END:
+            raise Leave(0, END[came.si_signo])
+        if came.si_signo == sig.SIGHUP:
             self.reload = True
         self._reap()
 
@@ -101,7 +103,7 @@ class Signals:
 
     def _end(self, pid: int) -> int:
         """Kill the child's whole group. It only ever had work that may be cut off anywhere."""
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, sig.SIGKILL)
         return os.waitpid(pid, 0)[1]
 
     def _reap(self) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import random
-import signal
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import duefile, envfile, report, streams
+from agent import credentials, duefile, report, streams
 from agent.child import Leave, Signals
 from agent.heart import Heart
 from agent.state import StateDir, owner
@@ -50,9 +48,9 @@ class Daemon:
     def __init__(self, environ: MutableMapping[str, str], child: Sequence[str]) -> None:
         self._notifier = Notifier(environ)
         self._journal = Journal(environ)
-        self._copies = envfile.copies(environ)
+        self._copies = credentials.env_files(environ)
         self._sources = {source: report.see(source) for _, source in self._copies}
-        if holds_something(key := os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), "write-key")):
+        if key := credentials.write_key(environ):
             environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
@@ -69,7 +67,7 @@ class Daemon:
         heart = Heart(self)
         try:
             for copy, source in self._copies:
-                if edited_since(copy, source):
+                if credentials.edited_since(copy, source):
                     self._leave_for_edit(source)
             wait = heart.step()
             self._status = heart.status()
@@ -190,30 +188,13 @@ def acting_as_owner(state: StateDir) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def holds_something(path: str) -> bool:
-    """Whether more than an empty line is there: the unit's stand-in for no key at all is one."""
-    try:
-        return os.stat(path).st_size > 1
-    except OSError:
-        return False
-
-
-def edited_since(copy: str, source: str) -> bool:
-    """Whether `source` changed after systemd copied it: an edit between the copy and our start.
-
-    A change in the future is a clock that was set back, and says nothing.
-    """
-    try:
-        return os.stat(copy).st_mtime < os.stat(source).st_ctime < time.time()
-    except OSError:
-        return False
-
-
 def _failure(code: int | None) -> str:
     if code is None:
         return f"was ended after {DEADLINE:.0f} s"
     if code < 0:
-        return f"died of {signal.Signals(-code).name}"
+        from signal import Signals as Names  # rare, and 100 KiB
+
+        return f"died of {Names(-code).name}"
     return f"ended with {code} and no report"
 
 

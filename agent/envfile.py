@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from agent import credentials
 from agent.consent import is_flag
 from agent.files import read_with_stat
 
@@ -20,10 +21,6 @@ MAX_BYTES = 1024 * 1024
 """A docker.env larger than this is not read; what is not read silences."""
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
-
-CREDENTIALS = (("docker.env", "ROLLCALL_CREDENTIAL_SOURCE"), ("system.env", "ROLLCALL_SYSTEM_SOURCE"))
-"""What systemd may have copied for us, and the variable that says of which file: the docker.env that
-settings come from, and the machine's own, which is another one only where a drop-in says so."""
 
 
 class Line:
@@ -59,23 +56,15 @@ def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "
     if environ.get("ROLLCALL_ENV_FILE"):
         places.append(environ["ROLLCALL_ENV_FILE"])
     places.append("docker.env")
-    directory = environ.get("CREDENTIALS_DIRECTORY")
+    directory = environ.get(credentials.DIRECTORY)
     if directory:
         places.append(os.path.join(directory, "docker.env"))
-    places += [copy for copy, _ in copies(environ)]
+    copies = credentials.env_files(environ)
+    places += [copy for copy, _ in copies]
     # What a copy stands for is root's alone; the daemon watches it.
-    known = {source for copy, source in copies(environ) if os.path.isfile(copy) and not os.path.isdir(source)}
+    known = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
     places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]
     return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
-
-
-def copies(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The copies of a docker.env that systemd was told to make, each with the file that it is of."""
-    directory = environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return []
-    pairs = [(os.path.join(directory, name), environ.get(source)) for name, source in CREDENTIALS]
-    return [(copy, source) for copy, source in pairs if source]
 
 
 def system_file(name: str, root: str = "/") -> str:
