@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
 from collector.ids import as_uuid
 from collector.page.access import Visitor
 from collector.page.period import Period, iso
-from collector.page.queries.instances import Takes
+from collector.page.queries.instances import Census, Takes
 from collector.page.queries.sources import Source
 from collector.page.request import Request
 from collector.store import Store
@@ -59,6 +60,11 @@ class Look:
     @property
     def query(self) -> Mapping[str, str]:
         return self.request.query
+
+    @cached_property
+    def census(self) -> Census:
+        """Who is alive now, and who is new or back since the period began."""
+        return self.takes.census(self.source.id, self.period.from_ms, self.now)
 
     def url(self, path: str, **more: str | None) -> str:
         """The address of a view that keeps source and period; None takes something out."""

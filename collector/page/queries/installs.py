@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,14 +174,20 @@ def failure(store: Store, source: int, period: Period, place: Place) -> Failure 
     return found if found.first_seen else None
 
 
-def trend(store: Store, source: int, period: Period, place: Place) -> dict[int, int]:
-    """Runs that failed at a place by the day they began, over the days of a chart."""
+def trends(store: Store, source: int, period: Period, places: Sequence[Place]) -> dict[str, dict[int, int]]:
+    """Runs that failed at these places, by the place's key and the day they began, for a chart."""
+    found: dict[str, dict[int, int]] = {place.key: {} for place in places}
+    if not found:
+        return {}
     sql = (
-        f"SELECT {BEGAN} / {DAY_MS} AS day, COUNT(*) FROM runs WHERE source = ? AND outcome = 'errors'"
-        f" AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ? GROUP BY day"
+        f"SELECT {PLACE} AS place, {BEGAN} / {DAY_MS} AS day, COUNT(*) FROM runs"
+        f" WHERE source = ? AND outcome = 'errors' AND {BEGAN} >= ? AND {BEGAN} < ?"
+        f" AND {PLACE} IN ({', '.join('?' * len(found))}) GROUP BY place, day"
     )
     first = period.bars()[0][0] * DAY_MS
-    return dict(store.all(sql, source, place.key, first, period.until_ms))
+    for key, day, n in store.all(sql, source, first, period.until_ms, *found):
+        found[key][day] = n
+    return found
 
 
 def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:

@@ -99,7 +99,7 @@ def active_chart(look: Look) -> tuple[Chart, Table]:
         for span in SPANS
     }
     if look.period.is_now:  # today is not over: what counts is the span up to this moment
-        census = look.takes.census(look.source.id, look.period.from_ms, look.now)
+        census = look.census
         for span in SPANS:
             by_span[span][look.period.last] = (census.active[span, False], census.active[span, True])
     alive = [[by_span[span][day][1] for _, day in days] for span in SPANS]

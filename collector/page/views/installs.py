@@ -40,7 +40,8 @@ def show(look: Look) -> Shown:
         runs_table("runs", "Latest runs", latest, look.now),
         *runs.tables,
     )
-    trends = {one.place.key: charts.sparkline(_by_bar(look, one)) for one in failures}
+    by_day = installs.trends(look.store, source, period, [one.place for one in failures])
+    trends = {key: charts.sparkline(_by_bar(look, days)) for key, days in by_day.items()}
     context = {
         "installs": runs,
         "failures": failures,
@@ -62,7 +63,7 @@ def show_failure(look: Look) -> Shown:
     if found is None:
         raise PageError(404, "No installation failed there.")
     days = look.period.bars()
-    by_bar = _by_bar(look, found)
+    by_bar = _by_bar(look, installs.trends(look.store, look.source.id, look.period, [place])[place.key])
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = Table("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), look.period.first)
@@ -120,8 +121,7 @@ def _failure_row(one: Failure) -> tuple[Cell, ...]:
     return (*place, one.runs, one.instances, told_time(one.first_seen), told_time(one.last_seen or None))
 
 
-def _by_bar(look: Look, one: Failure) -> list[int]:
-    by_day = installs.trend(look.store, look.source.id, look.period, one.place)
+def _by_bar(look: Look, by_day: dict[int, int]) -> list[int]:
     return [sum(by_day.get(day, 0) for day in range(first, last + 1)) for first, last in look.period.bars()]
 
 

@@ -60,7 +60,7 @@ def show(look: Look) -> Shown:
     if wanted not in FILTERS:
         raise PageError(400, f"`state` is one of {', '.join(FILTERS)}.")
     source, period = look.source.id, look.period
-    census = look.takes.census(source, period.from_ms, look.now)
+    census = look.census
     before = _before(look)
     listed = instances.listed(look.store, source, wanted, period.from_ms, look.now, before, PAGE_ROWS + 1)
     chart, active = active_chart(look)

@@ -55,7 +55,7 @@ def active_within(look: Look, span: int) -> Active:
     before_day = period.last - span
     before = instances.active_by_day(look.store, source, span, before_day, before_day)[before_day][1]
     if period.is_now:
-        census = look.takes.census(source, period.from_ms, look.now)
-        return Active(span, census.active[span, True], census.active[span, False], before)
+        alive = look.census.active
+        return Active(span, alive[span, True], alive[span, False], before)
     short, lasting = instances.active_by_day(look.store, source, span, period.last, period.last)[period.last]
     return Active(span, lasting, short, before)
