@@ -126,8 +126,7 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
         ("", b"not installed for this Python"),
     ):
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
-        gone = site / "agent" / lost
-        gone.unlink() if lost else shutil.rmtree(gone)
+        until(lambda gone=site / "agent" / lost: removed(gone), 30)  # a delivery may be writing there still
         check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
     sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
@@ -140,6 +139,39 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
     assert launch(place, shell, "wrap").returncode == 2
     until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+
+
+def removed(path: Path) -> bool:
+    path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
+
+
+def test_what_is_lost_once_cmd_runs_does_not_run_it_again(private: Path, tmp_path: Path) -> None:
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    (site / "agent/wrapper/relay.py").unlink()
+    shutil.rmtree(site / "agent/wrapper/__pycache__", ignore_errors=True)
+    for end, code in (("exit 6", 6), ("kill -TERM $$", -15)):
+        done = launch(place, "bash", "wrap", "--no-input", "--", "sh", "-c", f"echo ran; sleep 0.2; {end}")
+        assert (done.returncode, done.stdout) == (code, b"ran\n"), done
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("end", "how"), [("exit 6", b"exit 6"), ("kill -TERM $$", b"signal 15")])
+def test_an_install_that_replaces_the_agent_is_on_record(
+    private: Path, tmp_path: Path, end: str, how: bytes
+) -> None:
+    """An upgrade takes the files away that the wrapper was started from."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (place / "upgrade").write_text(f"#!/bin/bash\nset -e\nrm -r {place}/venv\necho ran\n{end}\n")
+    (place / "upgrade").chmod(0o755)
+    done = launch(place, "bash", "wrap", "--no-input", "--", str(place / "upgrade"))
+    assert (done.returncode, done.stdout) == (6 if end == "exit 6" else -15, b"ran\n"), done
+    assert len(done.stderr.splitlines()) == 1
+    (run,) = (place / "state/runs").glob("*.run")
+    assert run.read_bytes().endswith(b" " + how + b"\n")
 
 
 def stopped_copies(place: Path) -> list[str]:
