@@ -31,16 +31,21 @@ run_plainly() {
     exec "$@"
 }
 
-# An upgrade of the system can take the interpreter away, or the modules that it looks for.
+# An upgrade of the system can take the interpreter away, or the modules that it looks for. Python
+# starts with -S, and looks for them only when a ^C ends it plainly instead of in a traceback.
 starts='
+import _signal
+if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 import sys
 noted = sys.argv.pop(1)
 try:
+    import site
+    site.main()
     from agent.wrapper.boot import main
     sys.exit(main(sys.argv[2:], noted))
 except Exception:
     import os
-    import _signal
     ignored, _, copy = noted.partition(":")
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         if not int(ignored or "0", 16) >> (number - 1) & 1:
@@ -71,4 +76,4 @@ fi
 [ -x "$python" ] || run_plainly "$@"
 noted=:
 [ -r "/proc/$$/status" ] && note_what_came
-exec "$python" -I -c "$starts" "$noted" "$@"
+exec "$python" -IS -c "$starts" "$noted" "$@"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -98,7 +99,8 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+def installed(private: Path, shell: str) -> Path:
+    """The command, as install.sh would put it in place, under one of the shells."""
     template = Path(__file__).parents[3] / "install/launcher.sh"
     text = (
         template.read_text().replace("@NAME@", "rollcall").replace("@PYTHON@", f"{private}/venv/bin/python")
@@ -106,6 +108,11 @@ def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProces
     command = private / f"rollcall-{shell}"
     command.write_text(text.replace("#!/bin/sh", SHELLS[shell], 1))
     command.chmod(0o755)
+    return command
+
+
+def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    command = installed(private, shell)
     env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
     return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=60)
 
@@ -139,6 +146,26 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
     assert launch(place, shell, "wrap").returncode == 2
     until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+
+
+def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, tmp_path: Path) -> None:
+    """A .pth file is read as early as anything of an environment's: there the start is held up."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    os.mkfifo(place / "gate")
+    (site / "held.pth").write_text(
+        f"import os; open({str(place / 'here')!r}, 'w'); open({str(place / 'gate')!r})\n"
+    )
+    argv = [installed(place, "bash"), "wrap", "--no-input", "--", *CMD]
+    env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
+    with subprocess.Popen(
+        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=os.setpgrp
+    ) as process:
+        until(lambda: (place / "here").exists(), 30)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=30)[0] == b""
+        assert process.returncode == -signal.SIGINT
 
 
 def removed(path: Path) -> bool:
