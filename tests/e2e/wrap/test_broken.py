@@ -159,11 +159,9 @@ def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, 
     )
     argv = [installed(place, "bash"), "wrap", "--no-input", "--", *CMD]
     env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
-    with subprocess.Popen(
-        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=os.setpgrp
-    ) as process:
-        until(lambda: (place / "here").exists(), 30)
-        os.killpg(process.pid, signal.SIGINT)
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        until((place / "here").exists, 30)
+        os.kill(process.pid, signal.SIGINT)
         assert process.communicate(timeout=30)[0] == b""
         assert process.returncode == -signal.SIGINT
 

@@ -41,7 +41,7 @@ def counting(covered: Sides) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         env=covered.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=os.setpgrp,
+        preexec_fn=os.setpgrp,  # noqa: PLW1509 - process_group is younger than Python 3.10
     ) as process:
         assert process.stdout is not None
         try:
