@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import venv
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
         ("", b"not installed for this Python"),
     ):
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
-        until(lambda gone=site / "agent" / lost: removed(gone), 30)  # a delivery may be writing there still
+        until(partial(removed, site / "agent" / lost), 30)  # a delivery may be writing there still
         check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
     sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
@@ -157,13 +158,30 @@ def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, 
     (site / "held.pth").write_text(
         f"import os; open({str(place / 'here')!r}, 'w'); open({str(place / 'gate')!r})\n"
     )
-    argv = [installed(place, "bash"), "wrap", "--no-input", "--", *CMD]
+    argv = [str(installed(place, "bash")), "wrap", "--no-input", "--", *CMD]
     env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         until((place / "here").exists, 30)
         os.kill(process.pid, signal.SIGINT)
         assert process.communicate(timeout=30)[0] == b""
         assert process.returncode == -signal.SIGINT
+    for pid in stopped_copies(place):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("left", [b"", b"#!/nonexistent/python\n", b"\x7fELF\0\0"])
+def test_an_interpreter_that_is_no_program_any_more(private: Path, tmp_path: Path, left: bytes) -> None:
+    """As a full disk, a power cut in an upgrade or a lost loader leaves it."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    python = place / "venv/bin/python"
+    python.unlink()
+    python.write_bytes(left)
+    python.chmod(0o755)
+    done = launch(place, "bash", "wrap", "--no-input", "--", *CMD)
+    assert (done.returncode, done.stdout) == (6, b"ran\n"), done
+    assert GIVEN_UP in done.stderr
+    until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
 
 
 def removed(path: Path) -> bool:
