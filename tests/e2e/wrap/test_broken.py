@@ -184,6 +184,19 @@ def test_an_interpreter_that_is_no_program_any_more(private: Path, tmp_path: Pat
     until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
 
 
+def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path) -> None:
+    """With least, the loader cannot start Python, and nothing of ours is left to run CMD."""
+    command, seen = installed(private, "bash"), set()
+    env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
+    for kilobytes in (4000, 6000, 8000, 12000, 20000, 200000):
+        limited = f'ulimit -c 0; ulimit -v {kilobytes}; exec "$@"'
+        argv = ["bash", "-c", limited, "x", str(command), "wrap", "--no-input", "--", *CMD]
+        done = subprocess.run(argv, env=env, capture_output=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout) == (6, b"ran\n") or (done.returncode and not done.stdout), done
+        seen.add(done.returncode)
+    assert seen >= {6, 127}
+
+
 def removed(path: Path) -> bool:
     path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
     return not path.exists()
