@@ -107,10 +107,10 @@ def _watch(tell: int, parent: int, cmd: int) -> None:  # pragma: no cover - as a
             if processes.state(parent) == "T" and processes.state(cmd) not in ("T", "t", ""):
                 _report(tell, sig.SIGCONT)
                 os.kill(parent, sig.SIGCONT)
-        elif info.si_signo in (STOPPING, GOING_ON):
+            continue
+        if info.si_signo in (STOPPING, GOING_ON):
             both_stopped = info.si_signo == STOPPING
-        else:
-            _report(tell, info.si_signo)
+        _report(tell, info.si_signo)  # those two as well: who knows who sent them
 
 
 def _report(tell: int, number: int) -> None:  # pragma: no cover - as above

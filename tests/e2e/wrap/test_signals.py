@@ -13,7 +13,7 @@ import pytest
 from tests import wait
 from tests.e2e.wrap.side_by_side import WRAP, Sides
 
-PASSED_ON = ("TERM", "HUP", "QUIT", "USR1", "USR2", "INT", "CONT", "ALRM", "WINCH")
+PASSED_ON = ("TERM", "HUP", "QUIT", "USR1", "USR2", "INT", "CONT", "ALRM", "WINCH", "RTMAX")
 COUNTS = """
 import os, signal, sys
 names = sys.argv[1].split()
@@ -129,7 +129,7 @@ def test_a_stop_right_after_a_continue_holds(covered: Sides) -> None:
             os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, signal.SIGTSTP)
             assert stopped(process.pid)
-            assert state(pid) == "T"
+            wait.until(lambda: state(pid) == "T")
         os.killpg(process.pid, signal.SIGCONT)
         os.kill(process.pid, signal.SIGXCPU)
         assert process.wait(20) == 7

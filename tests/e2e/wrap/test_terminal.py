@@ -22,7 +22,8 @@ WAIT = "until [ -s up ]; do sleep 0.02; done\n"
 BACK = [(f"rm -f up; w {UP} >up &\n", PROMPT), (WAIT, PROMPT)]
 
 # Tells when it is continued, and when it comes to the foreground: only then is a ^Z for it. It starts
-# no program, for a shell that waits for one may take a ^C for that one's.
+# no program, for a shell that waits for one may take a ^C for that one's. Its whole line is waited for: a
+# ^Z drops what the terminal has not shown yet.
 STANDS = """
 import os, signal, time
 def in_front():
@@ -70,9 +71,9 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "^Z twice": [
         (f"w {PYTHON} stands.py\n", "UP"),
         (Z, PROMPT),
-        ("fg\n", "back"),
+        ("fg\n", "back\r\n"),
         (Z, PROMPT),
-        ("fg\n", "back"),
+        ("fg\n", "back\r\n"),
         (C, PROMPT),
     ],
     "^Z, bg, fg, ^Z": [
@@ -80,7 +81,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         (Z, PROMPT),
         ("bg\n", PROMPT),
         ("until [ -e behind ]; do sleep 0.02; done\n", PROMPT),
-        ("fg\n", "in front"),
+        ("fg\n", "in front\r\n"),
         (Z, PROMPT),
         ("kill %1; fg\n", PROMPT),
     ],
