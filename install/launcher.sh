@@ -6,16 +6,17 @@
 python=@PYTHON@
 
 # CMD is to get the environment as it was: shells drop what is no identifier and add PWD, so a
-# stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss.
+# stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss. It holds
+# no pipe of the caller's, who would wait for it if we were killed before that.
 # Python ignores SIGPIPE before any code of ours runs, so what was ignored is noted here.
 note_what_came() {
     ignored=0
     while read -r key value; do
         case $key in SigIgn:) ignored=$value && break ;; esac
-    done </proc/$$/status
-    (read -r pid _ </proc/self/stat && kill -STOP "$pid") &
+    done </proc/$$/status 2>/dev/null
+    (read -r pid _ </proc/self/stat && kill -STOP "$pid") </dev/null >/dev/null 2>&1 &
     noted=$ignored:$!
-} 2>/dev/null
+}
 
 run_plainly() {
     echo "@NAME@: this installation is not reported: the agent at $python cannot start" >&2
@@ -31,16 +32,21 @@ run_plainly() {
     exec "$@"
 }
 
-# An upgrade of the system can take the interpreter away, or the modules that it looks for.
+# An upgrade of the system can take the interpreter away, or the modules that it looks for. Python
+# starts with -S, and looks for them only when a ^C ends it plainly instead of in a traceback.
 starts='
+import _signal
+if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 import sys
 noted = sys.argv.pop(1)
 try:
+    import site
+    site.main()
     from agent.wrapper.boot import main
     sys.exit(main(sys.argv[2:], noted))
 except Exception:
     import os
-    import _signal
     ignored, _, copy = noted.partition(":")
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         if not int(ignored or "0", 16) >> (number - 1) & 1:
@@ -68,7 +74,12 @@ except Exception:
 if [ "${1-}" != wrap ]; then
     exec "$python" -I -m agent "$@"
 fi
-[ -x "$python" ] || run_plainly "$@"
+[ -x "$python" ] && [ -s "$python" ] || run_plainly "$@"
 noted=:
 [ -r "/proc/$$/status" ] && note_what_came
-exec "$python" -I -c "$starts" "$noted" "$@"
+# shellcheck disable=SC3044 # where the exec fails, bash, and it alone, can go on
+[ -z "${BASH_VERSION-}" ] || shopt -s execfail
+# shellcheck disable=SC2093
+exec "$python" -IS -c "$starts" "$noted" "$@"
+[ "$noted" = : ] || { kill -KILL "${noted#*:}" && wait; }
+run_plainly "$@"

@@ -1,4 +1,4 @@
-"""Starting CMD as our child, with everything that it would have had as our caller's."""
+"""CMD as our child: its start, with everything that it would have had as our caller's, and our end as its."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent.wrapper.caller import Caller, Environment
 
 STANDARD = (0, 1, STDERR := 2)
+LOST = 1
 
 
 def plug_closed() -> list[int]:
@@ -92,3 +93,38 @@ def open_descriptors() -> list[int]:
         return [int(fd) for fd in os.listdir("/proc/self/fd")]
     except OSError:  # no /proc
         return list(range(256))
+
+
+def stay_with(pid: int) -> None:
+    """Wait for CMD and end as it does, where nothing more of ours works. Never returns."""
+    try:
+        end_as(os.waitpid(pid, 0)[1])
+    finally:
+        os._exit(LOST)  # its end was taken note of, and the note lost
+
+
+def end_as(status: int) -> None:
+    """End this process as CMD ended: the same code, or the same death. Never returns."""
+    if not os.WIFSIGNALED(status):
+        os._exit(os.WEXITSTATUS(status))
+    number = os.WTERMSIG(status)
+    try:
+        _die_by(number)
+    finally:
+        os._exit(128 + number)  # PID 1 cannot be killed by itself
+
+
+def _die_by(number: int) -> None:
+    try:
+        import resource
+
+        leash.no_core()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    except (ImportError, OSError, ValueError):
+        pass  # CMD may have taken this Python's modules away
+    try:
+        sig.signal(number, sig.SIG_DFL)
+    except (OSError, ValueError):
+        pass  # SIGKILL has no other
+    os.kill(os.getpid(), number)
+    sig.pthread_sigmask(sig.SIG_UNBLOCK, [number])

@@ -38,12 +38,10 @@ def show(situation: Situation) -> None:
 
 
 def _remember(marker: str, situation: Situation) -> None:
-    from agent.state import owner
-    from agent.wrapper.runfile import acting_for
+    from agent.wrapper.runfile import acting_for_owner
 
-    who = owner(situation.state.path)
     try:
-        with acting_for(who[0] if who else os.geteuid()):
+        with acting_for_owner(situation.state.path):
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError:
         pass  # it will be shown in full once more

@@ -9,7 +9,12 @@ MAX_DEPTH = 64
 
 def started(pid: int) -> int:
     """When the process started, in ticks since boot: with the pid and the boot it is unique."""
-    return _stat(pid)[1]
+    return _stat(pid)[2]
+
+
+def state(pid: int) -> str:
+    """R, S, T (stopped), Z and so on; empty if it cannot be seen."""
+    return _stat(pid)[0]
 
 
 def boot_id() -> str:
@@ -25,17 +30,17 @@ def ancestors() -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     pid = os.getppid()
     while pid > 0 and len(found) < MAX_DEPTH:
-        parent, start = _stat(pid)
+        _, parent, start = _stat(pid)
         found.append((pid, start))
         pid = parent
     return found
 
 
-def _stat(pid: int) -> tuple[int, int]:
-    """(parent, start) of a process; zeros if it cannot be seen."""
+def _stat(pid: int) -> tuple[str, int, int]:
+    """(state, parent, start) of a process; nothing and zeros if it cannot be seen."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             fields = file.read(4096).rpartition(b")")[2].split()
-        return int(fields[1]), int(fields[19])
+        return fields[0].decode("ascii"), int(fields[1]), int(fields[19])
     except (OSError, ValueError, IndexError):
-        return 0, 0
+        return "", 0, 0

@@ -9,9 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.events import EMAIL
-from agent.state import owner
 from agent.wrapper import terminal
-from agent.wrapper.runfile import acting_for
+from agent.wrapper.runfile import acting_for_owner
 
 if TYPE_CHECKING:
     from agent.situation import Situation
@@ -72,8 +71,7 @@ def _asked_before(situation: Situation) -> bool:
 
 
 def _remember_asking(situation: Situation) -> None:
-    who = owner(situation.state.path)
-    with acting_for(who[0] if who else os.geteuid()):
+    with acting_for_owner(situation.state.path):
         os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 

@@ -6,7 +6,6 @@ All signals are blocked and taken one at a time, so none interrupts and none is 
 from __future__ import annotations
 
 import os
-import time
 
 from agent.wrapper import sig
 from agent.wrapper.witness import Witness
@@ -32,7 +31,7 @@ class Relay:
         self._pid = pid
         self._ended: int | None = None
         self._stopped_by = 0
-        self._witness = _witness()
+        self._witness = _witness(pid)
         self._first = os.getpid() == 1
 
     def run(self) -> int:
@@ -40,19 +39,18 @@ class Relay:
         self._reap()
         while self._ended is None:
             self._mirror_stop()
+            if self._witness and not sig.sigpending():
+                self._witness.since = float("inf")
             info = sig.sigwaitinfo(everything)
             if info.si_signo == sig.SIGCHLD and info.si_code in CHILD_CHANGED:
                 self._reap()
-            elif self._meant_for_us_alone(info):
+            elif self._meant_for_us_alone(info) and not self._too_late_for(info.si_signo):
                 self._pass_on(info.si_signo)
         return self._ended
 
     def close(self) -> None:
         if self._witness:
-            try:
-                self._witness.dismiss()
-            except OSError:
-                pass  # reaped already
+            self._witness.dismiss()
 
     def _reap(self) -> None:
         """Take every report about children: CMD's own, and as PID 1 those of strangers."""
@@ -65,10 +63,12 @@ class Relay:
                 return
             if pid == self._pid:
                 self._note(status)
+            elif self._witness and pid == self._witness.pid and _ended(status):
+                self._witness = None  # somebody killed it, and its pid may soon be another's
 
     def _note(self, status: int) -> None:
         self._stopped_by = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
-        if os.WIFEXITED(status) or os.WIFSIGNALED(status):
+        if _ended(status):
             self._ended = status
 
     def _mirror_stop(self) -> None:
@@ -77,13 +77,15 @@ class Relay:
         if not number:
             return
         if self._witness:
-            self._witness.since = time.monotonic()
+            self._witness.wakes_us()
         if number in STOPS and sig.getsignal(number) == sig.SIG_DFL:
             os.kill(os.getpid(), number)
             sig.pthread_sigmask(sig.SIG_UNBLOCK, [number])
             sig.pthread_sigmask(sig.SIG_BLOCK, [number])
         else:
             os.kill(os.getpid(), sig.SIGSTOP)
+        if self._witness:
+            self._witness.rests()
 
     def _meant_for_us_alone(self, info: sig.struct_siginfo) -> bool:
         if info.si_signo in STOPS and info.si_code == FROM_KERNEL:
@@ -92,19 +94,36 @@ class Relay:
             return not self._witness.saw(info.si_signo)
         return info.si_code != FROM_KERNEL
 
+    def _too_late_for(self, number: int) -> bool:
+        """Whether CMD ended while the witness was asked, or got what cancels this signal.
+
+        A stop cancels a continue, and a continue a stop; passed on now, the earlier would undo the later.
+        """
+        self._reap()
+        if self._ended is not None:
+            return True
+        waiting = sig.sigpending()
+        if number == sig.SIGCONT:
+            return self._stopped_by != 0 or not waiting.isdisjoint(STOPS)
+        return number in STOPS and sig.SIGCONT in waiting
+
     def _pass_on(self, number: int) -> None:
         """Give CMD the signal. As PID 1, only if CMD asked for it: the kernel shields a bare one too."""
         if self._first and number != sig.SIGCONT and not _awaits(self._pid, number):
             return
         try:
             os.kill(self._pid, number)
-        except ProcessLookupError:
-            pass
+        except PermissionError:
+            pass  # CMD became another user, as sudo does
 
 
-def _witness() -> Witness | None:
+def _ended(status: int) -> bool:
+    return os.WIFEXITED(status) or os.WIFSIGNALED(status)
+
+
+def _witness(cmd: int) -> Witness | None:
     try:
-        return Witness()
+        return Witness(cmd)
     except OSError:  # no more processes: make do with what a signal says of itself
         return None
 
@@ -117,29 +136,3 @@ def _awaits(pid: int, number: int) -> bool:
     except OSError:
         return True
     return bool((int(fields["SigCgt"], 16) | int(fields["SigBlk"], 16)) >> (number - 1) & 1)
-
-
-def end_as(status: int) -> None:
-    """End this process as CMD ended: the same code, or the same death. Never returns."""
-    if not os.WIFSIGNALED(status):
-        os._exit(os.WEXITSTATUS(status))
-    number = os.WTERMSIG(status)
-    try:
-        _die_by(number)
-    finally:
-        os._exit(128 + number)  # PID 1 cannot be killed by itself
-
-
-def _die_by(number: int) -> None:
-    import resource
-
-    from agent.wrapper import leash
-
-    leash.no_core()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    try:
-        sig.signal(number, sig.SIG_DFL)
-    except (OSError, ValueError):
-        pass  # SIGKILL has no other
-    os.kill(os.getpid(), number)
-    sig.pthread_sigmask(sig.SIG_UNBLOCK, [number])

@@ -7,7 +7,7 @@ import time
 
 from agent.wrapper import notice, runfile, sig
 from agent.wrapper.boot import say
-from agent.wrapper.child import STDERR, let_go, start
+from agent.wrapper.child import STDERR, end_as, let_go, start, stay_with
 from agent.wrapper.command import CannotRun
 from agent.wrapper.detach import start_flush
 
@@ -48,7 +48,10 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
     except OSError:  # no more processes: CMD takes this one's place, and its end is not ours to see
         file.remove()
         raise
-    _accompany(Run(pid, file, trace, caller, situation, options))
+    try:
+        _accompany(Run(pid, file, trace, caller, situation, options))
+    finally:
+        stay_with(pid)  # CMD runs: it must not be run again
 
 
 def _not_started(file: RunFile, why: CannotRun, caller: Caller) -> None:
@@ -86,7 +89,7 @@ class Run:
 
 def _accompany(run: Run) -> None:
     """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
-    from agent.wrapper.relay import end_as, until_ended
+    from agent.wrapper.relay import until_ended
 
     try:
         let_go(run.descriptors())
@@ -118,7 +121,10 @@ def _failed(trace: Trace | None, status: int) -> list[str]:
     """Where the script failed, if it did and that is known."""
     if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
         return []
-    line = trace.failed(os.WEXITSTATUS(status))
+    try:
+        line = trace.failed(os.WEXITSTATUS(status))
+    except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
+        return []
     return [line] if line else []
 
 

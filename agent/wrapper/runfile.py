@@ -12,7 +12,6 @@ import os
 import time
 
 from agent.ids import uuid4, uuid7
-from agent.state import owner
 from agent.wrapper import processes
 
 TYPE_CHECKING = False
@@ -52,7 +51,7 @@ class RunFile:
 
     def remove(self) -> None:
         """There was no run after all."""
-        with acting_for(os.fstat(self._folder).st_uid):
+        with acting_for_owner(self._folder):
             os.unlink(self._name, dir_fd=self._folder)
 
     def descriptors(self) -> set[int]:
@@ -63,8 +62,7 @@ def create(situation: Situation) -> RunFile:
     """Make, lock and head a run file. OSError or SettingError where that cannot be."""
     state, settings = situation.state, situation.settings
     state.make()
-    who = owner(state.path)
-    with acting_for(who[0] if who else os.geteuid()):
+    with acting_for_owner(state.path):
         try:
             os.mkdir(state.runs, 0o700)
         except FileExistsError:
@@ -103,14 +101,19 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
     ]
 
 
-class acting_for:  # noqa: N801 - reads as what it is, in a `with`
-    """As root, open files with the rights of the folder's owner, and no more.
+class acting_for_owner:  # noqa: N801 - reads as what it is, in a `with`
+    """As root, open files with the rights of a folder's owner, and no more.
 
     So nothing that the owner may have planted there is followed as root.
     """
 
-    def __init__(self, uid: int) -> None:
-        self._uid = uid if os.geteuid() == 0 else os.geteuid()
+    def __init__(self, folder: str | int) -> None:
+        self._uid = os.geteuid()
+        if self._uid == 0:
+            try:
+                self._uid = os.stat(folder).st_uid
+            except OSError:
+                pass  # what is done there will say why
 
     def __enter__(self) -> None:
         if self._uid != os.geteuid():

@@ -80,13 +80,25 @@ os.fork = limited
 """
 
 
-def test_with_one_process_to_be_had_cmd_has_it(world: World) -> None:
-    """No witness, no delivery: the outcome is on disk all the same."""
-    patch = FORKS_ONLY.format(count=1)
-    done = wrapped(world, 'exec "$@"', "sh", "-c", "kill -TERM $PPID; sleep 9; echo no", patch=patch)
-    assert done.returncode == -15
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        ("kill -TERM $PPID; sleep 9; echo no", -15, '"signal": "SIGTERM"'),
+        ("trap 'exit 4' TERM; kill -TERM $PPID; while :; do sleep 0.05; done", 4, '"exitCode": 4'),
+    ],
+)
+def test_with_one_process_to_be_had_cmd_has_it(world: World, script: str, code: int, told: str) -> None:
+    """No witness, no delivery: signals are passed on, and the outcome is on disk all the same."""
+    done = wrapped(world, 'exec "$@"', "sh", "-c", script, patch=FORKS_ONLY.format(count=1))
+    assert done.returncode == code
     assert b"not noted" not in done.stderr
-    assert '"signal": "SIGTERM"' in reported(world)[1].replace('":"', '": "')
+    assert told in reported(world)[1].replace('":', '": ').replace(":  ", ": ")
+
+
+def test_a_signal_that_cmd_outran_changes_nothing(world: World) -> None:
+    """CMD ends while the witness is asked; its pid may be another's by then."""
+    assert wrapped(world, 'exec "$@"', "sh", "-c", "sleep 0.3; kill -USR1 $PPID; exit 5").returncode == 5
+    assert '"exitCode": 5' in reported(world)[1].replace('":', '": ').replace(":  ", ": ")
 
 
 NO_SYNC = """

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,7 +100,8 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+def installed(private: Path, shell: str) -> Path:
+    """The command, as install.sh would put it in place, under one of the shells."""
     template = Path(__file__).parents[3] / "install/launcher.sh"
     text = (
         template.read_text().replace("@NAME@", "rollcall").replace("@PYTHON@", f"{private}/venv/bin/python")
@@ -106,6 +109,11 @@ def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProces
     command = private / f"rollcall-{shell}"
     command.write_text(text.replace("#!/bin/sh", SHELLS[shell], 1))
     command.chmod(0o755)
+    return command
+
+
+def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    command = installed(private, shell)
     env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
     return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=60)
 
@@ -126,8 +134,7 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
         ("", b"not installed for this Python"),
     ):
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
-        gone = site / "agent" / lost
-        gone.unlink() if lost else shutil.rmtree(gone)
+        until(partial(removed, site / "agent" / lost), 30)  # a delivery may be writing there still
         check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
     sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
@@ -140,6 +147,87 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
     assert launch(place, shell, "wrap").returncode == 2
     until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+
+
+def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, tmp_path: Path) -> None:
+    """A .pth file is read as early as anything of an environment's: there the start is held up."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    os.mkfifo(place / "gate")
+    (site / "held.pth").write_text(
+        f"import os; open({str(place / 'here')!r}, 'w'); open({str(place / 'gate')!r})\n"
+    )
+    argv = [str(installed(place, "bash")), "wrap", "--no-input", "--", *CMD]
+    env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        until((place / "here").exists, 30)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=30)[0] == b""
+        assert process.returncode == -signal.SIGINT
+    for pid in stopped_copies(place):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("left", [b"", b"#!/nonexistent/python\n", b"\x7fELF\0\0"])
+def test_an_interpreter_that_is_no_program_any_more(private: Path, tmp_path: Path, left: bytes) -> None:
+    """As a full disk, a power cut in an upgrade or a lost loader leaves it."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    python = place / "venv/bin/python"
+    python.unlink()
+    python.write_bytes(left)
+    python.chmod(0o755)
+    done = launch(place, "bash", "wrap", "--no-input", "--", *CMD)
+    assert (done.returncode, done.stdout) == (6, b"ran\n"), done
+    assert GIVEN_UP in done.stderr
+    until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+
+
+def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path) -> None:
+    """With least, the loader cannot start Python, and nothing of ours is left to run CMD."""
+    command, seen = installed(private, "bash"), set()
+    env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
+    for kilobytes in (4000, 6000, 8000, 12000, 20000, 200000):
+        limited = f'ulimit -c 0; ulimit -v {kilobytes}; exec "$@"'
+        argv = ["bash", "-c", limited, "x", str(command), "wrap", "--no-input", "--", *CMD]
+        done = subprocess.run(argv, env=env, capture_output=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout) == (6, b"ran\n") or (done.returncode and not done.stdout), done
+        seen.add(done.returncode)
+    assert seen >= {6, 127}
+
+
+def removed(path: Path) -> bool:
+    path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
+
+
+def test_what_is_lost_once_cmd_runs_does_not_run_it_again(private: Path, tmp_path: Path) -> None:
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (site,) = (place / "venv/lib").glob("python*/site-packages")
+    (site / "agent/wrapper/relay.py").unlink()
+    shutil.rmtree(site / "agent/wrapper/__pycache__", ignore_errors=True)
+    for end, code in (("exit 6", 6), ("kill -TERM $$", -15)):
+        done = launch(place, "bash", "wrap", "--no-input", "--", "sh", "-c", f"echo ran; sleep 0.2; {end}")
+        assert (done.returncode, done.stdout) == (code, b"ran\n"), done
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("end", "how"), [("exit 6", b"exit 6"), ("kill -TERM $$", b"signal 15")])
+def test_an_install_that_replaces_the_agent_is_on_record(
+    private: Path, tmp_path: Path, end: str, how: bytes
+) -> None:
+    """An upgrade takes the files away that the wrapper was started from."""
+    place = tmp_path / "private"
+    shutil.copytree(private, place, symlinks=True)
+    (place / "upgrade").write_text(f"#!/bin/bash\nset -e\nrm -r {place}/venv\necho ran\n{end}\n")
+    (place / "upgrade").chmod(0o755)
+    done = launch(place, "bash", "wrap", "--no-input", "--", str(place / "upgrade"))
+    assert (done.returncode, done.stdout) == (6 if end == "exit 6" else -15, b"ran\n"), done
+    assert len(done.stderr.splitlines()) == 1
+    (run,) = (place / "state/runs").glob("*.run")
+    assert run.read_bytes().endswith(b" " + how + b"\n")
 
 
 def stopped_copies(place: Path) -> list[str]:

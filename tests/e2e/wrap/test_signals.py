@@ -13,7 +13,7 @@ import pytest
 from tests import wait
 from tests.e2e.wrap.side_by_side import WRAP, Sides
 
-PASSED_ON = ("TERM", "HUP", "QUIT", "USR1", "USR2", "INT", "CONT", "ALRM", "WINCH")
+PASSED_ON = ("TERM", "HUP", "QUIT", "USR1", "USR2", "INT", "CONT", "ALRM", "WINCH", "RTMAX")
 COUNTS = """
 import os, signal, sys
 names = sys.argv[1].split()
@@ -31,14 +31,17 @@ while True:
 
 @contextmanager
 def counting(covered: Sides) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """CMD that tells each signal it gets, and the pid of CMD."""
+    """CMD that tells each signal it gets, and the pid of CMD.
+
+    In a group of its own in our session, as a shell's job is: that of a session's leader does not stop.
+    """
     argv = [*WRAP, "--", sys.executable, "-c", COUNTS, " ".join((*PASSED_ON, "XCPU"))]
     with subprocess.Popen(
         argv,
         env=covered.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        preexec_fn=os.setpgrp,  # noqa: PLW1509 - process_group is younger than Python 3.10
     ) as process:
         assert process.stdout is not None
         try:
@@ -108,3 +111,108 @@ def test_stop_and_continue_are_mirrored(covered: Sides) -> None:
         wait.until(lambda: state(pid) == "S")
         os.kill(process.pid, signal.SIGXCPU)
         assert process.wait(20) == 7
+
+
+def stopped(pid: int) -> bool:
+    """Whether the wrapper stopped since this was asked last; waits until it did."""
+    return os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+
+
+@pytest.mark.timeout(60)
+def test_a_stop_right_after_a_continue_holds(covered: Sides) -> None:
+    """The continue is not passed on late: that would wake CMD from the second stop."""
+    with counting(covered) as (process, pid):
+        settled(process.pid)
+        os.killpg(process.pid, signal.SIGTSTP)
+        assert stopped(process.pid)
+        for _ in range(8):
+            os.killpg(process.pid, signal.SIGCONT)
+            os.killpg(process.pid, signal.SIGTSTP)
+            assert stopped(process.pid)
+            wait.until(lambda: state(pid) == "T")
+        os.killpg(process.pid, signal.SIGCONT)
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.wait(20) == 7
+
+
+@pytest.mark.parametrize("name", ["STOP", "TSTP"])
+def test_a_continue_right_after_a_stop_holds(covered: Sides, name: str) -> None:
+    with counting(covered) as (process, pid):
+        settled(process.pid)
+        for _ in range(8):
+            os.killpg(process.pid, number_of(name))
+            os.killpg(process.pid, signal.SIGCONT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.3)  # as long as anything could be passed on late
+        assert (state(process.pid), state(pid)) == ("S", "S")
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.wait(20) == 7
+
+
+def test_who_continues_the_command_alone_continues_the_wrapper(covered: Sides) -> None:
+    """Or it would stay stopped beyond CMD's end, and its caller with it."""
+    with counting(covered) as (process, pid):
+        assert process.stdout is not None
+        settled(process.pid)
+        for _ in range(2):
+            os.kill(pid, signal.SIGSTOP)
+            assert stopped(process.pid)
+            os.kill(pid, signal.SIGCONT)
+            wait.until(lambda: state(process.pid) == "S")
+            assert process.stdout.readline() == b"SIGCONT\n"
+        os.kill(pid, signal.SIGSTOP)
+        assert stopped(process.pid)
+        os.kill(pid, signal.SIGKILL)
+        assert process.wait(20) == -signal.SIGKILL
+        assert process.stdout.read() == b""
+
+
+def test_a_signal_arrives_once_where_the_witness_is_slow(covered: Sides) -> None:
+    """As on a machine that is busy with the install."""
+    with counting(covered) as (process, pid):
+        assert process.stdout is not None
+        settled(process.pid)
+        (witness,) = set(family(process.pid)) - {process.pid, pid}
+        os.kill(witness, signal.SIGSTOP)
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        os.kill(witness, signal.SIGCONT)
+        assert process.stdout.readline() == b"SIGINT\n"
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.stdout.read() == b"SIGXCPU\n"
+
+
+def test_without_its_witness_the_wrapper_passes_on_what_people_send(covered: Sides) -> None:
+    with counting(covered) as (process, pid):
+        assert process.stdout is not None
+        settled(process.pid)
+        (witness,) = set(family(process.pid)) - {process.pid, pid}
+        os.kill(witness, signal.SIGKILL)
+        wait.until(lambda: not Path(f"/proc/{witness}").exists())  # reaped, so that its pid is not used again
+        os.kill(process.pid, signal.SIGUSR1)
+        assert process.stdout.readline() == b"SIGUSR1\n"
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.wait(20) == 7
+
+
+@pytest.mark.needs("root", "user")
+def test_a_command_that_may_not_be_signalled_goes_on(covered: Sides) -> None:
+    """As sudo, wrapped by a user: what cannot be passed on is dropped, and CMD is not run again."""
+    runs = covered.base / "runs"
+    begins = f"echo once >>{runs}; exec setpriv --reuid=65534 --clear-groups sh -c 'echo up; read x; exit 6'"
+    bounds = ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"]
+    with subprocess.Popen(
+        [*bounds, *WRAP, "--", "sh", "-c", begins],
+        env=covered.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        settled(process.pid)
+        os.kill(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.stdin.close()
+        assert process.wait(20) == 6
+    assert runs.read_text() == "once\n"

@@ -21,6 +21,27 @@ PYTHON = sys.executable
 WAIT = "until [ -s up ]; do sleep 0.02; done\n"
 BACK = [(f"rm -f up; w {UP} >up &\n", PROMPT), (WAIT, PROMPT)]
 
+# Tells when it is continued, and when it comes to the foreground: only then is a ^Z for it. It starts
+# no program, for a shell that waits for one may take a ^C for that one's. Its whole line is waited for: a
+# ^Z drops what the terminal has not shown yet.
+STANDS = """
+import os, signal, time
+def in_front():
+    return os.tcgetpgrp(0) == os.getpgrp()
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGCONT, lambda *_: in_front() and os.write(1, b"back\\n"))
+os.write(1, b"UP\\n")
+before = True
+while True:
+    now = in_front()
+    if before and not now:
+        open("behind", "w").close()
+    if now and not before:
+        os.write(1, b"in front\\n")
+    before = now
+    time.sleep(0.01)
+"""
+
 SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "true": [("w true\n", PROMPT)],
     "false": [("w false\n", PROMPT)],
@@ -46,6 +67,23 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         (Z, PROMPT),
         ("fg\n", "done"),
         ("", PROMPT),
+    ],
+    "^Z twice": [
+        (f"w {PYTHON} stands.py\n", "UP"),
+        (Z, PROMPT),
+        ("fg\n", "back\r\n"),
+        (Z, PROMPT),
+        ("fg\n", "back\r\n"),
+        (C, PROMPT),
+    ],
+    "^Z, bg, fg, ^Z": [
+        (f"w {PYTHON} stands.py\n", "UP"),
+        (Z, PROMPT),
+        ("bg\n", PROMPT),
+        ("until [ -e behind ]; do sleep 0.02; done\n", PROMPT),
+        ("fg\n", "in front\r\n"),
+        (Z, PROMPT),
+        ("kill %1; fg\n", PROMPT),
     ],
     "^Z ignored": [("w sh -c 'trap \"\" TSTP; echo U''P; sleep 0.5; echo went on'\n", "UP"), (Z, PROMPT)],
     "^\\ at a program": [(f"ulimit -c 0; w {UP}\n", "UP"), (Q, PROMPT)],
@@ -138,7 +176,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
 }
 
 FILES = {
-    "cont.sh": "trap 'echo back' CONT\necho U''P\nwhile :; do sleep 0.05; done\n",
+    "stands.py": STANDS,
     "up.sh": "echo U''P\nsleep 9\necho not reached\n",
     "up0.sh": "echo U''P\nsleep 0\nexit 4\n",
     "ask.sh": "printf name: >/dev/tty\nread x </dev/tty\necho hi $x\n",
