@@ -43,11 +43,11 @@ exec "{python}" -I -m agent "$@"
 """
 
 NEXT = """\
-   {command} status
-   {command} preview
-   {command} log
-   {command} support --email you@example.org
-   {command} disable
+   {command} status     # whether anything is sent, and why
+   {command} preview    # the exact JSON of every event
+   {command} log        # all that was recorded, and what became of it
+   {command} support --email you@example.org    # ask for help with the one that failed
+   {command} disable    # silence; enable ends it
 """
 
 
@@ -190,7 +190,7 @@ def stay(collector: Collector, sample: Sample) -> None:
     say(f"They are on the vendor's page: {collector.address}/")
     say("\nTry next, in another terminal:\n")
     say(NEXT.format(command=os.path.relpath(sample.command)))
-    say("What it sends appears here and on the page. Ctrl-C ends the demo.\n")
+    say("What you send appears here and on the page. Ctrl-C ends the demo.\n")
     while collector.server.poll() is None:
         for event in collector.landed():
             say(told(event))

@@ -77,7 +77,7 @@ EOT
 
 # Start the service from the environment in use; if it does not come up, go back to its own of before.
 start_service() {
-    environment=$(in_use) before=$(of_service)
+    environment=$(in_use) old=$(of_service)
     changed=$(write_units "$environment") || return
     if [ -z "$changed" ] && $manager --quiet is-active "$name.service"; then
         say "the heartbeat runs"
@@ -85,10 +85,10 @@ start_service() {
     fi
     bring_up && say "the heartbeat runs: $command status" && return
     say "the heartbeat did not start: see $manager status $name.service"
-    [ -n "$before" ] && [ "$before" != "$environment" ] || return 1
+    [ -n "$old" ] && [ "$old" != "$environment" ] || return 1
     say "going back to the version before"
-    write_units "$before" >/dev/null
-    use "$before"
+    write_units "$old" >/dev/null
+    use "$old"
     bring_up || true
     return 1
 }

@@ -1,7 +1,6 @@
 """Programs that stand in the way of install.sh's own, and count its steps."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 # The programs by which install.sh changes anything, or which stand between two changes.
@@ -12,6 +11,7 @@ PROGRAMS = (
 HEAD = """#!/bin/sh
 count=$(($(/bin/cat "{folder}/count") + 1))
 echo "$count" >"{folder}/count"
+echo {program} >>"{folder}/log"
 """
 END = """
 if [ "$count" = "$END_AT" ]; then
@@ -28,11 +28,14 @@ exec /usr/bin/{program} "$@"
 """
 
 
-def laid(folder: Path, deed: str, *, programs: Sequence[str] = PROGRAMS) -> None:
-    """Put a stand-in for each program into a folder, which then comes first in PATH."""
-    for program in programs:
+def laid(folder: Path, deed: str, *, inside: str = "") -> None:
+    """Put a stand-in for each program into a folder, which then comes first in PATH.
+
+    The folder has another name inside a machine.
+    """
+    for program in PROGRAMS:
         shim = folder / program
-        shim.write_text((HEAD + deed + GO_ON).format(folder=folder, program=program))
+        shim.write_text((HEAD + deed + GO_ON).format(folder=inside or folder, program=program))
         shim.chmod(0o755)
     for name in ("step", "go"):
         os.mkfifo(folder / name)
@@ -41,8 +44,14 @@ def laid(folder: Path, deed: str, *, programs: Sequence[str] = PROGRAMS) -> None
 
 
 def reset(folder: Path) -> None:
-    (folder / "count").write_text("0\n")
-    (folder / "count").chmod(0o666)
+    for name, text in (("count", "0\n"), ("log", "")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o666)
+
+
+def log(folder: Path) -> list[str]:
+    """The programs that were started, in order."""
+    return (folder / "log").read_text().split()
 
 
 def steps(folder: Path) -> int:
