@@ -19,7 +19,7 @@ from tests.install.scripts import AS_NOBODY, CHECKOUT, INSTALL, NOBODY, environm
 from tests.wait import until
 
 DOCS = CHECKOUT / "docs/sessions"
-TYPED = {b"Enter to skip": b"\n", b"Ctrl-C ends the demo": b"\x03"}
+TYPED = {b"Enter to skip": b"\n", b"ends the demo.\r\n\r\n": b"\x03"}
 MASKS = {
     r"\x1b\[[0-9;]*m": "",
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
