@@ -18,15 +18,17 @@ put() { # FILE MODE, text on stdin
 # that one ends. COMMAND runs outside of it: it may well call install.sh again.
 alone() { # SECONDS
     exec 9<"$root"
-    within "$1" "$python" -I -c 'import errno, fcntl, os, sys
+    "$python" -I -c 'import errno, fcntl, os, signal, sys
 try:
     fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError:
-    os.write(2, os.fsencode(sys.argv[1] + ": waiting for another install.sh\n"))
+    os.write(2, os.fsencode(sys.argv[2] + ": waiting for another install.sh\n"))
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(1))
+    signal.alarm(int(sys.argv[1]))
     fcntl.flock(9, fcntl.LOCK_EX)
 except OSError as why:
-    if why.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
-        raise' "$name" || {
+    if why.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        raise' "$1" "$name" || {
         say "another install.sh is still at work: run this again when it has ended"
         exit 1
     }

@@ -11,10 +11,9 @@ PROGRAMS = (
 HEAD = """#!/bin/sh
 count=$(($(/bin/cat "{folder}/count") + 1))
 echo "$count" >"{folder}/count"
-echo {program} >>"{folder}/log"
 """
 END = """
-if [ "$count" = "$END_AT" ]; then
+if [ "$END_AT" = "$count" ] || [ "$END_AT" = {program} ]; then
     kill -s "$END_BY" 0
     /bin/sleep 5
 fi
@@ -44,14 +43,8 @@ def laid(folder: Path, deed: str, *, inside: str = "") -> None:
 
 
 def reset(folder: Path) -> None:
-    for name, text in (("count", "0\n"), ("log", "")):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o666)
-
-
-def log(folder: Path) -> list[str]:
-    """The programs that were started, in order."""
-    return (folder / "log").read_text().split()
+    (folder / "count").write_text("0\n")
+    (folder / "count").chmod(0o666)
 
 
 def steps(folder: Path) -> int:
