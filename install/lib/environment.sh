@@ -49,6 +49,7 @@ fill_environment() {
     if [ -n "$wheels" ]; then
         say "installing from the wheels beside this script"
         pip=$(locked_pip)
+        export PIP_CONFIG_FILE=/dev/null # the machine's own, which --isolated still reads
         set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
         seconds=600
     else

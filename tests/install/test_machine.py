@@ -245,10 +245,13 @@ def test_a_user_has_a_service_of_their_own(machine: Machine, bundle: Path) -> No
     assert left.keys() - {f"{home}/.config"} == before.keys()
 
 
-def test_a_tight_umask_is_the_operators_and_not_the_services(machine: Machine, bundle: Path) -> None:
+def test_the_operators_umask_and_pip_settings_are_not_the_services(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
+    settings = machine.path("/etc/pip.conf")
+    settings.write_text("[install]\nuser = yes\n[global]\nno-binary = :all:\n")
     install = f"umask 077; exec {PLACE}/install/install.sh -- sh -c umask"
     assert "\n0077\n" in machine.run(*server.shell, "-c", install)
+    settings.unlink()
     assert server.active("rollcall") == "active"
     assert server.mode("/etc/rollcall/docker.env") == "600 root"
 

@@ -120,7 +120,14 @@ def test_busybox_and_a_home_with_spaces_are_enough(home: Home) -> None:
 def test_descriptors_may_be_closed(home: Home, closed: str) -> None:
     """The command says by a file that it ran; without a network and without wheels, it ends plainly."""
     script = f'"$@" {closed}'
-    install = [INSTALL / "install.sh", "--user", "--", "sh", "-c", f"echo ran >'{home.path}/ran'; exit 6"]
+    install = [
+        str(INSTALL / "install.sh"),
+        "--user",
+        "--",
+        "sh",
+        "-c",
+        f"echo ran >'{home.path}/ran'; exit 6",
+    ]
     environ = {**home.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     done = run(*AS_NOBODY, "sh", "-c", script, "sh", *install, environ=environ)
     assert done.returncode == 6, done.stderr
