@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EAGER_AFTER = 0.1
+PATIENT_AFTER = 1.0
+"""Who has waited longer waits for somebody's network, not for a turn; to look on would be to spin."""
+PATIENT_SECONDS = 0.05
 
 
 @contextmanager
@@ -27,7 +30,10 @@ def held(path: str, wait: float) -> Iterator[bool]:
 def pause(began: float) -> None:
     """Before another try, in uneven steps; who has waited long looks ever more often and so is next."""
     waited = max(time.monotonic() - began, EAGER_AFTER)
-    time.sleep((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2)
+    if waited > PATIENT_AFTER:
+        time.sleep(PATIENT_SECONDS)
+    else:
+        time.sleep((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2)
 
 
 def _taken(handle: int, wait: float) -> bool:

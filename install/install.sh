@@ -17,8 +17,9 @@ usage='usage: install.sh [--product NAME] [--endpoint URL] [--write-key-file F] 
 Any of DISABLE_TELEMETRY, *_DISABLE_TELEMETRY and DO_NOT_TRACK, in the environment or a docker.env,
 switches all of it off: nothing is made or fetched, and COMMAND runs as if it stood alone.'
 
-here=$(dirname "$0")
+here=$(dirname -- "$0")
 case $here in /*) ;; *) here=$PWD/$here ;; esac
+case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: what lies in the current folder is not ours
 sources=${here%/*}
 product='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
 
@@ -57,9 +58,9 @@ plainly() { # COMMAND...
     exec "$@"
 }
 
-for file in names flag python environment settings service; do
+for file in names flag python files environment settings service; do
     if [ ! -r "$here/lib/$file.sh" ]; then
-        echo "rollcall: $here/lib/$file.sh is missing, so nothing is installed" >&2
+        echo "rollcall: lib/$file.sh is not beside install.sh, so nothing is installed" >&2
         plainly "$@"
     fi
     # shellcheck source=/dev/null
@@ -112,37 +113,69 @@ can_install() {
     fi
     wheels=$sources/wheels lock=$sources/wheels/requirements.lock
     [ -f "$lock" ] || { wheels='' lock=$here/requirements.lock; }
-    find_python "${user:-shared}" "${wheels:-pip}"
+    is_plain "$root" && is_ours "$command" && is_trusted "$env_file" &&
+        find_python "${user:-shared}" "${wheels:-pip}"
+}
+
+# It is written into a shell script and a unit as it stands.
+is_plain() { # PATH
+    case $1 in
+    *[[:cntrl:]:\"\'\\\$\`\&\|%]*)
+        why="$1 has signs in it that would have to be escaped: set XDG_DATA_HOME to another place"
+        return 1
+        ;;
+    esac
+}
+
+# The command is anybody's name.
+is_ours() { # COMMAND
+    if [ -e "$1" ] && ! grep -qsF "$root/current/bin/python" "$1"; then
+        why="$1 is there already, and is another's: use --product"
+        return 1
+    fi
+}
+
+# systemd would hand it over with root's authority, whoever wrote it.
+is_trusted() { # FILE, or empty
+    if [ -n "$1" ] && [ -z "$(find -L "$1" \( -user 0 -o -user "$(id -u)" \) ! -perm -020 ! -perm -002)" ]; then
+        why="$1 may be written to by others, so it cannot be used: chown it to yourself and chmod go-w"
+        return 1
+    fi
 }
 
 # In a shell of its own: if anything of ours fails or breaks, COMMAND runs all the same.
 set_up() {
     set -eu
+    readable_to_the_service
+    mkdir -p "$root"
+    chmod 755 "$root"
+    alone "$BEFORE_SECONDS"
     ready_environment
-    before_upgrade=$(in_use)
     ready_settings
     ready_user
     use "$environment"
+    trap - EXIT INT TERM HUP
     ready_command
-    printf '%s\n' "$before_upgrade" >"$root/before"
 }
 
+# COMMAND is over, and may have taken hours: only now the disk is waited for, and the service.
 finish() {
     set -eu
-    ingredients=$(ingredients)
-    environment=$(in_use)
-    before_upgrade=$(cat "$root/before" 2>/dev/null || true)
+    readable_to_the_service
+    alone "$AFTER_SECONDS"
     code=0
     if wants_service; then start_service || code=1; else how_to_run_by_hand; fi
-    tidy
+    settle
     exit "$code"
 }
 
 after_failure() {
     set -eu
-    ingredients=$(ingredients)
-    tidy
+    alone "$AFTER_SECONDS"
+    settle
 }
+
+readable_to_the_service() { [ -n "$user" ] || umask 022; }
 
 if ! can_install; then
     say "nothing is installed: $why"

@@ -3,7 +3,7 @@
 #
 # install.sh fills in @NAME@ and @PYTHON@, and names bash in the first line where there is one
 # (`#!/bin/bash -p`): it hands on an ignored SIGCHLD and a signal mask, which dash forgets.
-python=@PYTHON@
+python='@PYTHON@'
 
 # CMD is to get the environment as it was: shells drop what is no identifier and add PWD, so a
 # stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss. It holds

@@ -10,7 +10,7 @@ usage='usage: uninstall.sh [--product NAME] [--yes] [--purge]
 
 Without root it takes away what install.sh --user made.'
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=install/lib/names.sh
 . "$here/lib/names.sh"
 # shellcheck source=install/lib/flag.sh
@@ -84,9 +84,9 @@ remove_service() {
 # What the service or an installation left at work: its daemon, beats and flushes, never a wrap,
 # whose end would be the end of what it wraps.
 our_processes() {
-    grep -ls "^$root/" /proc/[0-9]*/cmdline | while read -r process; do
+    grep -lsF "$root/" /proc/[0-9]*/cmdline | while read -r process; do
         case $(tr '\0' ' ' <"$process" 2>/dev/null) in
-        *' -m agent daemon '* | *' -m agent beat '* | *' -m agent flush '*)
+        "$root/"*' -m agent daemon '* | "$root/"*' -m agent beat '* | "$root/"*' -m agent flush '*)
             process=${process#/proc/}
             printf '%s\n' "${process%/cmdline}"
             ;;
@@ -118,13 +118,13 @@ remove_user() {
 
 # The command is anybody's name: it goes only if it is the one that starts our environment.
 remove_command() {
-    if grep -qs "$root/current/bin/python" "$command"; then remove "$command"; fi
+    if grep -qsF "$root/current/bin/python" "$command"; then remove "$command"; fi
     remove "$command.new"
 }
 
 remove_config() {
     file=$config/docker.env
-    remove "$config/write-key" "$config/write-key.new" "$file.new"
+    remove "$config/write-key" "$config/write-key.new" "$file.new" "$file".*.new
     why=''
     if [ ! -L "$file" ]; then look_in_file "$file"; fi
     if [ -n "$why" ] && [ -z "$purge" ]; then

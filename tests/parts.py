@@ -95,6 +95,10 @@ def can_count_packets() -> bool:
     return can_unshare() and works("unshare", "--net", find("nft") or "nft", "list", "ruleset")
 
 
+def can_mount_a_file() -> bool:
+    return is_root() and works("losetup", "--find") and has("mkfs.ext4", "mount")()
+
+
 def can_serve_postgresql() -> bool:
     return postgresql_bin() is not None and (not is_root() or can_become_nobody())
 
@@ -128,6 +132,7 @@ PARTS: dict[str, Part] = {
         "run as root, where namespaces are allowed",
     ),
     "nft": Part(can_count_packets, ("nftables", "iproute2"), "run as root"),
+    "loop": Part(can_mount_a_file, ("e2fsprogs", "mount"), "run as root, where loop devices are allowed"),
     "strace": Part(
         lambda: works("strace", "-o", "/dev/null", "true"),
         ("strace",),

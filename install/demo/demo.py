@@ -43,11 +43,11 @@ exec "{python}" -I -m agent "$@"
 """
 
 NEXT = """\
-   {command} status
-   {command} preview
-   {command} log
-   {command} support --email you@example.org
-   {command} disable
+   {command} status     # whether anything is sent, and why
+   {command} preview    # the exact JSON of every event
+   {command} log        # all that was recorded, and what became of it
+   {command} support --email you@example.org    # ask for help with the one that failed
+   {command} disable    # silence; enable ends it
 """
 
 
@@ -171,7 +171,7 @@ def show(collector: Collector, expected: int) -> int:
 
 def tour(collector: Collector, sample: Sample) -> bool:
     """Two installations and a heartbeat; whether all of their events arrived."""
-    say(f"A vendor's collector takes events at {collector.address}")
+    say(f"A vendor's collector takes events, and shows them on its page: {collector.address}/")
     say("\n1. An installation that succeeds: rollcall wrap -- succeeds.sh\n")
     sample.install("succeeds.sh")
     came = show(collector, 2)
@@ -187,9 +187,10 @@ def tour(collector: Collector, sample: Sample) -> bool:
 
 def stay(collector: Collector, sample: Sample) -> None:
     """Show what else lands, until Ctrl-C."""
-    say(f"The vendor's page: {collector.address}/")
-    say("Try next, in another terminal:")
-    say(NEXT.format(command=os.path.relpath(sample.command)) + "Ctrl-C ends it.")
+    say(f"They are on the vendor's page: {collector.address}/")
+    say("\nTry next, in another terminal:\n")
+    say(NEXT.format(command=os.path.relpath(sample.command)))
+    say("What you send appears here and on the page. Ctrl-C ends the demo.\n")
     while collector.server.poll() is None:
         for event in collector.landed():
             say(told(event))

@@ -22,7 +22,7 @@ run_demo() {
 ready_demo() {
     wanted=$({ cat "$here/demo.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
     [ "$(cat "$demo/made" 2>/dev/null)" != "$wanted" ] || return 0
-    say "making a private environment in .venv-demo; the packages come from the package index"
+    say "making a private environment in .venv-demo; its packages come from the package index, in half a minute or so"
     rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
         pip=$(pythons_pip) || return
     TMPDIR=$demo/tmp within "$DEMO_SECONDS" "$demo/bin/python" -I "$pip/pip" install --quiet --no-cache-dir \

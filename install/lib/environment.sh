@@ -4,7 +4,7 @@
 #
 #   $root/env-XXXXXX    an environment: never changed once it is made
 #   $root/current       a symlink to the one in use; the service names its own in its unit
-#   env-XXXXXX/made     what it was made from; written last, once all of it is on disk
+#   env-XXXXXX/making   what it was made from; renamed to `made` once all of it is on disk
 #
 # shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
 
@@ -29,19 +29,18 @@ ready_environment() {
         return
     fi
     say "making a private environment in $root ($("$python" -I -V))"
-    mkdir -p "$root"
-    chmod 755 "$root"
-    environment=$(mktemp -d "$root/env-XXXXXX")
-    trap 'rm -rf "$environment"' EXIT
+    sweep
+    trap sweep EXIT # until it is in use; set_up takes the traps back
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+    environment=$(mktemp -d "$root/env-XXXXXX")
     chmod 755 "$environment"
     fill_environment
+    printf '%s\n' "$ingredients" >"$environment/making"
     starts "$environment" || {
-        say "the new environment does not start; the one before stays"
+        say "the new environment does not start; what was there before stays"
         exit 1
     }
-    trap - EXIT INT TERM HUP
 }
 
 fill_environment() {
@@ -50,6 +49,7 @@ fill_environment() {
     if [ -n "$wheels" ]; then
         say "installing from the wheels beside this script"
         pip=$(locked_pip)
+        export PIP_CONFIG_FILE=/dev/null # the machine's own, which --isolated still reads
         set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
         seconds=600
     else
@@ -71,23 +71,17 @@ advice() {
         printf '; without a network, install from an archive with wheels (install/bundle makes it)'
 }
 
-# The alarm outlives exec, so what comes after it is killed when it rings.
-within() { # SECONDS COMMAND...
-    "$python" -I -c 'import os, signal, sys
-signal.alarm(int(sys.argv[1]))
-os.execv(sys.argv[2], sys.argv[2:])' "$@"
-}
-
 pythons_pip() { "$python" -I -c "${find_pip}print(bundled_pip())"; }
 
 # The archive brings its own pip, so Debian's python3-venv is not needed.
 locked_pip() {
     "$python" -I -c 'import glob, hashlib, sys
 wheels, lock = sys.argv[1:]
-[wheel] = glob.glob(glob.escape(wheels) + "/pip-*.whl")
-if hashlib.sha256(open(wheel, "rb").read()).hexdigest() not in open(lock).read():
-    sys.exit("rollcall: " + wheel + " is not the one that was locked")
-print(wheel)' "$wheels" "$here/pip.lock"
+locked = open(lock).read()
+for wheel in glob.glob(glob.escape(wheels) + "/pip-*.whl"):
+    if hashlib.sha256(open(wheel, "rb").read()).hexdigest() in locked:
+        sys.exit(print(wheel))
+sys.exit("rollcall: there is no pip in " + wheels + " that is the one that was locked")' "$wheels" "$here/pip.lock"
 }
 
 # From a checkout there is no wheel of the agent, and nothing to build: it is plain Python.
@@ -95,6 +89,7 @@ copy_agent() {
     site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     cp -R "$sources/agent" "$site/agent"
     find "$site/agent" -name __pycache__ -prune -exec rm -rf {} +
+    [ -n "$user" ] || chmod -R go+rX "$site/agent"
     "$environment/bin/python" -I -m compileall -q "$site/agent"
 }
 
@@ -116,17 +111,28 @@ os.symlink(sys.argv[2], "current.new")
 os.replace("current.new", "current")' "$root" "${1##*/}"
 }
 
-# After COMMAND, which nothing may keep waiting: note that the one in use is whole, and let go of
-# all but that one and the service's.
-tidy() {
+# Note that the one in use is whole, and let go of the others.
+settle() {
     environment=$(in_use)
-    if [ "$(cat "$environment/made" 2>/dev/null)" != "$ingredients" ]; then
+    if [ -f "$environment/making" ]; then
         sync
-        printf '%s\n' "$ingredients" >"$environment/made"
+        mv -f "$environment/making" "$environment/made"
     fi
+    sweep
+}
+
+sweep() {
     for other in "$root"/env-*; do
-        [ "$other" = "$environment" ] || grep -qs "$other/bin/python" "$units/$name.service" ||
-            rm -rf "$other"
+        case $other in
+        "$(in_use)" | "$(of_service)") ;;
+        *) rm -rf "$other" ;;
+        esac
     done
-    rm -f "$root/before"
+}
+
+# The environment that the service's unit names, whatever is in use by now.
+of_service() {
+    for one in "$root"/env-*; do
+        ! grep -qsF "/${one##*/}/bin/python" "$units/$name.service" || printf '%s\n' "$one"
+    done
 }

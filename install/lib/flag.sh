@@ -136,7 +136,7 @@ function next_byte(b) {
     if (b == 244) high = 143
 }
 { for (i = 1; i <= NF; i++) next_byte($i + 0) }
-END { print bad || more ? "no" : "yes" }'
+END { if (bad || more) print "no"; else print "yes" }'
 
 # Values of several lines, odd names, and anything else that needs a parser are in doubt.
 # shellcheck disable=SC2016

@@ -2,19 +2,12 @@
 # The command, the service and its user. Sourced, and run in a shell that stops at the first error.
 # shellcheck disable=SC2034,SC2154 # given: $name, its places, $here, $sources and $environment
 
-# Replaced at once: whoever starts it meanwhile gets the old one or the new one.
-put() { # FILE MODE, text on stdin
-    mkdir -p "$(dirname "$1")"
-    cat >"$1.new"
-    chmod "$2" "$1.new"
-    mv -f "$1.new" "$1"
-}
-
 ready_command() {
     shell=/bin/sh
     [ ! -x /bin/bash ] || shell='/bin/bash -p'
-    sed -e "1s|.*|#!$shell|" -e "s|@NAME@|$name|g" -e "s|@PYTHON@|$root/current/bin/python|g" \
-        "$here/launcher.sh" | put "$command" 755
+    text=$(sed -e "1s|.*|#!$shell|" -e "s|@NAME@|$name|g" -e "s|@PYTHON@|$root/current/bin/python|g" \
+        "$here/launcher.sh")
+    printf '%s\n' "$text" | put "$command" 755
     # What takes it all away again, for when the archive that this came in is gone.
     for file in uninstall.sh lib/names.sh lib/flag.sh; do
         put "$root/install/$file" 755 <"$here/$file"
@@ -26,7 +19,7 @@ ready_command() {
 # The installation's events and the service's beats share one state, so its owner comes first.
 ready_user() {
     [ -n "$sysusers" ] && wants_service || return 0
-    "$sources/systemd/render" rollcall.sysusers "$name" "$environment/bin/python" | put "$sysusers" 644
+    rendered rollcall.sysusers "$environment" "$sysusers"
     systemd-sysusers "$sysusers"
     if [ ! -d "$state" ]; then
         mkdir -m 750 "$state"
@@ -40,18 +33,18 @@ wants_service() { [ -z "$no_service" ] && systemd_runs; }
 write_units() { # ENVIRONMENT
     before=$(cat_units)
     if [ -z "$sysusers" ]; then
-        unit rollcall-user.service "$name.service" "$1"
+        rendered rollcall-user.service "$1" "$units/$name.service" || return
     else
         for part in .service -env.path -env.service; do
-            unit "rollcall$part" "$name$part" "$1"
+            rendered "rollcall$part" "$1" "$units/$name$part" || return
         done
-        point_at_env_file
+        point_at_env_file || return
     fi
     [ "$before" = "$(cat_units)" ] || echo changed
 }
 
-unit() { # TEMPLATE UNIT ENVIRONMENT
-    "$sources/systemd/render" "$1" "$name" "$3/bin/python" | put "$units/$2" 644
+rendered() { # TEMPLATE ENVIRONMENT FILE
+    text=$("$sources/systemd/render" "$1" "$name" "$2/bin/python") && printf '%s\n' "$text" | put "$3" 644
 }
 
 cat_units() {
@@ -82,21 +75,20 @@ PathModified=$quoted
 EOT
 }
 
-# Start the service from the new environment; if it does not come up, go back to the one before.
-# $before_upgrade is empty on a first installation.
+# Start the service from the environment in use; if it does not come up, go back to its own of before.
 start_service() {
-    changed=$(write_units "$environment")
+    environment=$(in_use) old=$(of_service)
+    changed=$(write_units "$environment") || return
     if [ -z "$changed" ] && $manager --quiet is-active "$name.service"; then
         say "the heartbeat runs"
         return
     fi
     bring_up && say "the heartbeat runs: $command status" && return
     say "the heartbeat did not start: see $manager status $name.service"
-    [ -n "$before_upgrade" ] && [ "$before_upgrade" != "$environment" ] || return 1
+    [ -n "$old" ] && [ "$old" != "$environment" ] || return 1
     say "going back to the version before"
-    write_units "$before_upgrade" >/dev/null
-    use "$before_upgrade"
-    ingredients='' # so that the next run tries the new one again
+    write_units "$old" >/dev/null
+    use "$old"
     bring_up || true
     return 1
 }

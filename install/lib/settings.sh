@@ -5,7 +5,7 @@
 ready_settings() {
     mkdir -p "$config"
     ready_env_file
-    [ -z "$key_file" ] || private_copy "$key_file" "$config/write-key"
+    [ -z "$key_file" ] || put "$config/write-key" 600 <"$key_file"
     set --
     [ -z "$product" ] || set -- "$@" "ROLLCALL_PRODUCT=$product"
     [ -z "$endpoint" ] || set -- "$@" "ROLLCALL_ENDPOINT=$endpoint"
@@ -19,20 +19,14 @@ ready_env_file() {
     if [ -z "$env_file" ] || [ "$env_file" = "$file" ]; then
         [ -e "$file" ] || [ -L "$file" ] || {
             say "making $file"
-            private_copy "$sources/docker.env.example" "$file"
+            put "$file" 600 <"$sources/docker.env.example"
         }
     elif [ -L "$file" ] || [ ! -e "$file" ] || cmp -s "$file" "$sources/docker.env.example"; then
         say "$file points at $env_file"
-        ln -s "$env_file" "$file.new"
+        ln -sf "$env_file" "$file.new"
         mv -f "$file.new" "$file"
     else
         say "$file has settings of its own: move them to $env_file, remove it, and run this again"
         exit 1
     fi
-}
-
-# At once, and never readable to others, not even while it is made.
-private_copy() { # FROM TO
-    (umask 077 && cat "$1" >"$2.new")
-    mv -f "$2.new" "$2"
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.locks import held
+from agent.locks import held, pause
 
 HOLD = """
 import sys, signal
@@ -57,3 +57,11 @@ def test_a_symlink_planted_for_the_lock_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic"), held(str(tmp_path / "lock"), 0):
         raise AssertionError
     assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_who_waits_for_long_does_not_spin() -> None:
+    """The flush of a second installation, while the first one's is behind a black hole."""
+    before = time.monotonic()
+    for _ in range(10):
+        pause(before - 2)
+    assert time.monotonic() - before >= 0.3

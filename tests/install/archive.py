@@ -1,5 +1,6 @@
 """The archive that a vendor ships, made once a test run, and variants of it."""
 
+import atexit
 import base64
 import fcntl
 import hashlib
@@ -63,6 +64,7 @@ def unpacked(archive: Path) -> Path:
 def changed(bundle: Path, name: str, text: str) -> Path:
     """A copy of an unpacked archive in which one file of the agent's wheel reads otherwise."""
     copy = Path(tempfile.mkdtemp(prefix="rollcall-changed-")) / bundle.name
+    atexit.register(shutil.rmtree, copy.parent, ignore_errors=True)
     copy.parent.chmod(0o755)
     shutil.copytree(bundle, copy)
     wheel = next((copy / "wheels").glob("rollcall_telemetry-*.whl"))

@@ -23,7 +23,20 @@ def shell(name: str) -> list[str]:
 def environment(home: str | os.PathLike[str], **more: str) -> dict[str, str]:
     """A bare environment, as an operator's with nothing set."""
     # SHELL, or bash asks the user database, and so nscd's socket, for it.
-    return {"SHELL": "/bin/sh", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.fspath(home), **more}
+    bare = {"SHELL": "/bin/sh", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.fspath(home)}
+    return {**bare, **more}
+
+
+def small_tools(folder: Path) -> Path:
+    """Busybox's own tools in a folder, as a small machine has them and nothing else."""
+    busybox = shutil.which("busybox")
+    assert busybox
+    done = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    tools = folder / "tools"
+    tools.mkdir()
+    for applet in done.stdout.split():
+        (tools / applet).symlink_to(busybox)
+    return tools
 
 
 NOBODY = 65534

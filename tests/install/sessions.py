@@ -19,7 +19,7 @@ from tests.install.scripts import AS_NOBODY, CHECKOUT, INSTALL, NOBODY, environm
 from tests.wait import until
 
 DOCS = CHECKOUT / "docs/sessions"
-PROMPT = b"Enter to skip"
+TYPED = {b"Enter to skip": b"\n", b"ends the demo.\r\n\r\n": b"\x03"}
 MASKS = {
     r"\x1b\[[0-9;]*m": "",
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
@@ -42,19 +42,20 @@ def masked(text: str, home: Path) -> str:
 
 
 def on_a_terminal(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> str:
-    """What a person would see who skips every question."""
+    """What a person would see who skips every question, and leaves when told how."""
     ours, theirs = pty.openpty()
     words = [*(AS_NOBODY if os.geteuid() == 0 else []), "setsid", "--ctty", "--wait", *command]
     process = subprocess.Popen(
         words, env=dict(environ), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    seen, answered = b"", 0
+    seen, rest = b"", b""
     while chunk := read(ours):
-        seen += chunk
-        if seen.count(PROMPT) > answered:
-            answered += 1
-            os.write(ours, b"\n")
+        seen, rest = seen + chunk, rest + chunk
+        for asked, typed in TYPED.items():
+            if asked in rest:
+                rest = rest.partition(asked)[2]
+                os.write(ours, typed)
     os.close(ours)
     process.wait()
     return seen.decode()
@@ -88,10 +89,10 @@ def fresh_clone() -> Path:
 
 
 def record_demo(clone: Path, home: Path) -> str:
-    """`./install/install.sh --demo --once` in a fresh clone, with a bare environment."""
+    """`./install/install.sh --demo` in a fresh clone, with a bare environment."""
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
-    seen = on_a_terminal(["./install/install.sh", "--demo", "--once"], bare, clone)
-    return "$ ./install/install.sh --demo --once\n" + masked(seen, home)
+    seen = on_a_terminal(["./install/install.sh", "--demo"], bare, clone)
+    return "$ ./install/install.sh --demo\n" + masked(seen, home)
 
 
 def record_failure(bundle: Path) -> dict[str, str]:

@@ -1,10 +1,15 @@
 """The README's first command, in a fresh clone, as an ordinary user with a bare environment."""
 
+import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +21,7 @@ from tests.install.trees import tree
 from tests.wait import until
 
 DEMO_SECONDS = 120
+SENT = [*["Installation Errors"], *["Installation Started"] * 2, "Installation Success", "Instance Active"]
 pytestmark = pytest.mark.needs("user", "bash")
 
 
@@ -44,29 +50,72 @@ def test_it_shows_what_the_docs_show_and_touches_nothing_else(clone: Path, home:
     assert not list((clone / ".venv-demo").glob("run-*"))
 
 
-def test_control_c_ends_it_and_all_that_it_started(clone: Path, home: Path) -> None:
-    command = [*AS_NOBODY, "./install/install.sh", "--demo"]
-    environ = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
-    demo = subprocess.Popen(
-        command, cwd=clone, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    assert demo.stdout
+@contextlib.contextmanager
+def demo(clone: Path, home: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """The demo at work, its output to be read line by line."""
+    with subprocess.Popen(
+        [*AS_NOBODY, "./install/install.sh", "--demo", *words], cwd=clone, env=bare(home), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def bare(home: Path) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home)}
+
+
+def up_to(words: str, process: "subprocess.Popen[str]") -> list[str]:
+    """The lines until one that has these words, and that one."""
+    assert process.stdout
     lines = []
-    for line in demo.stdout:
+    for line in process.stdout:
         lines.append(line)
-        if "Ctrl-C ends it" in line:
-            break
-    rollcall = [*AS_NOBODY, str(clone / ".venv-demo/rollcall")]
-    assert '"sending": true' in run(*rollcall, "status", "--json", environ=environ).stdout
-    run(*rollcall, "beat", environ=environ)
-    assert "Instance Active" in next(line for line in demo.stdout if "→" in line)
-    os.killpg(demo.pid, signal.SIGINT)
-    lines += list(demo.stdout)
-    demo.stdout.close()
-    assert demo.wait() == 0
-    assert "5 of 5 events arrived." in "".join(lines)
+        if words in line:
+            return lines
+    raise AssertionError("".join(lines))
+
+
+def page(line: str, path: str = "") -> str:
+    """What the page shows whose address is in this line, to one who brings nothing along."""
+    found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    assert found, line
+    with urllib.request.urlopen(found[0] + path, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def landed(line: str) -> list[str]:
+    return sorted(event["event"] for event in json.loads(page(line, "events.json"))["tables"]["events"])
+
+
+def test_it_ends_with_the_page_open_to_the_newcomers_events(clone: Path, home: Path) -> None:
+    with demo(clone, home) as process:
+        address = up_to("vendor's page: ", process)[-1]
+        assert "Overview" in page(address)
+        assert landed(address) == SENT
+        up_to("Ctrl-C ends the demo", process)
+        rollcall = [*AS_NOBODY, str(clone / ".venv-demo/rollcall")]
+        assert '"sending": true' in run(*rollcall, "status", "--json", environ=bare(home)).stdout
+        run(*rollcall, "beat", environ=bare(home))
+        assert "Instance Active" in up_to("→", process)[-1]
+        assert landed(address) == ["Installation Errors", *sorted([*SENT[1:], "Instance Active"])]
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait() == 0
     assert not list((clone / ".venv-demo").glob("run-*"))
+    until(lambda: not started_from(clone), why="nothing of it runs")
+    with pytest.raises(urllib.error.URLError):
+        page(address)
+
+
+def test_once_it_ends_by_itself_and_its_page_was_open_meanwhile(clone: Path, home: Path) -> None:
+    with demo(clone, home, "--once") as process:
+        assert page(up_to("its page: ", process)[-1]).startswith("<!doctype html>")
+        up_to("5 of 5 events arrived.", process)
+        assert process.wait() == 0
     until(lambda: not started_from(clone), why="nothing of it runs")
 
 

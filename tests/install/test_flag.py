@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.consent import in_environment, in_files
 from agent.envfile import read_all
-from tests.install.scripts import INSTALL, SHELLS, environment, shell
+from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
 
 NAME = "rollcall-nowhere"
 NOBODY = 65534
@@ -74,6 +74,17 @@ def folder() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="rollcall-flag-"))
     yield place
     shutil.rmtree(place)
+
+
+@pytest.mark.needs("busybox", "dash")
+def test_a_small_machines_tools_read_as_all_others_do(folder: Path) -> None:
+    files = [b"A=1\n", "# höher …\n".encode(), b"A=\xff\n", "# é\nX_DISABLE_TELEMETRY=1\n".encode()]
+    files += [b"DO_NOT_TRACK=off\n", b"A='1'\n", b"A='1\n", b"export A=1 \n", b"A=\xed\xa0\x80\n"]
+    places = written(folder, files)
+    environ = environment("/", PATH=str(small_tools(folder)))
+    expected = answers("dash", places, environment("/"), HERE)
+    assert set(expected) == {"sends", "silent"}
+    assert answers("busybox", places, environ, HERE) == expected
 
 
 def written(folder: Path, files: list[bytes]) -> list[Path]:

@@ -1,7 +1,5 @@
 """Whatever step an installation was ended at, the next one mends all, and uninstall.sh leaves nothing."""
 
-import json
-import os
 import shutil
 import signal
 import subprocess
@@ -10,34 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.scripts import AS_NOBODY, OFFLINE, environment, home_of_nobody, run, shell
-from tests.install.trees import tree
+from tests.install import shims
+from tests.install.homes import Home
+from tests.install.scripts import home_of_nobody, run
 
-# The programs by which install.sh changes anything, or which stand between two changes.
-PROGRAMS = [
-    "mkdir",
-    "mktemp",
-    "chmod",
-    "cat",
-    "sed",
-    "mv",
-    "rm",
-    "ln",
-    "sync",
-    "cksum",
-    "readlink",
-    "dirname",
-]
-SHIM = """#!/bin/sh
-count=$(($(/bin/cat "{counter}") + 1))
-echo "$count" >"{counter}"
-if [ "$count" = "$END_AT" ]; then
-    kill -s "$END_BY" 0
-    /bin/sleep 5
-fi
-exec /usr/bin/{program} "$@"
-"""
-SOME = 3
+SOME = 2
 pytestmark = pytest.mark.needs("user", "unshare", "dash")
 
 
@@ -45,94 +20,106 @@ class Steps:
     """An installation that can be ended at its n-th step, with all of its processes."""
 
     def __init__(self, bundle: Path) -> None:
-        self.bundle = bundle
+        self.home = Home(bundle, home_of_nobody())
         self.shims = home_of_nobody("rollcall-shims-")
-        self.counter = self.shims / "counter"
-        for program in PROGRAMS:
-            shim = self.shims / program
-            shim.write_text(SHIM.format(counter=self.counter, program=program))
-            shim.chmod(0o755)
-        self.home = home_of_nobody()
+        shims.laid(self.shims, shims.END)
 
     def fresh(self) -> None:
-        shutil.rmtree(self.home)
-        self.home = home_of_nobody()
+        shutil.rmtree(self.home.path)
+        self.home.path = home_of_nobody()
 
-    def environ(self, **more: str) -> dict[str, str]:
-        return environment(self.home, **more)
+    def removed(self) -> None:
+        shutil.rmtree(self.shims)
+        shutil.rmtree(self.home.path)
 
     def ended(self, at: int, by: signal.Signals) -> int:
         """Install until that step; how many steps were taken."""
-        self.counter.write_text("0\n")
-        os.chown(self.counter, 65534, 65534)
-        path = f"{self.shims}:{self.environ()['PATH']}"
-        environ = self.environ(PATH=path, END_AT=str(at), END_BY=by.name.removeprefix("SIG"))
-        command = [
-            *OFFLINE,
-            *AS_NOBODY,
-            *shell("dash"),
-            f"{self.bundle}/install/install.sh",
-            "--user",
-            "--",
-            "true",
-        ]
+        shims.reset(self.shims)
+        environ = {**self.home.environ, "END_AT": str(at), "END_BY": by.name.removeprefix("SIG")}
+        environ["PATH"] = f"{self.shims}:{environ['PATH']}"
         with (self.shims / "said").open("w") as said:
             process = subprocess.Popen(
-                command,
+                self.home.installing("--", "true"),
                 env=environ,
-                cwd=self.home,
+                cwd=self.home.path,
                 stdin=subprocess.DEVNULL,
                 stderr=said,
                 start_new_session=True,
             )
             process.wait(timeout=120)
-        return int(self.counter.read_text())
-
-    def mended(self) -> None:
-        words = [*OFFLINE, *AS_NOBODY, *shell("dash"), f"{self.bundle}/install/install.sh", "--user"]
-        done = run(*words, environ=self.environ())
-        assert done.returncode == 0, done.stderr
-        command = self.home / ".local/bin/rollcall"
-        status = json.loads(run(*AS_NOBODY, command, "status", "--json", environ=self.environ()).stdout)
-        assert status["sending"] is True
-        root = self.home / ".local/share/rollcall"
-        assert [f"{path.name}" for path in root.glob("env-*")] == [os.readlink(root / "current")]
-
-    def uninstalled(self) -> None:
-        words = [*AS_NOBODY, *shell("dash"), f"{self.bundle}/install/uninstall.sh", "--yes"]
-        done = run(*words, environ=self.environ())
-        assert done.returncode == 0, done.stderr
-        assert tree(self.home, "") == {}
+        return shims.steps(self.shims)
 
 
 @pytest.fixture
 def steps(bundle: Path) -> Iterator[Steps]:
     found = Steps(bundle)
     yield found
-    shutil.rmtree(found.shims)
-    shutil.rmtree(found.home)
+    found.removed()
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_the_next_run_mends_all(steps: Steps, slow: bool, by: signal.Signals) -> None:
-    last = steps.ended(0, by)
-    assert last > 20
-    stride = 1 if slow else last // SOME
-    for at in range(1, last + 1, stride):
+@pytest.fixture(scope="module")
+def last(bundle: Path) -> int:
+    """How many steps an installation has."""
+    once = Steps(bundle)
+    found = once.ended(0, signal.SIGKILL)
+    once.home.works()
+    once.removed()
+    assert found > 20
+    return found
+
+
+def chosen(last: int, *, every: bool) -> list[int]:
+    return list(range(1, last + 1)) if every else [last * (2 * one + 1) // (2 * SOME) for one in range(SOME)]
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_the_next_run_mends_all(steps: Steps, last: int, slow: bool, by: signal.Signals) -> None:
+    for at in chosen(last, every=slow):
         steps.fresh()
         assert steps.ended(at, by) <= at + 1
-        if at % 2:
-            steps.mended()
-        steps.uninstalled()
+        if at % 2 or not slow:
+            steps.home.is_mended()
+        steps.home.is_uninstalled()
 
 
-def test_an_upgrade_that_is_ended_leaves_an_installation_that_works(steps: Steps, slow: bool) -> None:
-    last = steps.ended(0, signal.SIGKILL)
-    for at in range(1, last + 1, 1 if slow else last // SOME):
-        (steps.home / ".local/share/rollcall/current/made").write_text("something else\n")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_an_impatient_operator_is_served_in_the_end(steps: Steps, last: int, by: signal.Signals) -> None:
+    """Each run goes one step further than the last, over all that those before it left."""
+    for at in chosen(last, every=True):
+        steps.ended(at, by)
+    steps.home.is_mended()
+    steps.home.is_uninstalled()
+
+
+@pytest.mark.timeout(1200)
+def test_an_upgrade_that_is_ended_leaves_an_installation_that_works(
+    steps: Steps, last: int, slow: bool
+) -> None:
+    steps.home.is_mended()
+    for at in chosen(last, every=slow):
+        (steps.home.root / "current/made").write_text("something else\n")
         steps.ended(at, signal.SIGKILL)
-        command = steps.home / ".local/bin/rollcall"
-        done = run(*AS_NOBODY, command, "status", "--json", environ=steps.environ())
-        assert json.loads(done.stdout)["sending"] is True
-    steps.mended()
-    steps.uninstalled()
+        steps.home.works()
+    steps.home.is_mended()
+    steps.home.is_uninstalled()
+
+
+def test_a_docker_env_that_was_half_pointed_at_is_pointed_at(bundle: Path) -> None:
+    """The vendor's own file, by its link: what a kill left is in the way of nothing."""
+    home = Home(bundle, home_of_nobody())
+    theirs = home.path / "acme.env"
+    theirs.write_text("ROLLCALL_ENDPOINT=http://127.0.0.1:9\n")
+    shutil.chown(theirs, 65534, 65534)
+    home.env_file.parent.mkdir(parents=True)
+    Path(f"{home.env_file}.new").symlink_to(theirs)
+    for path in (home.path / ".config", home.env_file.parent):
+        shutil.chown(path, 65534, 65534)
+    done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
+    assert done.returncode == 0, done.stderr
+    assert home.env_file.readlink() == theirs
+    home.works()
+    theirs.unlink()
+    home.is_uninstalled()

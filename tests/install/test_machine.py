@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.machine import Machine, booted
+from tests.install import shims
 from tests.install.archive import changed
 from tests.install.scripts import SHELLS
 from tests.install.trees import tree
@@ -220,11 +221,11 @@ def test_the_vendors_own_docker_env_is_pointed_at(machine: Machine, bundle: Path
 
 def test_a_user_has_a_service_of_their_own(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
-    machine.run("useradd", "--create-home", "--uid", "1234", "someone")
+    machine.run("useradd", "--create-home", "--home-dir", "/home/some öne", "--uid", "1234", "someone")
     machine.path("/run/user/1234").mkdir(parents=True)
     machine.run("chown", "someone", "/run/user/1234")
     machine.run("systemctl", "start", "user@1234.service")
-    home = "/home/someone"
+    home = "/home/some öne"  # to be quoted in a script and in a unit
     before = tree(machine.path(""), home)
 
     def as_user(*words: str) -> str:
@@ -242,3 +243,67 @@ def test_a_user_has_a_service_of_their_own(machine: Machine, bundle: Path) -> No
         path: what for path, what in tree(machine.path(""), home).items() if "/.config/systemd" not in path
     }
     assert left.keys() - {f"{home}/.config"} == before.keys()
+
+
+def test_the_operators_umask_and_pip_settings_are_not_the_services(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    settings = machine.path("/etc/pip.conf")
+    settings.write_text("[install]\nuser = yes\n[global]\nno-binary = :all:\n")
+    install = f"umask 077; exec {PLACE}/install/install.sh -- sh -c umask"
+    assert "\n0077\n" in machine.run(*server.shell, "-c", install)
+    settings.unlink()
+    assert server.active("rollcall") == "active"
+    assert server.mode("/etc/rollcall/docker.env") == "600 root"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [("ro", "Read-only file system"), ("size=3m", "could not be had")]
+)
+def test_a_disk_that_takes_nothing_is_in_nobodys_way(
+    machine: Machine, bundle: Path, options: str, message: str
+) -> None:
+    server = Server(machine, bundle)
+    before = server.tree()
+    code = f'mount -t tmpfs -o {options} disk /opt; "$@"; code=$?; ls -A /opt/rollcall; exit $code'
+    words = [f"{PLACE}/install/install.sh", "--", "sh", "-c", "echo the product; exit 6"]
+    process = machine.start("unshare", "--mount", "sh", "-c", code, "sh", *words)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 6, said
+    assert message in said
+    assert "nothing was installed\nthe product\n" in said
+    assert "env-" not in said.partition("the product")[2]
+    assert server.tree() == before
+
+
+@pytest.mark.timeout(1200)
+def test_an_installation_that_was_killed_is_mended_by_the_next(
+    machine: Machine, bundle: Path, slow: bool
+) -> None:
+    """Of root's steps: the user, the state directory, the units, the service."""
+    server = Server(machine, bundle)
+    before = server.tree()
+    place = machine.path("/run/shims")
+    place.mkdir()
+    shims.laid(place, shims.END, inside="/run/shims")
+
+    def killed(at: int | str) -> int:
+        """Install until the n-th step, or one by this program; how many steps were taken."""
+        shims.reset(place)
+        path = "PATH=/run/shims:/usr/sbin:/usr/bin:/sbin:/bin"
+        install = f"{PLACE}/install/install.sh"
+        words = ["setsid", "--wait", "env", path, f"END_AT={at}", "END_BY=KILL", *server.shell, install]
+        process = machine.start(*words, "--", "true")
+        process.communicate(timeout=60)
+        return shims.steps(place)
+
+    for at in range(1, killed("none") + 1) if slow else ("chown", "systemctl"):
+        server.uninstall()
+        killed(at)
+        if at != "systemctl":
+            server.install()
+            assert server.active("rollcall") == "active"
+            assert server.mode("/var/lib/rollcall") == "750 rollcall"
+            assert len(list(machine.path("/opt/rollcall").glob("env-*"))) == 1
+            killed(at)
+        server.uninstall()
+        assert server.tree() == before

@@ -92,4 +92,4 @@ def test_a_script_that_lost_its_parts_still_runs_the_command(home: Path) -> None
     shutil.copy(INSTALL / "install.sh", home)
     done = run(*AS_NOBODY, "sh", home / "install.sh", "--", *COMMAND, environ=environment(home))
     assert (done.returncode, done.stdout) == (5, "out\n")
-    assert "names.sh is missing" in done.stderr
+    assert "lib/names.sh is not beside install.sh" in done.stderr

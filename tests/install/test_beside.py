@@ -1,0 +1,133 @@
+"""Two install.sh of one NAME at once: one waits for the other, and neither leaves half of anything."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install.archive import changed
+from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, environment, home_of_nobody, run, shell
+
+# Stops the first installation when its new environment is half made.
+GATE = """#!/bin/sh
+case $2 in */env-*) : >"{here}/reached"; read -r _ <"{here}/gate" ;; esac
+exec /usr/bin/chmod "$@"
+"""
+PATIENCE = "BEFORE_SECONDS=15"
+pytestmark = pytest.mark.needs("user", "unshare", "dash")
+
+
+class Pair:
+    """A home in which one installation is held half-way while another comes."""
+
+    def __init__(self, bundle: Path) -> None:
+        self.bundle = bundle
+        self.home = home_of_nobody()
+        self.gates = home_of_nobody("rollcall-gates-")
+        os.mkfifo(self.gates / "gate")
+        os.mkfifo(self.gates / "reached")
+        for file in self.gates.iterdir():
+            os.chown(file, NOBODY, NOBODY)
+        (self.gates / "chmod").write_text(GATE.format(here=self.gates))
+        (self.gates / "chmod").chmod(0o755)
+
+    @contextlib.contextmanager
+    def started(self, bundle: Path, *, path: str = "") -> Iterator["subprocess.Popen[str]"]:
+        environ = environment(self.home)
+        environ["PATH"] = path + environ["PATH"]
+        command = [*OFFLINE, *AS_NOBODY, *shell("dash"), f"{bundle}/install/install.sh", "--user"]
+        with subprocess.Popen(
+            [*command, "--", "echo", "the product"], env=environ, cwd=self.home, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator["subprocess.Popen[str]"]:
+        """An installation, stopped with its new environment half made."""
+        with self.started(self.bundle, path=f"{self.gates}:") as process:
+            (self.gates / "reached").read_text()
+            yield process
+
+    def let_go(self) -> None:
+        (self.gates / "gate").write_text("\n")
+
+    @property
+    def root(self) -> Path:
+        return self.home / ".local/share/rollcall"
+
+
+@pytest.fixture
+def pair(bundle: Path) -> Iterator[Pair]:
+    found = Pair(bundle)
+    yield found
+    shutil.rmtree(found.home)
+    shutil.rmtree(found.gates)
+
+
+def said_by(process: "subprocess.Popen[str]", words: str) -> str:
+    """What it said until these words came, or until its end."""
+    assert process.stderr
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            break
+    return said
+
+
+def test_the_second_waits_for_the_first(pair: Pair, bundle: Path) -> None:
+    newer = changed(bundle, "agent/added.py", "# a new version\n")
+    with pair.held() as first, pair.started(newer) as second:
+        assert "waiting for another install.sh" in said_by(second, "waiting")
+        assert (first.poll(), second.poll()) == (None, None)
+        pair.let_go()
+        for process in (first, second):
+            out, said = process.communicate(timeout=60)
+            assert (process.returncode, out) == (0, "the product\n"), said
+            assert "not reported" not in said
+    assert (pair.root / "current/bin/python").exists()
+    command = pair.home / ".local/bin/rollcall"
+    status = run(*AS_NOBODY, command, "status", "--json", environ=environment(pair.home))
+    assert json.loads(status.stdout)["sending"] is True
+    assert [path.name for path in pair.root.glob("env-*")] == [os.readlink(pair.root / "current")]
+    assert list(pair.root.glob("current/lib/python3*/site-packages/agent/added.py"))
+
+
+def test_one_that_was_killed_holds_nobody_up(pair: Pair, bundle: Path) -> None:
+    with pair.held() as first:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    with pair.started(bundle) as second:
+        out, said = second.communicate(timeout=60)
+    assert (second.returncode, out) == (0, "the product\n")
+    assert "waiting" not in said
+    assert [path.name for path in pair.root.glob("env-*")] == [os.readlink(pair.root / "current")]
+
+
+def test_the_command_is_not_kept_waiting_for_long(pair: Pair, bundle: Path) -> None:
+    hasty = pair.gates / "hasty"
+    shutil.copytree(bundle, hasty)
+    files = hasty / "install/lib/files.sh"
+    assert PATIENCE in files.read_text()
+    files.write_text(files.read_text().replace(PATIENCE, "BEFORE_SECONDS=1"))
+    with pair.held() as first, pair.started(hasty) as second:
+        began = time.monotonic()
+        out, said = second.communicate(timeout=60)
+        assert (second.returncode, out) == (0, "the product\n")
+        assert "another install.sh is still at work" in said
+        assert time.monotonic() - began < 10
+        assert first.poll() is None
+        pair.let_go()
+        assert first.wait() == 0

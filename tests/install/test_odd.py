@@ -1,0 +1,144 @@
+"""Odd circumstances, and strangers with bad intentions: COMMAND runs, and nothing else of theirs."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install.homes import Home
+from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, home_of_nobody, run, shell, small_tools
+
+COMMAND = ["sh", "-c", "echo the product; exit 6"]
+pytestmark = pytest.mark.needs("user", "unshare")
+
+
+@pytest.fixture
+def home(bundle: Path) -> Iterator[Home]:
+    found = Home(bundle, home_of_nobody())
+    yield found
+    shutil.rmtree(found.path)
+
+
+def planted(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    for place in (path, *path.parents):
+        if place.stat().st_uid == 0 and str(place).startswith("/tmp/rollcall-home-"):
+            os.chown(place, NOBODY, NOBODY)
+    return path
+
+
+@pytest.mark.parametrize("by", ["sh", "bash"])
+def test_from_a_pipe_nothing_of_the_current_folder_is_run(home: Home, by: str) -> None:
+    planted(home.path / "lib/names.sh", "echo a stranger; exit 9\n")
+    script = (INSTALL / "install.sh").read_text()
+    piped = run(*AS_NOBODY, by, "-s", "--", "--", *COMMAND, environ=home.environ, typed=script)
+    given = run(*AS_NOBODY, by, "-c", script, by, "--", *COMMAND, environ=home.environ)
+    for done in (piped, given):
+        assert (done.returncode, done.stdout) == (6, "the product\n")
+        assert "is not beside install.sh, so nothing is installed" in done.stderr
+
+
+def test_a_folder_that_cd_would_rather_go_to_is_not_gone_to(home: Home) -> None:
+    stranger = planted(home.path / "stranger/install/lib/names.sh", "echo a stranger; exit 9\n").parents[2]
+    environ = {**home.environ, "CDPATH": str(stranger)}
+    for script in ("uninstall.sh", "bundle"):
+        command = ["sh", f"install/{script}", "--help"]
+        done = subprocess.run(
+            command, cwd=INSTALL.parent, env=environ, capture_output=True, text=True, check=False
+        )
+        assert "usage" in done.stdout + done.stderr
+        assert "stranger" not in done.stdout + done.stderr
+
+
+def test_a_docker_env_that_others_may_write_is_not_pointed_at(home: Home) -> None:
+    theirs = planted(home.path / "shared/acme.env", "ROLLCALL_ENDPOINT=http://127.0.0.1:9\n")
+    theirs.chmod(0o666)
+    done = run(*home.installing("--env-file", str(theirs), "--", *COMMAND), environ=home.environ)
+    assert (done.returncode, done.stdout) == (6, "the product\n")
+    assert f"{theirs} may be written to by others" in done.stderr
+    assert not home.root.exists()
+    theirs.chmod(0o644)
+    os.chown(theirs, 1, 1)
+    done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
+    assert "may be written to by others" in done.stderr
+    os.chown(theirs, NOBODY, NOBODY)
+    done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
+    assert done.returncode == 0, done.stderr
+    home.works()
+
+
+def test_another_programs_command_is_left_alone(home: Home) -> None:
+    planted(home.command, "#!/bin/sh\necho somebody else\n")
+    done = run(*home.installing("--", *COMMAND), environ=home.environ)
+    assert (done.returncode, done.stdout) == (6, "the product\n")
+    assert f"{home.command} is there already, and is another's: use --product" in done.stderr
+    assert "somebody else" in home.command.read_text()
+    assert not home.root.exists()
+
+
+@pytest.mark.parametrize("odd", ["of Jörg & Co", "a'b", 'a"b', "a$(id)b", "a`id`b", "100%", "a\nb", "a\\b"])
+def test_a_home_that_could_not_be_written_down_is_named(home: Home, odd: str) -> None:
+    home.path /= odd
+    home.path.mkdir()
+    os.chown(home.path, NOBODY, NOBODY)
+    done = run(*home.installing("--", *COMMAND), environ=home.environ)
+    home.path = home.path.parent
+    assert (done.returncode, done.stdout) == (6, "the product\n")
+    assert "has signs in it that would have to be escaped" in done.stderr
+
+
+@pytest.mark.needs("busybox")
+def test_busybox_and_a_home_with_spaces_are_enough(home: Home) -> None:
+    """A small machine's tools alone, in folders that need quoting, under a tight umask."""
+    tools, busybox = small_tools(home.path), shell("busybox")[0]
+    for more in ("python3", "cksum"):  # which Debian's own busybox leaves out
+        (tools / more).symlink_to(f"/usr/bin/{more}")
+    place = home.path / "of Jörg"
+    shutil.copytree(home.bundle, place / "un packed")
+    odd = Home(place / "un packed", place / "his home")
+    odd.path.mkdir()
+    os.chown(odd.path, NOBODY, NOBODY)
+    environ = {**odd.environ, "PATH": str(tools)}
+    words = [*shell("busybox"), f"{odd.bundle}/install/install.sh", "--user", "--", *COMMAND]
+    as_nobody = [f"/usr/bin/{AS_NOBODY[0]}", *AS_NOBODY[1:]]
+    done = run(*as_nobody, busybox, "sh", "-c", 'umask 077; exec "$@"', "sh", *words, environ=environ)
+    assert (done.returncode, done.stdout) == (6, "the product\n"), done.stderr
+    assert "not reported" not in done.stderr
+    odd.works()
+    again = run(*as_nobody, *shell("busybox"), *words[2:], environ=environ)
+    assert "its private environment is up to date" in again.stderr
+    words = [*as_nobody, *shell("busybox"), f"{odd.root}/install/uninstall.sh"]
+    done = run(*words, environ=environ)
+    assert (done.returncode, list(odd.path.iterdir())) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-", "9>&-"])
+def test_descriptors_may_be_closed(home: Home, closed: str) -> None:
+    """The command says by a file that it ran; without a network and without wheels, it ends plainly."""
+    script = f'"$@" {closed}'
+    install = [
+        str(INSTALL / "install.sh"),
+        "--user",
+        "--",
+        "sh",
+        "-c",
+        f"echo ran >'{home.path}/ran'; exit 6",
+    ]
+    environ = {**home.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    done = run(*AS_NOBODY, "sh", "-c", script, "sh", *install, environ=environ)
+    assert done.returncode == 6, done.stderr
+    assert (home.path / "ran").read_text() == "ran\n"
+
+
+def test_pips_own_settings_on_the_machine_do_not_reach_an_archive(home: Home) -> None:
+    planted(home.path / ".config/pip/pip.conf", "[global]\nno-binary = :all:\nrequire-virtualenv = yes\n")
+    environ = {**home.environ, "PIP_TARGET": str(home.path / "elsewhere"), "PIP_CONFIG_FILE": "/nonexistent"}
+    environ |= {"PYTHONPATH": str(home.path), "PYTHONHOME": "/nonexistent", "PYTHONSAFEPATH": ""}
+    environ |= {"TMPDIR": "/nonexistent", "POSIXLY_CORRECT": "1", "IFS": "/", "ENV": "/nonexistent"}
+    done = run(*home.installing(), environ=environ)
+    assert done.returncode == 0, done.stderr
+    home.works()
