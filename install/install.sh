@@ -84,7 +84,7 @@ http://?* | https://?*) ;;
 *) wrong_use "--endpoint takes a URL such as https://api.segment.io" ;;
 esac
 for file in "$key_file" "$env_file"; do
-    [ -z "$file" ] || [ -f "$file" ] && [ -r "$file" ] || [ -z "$file" ] || wrong_use "$file is not a file that can be read"
+    [ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || wrong_use "$file is not a file that can be read"
 done
 [ -z "$once" ] || [ -n "$demo" ] || wrong_use "--once goes with --demo"
 
