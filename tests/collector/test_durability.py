@@ -233,23 +233,20 @@ def test_twenty_fleets_of_a_million_are_served_in_time(collector: Collector, slo
     seconds = 60 if slow else 10
     collector.stop()
     collector.covered = False
-    collector.settings["ROLLCALL_COLLECTOR_TIMEOUT"] = "600"  # fast answers leave connections unused
     collector.start()
     load = ["-m", "bench.load", str(collector.port), collector.key, "64", str(seconds), "920", "0"]
-    p99: list[float] = []
-    while len(p99) < 3 and min(p99, default=100) >= 100:  # what else runs here may spoil a round, not all
-        done = subprocess.run(
-            [sys.executable, *load],
-            env=collector.environ(),
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=seconds + 60,
-        )
-        result = json.loads(done.stdout)
-        assert result["statuses"] == {"200": 920 * seconds}, result
-        p99.append(result["p99"])
-    assert min(p99) < 100
+    done = subprocess.run(
+        [sys.executable, *load],
+        env=collector.environ(),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 60,
+    )
+    result = json.loads(done.stdout)
+    assert result["statuses"] == {"200": 920 * seconds}, result
+    assert result["lost"] == 0
+    assert result["p99"] < 100, result
     collector.stop()
-    assert len(stored(collector.database)) == 920 * seconds * len(p99)
+    assert len(stored(collector.database)) == 920 * seconds
