@@ -23,7 +23,7 @@ logger = logging.getLogger("rollcall.collector")
 # Events a transaction: enough to share the flush, few enough that nobody waits long for it.
 MOST_TOGETHER = 2000
 # Where requests come together, the next group is given this long to gather.
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.001
 
 
 class Job(NamedTuple):

@@ -211,6 +211,22 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
     assert "takes no events" in collector.stop()
 
 
+def test_a_database_that_another_process_holds_is_503_and_passes(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    collector = start(f"sqlite:///{tmp_path}/c.db", ROLLCALL_COLLECTOR_TIMEOUT="1")
+    batch = {"batch": beats(3)}
+    other = sqlite3.connect(tmp_path / "c.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    reply = collector.post("/v1/batch", batch)
+    assert (reply.status, bool(reply.headers["Retry-After"])) == (503, True)
+    assert collector.get("/readyz").status == 200  # what is there can be read
+    other.execute("ROLLBACK")
+    other.close()
+    until(lambda: collector.post("/v1/batch", batch).status == 200, 20)
+    assert len(stored(collector.database)) == 3
+
+
 def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
     done = collector.run("serve", "--listen", "127.0.0.1:0", code=1)
     assert "another collector serves" in done.stderr
