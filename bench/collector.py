@@ -98,9 +98,9 @@ class Recorder(SQLiteTransaction):
         super().__init__(connection)
         self.writes = writes
 
-    def upsert(self, table: schema.Table, rows: Sequence[Any]) -> None:
+    def _write(self, table: schema.Table, rows: Sequence[Any]) -> int:
         self.writes.append((table, list(rows)))
-        super().upsert(table, rows)
+        return super()._write(table, rows)
 
 
 def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list[Any]]]]:

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from typing import Any
 
 import uvloop
@@ -92,7 +93,7 @@ class Load:
         self.requests = requests
         self.next = 0
         self.rate, self.seconds = rate, seconds
-        self.idle: list[Connection] = []
+        self.idle: deque[Connection] = deque()  # each in its turn, so that none is idle for long
         self.latencies: list[float] = []
         self.statuses: dict[int, int] = {}
         self.lost = 0
@@ -127,7 +128,7 @@ class Load:
         while self.going():
             due = int((time.perf_counter() - self.began) * self.rate) + 1 if self.rate else len(self.requests)
             while self.next < due and self.idle and self.going():
-                self.send(self.idle.pop())
+                self.send(self.idle.popleft())
             await asyncio.sleep(0.002)
         until = time.perf_counter() + 15
         while len(self.latencies) < self.next and time.perf_counter() < until:  # noqa: ASYNC110 - a load is paced by polling

@@ -17,16 +17,15 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from collector import decode, http
 from collector.decode import MAX_EVENT, MAX_REQUEST, Refused
 from collector.events import Event
-from collector.http import Answer, Budget, Receive, Scope, Send
+from collector.http import Answer, Receive, Scope, Send
 from collector.keys import KeyRing
-from collector.limits import Buckets, peer_of
+from collector.limits import RETRY_SECONDS, Buckets, Budget, Held, peer_of
 from collector.metrics import Metrics
 from collector.settings import Settings
 from collector.store import StoreError
@@ -37,12 +36,14 @@ logger = logging.getLogger("rollcall.collector")
 KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
 # What Segment's browser and mobile libraries call them.
 SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
-ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)}
+ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)} | {"/v1/import": "batch"}
 # The browser library's reports on itself: taken so that it is content, and not kept.
 IGNORED = frozenset({"/v1/m"})
 
-# Batches beyond this many events are read one at a time, in slices, so that others are served between.
+# After so many events of a batch others are served.
 SLICE = 200
+# What an event takes up beside its text.
+EVENT_BYTES = 500
 
 GZIP = b"\x1f\x8b"
 OK = Answer(200, b'{"success":true}')
@@ -68,7 +69,6 @@ class Tracking:
         self.budget = Budget(settings.memory)
         self._sources: Buckets[int] = Buckets(settings.rate, clock)
         self._peers: Buckets[str] = Buckets(settings.peer_rate, clock)
-        self._large = asyncio.Lock()
 
     def serves(self, path: str) -> bool:
         """Whether a path is of the tracking API."""
@@ -97,86 +97,54 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         _wait(self._peers.wait(peer))
-        paid = 1
+        held = Held(self.budget)
+        events: list[Event] = []
         try:
             if path in IGNORED:
-                await http.read_body(receive, MAX_REQUEST, lambda _: True)
+                await http.read_body(receive, MAX_REQUEST, held.take)
             else:
-                paid = await self._take(ROUTES[path], scope, receive)
+                await self._take(ROUTES[path], scope, receive, held, events)
+        except StoreError:
+            message = "the event could not be stored; come again"
+            raise Refused(503, "store_away", message, RETRY_SECONDS) from None
         finally:
-            self._peers.pay(peer, paid)
+            held.give_all()
+            self._peers.pay(peer, max(1, len(events)))
         return OK
 
-    async def _take(self, kind: str, scope: Scope, receive: Receive) -> int:
-        """Keep the events of a request; how many there were."""
-        most = MAX_REQUEST if kind in ("batch", "import") else MAX_EVENT * 2
+    async def _take(self, kind: str, scope: Scope, receive: Receive, held: Held, events: list[Event]) -> None:
+        """Keep the events of a request, and list them as they are read."""
+        most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise decode.too_large()
-        taken = Taken(self.budget)
-        try:
-            source = await self._source(basic_key(http.header(scope, b"authorization")))
-            if source is not None:
-                _wait(self._sources.wait(source))
-            body = await http.read_body(receive, most, taken.take)
-            if body[:2] == GZIP:
-                body = decode.unzip(body)
-                http.make_room(taken.take, len(body))
-            root = decode.parse(body)
-            source = source or await self._source(decode.key_in(root))
-            if source is None:
-                raise Refused(401, "bad_key", "the write key is not known here")
+        source = await self._source(basic_key(http.header(scope, b"authorization")))
+        if source is not None:
             _wait(self._sources.wait(source))
-            events = await self._events(root, "batch" if kind == "import" else kind, source)
-            del body, root
-            self._sources.pay(source, len(events))
-            if events:
-                await self._writer.keep(events, taken.hand_over())
-        except StoreError:
-            raise _away() from None
-        finally:
-            taken.give()
-        self._metrics.received(self._ring.name(source), len(events))
-        return max(1, len(events))
-
-    async def _source(self, key: str) -> int | None:
-        return await self._ring.source(key) if key else None
-
-    async def _events(self, root: dict[str, Any], kind: str, source: int) -> list[Event]:
-        reader = decode.events_in(root, kind, source, int(self._now() * 1000))
-        if kind != "batch" or len(decode.batch_of(root)) <= SLICE:
-            return list(reader)
-        events: list[Event] = []
-        async with self._large:
-            for event in reader:
+        body = await http.read_body(receive, most, held.take)
+        if body[:2] == GZIP:
+            packed, body = len(body), decode.unzip(body)
+            held.take(len(body))
+            held.give(packed)
+        source = source or await self._source(decode.key_in(body))
+        if source is None:
+            raise Refused(401, "bad_key", "the write key is not known here")
+        _wait(self._sources.wait(source))
+        try:
+            for event in decode.events_in(body, kind, source, int(self._now() * 1000)):
+                held.take(EVENT_BYTES + len(event.body))
                 events.append(event)
                 if len(events) % SLICE == 0:
                     await asyncio.sleep(0)
-        return events
+        finally:
+            self._sources.pay(source, len(events))
+        held.give(len(body))
+        del body
+        if events:
+            await self._writer.keep(events, held.hand_over())
+        self._metrics.received(self._ring.name(source), len(events))
 
-
-class Taken:
-    """What one request holds of the budget, until it ends or hands it over."""
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._held = 0
-
-    def take(self, count: int) -> bool:
-        """Hold more bytes, or say that there is no room."""
-        if not self._budget.take(count):
-            return False
-        self._held += count
-        return True
-
-    def give(self) -> None:
-        """Give back what is held."""
-        self._budget.give(self._held)
-        self._held = 0
-
-    def hand_over(self) -> Callable[[], None]:
-        """Let go of what is held; whoever calls the result gives it back."""
-        held, self._held = self._held, 0
-        return lambda: self._budget.give(held)
+    async def _source(self, key: str) -> int | None:
+        return await self._ring.source(key) if key else None
 
 
 def basic_key(authorization: str) -> str:
@@ -196,10 +164,6 @@ def basic_key(authorization: str) -> str:
 def _wait(seconds: float) -> None:
     if seconds > 0:
         raise Refused(429, "rate_limited", "too many events; come again later", int(seconds) + 1)
-
-
-def _away() -> Refused:
-    return Refused(503, "store_away", "the event could not be stored; come again", http.RETRY_SECONDS)
 
 
 def _refusal(refused: Refused) -> Answer:

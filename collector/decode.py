@@ -5,11 +5,12 @@ Pure: no clock, no network, no store. Whatever comes in, the outcome is events o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,7 +28,32 @@ MAX_DEPTH = 100  # ours: how far down depends on the Python otherwise, here and 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
 
+# Stamps and what a batch shares make its events longer; together they may be so long.
+MAX_KEPT = 4 * MAX_REQUEST
+
+
+class _Keyed(msgspec.Struct, rename="camel"):
+    """Where a write key may stand; the rest is skipped."""
+
+    write_key: msgspec.Raw = msgspec.Raw(b"null")
+    batch: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    """A batch whose parts are not looked into yet: decoded whole, 500 KiB may take up 15 MiB."""
+
+    batch: list[msgspec.Raw] | None = None
+    context: msgspec.Raw = msgspec.Raw(b"null")
+    integrations: msgspec.Raw = msgspec.Raw(b"null")
+    sent_at: msgspec.Raw = msgspec.Raw(b"null")
+
+
+T = TypeVar("T")
+
 _decode = msgspec.json.Decoder().decode
+_decode_keyed = msgspec.json.Decoder(_Keyed).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,47 +84,46 @@ def too_large() -> Refused:
     return Refused(413, "too_large", f"a request may hold {MAX_REQUEST} bytes")
 
 
-def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body."""
-    try:
-        root = _decode(body)
-    except (ValueError, RecursionError):
-        root = _parse_leniently(body)
-    if not isinstance(root, dict):
-        raise Refused(400, "bad_json", "the body is not a JSON object")
-    return root
-
-
-def key_in(root: dict[str, Any]) -> str:
+def key_in(body: bytes) -> str:
     """The write key in a body, for clients that send it there; empty if there is none."""
-    key = root.get("writeKey")
-    if not key and isinstance(root.get("batch"), list) and root["batch"]:
-        key = mapping(root["batch"][0]).get("writeKey")
+    root = _read(_decode_keyed, body)
+    key = _read(_decode, root.write_key)
+    with contextlib.suppress(ValueError, IndexError):
+        key = key or parse(_decode_list(root.batch)[0]).get("writeKey")
     return key if isinstance(key, str) else ""
 
 
-def events_in(root: dict[str, Any], kind: str, source: int, received: int) -> Iterator[Event]:
-    """The events of a request to `/v1/KIND`, one at a time."""
+def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event]:
+    """The events of a request to `/v1/KIND`, each decoded when it is asked for."""
     if kind != "batch":
-        yield read_event(root, kind, source, received)
+        yield read_event(parse(body), kind, source, received)
         return
-    shared = {name: root[name] for name in ("context", "integrations") if isinstance(root.get(name), dict)}
-    for item in batch_of(root):
-        yield read_event(item, "", source, received, root.get("sentAt"), shared)
-
-
-def batch_of(root: dict[str, Any]) -> list[object]:
-    """The list in a batch."""
-    batch = root.get("batch")
-    if not isinstance(batch, list):
+    root = _read(_decode_batch, body)
+    if root.batch is None:
         raise Refused(400, "no_batch", "`batch` is not a list of events")
-    if len(batch) > MAX_BATCH:
+    if len(root.batch) > MAX_BATCH:
         raise Refused(413, "too_many", f"a batch may hold {MAX_BATCH} events")
-    return batch
+    named = {"context": _read(_decode, root.context), "integrations": _read(_decode, root.integrations)}
+    shared = {name: value for name, value in named.items() if isinstance(value, dict)}
+    sent, kept = _read(_decode, root.sent_at), 0
+    for item in root.batch:
+        event = read_event(parse(item), "", source, received, sent, shared)
+        kept += len(event.body)
+        if kept > MAX_KEPT:
+            raise Refused(413, "too_large", f"the events of a batch may hold {MAX_KEPT} bytes together")
+        yield event
+
+
+def parse(text: bytes | msgspec.Raw) -> dict[str, Any]:
+    """The JSON object in a text."""
+    root = _read(_decode, text)
+    if not isinstance(root, dict):
+        raise Refused(400, "bad_json", "where an object is expected is none")
+    return root
 
 
 def read_event(
-    event: object,
+    event: dict[str, Any],
     kind: str,
     source: int,
     received: int,
@@ -111,8 +136,6 @@ def read_event(
 
     A settled one was stamped by a collector before: its `timestamp` holds.
     """
-    if not isinstance(event, dict):
-        raise Refused(400, "bad_event", "an event is not an object")
     event.pop("writeKey", None)
     event["type"] = kind = kind or _type(event)
     if shared:
@@ -138,13 +161,19 @@ def read_event(
     )
 
 
-def _parse_leniently(body: bytes) -> object:
-    """JSON as it is spoken: Python's NaN, JavaScript's lone surrogates, a byte order mark."""
+def _read(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.Raw) -> T:
+    with contextlib.suppress(ValueError, RecursionError):
+        return decode(text)
     try:
-        spoken = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
-        return _decode(json.dumps(spoken, ensure_ascii=False).encode("utf-8", "replace"))
+        return decode(_strict(bytes(text)))
     except (ValueError, RecursionError):
-        raise Refused(400, "bad_json", "the body is not JSON") from None
+        raise Refused(400, "bad_json", "the body is not JSON, or not of the shape that is expected") from None
+
+
+def _strict(text: bytes) -> bytes:
+    """What is spoken as JSON, as JSON: Python's NaN, JavaScript's lone surrogates, a byte order mark."""
+    spoken = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
+    return json.dumps(spoken, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _finite(text: str) -> float | None:

@@ -13,8 +13,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = b"application/json"
-# When to come again, where the server is short of memory or of its store.
-RETRY_SECONDS = 5
 LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
 
@@ -39,25 +37,6 @@ class Gone(Exception):  # noqa: N818 - an outcome
     """The client hung up."""
 
 
-class Budget:
-    """Bytes that may wait in memory at a time, over all requests."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-
-    def take(self, count: int) -> bool:
-        """Reserve bytes, or say that there is no room."""
-        if self.used + count > self.size:
-            return False
-        self.used += count
-        return True
-
-    def give(self, count: int) -> None:
-        """Give reserved bytes back."""
-        self.used -= count
-
-
 def header(scope: Scope, name: bytes) -> str:
     """The first header of that name, or empty."""
     for key, value in scope["headers"]:
@@ -71,8 +50,8 @@ def headers(scope: Scope, name: bytes) -> list[str]:
     return [bytes(value).decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-async def read_body(receive: Receive, most: int, room: Callable[[int], bool]) -> bytes:
-    """The body, as it came: refused as soon as it is longer than `most`, or when there is no room."""
+async def read_body(receive: Receive, most: int, take: Callable[[int], object]) -> bytes:
+    """The body, as it came: refused as soon as it is longer than `most`, or where `take` says so."""
     chunks: list[bytes] = []
     length = 0
     while True:
@@ -83,16 +62,10 @@ async def read_body(receive: Receive, most: int, room: Callable[[int], bool]) ->
         length += len(chunk)
         if length > most:
             raise too_large()
-        make_room(room, len(chunk))
+        take(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
-
-
-def make_room(room: Callable[[int], bool], count: int) -> None:
-    """Take room for so many bytes, or refuse the request for now."""
-    if not room(count):
-        raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
 
 
 def declared_length(scope: Scope) -> int:

@@ -1,4 +1,4 @@
-"""What bounds a stranger: token buckets, and who a request really comes from."""
+"""What bounds a stranger: token buckets, memory, and who a request really comes from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from collector.decode import Refused
 from collector.settings import Network
 
 Key = TypeVar("Key")
@@ -15,6 +16,8 @@ Key = TypeVar("Key")
 # A bucket holds this many seconds of its rate: a client that was offline may catch up.
 BURST_SECONDS = 2.0
 MAX_BUCKETS = 20_000
+# When to come again, where the server is short of memory or of its store.
+RETRY_SECONDS = 5
 
 
 class Buckets(Generic[Key]):
@@ -50,6 +53,44 @@ class Buckets(Generic[Key]):
     def _level(self, key: Key) -> float:
         level, at = self._levels.get(key, (self.capacity, 0.0))
         return min(self.capacity, level + (self._clock() - at) * self.rate)
+
+
+class Budget:
+    """Bytes that may wait in memory at a time, over all requests."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+
+
+class Held:
+    """What one request holds of the budget, until it ends or hands it over."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._bytes = 0
+
+    def take(self, count: int) -> None:
+        """Hold more bytes; Refused, for now, where there is no room."""
+        if self._budget.used + count > self._budget.size:
+            raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
+        self._budget.used += count
+        self._bytes += count
+
+    def give(self, count: int) -> None:
+        """Give back some of it."""
+        self._budget.used -= count
+        self._bytes -= count
+
+    def give_all(self) -> None:
+        """Give back what is held."""
+        self.give(self._bytes)
+
+    def hand_over(self) -> Callable[[], None]:
+        """Let go of what is held; whoever calls the result gives it back."""
+        heir = Held(self._budget)
+        heir._bytes, self._bytes = self._bytes, 0
+        return heir.give_all
 
 
 def contains(networks: Iterable[Network], address: str) -> bool:

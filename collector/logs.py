@@ -8,7 +8,9 @@ import sys
 import time
 
 
-class _Lines(logging.Formatter):
+class Lines(logging.Formatter):
+    """A record as a JSON object."""
+
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         fields = {"at": at, "level": record.levelname.lower(), "message": record.getMessage()}
@@ -27,7 +29,7 @@ def begin() -> None:
     """Log what the collector says, and of the server below it only what broke."""
     handler = logging.StreamHandler(sys.stderr)
     if not sys.stderr.isatty():
-        handler.setFormatter(_Lines())
+        handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

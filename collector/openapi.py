@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(path: str, kind: str) -> dict[str, Any]:
-    schema = "Batch" if kind in ("batch", "import") else "Event"
+    schema = "Batch" if kind == "batch" else "Event"
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     return {
         "operationId": path.rpartition("/")[2],

@@ -12,12 +12,22 @@ from collector.settings import Settings
 
 # Request line and headers together.
 MAX_HEAD = 16 * 1024
+# Requests that a client may send before it has read the answer to the first of them.
+MAX_PIPELINED = 10
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class TooManyPipelined(Exception):  # noqa: N818 - uvicorn answers it with 400
+    """A client sends on and on without reading."""
+
+
 def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
-    """A protocol class that bounds time and size of what arrives, and how many connections there are."""
+    """A protocol class that bounds time and size of what arrives, and how many connections there are.
+
+    A timer runs while it is the client's turn: to begin a request, to finish the one that it began,
+    to read what it was answered. uvicorn's runs after an answer.
+    """
     peers: Counter[str] = Counter()
     per_peer = max(1, settings.max_connections // 2)
 
@@ -25,17 +35,19 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._watch: asyncio.TimerHandle | None = None
-            self._in_head, self._head = True, 0
+            self._unread: asyncio.TimerHandle | None = None
+            self._begun, self._in_head, self._head = False, True, 0
             self._peer = self.client[0] if self.client else ""
             peers[self._peer] += 1
             crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, self._peer)
             if crowd or len(self.connections) > settings.max_connections:
                 transport.write(FULL)
-                transport.close()
+                self._end()
             self._expect()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._arrived()
+            self.resume_writing()
             peers[self._peer] -= 1
             if not peers[self._peer]:
                 del peers[self._peer]
@@ -47,10 +59,15 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
             self._head += len(data)
             super().data_received(data)
             if self._in_head and self._head > MAX_HEAD:
-                self.transport.close()
+                self._end()
+            elif not (self._begun or self._watch or self._answering()):
+                self._expect()  # what came is no request, and stopped uvicorn's timer
 
         def on_message_begin(self) -> None:
+            if len(self.pipeline) >= MAX_PIPELINED:
+                raise TooManyPipelined
             super().on_message_begin()
+            self._begun = True
             self._expect()
 
         def on_headers_complete(self) -> None:
@@ -59,21 +76,46 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
-            self._in_head, self._head = True, 0
+            self._begun, self._in_head, self._head = False, True, 0
             self._arrived()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(settings.timeout, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
+            super().resume_writing()
+
+        def timeout_keep_alive_handler(self) -> None:
+            self._end()
+
+        def _answering(self) -> bool:
+            return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
 
         def _expect(self) -> None:
             self._arrived()
-            self._watch = self.loop.call_later(settings.timeout, self._slow)
+            self._watch = self.loop.call_later(settings.timeout, self._late)
 
-        def _slow(self) -> None:
-            if self.cycle is None or not self.cycle.response_started:  # type: ignore[redundant-expr]
+        def _late(self) -> None:
+            if self._answering() and (self._in_head or self.pipeline):
+                self._expect()  # an earlier request is not answered yet: the client may wait for us
+                return
+            # 408 is for a request that has begun; a connection that is idle is closed without a word.
+            if self._begun and (self._in_head or not self.cycle.response_started):
                 self.transport.write(SLOW)
-            self.transport.close()
+            self._end()
 
         def _arrived(self) -> None:
             if self._watch is not None:
                 self._watch.cancel()
                 self._watch = None
+
+        def _end(self) -> None:
+            """Close once all is read that was written, or after a while at most."""
+            self.transport.close()
+            self.loop.call_later(settings.timeout, self.transport.abort)
 
     return Bounded

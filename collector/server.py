@@ -60,7 +60,7 @@ def serve(
     store: Store,
     listener: socket.socket,
     listening: Callable[[], None],
-    page: App | None = None,
+    page: App,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is under way, write it, and return."""
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -28,11 +28,11 @@ READY_SECONDS = 1.0
 class Site:
     """One server's answers by path."""
 
-    def __init__(self, settings: Settings, store: Store, writer: Writer, page: App | None = None) -> None:
+    def __init__(self, settings: Settings, store: Store, writer: Writer, page: App) -> None:
         self._settings, self._store, self._writer = settings, store, writer
         self._metrics = Metrics()
         self._tracking = Tracking(settings, KeyRing(store, time.monotonic), writer, self._metrics)
-        self._page = page or _no_page
+        self._page = page
         self._asking, self._asked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
         self._own: dict[str, Callable[[Scope], Any]] = {
@@ -101,10 +101,3 @@ class Site:
 
 
 _LIBRARY_SETTINGS = re.compile(r"/v1/projects/[^/]+/settings\Z")
-
-
-async def _no_page(scope: Scope, _: Receive, send: Send) -> None:
-    if scope["path"] == "/":
-        await Answer(200, b"Rollcall collector. Events go to POST /v1/batch.\n", http.TEXT).send(send)
-    else:
-        await Answer(404, b"nothing here\n", http.TEXT).send(send)

@@ -32,6 +32,7 @@ def read_time(value: object) -> int | None:
     return int(milliseconds) if abs(milliseconds) < LARGEST_SECONDS * 1e4 else None
 
 
+@lru_cache(maxsize=4096)
 def write_time(milliseconds: int) -> str:
     """`2026-11-20T10:00:00.000Z`."""
     minutes, rest = divmod(milliseconds, 60_000)

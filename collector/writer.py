@@ -1,7 +1,7 @@
 """Group commit: requests that arrive together share one transaction, and one flush to the disk.
 
 The event loop hands events to one thread and is told when they are on disk. How much may wait is
-the caller's to bound (`api.Budget`).
+the caller's to bound (`limits.Budget`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger("rollcall.collector")
 # Events a transaction: enough to share the flush, few enough that nobody waits long for it.
 MOST_TOGETHER = 2000
 # Where requests come together, the next group is given this long to gather.
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.001
 
 
 class Job(NamedTuple):

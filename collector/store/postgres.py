@@ -168,7 +168,8 @@ def _native(sql: str) -> str:
 
 @lru_cache(maxsize=100)
 def _insert(table: schema.Table) -> str:
-    arrays = ", ".join(f"%s::{TYPES[kind]}[]" for _, kind, _ in table.columns)
+    # %b: an array in binary takes psycopg a thirtieth of the time of one in text.
+    arrays = ", ".join(f"%b::{TYPES[kind]}[]" for _, kind, _ in table.columns)
     names = ", ".join(table.names)
     return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {table.conflict_clause}"
 
@@ -177,7 +178,7 @@ def _insert(table: schema.Table) -> str:
 def _select(table: schema.Table) -> str:
     names = ", ".join(f"t.{name}" for name in table.names)
     return (
-        f"SELECT {names} FROM {table.name} t JOIN unnest(%s::bigint[], %s::bytea[]) AS wanted (source, id)"
+        f"SELECT {names} FROM {table.name} t JOIN unnest(%b::bigint[], %b::bytea[]) AS wanted (source, id)"
         " USING (source, id) ORDER BY t.source, t.id FOR UPDATE OF t"
     )
 

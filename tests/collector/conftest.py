@@ -48,8 +48,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
         return started[-1].start()
 
     yield begin
-    for collector in started:
-        collector.kill()
+    try:
+        for collector in started:
+            collector.stop()
+    finally:
+        for collector in started:
+            collector.kill()
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from collector.cli import parser
+from collector.openapi import ANSWERS
 from collector.schema import MIGRATIONS, Executes, migrate
-from collector.settings import PREFIX, SETTINGS, SettingError, as_table, read_settings
+from collector.settings import PREFIX, SETTINGS, SettingError, as_table, default_database, read_settings
 from collector.store import Store, open_store
 from collector.users import hash_password, password_is
 from tests import environ
@@ -183,6 +184,51 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
     assert as_table() in page
     for setting in SETTINGS:
         assert PREFIX + setting.name in parser().format_help()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("LISTEN", "127.0.0.1:65536"),
+        ("PUBLIC_URL", "rollcall.example"),
+        ("METRICS_ALLOW", "10.0.0.0/33"),
+        ("RATE", "-1"),
+        ("PEER_RATE", "inf"),
+        ("MAX_CONNECTIONS", "0"),
+        ("TIMEOUT", "0"),
+        ("TIMEOUT", "3601"),
+        ("MEMORY", "1.5"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_named_with_what_is_accepted(name: str, wrong: str) -> None:
+    accepted = next(setting.accepted for setting in SETTINGS if setting.name == name)
+    with pytest.raises(SettingError) as told:
+        read_settings({PREFIX + name: wrong})
+    assert str(told.value) == f"{PREFIX + name} from the environment: accepted is {accepted}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "path"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "HOME": "/x"}, 7, "/var/lib/a/collector.db"),
+        ({"HOME": "/root"}, 0, "/var/lib/rollcall-collector/collector.db"),
+        ({"HOME": "/x", "XDG_STATE_HOME": "/s"}, 7, "/s/rollcall-collector/collector.db"),
+        ({"HOME": "/x y"}, 7, "/x%20y/.local/state/rollcall-collector/collector.db"),
+    ],
+)
+def test_a_database_that_is_not_named_lies_where_state_does(
+    environ: dict[str, str], uid: int, path: str
+) -> None:
+    assert default_database(environ, uid) == f"sqlite:///{path}"
+
+
+def test_the_answers_in_the_docs_are_those_of_the_document() -> None:
+    page = (ROOT / "docs" / "collector.md").read_text()
+    table = page.partition("| status | means |")[2].partition("\n\n")[0]
+    documented = {
+        status for row in table.splitlines()[2:] for status in re.findall(r"\d{3}", row.split("|")[1])
+    }
+    assert documented == set(ANSWERS)
 
 
 def test_defaults_parse_and_options_win_over_the_environment() -> None:

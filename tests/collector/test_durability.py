@@ -211,6 +211,22 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
     assert "takes no events" in collector.stop()
 
 
+def test_a_database_that_another_process_holds_is_503_and_passes(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    collector = start(f"sqlite:///{tmp_path}/c.db", ROLLCALL_COLLECTOR_TIMEOUT="1")
+    batch = {"batch": beats(3)}
+    other = sqlite3.connect(tmp_path / "c.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    reply = collector.post("/v1/batch", batch)
+    assert (reply.status, bool(reply.headers["Retry-After"])) == (503, True)
+    assert collector.get("/readyz").status == 200  # what is there can be read
+    other.execute("ROLLBACK")
+    other.close()
+    until(lambda: collector.post("/v1/batch", batch).status == 200, 20)
+    assert len(stored(collector.database)) == 3
+
+
 def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
     done = collector.run("serve", "--listen", "127.0.0.1:0", code=1)
     assert "another collector serves" in done.stderr
@@ -233,23 +249,20 @@ def test_twenty_fleets_of_a_million_are_served_in_time(collector: Collector, slo
     seconds = 60 if slow else 10
     collector.stop()
     collector.covered = False
-    collector.settings["ROLLCALL_COLLECTOR_TIMEOUT"] = "600"  # fast answers leave connections unused
     collector.start()
     load = ["-m", "bench.load", str(collector.port), collector.key, "64", str(seconds), "920", "0"]
-    p99: list[float] = []
-    while len(p99) < 3 and min(p99, default=100) >= 100:  # what else runs here may spoil a round, not all
-        done = subprocess.run(
-            [sys.executable, *load],
-            env=collector.environ(),
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=seconds + 60,
-        )
-        result = json.loads(done.stdout)
-        assert result["statuses"] == {"200": 920 * seconds}, result
-        p99.append(result["p99"])
-    assert min(p99) < 100
+    done = subprocess.run(
+        [sys.executable, *load],
+        env=collector.environ(),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 60,
+    )
+    result = json.loads(done.stdout)
+    assert result["statuses"] == {"200": 920 * seconds}, result
+    assert result["lost"] == 0
+    assert result["p99"] < 100, result
     collector.stop()
-    assert len(stored(collector.database)) == 920 * seconds * len(p99)
+    assert len(stored(collector.database)) == 920 * seconds

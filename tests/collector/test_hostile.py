@@ -20,6 +20,7 @@ from collector import decode
 from collector.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST, Refused
 from collector.events import Event
 from tests.collector.running import Collector, basic
+from tests.wait import until
 
 NOW = 1_795_168_800_000
 Json = st.recursive(
@@ -36,7 +37,7 @@ Hostile = st.dictionaries(Field, Json | st.sampled_from(CATALOGUE), max_size=8)
 
 
 def read(body: bytes) -> list[Event]:
-    return list(decode.events_in(decode.parse(body), "batch", 1, NOW))
+    return list(decode.events_in(body, "batch", 1, NOW))
 
 
 def check(body: bytes) -> None:
@@ -82,6 +83,9 @@ BAD = {
     "deep": b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "deep event": b'{"batch":[{"event":"x","p":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}]}",
     "an event a level too deep": nested(MAX_DEPTH + 1),
+    "no UTF-8 in an event": b'{"batch":[{"event":"\xff"}]}',
+    "no UTF-8 in what is shared": b'{"batch":[{"event":"x"}],"context":{"a":"\xff"}}',
+    "no UTF-8 in when it was sent": b'{"batch":[{"event":"x"}],"sentAt":"\xff"}',
     "not JSON": b"\x00\xff{",
     "an array": b"[1]",
     "no batch": b"{}",
@@ -142,6 +146,13 @@ def test_a_bomb_is_refused_without_being_unpacked(running: Collector) -> None:
     assert peak() - before < 8 * 1024
 
 
+def test_what_a_batch_shares_does_not_multiply(running: Collector) -> None:
+    """A request that is small may not make the server keep what is large."""
+    shared = {"context": {"x": "x" * 20_000}}
+    assert running.post("/v1/batch", {"batch": [{"event": "x"}] * 50, **shared}).status == 200
+    assert running.post("/v1/batch", {"batch": [{"event": "x"}] * MAX_BATCH, **shared}).status == 413
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -172,14 +183,56 @@ def conversation(collector: Collector, *parts: bytes) -> bytes:
         return answer
 
 
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def answers(client: socket.socket, count: int) -> None:
+    """Read so many answers of `/healthz`."""
+    read = b""
+    while read.count(b"ok\n") < count:
+        read += client.recv(65536)
+
+
 def test_who_is_slow_is_cut_off(running: Collector) -> None:
     head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(running.key)}\r\n".encode()
-    assert conversation(running, b"").startswith(b"HTTP/1.1 408")
     assert conversation(running, head).startswith(b"HTTP/1.1 408")
     assert conversation(running, head + b"Content-Length: 50\r\n\r\n{").startswith(b"HTTP/1.1 408")
     assert conversation(running, head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{").startswith(
         b"HTTP/1.1 408"
     )
+
+
+def test_who_says_nothing_is_cut_off_without_a_word(running: Collector) -> None:
+    """408 is for a request that has begun; what is sent here is none, and holds nobody's attention."""
+    assert conversation(running, b"") == b""
+    assert conversation(running, b"\r\n") == b""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+        client.sendall(HEALTHZ)
+        answers(client, 1)
+        client.sendall(b"\r\n")
+        assert client.recv(1) == b""
+
+
+def test_who_does_not_read_is_cut_off(running: Collector) -> None:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", running.port))
+
+        def cut_off() -> bool:
+            try:
+                client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+            except ConnectionError:
+                return True
+            return running.get("/healthz").status != 200  # by now the server has read the five
+
+        until(cut_off, 20)
+
+
+def test_who_sends_on_without_reading_is_cut_off(running: Collector) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+        client.sendall(HEALTHZ * 8)
+        answers(client, 8)
+    assert b"HTTP/1.1 400" in conversation(running, HEALTHZ * 5000)
 
 
 def test_a_head_without_end_is_cut_off(running: Collector) -> None:
@@ -250,7 +303,8 @@ def test_one_peer_cannot_take_every_connection(start: Callable[..., Collector], 
 
 
 def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_path: Path) -> None:
-    collector = start(f"sqlite:///{tmp_path}/w.db", ROLLCALL_COLLECTOR_MEMORY="200000")
+    settings = {"ROLLCALL_COLLECTOR_MEMORY": "200000", "ROLLCALL_COLLECTOR_TIMEOUT": "3"}
+    collector = start(f"sqlite:///{tmp_path}/w.db", **settings)
     head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n".encode()
     answers: list[bytes] = []
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import logging
 import random
 import resource
 import uuid
@@ -12,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector import decode
 from collector.ids import as_uuid, key_of, new_id
 from collector.limits import Buckets, contains, peer_of
+from collector.logs import Lines
 from collector.times import EARLIEST, corrected, read_time, write_time
 from tests.collector.test_hostile import check
 
@@ -79,6 +83,36 @@ def test_a_uuid_is_its_own_key_in_either_case(value: uuid.UUID) -> None:
 def test_any_text_has_a_key_of_16_bytes(text: str) -> None:
     assert len(key_of(text)) == 16
     assert key_of(text) != key_of(text + "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["0193a5b0-1234-7abc-8def-0123456789ag", "0193a5b0-1234-7abc-8def- 123456789a ", "-" * 36]
+)
+def test_what_only_looks_like_a_uuid_is_text(text: str) -> None:
+    assert key_of(text) != key_of(text[:-1] + "0")
+    assert len(key_of(text)) == 16
+
+
+def test_ids_that_are_numbers_are_kept_as_their_digits() -> None:
+    (number,) = decode.events_in(b'{"event":"x","messageId":7,"anonymousId":8}', "track", 1, AT)
+    (text,) = decode.events_in(b'{"event":"x","messageId":"7","anonymousId":"8"}', "track", 1, AT)
+    assert (number.id, number.who) == (text.id, text.who)
+
+
+def read_secret() -> int:
+    return int("secret")
+
+
+def test_a_log_line_says_where_it_broke_and_not_what_was_sent() -> None:
+    with pytest.raises(ValueError, match="secret") as broken:
+        read_secret()
+    at = (broken.type, broken.value, broken.tb)
+    record = logging.LogRecord("rollcall", logging.ERROR, __file__, 1, "it %s", ("broke",), at)
+    line = Lines().format(record)
+    assert "secret" not in line
+    told = json.loads(line)
+    assert (told["level"], told["message"], told["error"]) == ("error", "it broke", "ValueError")
+    assert told["where"].startswith("test_values.py:")
 
 
 def test_ids_that_tell_their_time_are_keys_in_its_order() -> None:
