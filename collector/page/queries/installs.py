@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.page.period import Period
-from collector.schema import BEGAN, PLACE
 from collector.store import Store
 from collector.times import DAY_MS
 
@@ -118,7 +117,7 @@ class Failure:
     runs: int
     instances: int
     last_seen: int
-    first_seen: int = 0  # ever, not only within the period
+    first_seen: int  # ever, not only within the period
 
 
 def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, Counts]:
@@ -154,38 +153,39 @@ def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple
 def failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
     """The places where most of the runs that began in a period failed, the worst first."""
     sql = (
-        f"SELECT {PLACE} AS place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
-        f" WHERE source = ? AND outcome = 'errors' AND {BEGAN} >= ? AND {BEGAN} < ?"
+        "SELECT place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
+        " WHERE source = ? AND outcome = 'errors' AND began >= ? AND began < ?"
         " GROUP BY place ORDER BY 3 DESC, 2 DESC, 4 DESC LIMIT ?"
     )
     rows = store.all(sql, source, period.from_ms, period.until_ms, most)
-    found = [Failure(_place(key), n, who, last) for key, n, who, last in rows]
-    return [_with_first_seen(store, source, one) for one in found]
+    first = _first_seen(store, source, [row[0] for row in rows])
+    return [Failure(_place(key), n, who, last, first[key]) for key, n, who, last in rows]
 
 
 def failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
     """What happened at one place within a period; None where nothing ever did."""
     sql = (
         "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
-        f" WHERE source = ? AND outcome = 'errors' AND {PLACE} = ? AND {BEGAN} >= ? AND {BEGAN} < ?"
+        " WHERE source = ? AND outcome = 'errors' AND place = ? AND began >= ? AND began < ?"
     )
     n, who, last = store.all(sql, source, place.key, period.from_ms, period.until_ms)[0]
-    found = _with_first_seen(store, source, Failure(place, n, who, last or 0))
-    return found if found.first_seen else None
+    first = _first_seen(store, source, [place.key]).get(place.key)
+    return Failure(place, n, who, last or 0, first) if first else None
 
 
 def trends(store: Store, source: int, period: Period, places: Sequence[Place]) -> dict[str, dict[int, int]]:
     """Runs that failed at these places, by the place's key and the day they began, for a chart."""
-    found: dict[str, dict[int, int]] = {place.key: {} for place in places}
+    keys = [place.key for place in places]
+    found: dict[str, dict[int, int]] = {key: {} for key in keys}
     if not found:
-        return {}
+        return found
     sql = (
-        f"SELECT {PLACE} AS place, {BEGAN} / {DAY_MS} AS day, COUNT(*) FROM runs"
-        f" WHERE source = ? AND outcome = 'errors' AND {BEGAN} >= ? AND {BEGAN} < ?"
-        f" AND {PLACE} IN ({', '.join('?' * len(found))}) GROUP BY place, day"
+        f"SELECT place, began / {DAY_MS} AS day, COUNT(*) FROM runs"
+        f" WHERE source = ? AND outcome = 'errors' AND began >= ? AND began < ?"
+        f" AND place IN ({_marks(keys)}) GROUP BY place, day"
     )
     first = period.bars()[0][0] * DAY_MS
-    for key, day, n in store.all(sql, source, first, period.until_ms, *found):
+    for key, day, n in store.all(sql, source, first, period.until_ms, *keys):
         found[key][day] = n
     return found
 
@@ -193,15 +193,15 @@ def trends(store: Store, source: int, period: Period, places: Sequence[Place]) -
 def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
     """The latest runs that failed at a place."""
     sql = (
-        f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
-        " ORDER BY ended DESC LIMIT ?"
+        f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
+        " ORDER BY began DESC LIMIT ?"
     )
     return [run_of(row) for row in store.all(sql, source, place.key, most)]
 
 
 def latest(store: Store, source: int, before: int, most: int) -> list[Run]:
     """The latest runs that began before an instant."""
-    sql = f"SELECT {RUN} FROM runs WHERE source = ? AND {BEGAN} < ? ORDER BY {BEGAN} DESC LIMIT ?"
+    sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
     return [run_of(row) for row in store.all(sql, source, before, most)]
 
 
@@ -215,24 +215,30 @@ def runs_of(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
     """The runs of an instance, the latest first."""
     sql = (
         f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"
-        f" ORDER BY coalesce({BEGAN}, asked) DESC LIMIT ?"
+        f" ORDER BY coalesce(began, asked) DESC LIMIT ?"
     )
     return [run_of(row) for row in store.all(sql, source, instance, most)]
 
 
 def _running(store: Store, source: int, now: int) -> list[tuple[Any, ...]]:
     """Runs that began less than a day ago and have not ended: few, whatever the store keeps."""
-    sql = (
-        f"SELECT {BEGAN}, version, os, os_version FROM runs"
-        f" WHERE source = ? AND outcome IS NULL AND {BEGAN} > ?"
-    )
+    sql = "SELECT began, version, os, os_version FROM runs WHERE source = ? AND outcome IS NULL AND began > ?"
     return store.all(sql, source, now - GIVE_UP_MS)
 
 
-def _with_first_seen(store: Store, source: int, found: Failure) -> Failure:
-    sql = f"SELECT MIN(ended) FROM runs WHERE source = ? AND outcome = 'errors' AND {PLACE} = ?"
-    found.first_seen = store.all(sql, source, found.place.key)[0][0] or 0
-    return found
+def _first_seen(store: Store, source: int, keys: Sequence[str]) -> dict[str, int]:
+    """When runs first failed at these places, ever."""
+    if not keys:
+        return {}
+    sql = (
+        "SELECT place, MIN(ended) FROM runs WHERE source = ? AND outcome = 'errors'"
+        f" AND place IN ({_marks(keys)}) GROUP BY place"
+    )
+    return dict(store.all(sql, source, *keys))
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _place(key: str) -> Place:
