@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.wrapper import sig
+from agent import sig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

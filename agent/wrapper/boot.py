@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper import sig
+from agent import sig
 from agent.wrapper.caller import Caller, arguments
 from agent.wrapper.child import complaint, plug_closed
 from agent.wrapper.command import become

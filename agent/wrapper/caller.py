@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent.wrapper import sig
+from agent import sig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

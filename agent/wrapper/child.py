@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper import leash, sig
+from agent import sig
+from agent.wrapper import leash
 from agent.wrapper.command import CannotRun, become
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent.wrapper import sig
+from agent import sig
 from agent.wrapper.child import STANDARD, open_descriptors
 
 TYPE_CHECKING = False

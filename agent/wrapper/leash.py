@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper import sig
+from agent import sig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

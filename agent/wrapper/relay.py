@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper import sig
+from agent import sig
 from agent.wrapper.witness import Witness
 
 STOPS = (sig.SIGTSTP, sig.SIGTTIN, sig.SIGTTOU)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from agent.wrapper import notice, runfile, sig
+from agent import sig
+from agent.wrapper import notice, runfile
 from agent.wrapper.boot import say
 from agent.wrapper.child import STDERR, end_as, let_go, start, stay_with
 from agent.wrapper.command import CannotRun

@@ -7,7 +7,7 @@ import select
 import termios
 import time
 
-from agent.wrapper import sig
+from agent import sig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

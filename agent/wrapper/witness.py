@@ -15,7 +15,8 @@ import select
 import struct
 import time
 
-from agent.wrapper import leash, processes, sig
+from agent import sig
+from agent.wrapper import leash, processes
 from agent.wrapper.child import let_go
 
 PATIENCE = 0.1
