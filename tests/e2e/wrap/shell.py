@@ -9,7 +9,11 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tests.wait import until
 
 PROMPT = "PS> "
 SECONDS = 20
@@ -44,6 +48,18 @@ class Shell:
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def settle(self) -> None:
+        """Wait until all in the foreground sleep: sudo loses a ^C between its prompt and its read."""
+        until(lambda: set(self._foreground()) <= {"S", "T"}, SECONDS)
+
+    def _foreground(self) -> Iterator[str]:
+        group = os.tcgetpgrp(self._master)
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, _, its, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+                if int(its) == group:
+                    yield state
 
     def expect(self, text: str) -> None:
         """Read until text is shown, beyond what was expected before."""

@@ -160,6 +160,8 @@ def play(place: Path, wrap: str, steps: Steps, **more: str) -> str:
     environment["PATH"] = f"{place}/bin:{environment['PATH']}"
     with Shell(environment, str(place)) as shell:
         for typed, shown in [*steps, ("echo status:$?\n", PROMPT), ("stty -a | grep -o '.echo '\n", PROMPT)]:
+            if typed == "\x03":
+                shell.settle()
             shell.type(typed)
             if shown == PROMPT and typed.startswith(("echo", "stty")):
                 shell.expect("\n")
