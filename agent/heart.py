@@ -67,6 +67,7 @@ class Heart:
         self._kept: Due | None = None
         self._present: set[str] = set()
         self._said: dict[str, object] = {}
+        self._answered = True
         self._awake = world.clocks().boot
         self._agenda.set("look", self._awake)
 
@@ -91,14 +92,14 @@ class Heart:
     # jobs
 
     def _look(self) -> None:
-        report = self._world.ask(*LOOK)
+        report = self._ask(*LOOK)
         if report is None:
             self._agenda.set("look", self._world.clocks().boot + STEP)
         else:
             self._hear(report)
 
     def _flush(self) -> None:
-        report = self._world.ask(*FLUSH)
+        report = self._ask(*FLUSH)
         if report is None:
             self._agenda.set("flush", self._world.clocks().boot + self._again())
         else:
@@ -108,7 +109,7 @@ class Heart:
         if self.due is None:
             return
         self._agenda.set("beat", self._world.clocks().boot + self._again())  # unless it succeeds
-        report = self._world.ask(*BEAT, str(self.due.slot))
+        report = self._ask(*BEAT, str(self.due.slot))
         if report is None:
             return
         if report.sending:
@@ -116,6 +117,12 @@ class Heart:
         if report.sending and report.recorded:
             self._next_slot(report)
         self._hear(report)
+
+    def _ask(self, *verb: str) -> Report | None:
+        self._answered = False
+        report = self._world.ask(*verb)
+        self._answered = report is not None
+        return report
 
     # what a report changes
 
@@ -228,6 +235,9 @@ class Heart:
 
     def status(self) -> str:
         """One line for `systemctl status`."""
+        return self._standing() + ("" if self._answered else "; the last try failed, see the log")
+
+    def _standing(self) -> str:
         report, now = self.report, self._world.clocks()
         if report is None:
             return "starting: nothing decided yet"

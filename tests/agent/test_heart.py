@@ -35,10 +35,24 @@ def test_a_first_look_that_fails_is_tried_again() -> None:
     life.run(STEP - 10)
     assert len(life.asked) == 1
     assert life.heart is not None
-    assert life.heart.status() == "starting: nothing decided yet"
+    assert life.heart.status() == "starting: nothing decided yet; the last try failed, see the log"
     life.broken = False
     life.run(20 + FIRST_DELAY)
     assert len(life.beats) == 1
+
+
+def test_a_status_says_that_the_last_try_failed_until_one_does_not() -> None:
+    life = Life()
+    life.run(HOUR)
+    assert life.heart is not None
+    life.broken = True
+    life.heart.reload()
+    life.run(1)
+    assert life.heart.status().startswith("sending: ")
+    assert life.heart.status().endswith("; the last try failed, see the log")
+    life.broken = False
+    life.run(STEP)
+    assert "failed" not in life.heart.status()
 
 
 def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
