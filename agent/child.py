@@ -48,6 +48,7 @@ class Signals:
         """`wake` is called on every wake-up and says how many seconds may pass until the next."""
         self._wake = wake
         self._statuses: dict[int, int | None] = {}
+        sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # who was started with it ignored is told of no child
         self._before = sig.pthread_sigmask(sig.SIG_BLOCK, TAKEN)
         self.reload = False
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from agent import credentials, duefile, report, streams
 from agent.child import Leave, Signals
 from agent.heart import Heart
-from agent.state import StateDir, owner
+from agent.state import StateDir, other_owner
 from agent.systemd import ERROR, INFO, WARNING, Journal, Notifier
 
 if TYPE_CHECKING:
@@ -139,17 +139,16 @@ class Daemon:
         if self._state is not None and self._state.path == state_dir:
             return
         state = StateDir(state_dir)
-        try:
-            state.make()
-            with acting_as_owner(state):
-                lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            self.say(WARNING, f"cannot use the state directory: {error}")
-            return
+        state.make()
+        with acting_as_owner(state):
+            lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Leave(1, f"another rollcall daemon already runs on {state_dir}") from None
+        except OSError:  # a file system without locks
+            os.close(lock)
+            raise
         if self._lock is not None:
             os.close(self._lock)
         self._state, self._lock = state, lock
@@ -172,8 +171,8 @@ class Daemon:
 @contextmanager
 def acting_as_owner(state: StateDir) -> Iterator[None]:
     """For root started by hand: touch the state as its owner, who may have planted symlinks."""
-    who = owner(state.path)
-    if os.geteuid() != 0 or who is None or who[0] == 0:
+    who = other_owner(state)
+    if who is None:
         yield
         return
     groups, group = os.getgroups(), os.getegid()

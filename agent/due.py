@@ -26,6 +26,10 @@ SPREAD = 4.0
 enough to keep the busiest minute of a fleet that comes back together under three times the mean."""
 
 
+LAST_SLOT = 2**53
+"""Slots are seconds since 1970 or little more; a number beyond is not ours, and no child would keep it."""
+
+
 class Now(NamedTuple):
     """One look at the clocks: seconds since boot, seconds since 1970, and which boot it is."""
 
@@ -119,7 +123,7 @@ def from_json(data: object) -> Due | None:
         return None
     numbers = [data.get(key) for key in ("base", "due", "boot", "wall")]
     slot, boot_id = data.get("slot"), data.get("bootId")
-    if type(slot) is not int or not isinstance(boot_id, str):
+    if type(slot) is not int or not 0 <= slot <= LAST_SLOT or not isinstance(boot_id, str):
         return None
     if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
         return None

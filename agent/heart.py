@@ -45,7 +45,7 @@ class World(Protocol):
     def uniform(self, low: float, high: float) -> float: ...
 
     def claim(self, state_dir: str) -> None:
-        """Be the only daemon there, from now on."""
+        """Be the only daemon there, from now on. OSError where that cannot be told."""
 
     def load(self) -> Due | None: ...
     def keep(self, due: Due) -> None: ...
@@ -67,6 +67,7 @@ class Heart:
         self._kept: Due | None = None
         self._present: set[str] = set()
         self._said: dict[str, object] = {}
+        self._answered = True
         self._awake = world.clocks().boot
         self._agenda.set("look", self._awake)
 
@@ -91,14 +92,14 @@ class Heart:
     # jobs
 
     def _look(self) -> None:
-        report = self._world.ask(*LOOK)
+        report = self._ask(*LOOK)
         if report is None:
             self._agenda.set("look", self._world.clocks().boot + STEP)
         else:
             self._hear(report)
 
     def _flush(self) -> None:
-        report = self._world.ask(*FLUSH)
+        report = self._ask(*FLUSH)
         if report is None:
             self._agenda.set("flush", self._world.clocks().boot + self._again())
         else:
@@ -108,7 +109,7 @@ class Heart:
         if self.due is None:
             return
         self._agenda.set("beat", self._world.clocks().boot + self._again())  # unless it succeeds
-        report = self._world.ask(*BEAT, str(self.due.slot))
+        report = self._ask(*BEAT, str(self.due.slot))
         if report is None:
             return
         if report.sending:
@@ -116,6 +117,12 @@ class Heart:
         if report.sending and report.recorded:
             self._next_slot(report)
         self._hear(report)
+
+    def _ask(self, *verb: str) -> Report | None:
+        self._answered = False
+        report = self._world.ask(*verb)
+        self._answered = report is not None
+        return report
 
     # what a report changes
 
@@ -125,13 +132,26 @@ class Heart:
         self.report = report
         self._tell_decision(report)
         if not self._beating():
-            self.due = None
-            self._agenda.set("beat", None)
-            self._agenda.set("flush", None)
+            self._forget_the_plan()
+            if self.gone is None:
+                self._plan_flush(report)  # a silent one erases what could not be erased before
             return
-        self._world.claim(report.state_dir)
+        self._claim(report.state_dir)
         self._begin(report)
         self._plan_flush(report)
+
+    def _forget_the_plan(self) -> None:
+        self.due = None
+        self._agenda.set("beat", None)
+        self._agenda.set("flush", None)
+
+    def _claim(self, state_dir: str) -> None:
+        try:
+            self._world.claim(state_dir)
+        except OSError as error:
+            self._once("claim", str(error), WARNING, f"cannot use the state directory: {error}")
+        else:
+            self._said.pop("claim", None)
 
     def _begin(self, report: Report) -> None:
         now = self._world.clocks()
@@ -165,8 +185,7 @@ class Heart:
             self._said.pop("keep", None)
 
     def _plan_flush(self, report: Report) -> None:
-        after = report.retry_in if report.waiting else None
-        now = self._world.clocks().boot
+        after, now = report.retry_in, self._world.clocks().boot
         self._agenda.set("flush", None if after is None else now + max(after, RETRY_FLOOR))
 
     # what time and files change
@@ -192,6 +211,8 @@ class Heart:
         seen = [see(str(file[0])) for file in self.report.files]
         if seen != self.report.files:
             self._notice(seen)
+            if self.gone is not None:
+                self._forget_the_plan()  # no child knows of a file that no beat has read yet
             self.reload()
 
     def _notice(self, files: list[Seen]) -> None:
@@ -214,13 +235,14 @@ class Heart:
 
     def status(self) -> str:
         """One line for `systemctl status`."""
+        return self._standing() + ("" if self._answered else "; the last try failed, see the log")
+
+    def _standing(self) -> str:
         report, now = self.report, self._world.clocks()
         if report is None:
             return "starting: nothing decided yet"
-        if self.gone is not None:
-            return f"silent: {self.gone} was there and is gone"
-        if not report.sending:
-            return f"silent: {_why(report)}"
+        if not self._beating():
+            return self._decision(report)
         last = f"last beat {_minute_of(report.last_beat)}" if report.last_beat else "no beat yet"
         beat = self._agenda.due("beat")
         following = "" if beat is None else f", next {_minute(now.wall + beat - now.boot)}"
@@ -228,13 +250,13 @@ class Heart:
         down = ", product not alive" if report.alive is False else ""
         return f"sending: {last}{following}{waiting}{down}"
 
-    def _tell_decision(self, report: Report) -> None:
+    def _decision(self, report: Report) -> str:
         if self.gone is not None:
-            text = f"silent: {self.gone} was there and is gone"
-        elif report.sending:
-            text = "sending"
-        else:
-            text = f"silent: {_why(report)}"
+            return f"silent: {self.gone} was there and is gone"
+        return "sending" if report.sending else f"silent: {_why(report)}"
+
+    def _tell_decision(self, report: Report) -> None:
+        text = self._decision(report)
         state = "sending" if self._beating() else "silent"
         self._once("decision", text, NOTICE, text, state=state, rule=report.rule)
 

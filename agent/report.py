@@ -10,7 +10,7 @@ The daemon starts three kinds of children, and each prints exactly one such line
     {"sending": bool, "rule": text, "source": text|null,        the decision
      "alive": bool|null,                                       null: not asked
      "recorded": bool,                                         slot N is on disk, now or before
-     "waiting": number, "retryIn": seconds|null,               null: nothing to try again
+     "waiting": number, "retryIn": seconds|null,               null: nothing to send or erase again
      "lastBeat": ISO time|null, "lastError": text|null,
      "interval": s, "firstDelay": s, "jitter": s,
      "stateDir": path,

@@ -19,12 +19,16 @@ ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
 
 JOURNAL = "/run/systemd/journal/socket"
 
+PATIENCE = 0.2
+"""Seconds that a busy receiver is waited for: READY must not be lost, and none may stop the daemon."""
+
 
 class Notifier:
     """sd_notify, for as long as the process lives."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._address = environ.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog = _watchdog(environ)
         """Seconds within which systemd wants to hear from us; None if it does not care."""
 
@@ -47,7 +51,8 @@ class Notifier:
 
     def _send(self, *lines: str) -> None:
         if self._address:
-            _datagram(self._address, "\n".join(lines).encode())
+            plain = [line.replace("\n", " ") for line in lines]  # a path in a status may hold anything
+            _datagram(self._address, "\n".join(plain).encode(errors="replace"))
 
 
 class Journal:
@@ -79,8 +84,9 @@ def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
 def _datagram(address: str, data: bytes) -> bool:
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
     try:
-        sock.settimeout(0)  # a stuck receiver must not stop the daemon
-        sock.sendto(data, address)
+        sock.settimeout(PATIENCE)
+        sock.connect(address)  # else the wait for room would be a busy one
+        sock.send(data)
     except OSError:
         return False
     finally:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from agent import events, ids
 from agent.app import COULD_NOT, DONE, App
+from agent.database import OutboxError
 from agent.files import replace
 from agent.locks import held
 from agent.outbox import WAITING, Outbox, due_in
-from agent.report import Report, write
+from agent.report import Report, Seen, write
 from agent.settings import write_key
 from agent.verbs import queue
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from agent.delivery import Result
 
 BEAT_BUDGET = 30.0
+ERASE_AGAIN = 900.0
+"""Seconds until the daemon tries once more to erase what a full or read-only disk did not let go of."""
 SENDING = ("agent.delivery", "agent.transport")
 """Imported only where something is sent."""
 
@@ -32,6 +35,8 @@ SENDING = ("agent.delivery", "agent.transport")
 class Outcome:
     """What a verb learned on its way, for the report and the exit code."""
 
+    files: list[Seen]
+    """As they were before any was read: an edit that comes later is one that was not seen."""
     alive: bool | None = None
     recorded: bool = False
     waiting: int = 0
@@ -43,7 +48,8 @@ class Outcome:
 def beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
-    decision, outcome = situation.standing_decision, Outcome()
+    outcome = Outcome(situation.stamps())
+    decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
         from agent.health import alive
@@ -58,7 +64,7 @@ def beat(app: App, args: argparse.Namespace) -> int:
                 outcome.recorded = True
             _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET, patient=False)
     else:
-        _be_silent(app, decision)
+        _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
     return DONE
 
@@ -66,7 +72,8 @@ def beat(app: App, args: argparse.Namespace) -> int:
 def flush(app: App, args: argparse.Namespace) -> int:
     """Deliver what waits."""
     situation = app.situation
-    decision, outcome = situation.standing_decision, Outcome()
+    outcome = Outcome(situation.stamps())
+    decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
         queue.become_owner(app, *SENDING)
@@ -74,15 +81,22 @@ def flush(app: App, args: argparse.Namespace) -> int:
             with queue.opened(app) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
-        _be_silent(app, decision)
+        _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
     return DONE if outcome.retry_in is None else COULD_NOT
 
 
-def _be_silent(app: App, decision: Decision) -> None:
-    """Erase what waits; a silence that may pass only holds it."""
-    if not decision.passing:
+def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
+    """Erase what waits; a silence that may pass only holds it. The daemon hears of it in any case."""
+    if decision.passing:
+        return
+    try:
         queue.erase(app)
+    except (OutboxError, OSError) as why:
+        if not args.report:
+            raise
+        outcome.retry_in, outcome.last_error = ERASE_AGAIN, str(why)
+        app.say(f"what waits cannot be erased: {why}; tried again in {ERASE_AGAIN / 60:.0f} minutes")
 
 
 def _remember_files(app: App) -> None:
@@ -116,7 +130,8 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
     if budget > 0 and endpoint and outbox.count(WAITING):
         with held(app.situation.state.sender, budget) as alone:
             if alone:
-                result = _drain(app, outbox, key, until - time.monotonic(), patient=patient)
+                left = until - time.monotonic()
+                result = _drain(app, outbox, key, outcome.files, budget=left, patient=patient)
                 outcome.last_error = result.waiting
                 for message in result.messages:
                     app.say(message)
@@ -127,11 +142,11 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
         outcome.retry_in = due_in(outbox.trouble(endpoint), app.now())
 
 
-def _drain(app: App, outbox: Outbox, key: str, budget: float, *, patient: bool) -> Result:
+def _drain(app: App, outbox: Outbox, key: str, files: list[Seen], *, budget: float, patient: bool) -> Result:
     from agent.delivery import Drain
     from agent.transport import Transport
 
-    endpoint, before = app.situation.settings.endpoint, app.situation.stamps()
+    endpoint = app.situation.settings.endpoint
     with contextlib.closing(Transport(endpoint, key, now=app.now)) as transport:
         return Drain(
             outbox,
@@ -139,7 +154,7 @@ def _drain(app: App, outbox: Outbox, key: str, budget: float, *, patient: bool) 
             transport.send,
             budget=budget,
             patient=patient,
-            still_allowed=lambda: app.situation.stamps() == before,
+            still_allowed=lambda: app.situation.stamps() == files,
             now=app.now,
         ).run()
 
@@ -163,7 +178,6 @@ def _report(app: App, decision: Decision, outcome: Outcome) -> str:
             first_delay=settings.first_delay,
             jitter=settings.jitter,
             state_dir=settings.state_dir,
-            files=app.situation.stamps(),
             **asdict(outcome),
         )
     )

@@ -154,6 +154,15 @@ def test_a_second_daemon_on_the_same_state_refuses_in_one_line(resident: Residen
     assert errors.splitlines()[-1].endswith(f"another rollcall daemon already runs on {resident.state}")
 
 
+def test_started_with_sigchld_ignored_it_hears_of_its_children_all_the_same(resident: Resident) -> None:
+    ignore = (
+        "from signal import *; import os, sys; signal(SIGCHLD, SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    resident.start(sys.executable, "-I", "-c", ignore)
+    resident.hear("READY=1")
+    until(lambda: resident.beats() == 1)
+
+
 def test_a_killed_daemon_does_not_keep_the_next_one_out(resident: Resident) -> None:
     process = resident.start()
     resident.hear("READY=1")
@@ -454,4 +463,20 @@ def test_a_state_directory_that_cannot_be_used_does_not_end_it(resident: Residen
     until(lambda: resident.beats() >= 2)
     process.terminate()
     _, errors = ended(process)
-    assert "cannot use the state directory" in errors
+    assert errors.count("cannot use the state directory") == 1
+
+
+@pytest.mark.needs("strace")
+def test_a_file_system_without_locks_takes_no_descriptor_a_beat(resident: Resident) -> None:
+    resident.answer(interval=1)
+    inject = "inject=flock:error=ENOLCK"
+    process = resident.start(
+        "strace", "-D", "-qq", "-e", "trace=flock", "-e", inject, "-o", str(resident.directory / "trace")
+    )
+    until(lambda: resident.beats() >= 3)
+    assert "(INJECTED)" in (resident.directory / "trace").read_text()
+    held = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
+    assert str(resident.state / "daemon.lock") not in held
+    process.terminate()
+    _, errors = ended(process)
+    assert errors.count("No locks available") == 1

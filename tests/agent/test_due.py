@@ -128,6 +128,8 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
         '{"slot": 1}',
         json.dumps({**to_json(first(START, PACE)), "due": "soon"}),
         json.dumps({**to_json(first(START, PACE)), "slot": 1.5}),
+        json.dumps({**to_json(first(START, PACE)), "slot": -1}),
+        json.dumps({**to_json(first(START, PACE)), "slot": 10**30}),
         json.dumps({**to_json(first(START, PACE)), "wall": float("nan")}),
         json.dumps({**to_json(first(START, PACE)), "bootId": None}),
     ],

@@ -1,8 +1,11 @@
 """The heart's jobs, in a simulated world."""
 
+from pathlib import Path
+
 import pytest
 
-from agent.heart import AGAIN, STEP
+from agent.heart import AGAIN, FLUSH, STEP
+from agent.report import see
 from tests.agent.lives import FIRST_DELAY, HOUR, INTERVAL, Life, report
 
 
@@ -32,10 +35,24 @@ def test_a_first_look_that_fails_is_tried_again() -> None:
     life.run(STEP - 10)
     assert len(life.asked) == 1
     assert life.heart is not None
-    assert life.heart.status() == "starting: nothing decided yet"
+    assert life.heart.status() == "starting: nothing decided yet; the last try failed, see the log"
     life.broken = False
     life.run(20 + FIRST_DELAY)
     assert len(life.beats) == 1
+
+
+def test_a_status_says_that_the_last_try_failed_until_one_does_not() -> None:
+    life = Life()
+    life.run(HOUR)
+    assert life.heart is not None
+    life.broken = True
+    life.heart.reload()
+    life.run(1)
+    assert life.heart.status().startswith("sending: ")
+    assert life.heart.status().endswith("; the last try failed, see the log")
+    life.broken = False
+    life.run(STEP)
+    assert "failed" not in life.heart.status()
 
 
 def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
@@ -79,6 +96,48 @@ def test_silence_forgets_the_plan_and_its_end_takes_up_the_one_on_disk() -> None
     life.run(6 * HOUR)
     assert len(life.beats) == 2
     assert life.said == ["sending", "silent: flag in DO_NOT_TRACK", "sending"]
+
+
+def test_a_docker_env_that_goes_before_the_first_beat_silences_that_beat_too(tmp_path: Path) -> None:
+    env = tmp_path / "docker.env"
+    env.write_text("")
+    there = see(str(env))
+    life = Life(answer=report(files=[there], waiting=3, retry_in=FIRST_DELAY))
+    life.run(FIRST_DELAY / 2)
+    env.rename(tmp_path / "aside")
+    life.answer = report(files=[see(str(env))])
+    life.freeze(FIRST_DELAY / 2 + 1)  # it wakes when the beat is due, and not before
+    life.run(HOUR)
+    assert (life.beats, FLUSH in life.asked) == ([], False)
+    assert life.said[-1] == f"silent: {env} was there and is gone"
+    (tmp_path / "aside").rename(env)
+    life.answer = report(files=[there])
+    life.run(INTERVAL)
+    assert len(life.beats) == 1
+
+
+def test_what_silence_could_not_erase_is_tried_again_and_nothing_else() -> None:
+    life = Life(answer=report(sending=False, rule="flag", retry_in=AGAIN))
+    life.run(AGAIN + 1)
+    assert life.asked[1:] == [FLUSH]
+    assert life.heart is not None
+    assert life.heart.status() == "silent: flag"
+    life.answer = report(sending=False, rule="flag")
+    life.run(AGAIN)
+    count = len(life.asked)
+    life.run(24 * HOUR)
+    assert len(life.asked) == count
+
+
+def test_a_state_directory_without_locks_is_said_once_and_ends_nothing() -> None:
+    class Lockless(Life):
+        def claim(self, state_dir: str) -> None:
+            raise OSError(37, "No locks available")
+
+    life = Lockless()
+    life.run(24 * HOUR)
+    assert len(life.beats) == 4
+    assert sum("cannot use the state directory" in line for line in life.said) == 1
 
 
 def test_a_disk_that_keeps_nothing_is_said_once_and_ends_nothing() -> None:

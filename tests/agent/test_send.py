@@ -8,6 +8,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,12 @@ from agent import cli, events
 from agent.app import App
 from agent.locks import held
 from agent.outbox import Entry, Outbox, reading
+from agent.report import see
 from agent.state import StateDir
 from agent.verbs import export
 from tests.deadends import unused_port
 from tests.instance import Instance, event
-from tests.receiver import Receiver, answer
+from tests.receiver import Deed, Peer, Receiver, Request, answer
 
 NOW = 1_800_000_000.0
 FLAG = "ROLLCALL_DISABLE_TELEMETRY"
@@ -58,10 +60,10 @@ class Place:
             code = cli.run(argv, app)
         return code, out.getvalue(), err.getvalue()
 
-    def report(self, *argv: str) -> dict[str, object]:
+    def report(self, *argv: str) -> dict[str, Any]:
         code, out, err = self.run(*argv, "--report")
         assert out.count("\n") == 1, err
-        found: dict[str, object] = json.loads(out)
+        found: dict[str, Any] = json.loads(out)
         return found | {"code": code}
 
     def entries(self) -> list[Entry]:
@@ -217,6 +219,58 @@ def test_a_docker_env_that_is_gone_holds_what_waits_and_no_more(place: Place) ->
     file.write_text("# back\n")
     place.run("beat")
     assert place.states() == ["waiting"] * 2
+
+
+def editing(file: Path) -> Deed:
+    """Answer well, with the refusal written meanwhile."""
+
+    def deed(peer: Peer, request: Request) -> bool:
+        file.write_text("DO_NOT_TRACK=1\n")
+        return answer(200)(peer, request)
+
+    return deed
+
+
+def test_an_edit_while_a_beat_is_sent_is_one_that_its_report_has_not_seen(place: Place) -> None:
+    file = place.path / "cwd" / "docker.env"
+    file.parent.mkdir()
+    file.write_text("# ours\n")
+    with Receiver(script=[editing(file)]) as receiver:
+        place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        during = place.report("beat")
+    after = place.report("beat")
+    assert (during["sending"], after["sending"]) == (True, False)
+    seen = [see(str(file)) in report["files"] for report in (during, after)]
+    assert seen == [False, True]
+
+
+def test_an_edit_while_the_product_is_asked_keeps_the_beat_from_being_sent(place: Place) -> None:
+    file = place.path / "cwd" / "docker.env"
+    file.parent.mkdir()
+    file.write_text("# ours\n")
+    with Receiver(script=[editing(file)]) as product, Receiver() as receiver:
+        place.environ |= {"ROLLCALL_ENDPOINT": receiver.endpoint, "ROLLCALL_HEALTH": f"{product.endpoint}/"}
+        place.run("beat")
+        assert (receiver.connections, place.states()) == (0, ["waiting"])
+        place.run("beat")
+        assert place.states() == ["deleted"]
+        file.write_text("# ours\n")
+        place.run("beat")
+    assert len(receiver.ids) == 1
+
+
+def test_a_silence_that_cannot_erase_is_told_as_silence_and_tried_again(place: Place) -> None:
+    place.run("beat")
+    place.environ[FLAG] = "1"
+    blocked = Path(place.state.outbox + "-journal")
+    blocked.mkdir()
+    report = place.report("flush", "--budget", "0")
+    assert (report["sending"], report["retryIn"]) == (False, 900)
+    assert place.run("flush")[0] == 1
+    blocked.rmdir()
+    assert place.states() == ["waiting"]
+    report = place.report("flush")
+    assert (report["sending"], report["retryIn"], place.states()) == (False, None, ["deleted"])
 
 
 def test_track_is_quiet_and_keeps_nothing_without_a_yes(place: Place) -> None:

@@ -1,15 +1,17 @@
 """Datagrams to systemd, received by real sockets."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent.systemd import INFO, Journal, Notifier, entry
+from agent.systemd import INFO, PATIENCE, Journal, Notifier, entry
 from tests import environ
 
 
@@ -42,6 +44,37 @@ def test_an_abstract_socket_is_reached_too() -> None:
         sock.settimeout(5)
         Notifier({"NOTIFY_SOCKET": f"@rollcall-test-{os.getpid()}"}).status("here")
         assert sock.recv(100) == b"STATUS=here"
+
+
+def test_only_an_at_sign_in_front_makes_a_socket_abstract(tmp_path: Path) -> None:
+    (tmp_path / "a@b").mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "a@b/box"))
+        sock.settimeout(5)
+        Notifier({"NOTIFY_SOCKET": str(tmp_path / "a@b/box")}).status("here")
+        assert sock.recv(100) == b"STATUS=here"
+
+
+def test_a_status_is_one_line_of_text_whatever_a_path_in_it_is_called(mailbox: socket.socket) -> None:
+    path = os.fsdecode(b"/caf\xe9\nMAINPID=1")
+    Notifier({"NOTIFY_SOCKET": mailbox.getsockname()}).ready(f"silent: unreadable in {path}")
+    assert mailbox.recv(4096) == b"READY=1\nSTATUS=silent: unreadable in /caf? MAINPID=1"
+
+
+def test_a_busy_receiver_is_waited_for_and_a_stuck_one_not_for_long(mailbox: socket.socket) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as crowd:
+        crowd.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                crowd.sendto(b"noise", mailbox.getsockname())
+    notifier = Notifier({"NOTIFY_SOCKET": mailbox.getsockname()})
+    notifier.status("lost")  # returns
+    telling = threading.Thread(target=notifier.ready, args=("heard",))
+    telling.start()
+    telling.join(PATIENCE / 4)
+    while b"READY=1" not in mailbox.recv(4096):
+        pass
+    telling.join()
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/nowhere"}])
