@@ -111,7 +111,11 @@ async def ask(page: Page, view: str) -> None:
     """One request from this machine."""
     path, _, query = view.partition("?")
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "scheme": "http"}
-    scope |= {"headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "http_version": "1.1"}
+    scope |= {
+        "headers": [(b"host", b"localhost"), (b"connection", b"keep-alive")],
+        "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+    }
     statuses: list[int] = []
 
     async def receive() -> MutableMapping[str, Any]:

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib.resources import files
+from string import punctuation
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from collector import http
 from collector.decode import Refused
@@ -292,7 +293,7 @@ def _next(wanted: str | None) -> str:
 
 
 def _go(path: str) -> Answer:
-    return Answer(303, b"", HTML, ((b"location", path.encode("ascii", "ignore")), PRIVATE))
+    return Answer(303, b"", HTML, ((b"location", quote(path, safe=punctuation).encode()), PRIVATE))
 
 
 def _refresh(seconds: int) -> tuple[bytes, bytes]:

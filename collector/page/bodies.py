@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# Indented, 32 KiB that nest deeply are 3 MiB.
+LONGEST = 32 * 1024
+_INDENTED = json.JSONEncoder(indent=2, ensure_ascii=False)
+
 HIDDEN = "(hidden; the role support may see it)"
 
 
 def pretty(body: str, *, reveal: bool) -> str:
-    """Indented, for people."""
-    return json.dumps(_readable(body, reveal=reveal), indent=2, ensure_ascii=False)
+    """Indented, for people; on one line where indents would make it too long."""
+    parts: list[str] = []
+    length = 0
+    for part in _INDENTED.iterencode(_readable(body, reveal=reveal)):
+        parts.append(part)
+        length += len(part)
+        if length > LONGEST:
+            return compact(body, reveal=reveal)
+    return "".join(parts)
 
 
 def compact(body: str, *, reveal: bool) -> str:

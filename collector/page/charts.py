@@ -1,7 +1,7 @@
 """What a chart shows, as coordinates in a square of 100 by 100, y downwards.
 
-The template stretches the square over the figure; labels are text beside it, spaced evenly, so that
-they keep their size on a phone. Nothing here knows about colours: a series has a class.
+The template stretches the square over the figure; labels are text beside it, in boxes of one width,
+so that they keep their size on a phone. Nothing here knows about colours: a series has a class.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collector.page.period import iso
 
 STEPS = 4
 X_LABELS = 5
+# So few days have a label each.
+MOST_LABELS = 7
 # Round numbers whose quarters are whole.
 _NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
 
@@ -182,11 +184,9 @@ def _hovers(days: Days, series: tuple[Series, ...], *, percent: bool) -> tuple[H
 
 
 def _x_labels(days: Days) -> tuple[str, ...]:
-    count = min(X_LABELS, len(days))
-    if count == 1:
-        return (short_day(days[0][1]),)
-    picked = [round(n * (len(days) - 1) / (count - 1)) for n in range(count)]
-    return tuple(short_day(days[index][1]) for index in picked)
+    """The days that stand above the middle of each label's box."""
+    count = len(days) if len(days) <= MOST_LABELS else X_LABELS
+    return tuple(short_day(days[(2 * n + 1) * len(days) // (2 * count)][1]) for n in range(count))
 
 
 def short_day(day: int) -> str:

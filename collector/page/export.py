@@ -13,7 +13,7 @@ from collector.page.request import PageError
 from collector.times import write_time
 
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def as_json(look: Look, shown: Shown) -> bytes:
@@ -36,7 +36,8 @@ def as_csv(shown: Shown, wanted: str | None) -> tuple[str, bytes]:
     if table is None:
         raise PageError(404, f"`table` is one of {', '.join(one.name for one in shown.tables)}.")
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
+    # All text in quotes: some spreadsheets part cells at semicolons or tabs.
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(table.columns)
     writer.writerows([_inert(cell) for cell in row] for row in table.rows)
     return f"rollcall-{shown.name}-{table.name}.csv", out.getvalue().encode("utf-8", "replace")

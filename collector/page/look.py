@@ -63,10 +63,10 @@ class Look:
 
     @cached_property
     def census(self) -> Census:
-        """Who is alive now, and who is new or back since the period began."""
-        return self.takes.census(self.source.id, self.period.from_ms, self.now)
+        """Who is alive now, who is new in the period, and who is back since it began."""
+        return self.takes.census(self.source.id, self.period.from_ms, self.period.until_ms, self.now)
 
-    def url(self, path: str, **more: str | None) -> str:
+    def url(self, path: str, /, **more: str | None) -> str:
         """The address of a view that keeps source and period; None takes something out."""
         kept: dict[str, str | None] = {}
         if len(self.sources) > 1:

@@ -73,11 +73,12 @@ class Period:
         return {"period": self.name} if self.is_now else {"period": self.name, "to": iso(self.last)}
 
     def shifted(self, steps: int) -> Period | None:
-        """The same length so many lengths later, or None where nothing has happened yet."""
-        if steps > 0 and self.is_now:
-            return None
+        """The same length so many lengths later, or None where nothing has happened yet, or ever."""
         last = min(self.last + steps * self.days, self.today)
-        return Period(self.name, last - self.days + 1, last, self.today)
+        first = last - self.days + 1
+        if first < 0 or (steps > 0 and self.is_now):
+            return None
+        return Period(self.name, first, last, self.today)
 
 
 def read_period(query: Mapping[str, str], now: int) -> Period:
@@ -92,8 +93,8 @@ def read_period(query: Mapping[str, str], now: int) -> Period:
     else:
         msg = f"a period is one of {', '.join(NAMED)} or custom"
         raise BadPeriod(msg)
-    if not last - LONGEST < first <= last:
-        msg = f"a period ends after it begins, and has at most {LONGEST} days"
+    if not max(last - LONGEST, -1) < first <= last:
+        msg = f"a period begins after 1969, ends after it begins, and has at most {LONGEST} days"
         raise BadPeriod(msg)
     return Period(name, first, last, today)
 

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from collector.ids import as_uuid
 from collector.page.charts import short_day
+from collector.page.look import PAGE_ROWS
 from collector.page.period import iso
 from collector.times import DAY_MS, write_time
 
@@ -35,7 +36,7 @@ def environment() -> Environment:
         day=iso,
         short_day=short_day,
     )
-    made.globals.update(signed=signed, ago=ago)
+    made.globals.update(signed=signed, ago=ago, PAGE_ROWS=PAGE_ROWS)
     return made
 
 

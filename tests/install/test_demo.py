@@ -1,6 +1,7 @@
 """The README's first command, in a fresh clone, as an ordinary user with a bare environment."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -8,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,12 +79,14 @@ def up_to(words: str, process: "subprocess.Popen[str]") -> list[str]:
 
 
 def page(line: str, path: str = "") -> str:
-    """What the page shows whose address is in this line, to one who brings nothing along."""
-    found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    """What the page shows whose address is in this line, to a browser that brings nothing along."""
+    found = re.search(r"http://(127\.0\.0\.1:\d+)/", line)
     assert found, line
-    with urllib.request.urlopen(found[0] + path, timeout=10) as answer:
-        text: str = answer.read().decode()
-    return text
+    with contextlib.closing(http.client.HTTPConnection(found[1], timeout=10)) as connection:
+        connection.request("GET", f"/{path}", headers={"Connection": "keep-alive"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.read().decode()
 
 
 def landed(line: str) -> list[str]:
@@ -107,7 +108,7 @@ def test_it_ends_with_the_page_open_to_the_newcomers_events(clone: Path, home: P
         assert process.wait() == 0
     assert not list((clone / ".venv-demo").glob("run-*"))
     until(lambda: not started_from(clone), why="nothing of it runs")
-    with pytest.raises(urllib.error.URLError):
+    with pytest.raises(ConnectionRefusedError):
         page(address)
 
 

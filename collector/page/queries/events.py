@@ -13,6 +13,9 @@ from collector.store import Store
 # instance's are looked for among so many of the latest; all of them are in its timeline.
 BEATS_SEARCHED = 5000
 
+# Names to choose from are those of so many days; any other may stand in the address.
+NAMED_DAYS = 91
+
 _EVENT = "seq, received, time, type, name, who, run, body"
 
 
@@ -78,12 +81,13 @@ def of_run(store: Store, source: int, key: bytes, most: int) -> list[Event]:
 
 
 def names(store: Store, source: int, most: int) -> list[str]:
-    """The names of events that were ever counted, most frequent first."""
+    """The names of events of the last days with any, most frequent first."""
     sql = (
         "SELECT name FROM daily WHERE source = ? AND name <> ''"
+        f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
         " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
     )
-    return [name for (name,) in store.all(sql, source, most)]
+    return [name for (name,) in store.all(sql, source, source, most)]
 
 
 def requests(store: Store, source: int, most: int) -> list[Request]:

@@ -14,6 +14,10 @@ SEPARATOR = "\x1f"
 # A run without an end is given up after this long.
 GIVE_UP_MS = DAY_MS
 
+# What open runs are called that began less than a day ago. One statement counts both, for between two
+# of them an install may start or end.
+RUNNING = "running"
+
 # The columns of a run, in the order of its fields.
 RUN = (
     "id, instance, version, os, os_version, started, ended, outcome, duration, reason, exit_code, signal,"
@@ -41,18 +45,16 @@ class Counts:
         return self.succeeded / over if over else None
 
     def add(self, outcome: str, n: int) -> None:
-        """Count n runs of an outcome as the store names it."""
+        """Count n runs of an outcome as the store names it, or of those open ones that are running."""
         if outcome == "success":
             self.succeeded += n
         elif outcome == "errors":
             self.failed += n
+        elif outcome == RUNNING:
+            self.running += n
+            self.given_up -= n
         else:
             self.given_up += n
-
-    def still_running(self, n: int) -> None:
-        """Of those counted as open, n began less than a day ago."""
-        self.given_up -= n
-        self.running += n
 
 
 @dataclass(frozen=True)
@@ -124,14 +126,12 @@ def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[i
     """Runs by the day they began."""
     sql = (
         "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
-        " GROUP BY day, outcome"
+        f" GROUP BY day, outcome UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*) FROM runs"
+        " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY 1"
     )
     days: dict[int, Counts] = {}
-    for day, outcome, n in store.all(sql, source, first, last):
+    for day, outcome, n in store.all(sql, source, first, last, source, *_running(first, last, now)):
         days.setdefault(day, Counts()).add(outcome, int(n))
-    for began, *_ in _running(store, source, now):
-        if began // DAY_MS in days:
-            days[began // DAY_MS].still_running(1)
     return days
 
 
@@ -140,13 +140,13 @@ def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple
     sql = (
         "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes"
         " WHERE source = ? AND day BETWEEN ? AND ? GROUP BY version, os, os_version, outcome"
+        f" UNION ALL SELECT version, os, os_version, '{RUNNING}', COUNT(*) FROM runs"
+        " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY version, os, os_version"
     )
+    running = _running(period.first, period.last, now)
     found: dict[tuple[str, str, str], Counts] = {}
-    for version, system, release, outcome, n in store.all(sql, source, period.first, period.last):
-        found.setdefault((version, system, release), Counts()).add(outcome, int(n))
-    for began, *key in _running(store, source, now):
-        if period.first <= began // DAY_MS <= period.last:
-            found[key[0], key[1], key[2]].still_running(1)
+    for *key, outcome, n in store.all(sql, source, period.first, period.last, source, *running):
+        found.setdefault((key[0], key[1], key[2]), Counts()).add(outcome, int(n))
     return {key: counts for key, counts in found.items() if counts.started}
 
 
@@ -220,10 +220,9 @@ def runs_of(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
     return [run_of(row) for row in store.all(sql, source, instance, most)]
 
 
-def _running(store: Store, source: int, now: int) -> list[tuple[Any, ...]]:
-    """Runs that began less than a day ago and have not ended: few, whatever the store keeps."""
-    sql = "SELECT began, version, os, os_version FROM runs WHERE source = ? AND outcome IS NULL AND began > ?"
-    return store.all(sql, source, now - GIVE_UP_MS)
+def _running(first: int, last: int, now: int) -> tuple[int, int]:
+    """Between which instants a run of these days began that may still be running: a day, whatever is kept."""
+    return max(first * DAY_MS, now - GIVE_UP_MS + 1), (last + 1) * DAY_MS
 
 
 def _first_seen(store: Store, source: int, keys: Sequence[str]) -> dict[str, int]:
@@ -242,7 +241,7 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _place(key: str) -> Place:
-    script, line, command, end = (key.split(SEPARATOR) + [""] * 4)[:4]
+    script, line, command, end = key.split(SEPARATOR, 3)  # a fifth, in what a stranger sent, stays in it
     return Place(script, line, command, end)
 
 

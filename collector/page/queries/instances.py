@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from collector.page.period import Period
 from collector.rollups import SLOT_MS, SPANS
 from collector.store import Store
 from collector.times import DAY_MS
@@ -75,36 +76,35 @@ class Takes:
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
-        self._kept: dict[tuple[int, int], tuple[float, Census]] = {}
+        self._kept: dict[tuple[int, int, int], tuple[float, Census]] = {}
 
-    def census(self, source: int, since: int, now: int) -> Census:
-        """Who is alive now, and who is new or back since an instant."""
+    def census(self, source: int, since: int, until: int, now: int) -> Census:
+        """Who is alive now, who is new between two instants, and who is back since the first."""
         began = self._clock()
-        key = (source, since)
-        until, kept = self._kept.get(key, (0.0, None))
-        if kept is not None and began < until and kept.at <= now:
+        key = (source, since, until)
+        fresh, kept = self._kept.get(key, (0.0, None))
+        if kept is not None and began < fresh and kept.at <= now:
             return kept
-        taken = take_census(self._store, source, since, now)
+        taken = take_census(self._store, source, since, until, now)
         took = self._clock() - began
-        if len(self._kept) > 100:  # noqa: PLR2004 - periods that nobody asks for any more
-            self._kept.clear()
+        self._kept = {one: kept for one, kept in list(self._kept.items()) if began < kept[0]}
         if took > 0.05:  # noqa: PLR2004 - seconds; a quick one is taken anew, and so always true
             self._kept[key] = (began + took * (KEPT_TIMES + 1), taken)
         return taken
 
 
-def take_census(store: Store, source: int, since: int, now: int) -> Census:
+def take_census(store: Store, source: int, since: int, until: int, now: int) -> Census:
     """One pass over the instances of a source."""
     spans = ", ".join(f"SUM(CASE WHEN last_beat > ? - {span * DAY_MS} THEN 1 ELSE 0 END)" for span in SPANS)
     sql = (
         f"SELECT CASE WHEN last_seen - first_seen > {ESTABLISHED_MS} THEN 1 ELSE 0 END AS established,"
         " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone'"
         " WHEN last_beat <= ? THEN 'silent' ELSE 'beating' END AS state, version, os, os_version, COUNT(*),"
-        " SUM(CASE WHEN first_seen >= ? THEN 1 ELSE 0 END),"
+        " SUM(CASE WHEN first_seen >= ? AND first_seen < ? THEN 1 ELSE 0 END),"
         f" SUM(CASE WHEN first_seen < ? AND last_seen >= ? THEN 1 ELSE 0 END), {spans}"
         " FROM instances WHERE source = ? GROUP BY established, state, version, os, os_version"
     )
-    values = (now - GONE_MS, now - SILENT_MS, since, since, since, now, now, now, source)
+    values = (now - GONE_MS, now - SILENT_MS, since, until, since, since, now, now, now, source)
     census = Census(now)
     for established, state, *system, n, new, back, day, week, month in store.all(sql, *values):
         _count(
@@ -153,10 +153,10 @@ def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int
 
 
 def listed(
-    store: Store, source: int, state: str, since: int, now: int, before: int, most: int
+    store: Store, source: int, state: str, period: Period, now: int, before: int, most: int
 ) -> list[Instance]:
     """Instances in a state, the latest heard from first; `before` is where the page before ended."""
-    where, values = _filter(state, since, now)
+    where, values = _filter(state, period.from_ms, period.until_ms, now)
     sql = (
         f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND last_seen < ?{where}"
         " ORDER BY last_seen DESC LIMIT ?"
@@ -179,14 +179,14 @@ def state_of(last_beat: int | None, now: int) -> str:
     return "silent" if last_beat <= now - SILENT_MS else "beating"
 
 
-def _filter(state: str, since: int, now: int) -> tuple[str, tuple[int, ...]]:
+def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[int, ...]]:
     lasting = f" AND last_seen - first_seen > {ESTABLISHED_MS}"
     filters: dict[str, tuple[str, tuple[int, ...]]] = {
         "beating": (lasting + " AND last_beat > ?", (now - SILENT_MS,)),
         "silent": (lasting + " AND last_beat <= ? AND last_beat > ?", (now - SILENT_MS, now - GONE_MS)),
         "gone": (lasting + " AND last_beat <= ?", (now - GONE_MS,)),
         "never": (" AND last_beat IS NULL", ()),
-        "new": (lasting + " AND first_seen >= ?", (since,)),
+        "new": (lasting + " AND first_seen >= ? AND first_seen < ?", (since, until)),
         "returning": (lasting + " AND first_seen < ? AND last_seen >= ?", (since, since)),
         "short-lived": (f" AND last_seen - first_seen <= {ESTABLISHED_MS}", ()),
     }

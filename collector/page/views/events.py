@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.ids import key_of
+from collector.ids import as_uuid, key_of
 from collector.page import bodies
 from collector.page.look import PAGE_ROWS, Look, Shown, Table, told_id, told_time
 from collector.page.queries import events
@@ -32,12 +32,14 @@ def show(look: Look) -> Shown:
         for e in shown
     ]
     columns = ("time", "received", "type", "event", "instance", "run", "json")
+    names = events.names(look.store, look.source.id, MOST_NAMES)
     older = str(shown[-1].time if name or who else shown[-1].seq) if more else None
     context = {
         "events": [(event, bodies.pretty(event.body, reveal=helps)) for event in shown],
-        "names": events.names(look.store, look.source.id, MOST_NAMES),
+        "names": names if not name or name in names else [name, *names],
         "name": name,
         "who": who,
+        "key": as_uuid(key_of(who)),
         "older": older,
         "live": look.query.get("live") == "1",
         "refresh": REFRESH_SECONDS if look.query.get("live") == "1" else None,

@@ -59,10 +59,10 @@ def show(look: Look) -> Shown:
     wanted = look.query.get("state", "all")
     if wanted not in FILTERS:
         raise PageError(400, f"`state` is one of {', '.join(FILTERS)}.")
-    source, period = look.source.id, look.period
+    source = look.source.id
     census = look.census
     before = _before(look)
-    listed = instances.listed(look.store, source, wanted, period.from_ms, look.now, before, PAGE_ROWS + 1)
+    listed = instances.listed(look.store, source, wanted, look.period, look.now, before, PAGE_ROWS + 1)
     chart, active = active_chart(look)
     cohorts = retention(look)
     states = {name: census.states[name, True] for name in instances.STATES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import weakref
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlencode
@@ -59,6 +60,9 @@ class Asking:
             now=lambda: self.now / 1000,
             clock=lambda: self.clock,
         )
+        # One loop for all that is asked, as a server has: each would leave threads with connections.
+        self._loop = asyncio.new_event_loop()
+        weakref.finalize(self, self._loop.close)
 
     def get(self, path: str, **more: Any) -> Reply:
         return self.ask("GET", path, **more)
@@ -79,7 +83,7 @@ class Asking:
         **headers: str,
     ) -> Reply:
         path, _, query = target.partition("?")
-        told = {"host": host, **({"cookie": cookie} if cookie else {}), **headers}
+        told = {"host": host, "connection": "keep-alive", **({"cookie": cookie} if cookie else {}), **headers}
         scope = {
             "type": "http",
             "method": method,
@@ -98,7 +102,7 @@ class Asking:
         async def send(message: MutableMapping[str, Any]) -> None:
             messages.append(message)
 
-        asyncio.run(self.page(scope, receive, send))
+        self._loop.run_until_complete(self.page(scope, receive, send))
         return Reply(messages)
 
     def sign_in(self, name: str, password: str, **more: str) -> str:

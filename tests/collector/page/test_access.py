@@ -42,6 +42,9 @@ def test_without_users_the_page_is_open_to_this_machine_and_says_so(asking: Aski
         {"via": "1.1 proxy"},
         {"x_real_ip": "192.0.2.7"},
         {"version": "1.0"},
+        {"connection": ""},
+        {"connection": "close"},
+        {"connection": "upgrade"},
     ],
     ids=str,
 )
@@ -116,6 +119,22 @@ def test_a_forged_cookie_opens_nothing(asking: Asking, viewer: str) -> None:
         assert asking.get("/", cookie=forged).status == 303
 
 
+def test_cookies_of_other_pages_and_escapes_in_ours_do_no_harm(asking: Asking, viewer: str) -> None:
+    others = 'prefs={"theme": "dark"}; a=b,c; =; '
+    form = asking.get("/signin", cookie=others)
+    fields = {"token": form.token, "name": viewer, "password": PASSWORD}
+    signed_in = asking.post("/signin", fields, cookie=others + form.cookie)
+    assert asking.get("/", cookie=others + signed_in.cookie).status == 200
+    told = asking.get("/signin", cookie=r'rollcall="a\015\012set-cookie: c=d\073 Domain=example"')
+    assert not {"\r", "\n"} & set(told.header("set-cookie"))
+    assert "; Domain" not in told.header("set-cookie")
+
+
+def test_a_long_password_is_taken_whole(asking: Asking, page_store: Store) -> None:
+    users.add_user(page_store, "lou", "viewer", "x" * 1001, 0)
+    assert asking.sign_in("lou", "x" * 1001)
+
+
 def test_the_digest_in_the_database_is_no_cookie(asking: Asking, page_store: Store, viewer: str) -> None:
     cookie = asking.sign_in(viewer, PASSWORD)
     ((token,),) = page_store.all("SELECT token FROM sessions")
@@ -170,6 +189,7 @@ def test_a_form_without_its_token_changes_nothing(asking: Asking, helper: str, p
     right = {**fields, "token": token}
     assert asking.post(path, right).status == 403
     assert asking.post(path, right, cookie=cookie, origin="https://evil.example").status == 403
+    assert asking.post(path, right, cookie=cookie, origin="http://[").status == 403
     assert asking.post(path, right, cookie=cookie, sec_fetch_site="cross-site").status == 403
     assert asking.get("/support.json", cookie=cookie).json()["waiting"] == 1
     same = asking.post(
@@ -219,6 +239,8 @@ def test_help_is_marked_as_answered_by_whom_and_may_be_reopened(asking: Asking, 
         ("https://evil.example", "/"),
         ("/\\evil.example", "/"),
         ("/\r\nset-cookie: a=b", "/"),
+        ("/é/evil.example", "/%C3%A9/evil.example"),
+        ("/events?event=a b", "/events?event=a%20b"),
     ],
 )
 def test_signing_in_leads_back_to_this_page_and_nowhere_else(

@@ -30,6 +30,8 @@ EVIL = [
     "\u202egnp.exe",
     "</title></style><svg onload=alert(1)>",
     "% _ \\ %s ? :name",
+    "a\x1fb",
+    "1e999",
 ]
 VIEWS = ["/", "/installs", "/instances", "/support", "/events", f"/run/{RUN}", f"/instance/{INSTANCE}"]
 TAGS = {"script", "img", "iframe", "object", "embed", "style", "base", "meta-refresh"}
@@ -58,9 +60,9 @@ def check_inert(text: str) -> None:
     assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in found.links), found.links
 
 
-def hostile(evil: str) -> list[dict[str, object]]:
+def hostile(evil: str, name: str = RUN) -> list[dict[str, object]]:
     told = {"reason": evil, "script": evil, "command": evil, "signal": evil, "line": 3, "email": evil}
-    run = failed_run()
+    run = failed_run(name)
     run[1]["properties"] = told
     run[2]["properties"] = {"email": evil, "reference": evil}
     for one in run:
@@ -101,8 +103,10 @@ def test_a_failure_with_a_hostile_place_is_found_again_by_its_link(
     asking: Asking, send: Callable[..., None]
 ) -> None:
     for evil in EVIL:
-        send(*hostile(evil))
-    for row in asking.get("/installs.json").json()["tables"]["failures"]:
+        send(*hostile(evil, evil))
+    found = asking.get("/installs.json").json()["tables"]["failures"]
+    assert len(found) == len(EVIL)
+    for row in found:
         place = urlencode({name: row[name] for name in ("script", "line", "command", "end")})
         assert asking.get(f"/failure?{place}").status == 200
 
@@ -113,6 +117,13 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(asking: Asking, send: Calla
     rows = list(csv.DictReader(io.StringIO(asking.get("/events.csv").text)))
     assert rows
     assert all(row["event"].startswith("'") for row in rows)
+
+
+def test_text_in_csv_is_quoted_so_that_no_spreadsheet_parts_it_elsewhere(
+    asking: Asking, send: Callable[..., None]
+) -> None:
+    send(event("a;=1+1"))
+    assert '"a;=1+1"' in asking.get("/events.csv").text
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -150,6 +161,45 @@ def test_no_address_makes_the_page_fail(asking: Asking, path: str, query: dict[s
     text = urlencode(told, errors="surrogatepass") if all(map(str.isprintable, query)) else ""
     assert asking.get(f"/{path.replace('?', '')}?{text}").status < 500
     assert asking.get(f"/events?{text}").status < 500
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/?path=x&self=y",
+        "/installs?path=x&self=y",
+        "/?to=0001-01-05",
+        "/?from=0001-01-01&to=0001-12-31",
+        "/?from=1970-01-01&to=1970-12-31",
+        "/?period=day&to=1970-01-01",
+        "/instances?period=year&to=1970-12-31",
+    ],
+)
+def test_names_of_our_own_and_the_ends_of_the_calendar_are_answered_in_words(
+    asking: Asking, send: Callable[..., None], target: str
+) -> None:
+    send(*failed_run())
+    assert asking.get(target).status in (200, 400)
+
+
+def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
+    asking: Asking, send: Callable[..., None]
+) -> None:
+    runs = []
+    for number in range(3000):
+        start = event("Installation Started", run=f"run {number}")
+        start["context"] |= {"app": {"version": f"v{number}"}, "os": {"name": f"os{number}"}}
+        runs.append(start)
+    send(*runs)
+    deep: object = [1] * 15_000
+    for _ in range(90):
+        deep = [deep]
+    send(*(event(f"deep {number}", k=deep) for number in range(20)))
+    shown = asking.get("/installs")
+    assert len(shown.text) < 300_000
+    assert "2,950 more, as CSV" in shown.text
+    assert len(asking.get("/installs.json").json()["tables"]["versions"]) == 3000
+    assert len(asking.get("/events").text) < 1_500_000
 
 
 def test_the_headers_forbid_what_the_page_does_not_need(asking: Asking, send: Callable[..., None]) -> None:

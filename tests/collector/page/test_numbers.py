@@ -57,6 +57,7 @@ def check_all(asking: Asking, name: str, kept: Sequence[Event], first: int) -> N
     for past in (TODAY - 3, TODAY - 20):
         days = f"?source={name}&from={iso(past - 4)}&to={iso(past)}"
         check_past(asking.get(f"/overview.json{days}").json(), kept, past)
+        check_new(asking.get(f"/instances.json{days}&state=new").json(), kept, past)
 
 
 def check_overview(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
@@ -132,6 +133,13 @@ def check_past(shown: dict[str, Any], kept: Sequence[Event], day: int) -> None:
     assert shown["installs"]["started"] == outcomes(kept, day - 4, day)["started"]
 
 
+def check_new(shown: dict[str, Any], kept: Sequence[Event], day: int) -> None:
+    """Those first heard from in a period that is over, and no later."""
+    firsts = [min(t) for t, _ in histories.instances(kept).values() if histories.established(t)]
+    assert shown["new"] == sum(day - 4 <= first // DAY_MS <= day for first in firsts)
+    assert len(shown["tables"]["instances"]) == shown["new"]
+
+
 @given(history=HISTORY, chunk=st.integers(1, 30), days=DAYS)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_numbers_equal_a_count_of_the_events_across_midnight_late_and_doubled(
@@ -151,6 +159,34 @@ def test_numbers_equal_a_count_of_the_events_on_postgresql_too(cluster: Cluster,
             ground.check(history, chunk, days)
 
         check()
+
+
+def test_installs_that_start_while_the_page_counts_do_no_harm(
+    on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with on_sqlite.store.transaction() as tx:
+        source = source_named(tx, "busy", 0)
+    number = itertools.count()
+
+    def start() -> None:
+        told = {"event": "Installation Started", "anonymousId": "a", "messageId": f"m{next(number)}"}
+        context = {"app": {"version": str(number)}, "installation": {"id": f"run {number}"}}
+        land(on_sqlite.store, source, [{**told, "type": "track", "context": context}], 1)
+
+    ask = on_sqlite.store.all
+
+    def ask_while_another_starts(sql: str, *values: Any) -> Any:
+        rows = ask(sql, *values)
+        start()
+        return rows
+
+    start()
+    monkeypatch.setattr(on_sqlite.store, "all", ask_while_another_starts)
+    reply = on_sqlite.asking.get("/installs.json?source=busy")
+    assert reply.status == 200
+    tables = reply.json()["tables"]
+    assert sum(row["running"] for row in tables["systems"]) > tables["installs"][-1]["started"] > 1
+    assert {row["given_up"] for row in (*tables["systems"], *tables["installs"])} == {0}
 
 
 def test_the_count_beside_the_page_would_notice_a_wrong_number(on_sqlite: Ground) -> None:
