@@ -112,7 +112,7 @@ async def ask(page: Page, view: str) -> None:
     path, _, query = view.partition("?")
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "scheme": "http"}
     scope |= {
-        "headers": [(b"host", b"localhost"), (b"connection", b"keep-alive")],
+        "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "http_version": "1.1",
     }

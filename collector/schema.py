@@ -197,7 +197,7 @@ def page_tables(tx: Executes) -> None:
     tx.run(f"ALTER TABLE runs ADD COLUMN began {integer} GENERATED ALWAYS AS ({BEGAN}) {stored}")
     tx.run(f"ALTER TABLE runs ADD COLUMN place TEXT GENERATED ALWAYS AS ({PLACE}) {stored}")
     tx.run("CREATE INDEX runs_by_begin ON runs (source, began, outcome)")
-    # All that is asked of failures lies in these two: a run's own row is as good as a random read.
+    # All that is asked of failures lies in these two: where the database can, it reads no run's own row.
     failed = "WHERE outcome = 'errors'"
     tx.run(f"CREATE INDEX runs_failed ON runs (source, began, place, instance, ended) {failed}")
     tx.run(f"CREATE INDEX runs_by_place ON runs (source, place, began, ended, instance) {failed}")

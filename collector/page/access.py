@@ -35,7 +35,7 @@ SECONDS_A_TRY = 30.0
 CHECKS_AT_ONCE = 2
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# What tells of a proxy. nginx as it is installed adds none of these.
+# What tells of a proxy. nginx in its default configuration adds no header, but speaks HTTP/1.0.
 PROXY_HEADERS = ("forwarded", "via", "x-real-ip")
 
 
@@ -127,18 +127,10 @@ def is_open_to(request: Request) -> bool:
     except ValueError:
         return False
     hosts = request.all_headers("host")
-    proxied = any(name in PROXY_HEADERS or name.startswith("x-forwarded-") for name, _ in request.headers)
-    local = loopback and len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
-    return local and not proxied and _is_first_hand(request)
-
-
-def _is_first_hand(request: Request) -> bool:
-    """Whether the connection is a browser's own, by what a proxy takes off.
-
-    Every browser says `Connection: keep-alive`, which goes no further than one hop. nginx sends on
-    HTTP/1.0, or from 1.29.7 on HTTP/1.1 without that header; either would have the page's own Host.
-    """
-    return request.http_version == "1.1" and request.header("connection").lower() == "keep-alive"
+    proxied = request.http_version == "1.0" or any(
+        name in PROXY_HEADERS or name.startswith("x-forwarded-") for name, _ in request.headers
+    )
+    return loopback and not proxied and len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
 
 
 def check_form(request: Request) -> None:

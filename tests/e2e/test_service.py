@@ -41,13 +41,14 @@ def product(machine: Machine) -> Product:
 @pytest.fixture
 def loud(product: Product) -> Iterator[Product]:
     """The product, sending, whatever the last test did to it; drop-ins of a test end with it."""
+    product.stop()
     if product.env.is_dir():
         product.env.rmdir()
     product.env.unlink(missing_ok=True)
     product.env.write_text(QUICK)
     product.env.chmod(0o600)
-    product.machine.run("systemctl", "restart", product.unit, f"{product.name}-env.path")
-    assert product.status().startswith("sending")
+    product.start()
+    until(lambda: product.status().startswith("sending"))
     before = drop_ins(product)
     yield product
     for file in drop_ins(product) - before:

@@ -83,7 +83,7 @@ def page(line: str, path: str = "") -> str:
     found = re.search(r"http://(127\.0\.0\.1:\d+)/", line)
     assert found, line
     with contextlib.closing(http.client.HTTPConnection(found[1], timeout=10)) as connection:
-        connection.request("GET", f"/{path}", headers={"Connection": "keep-alive"})
+        connection.request("GET", f"/{path}")
         answer = connection.getresponse()
         assert answer.status == 200
         return answer.read().decode()

@@ -83,7 +83,7 @@ class Asking:
         **headers: str,
     ) -> Reply:
         path, _, query = target.partition("?")
-        told = {"host": host, "connection": "keep-alive", **({"cookie": cookie} if cookie else {}), **headers}
+        told = {"host": host, **({"cookie": cookie} if cookie else {}), **headers}
         scope = {
             "type": "http",
             "method": method,
