@@ -56,7 +56,6 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "^C in a script's trap": [("w bash trapint.sh\n", "UP"), (C, "once"), ("\n", PROMPT)],
     "^C ignored": [("w sh -c 'trap \"\" INT; echo U''P; sleep 0.5; echo went on'\n", "UP"), (C, PROMPT)],
     "^C in a pipeline": [(f"w {UP} | cat\n", "UP"), (C, PROMPT)],
-    "^C at the pipeline's end": [(f"{{ {UP} >&2; }} | w cat\n", "UP"), (C, PROMPT)],
     "^C stops the calling loop": [(f"for i in 1 2; do w {UP}; done\n", "UP"), (C, PROMPT)],
     "^C stops the calling script": [("bash calls.sh\n", "UP"), (C, PROMPT)],
     "^Z and fg": [(f"w {UP.replace('9', '0.7')}\n", "UP"), (Z, PROMPT), ("fg\n", PROMPT)],
