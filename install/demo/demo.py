@@ -32,6 +32,7 @@ RUN = "run-"
 EXPECTED = 5
 ARRIVAL_SECONDS = 20.0
 LOOK_SECONDS = 0.2
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PR_SET_PDEATHSIG = 1
 KEPT = ("PATH", "TERM", "LANG", "LC_ALL", "HOME", "NO_COLOR")
 
@@ -186,15 +187,15 @@ def tour(collector: Collector, sample: Sample) -> bool:
 
 
 def stay(collector: Collector, sample: Sample) -> None:
-    """Show what else lands, until Ctrl-C."""
+    """Show what else lands, until Ctrl-C. It is waited for: as an exception it could come amid anything."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     say(f"They are on the vendor's page: {collector.address}/")
     say("\nTry next, in another terminal:\n")
     say(NEXT.format(command=os.path.relpath(sample.command)))
     say("What you send appears here and on the page. Ctrl-C ends the demo.\n")
-    while collector.server.poll() is None:
+    while signal.sigtimedwait(ENDING, LOOK_SECONDS) is None and collector.server.poll() is None:
         for event in collector.landed():
             say(told(event))
-        time.sleep(LOOK_SECONDS)
 
 
 @contextlib.contextmanager
@@ -211,7 +212,7 @@ def folder() -> Iterator[Path]:
 
 
 def main(argv: list[str]) -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.default_int_handler)
     arrived = False
     with folder() as place, contextlib.suppress(KeyboardInterrupt):
@@ -222,6 +223,7 @@ def main(argv: list[str]) -> int:
             if "--once" not in argv:
                 stay(collector, sample)
         finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             collector.stop()
     if "--once" not in argv:
         say("\nStopped; nothing of the demo is left but .venv-demo, kept for the next time.")

@@ -51,9 +51,13 @@ def test_it_shows_what_the_docs_show_and_touches_nothing_else(clone: Path, home:
 
 @contextlib.contextmanager
 def demo(clone: Path, home: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    """The demo at work, its output to be read line by line."""
+    """The demo at work, its output to be read line by line.
+
+    SIGINT comes ignored, as to a script's job in the background: the demo waits for it all the same.
+    """
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *AS_NOBODY]
     with subprocess.Popen(
-        [*AS_NOBODY, "./install/install.sh", "--demo", *words], cwd=clone, env=bare(home), text=True,
+        [*ignoring, "./install/install.sh", "--demo", *words], cwd=clone, env=bare(home), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         try:
