@@ -36,17 +36,18 @@ class Relay:
 
     def run(self) -> int:
         everything = sig.valid_signals()
-        self._reap()
-        while self._ended is None:
+        while True:
+            self._reap()  # each time: a SIGCHLD that anybody sent swallows the one of CMD's end
+            if self._ended is not None:
+                return self._ended
             self._mirror_stop()
             if self._witness and not sig.sigpending():
                 self._witness.since = float("inf")
             info = sig.sigwaitinfo(everything)
             if info.si_signo == sig.SIGCHLD and info.si_code in CHILD_CHANGED:
-                self._reap()
-            elif self._meant_for_us_alone(info) and not self._too_late_for(info.si_signo):
+                continue
+            if self._meant_for_us_alone(info) and not self._too_late_for(info.si_signo):
                 self._pass_on(info.si_signo)
-        return self._ended
 
     def close(self) -> None:
         if self._witness:

@@ -183,6 +183,25 @@ def test_a_signal_arrives_once_where_the_witness_is_slow(covered: Sides) -> None
         assert process.stdout.read() == b"SIGXCPU\n"
 
 
+@pytest.mark.timeout(60)
+def test_a_childs_signal_to_everyone_does_not_hide_the_end(covered: Sides) -> None:
+    """Of two SIGCHLD that wait the kernel keeps one, and that says nothing of CMD."""
+    ends = "import os; input(); os.kill(0, 17); os._exit(7)"
+    for _ in range(8):
+        with subprocess.Popen(
+            [*WRAP, "--", sys.executable, "-c", ends],
+            env=covered.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                settled(process.pid)
+                process.communicate(b"\n", timeout=10)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            assert process.returncode == 7
+
+
 def test_without_its_witness_the_wrapper_passes_on_what_people_send(covered: Sides) -> None:
     with counting(covered) as (process, pid):
         assert process.stdout is not None
