@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 
 from agent import sig
-from agent.wrapper import leash
+from agent.wrapper import leash, processes
 from agent.wrapper.command import CannotRun, become
 
 TYPE_CHECKING = False
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 STANDARD = (0, 1, STDERR := 2)
 LOST = 1
+GLANCE_MS = 100
+"""How often a CMD whose start takes long is looked at."""
 
 
 def plug_closed() -> list[int]:
@@ -44,13 +47,26 @@ def start(argv: list[bytes], caller: Caller, environment: Environment, name: str
     if pid == 0:
         _child(argv, caller, environment, name, parent, say)
     os.close(say)
-    why = os.read(failed, 4096)  # ends with nothing once CMD has taken over
+    why = _complaint_of(pid, failed)
     os.close(failed)
     if why:
         os.waitpid(pid, 0)
         code, _, text = why.partition(b" ")
         raise CannotRun(int(code), os.fsdecode(text))
     return pid
+
+
+def _complaint_of(pid: int, failed: int) -> bytes:
+    """Why CMD could not be started; nothing once it has taken over.
+
+    A ^Z until then stops it alone, for ours are blocked, and nobody would see it stopped: it is woken.
+    """
+    poll = select.poll()
+    poll.register(failed, select.POLLIN)
+    while not poll.poll(GLANCE_MS):
+        if processes.state(pid) == "T":
+            os.kill(pid, sig.SIGCONT)
+    return os.read(failed, 4096)
 
 
 def _child(

@@ -183,6 +183,34 @@ def test_a_signal_arrives_once_where_the_witness_is_slow(covered: Sides) -> None
         assert process.stdout.read() == b"SIGXCPU\n"
 
 
+STOPPED_EARLY = """
+import os, signal, sys
+from agent.wrapper import boot, child
+become = child.become
+def stopped(argv, environment):
+    os.kill(os.getpid(), signal.SIGTSTP)
+    return become(argv, environment)
+child.become = stopped
+boot.main(["--no-input", "--", *sys.argv[-1:]])
+"""
+
+
+def test_a_stop_before_the_command_has_begun_ends_by_itself(covered: Sides) -> None:
+    """CMD is stopped while the wrapper has blocked its signals, and waits to hear of CMD's start."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPED_EARLY, "true"],
+        env=covered.environment(), stderr=subprocess.PIPE,
+        preexec_fn=os.setpgrp,  # noqa: PLW1509 - process_group is younger than Python 3.10
+    ) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None
+            assert b"preview" in process.stderr.readline()
+            assert process.wait(20) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 @pytest.mark.timeout(60)
 def test_a_childs_signal_to_everyone_does_not_hide_the_end(covered: Sides) -> None:
     """Of two SIGCHLD that wait the kernel keeps one, and that says nothing of CMD."""
