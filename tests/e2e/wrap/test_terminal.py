@@ -17,6 +17,7 @@ from tests.e2e.wrap.shell import PROMPT, Shell
 C, Z, Q, D = "\x03", "\x1a", "\x1c", "\x04"  # ^C ^Z ^\ ^D
 STATUS = ("echo status:$?\n", PROMPT)
 UP = "sh -c 'echo U''P; exec sleep 9'"
+FIRST, LAST = "sh -c 'echo; exec sleep 9'", "sh -c 'read x; echo U''P; exec cat'"
 PYTHON = sys.executable
 
 WAIT = "until [ -s up ]; do sleep 0.02; done\n"
@@ -44,7 +45,7 @@ while True:
 """
 
 # What says UP is dash, and becomes the program that it waits in: a signal that comes while a shell
-# starts one may be lost, by bash above all, wrapped or bare.
+# starts one may be lost, by bash above all, wrapped or bare. So UP comes when all of a pipeline runs.
 SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "true": [("w true\n", PROMPT)],
     "false": [("w false\n", PROMPT)],
@@ -55,14 +56,19 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "^C at a bash script": [("w bash up.sh\n", "UP"), (C, PROMPT)],
     "^C in a script's trap": [("w bash trapint.sh\n", "UP"), (C, "once"), ("\n", PROMPT)],
     "^C ignored": [("w sh -c 'trap \"\" INT; echo U''P; sleep 0.5; echo went on'\n", "UP"), (C, PROMPT)],
-    "^C in a pipeline": [(f"w {UP} | cat\n", "UP"), (C, PROMPT)],
+    "^C in a pipeline": [(f"w {FIRST} | {LAST}\n", "UP"), (C, PROMPT)],
+    "^C at the pipeline's end": [(f"{FIRST} | w {LAST}\n", "UP"), (C, PROMPT)],
     "^C stops the calling loop": [(f"for i in 1 2; do w {UP}; done\n", "UP"), (C, PROMPT)],
     "^C stops the calling script": [("bash calls.sh\n", "UP"), (C, PROMPT)],
     "^Z and fg": [(f"w {UP.replace('9', '0.7')}\n", "UP"), (Z, PROMPT), ("fg\n", PROMPT)],
     "^Z and bg": [(f"w {UP.replace('9', '0.7')}\n", "UP"), (Z, PROMPT), ("bg\n", PROMPT), ("wait\n", PROMPT)],
     "^Z and kill": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("kill %1; fg\n", PROMPT)],
     "^Z and jobs": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("jobs\n", PROMPT), ("kill %1; fg\n", PROMPT)],
-    "^Z in a pipeline": [(f"w {UP.replace('9', '0.7')} | cat\n", "UP"), (Z, PROMPT), ("fg\n", PROMPT)],
+    "^Z in a pipeline": [
+        (f"w {FIRST.replace('9', '0.7')} | {LAST}\n", "UP"),
+        (Z, PROMPT),
+        ("fg\n", PROMPT),
+    ],
     "^Z at a script": [
         ("w sh -c '(echo U''P; exec sleep 0.7); echo done'\n", "UP"),
         (Z, PROMPT),
@@ -92,7 +98,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("ulimit -c 0; w sh -c '(echo U''P; exec sleep 9); echo not reached'\n", "UP"),
         (Q, PROMPT),
     ],
-    "^\\ in a pipeline": [(f"ulimit -c 0; w {UP} | cat\n", "UP"), (Q, PROMPT)],
+    "^\\ in a pipeline": [(f"ulimit -c 0; w {FIRST} | {LAST}\n", "UP"), (Q, PROMPT)],
     "stops itself": [("w sh -c 'kill -STOP $$; echo on'\n", PROMPT), ("fg\n", "on\r"), ("", PROMPT)],
     "background": [("w sleep 0.2 &\n", PROMPT), ("wait $!\n", PROMPT)],
     "background, failing": [("w sh -c 'sleep 0.5; exit 3' &\n", PROMPT), ("wait $!\n", PROMPT)],
