@@ -97,7 +97,7 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         _wait(self._peers.wait(peer))
-        held = Held(self.budget)
+        held = Held(self.budget, peer)
         events: list[Event] = []
         try:
             if path in IGNORED:

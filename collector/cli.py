@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments, settings)
     except SettingError as error:
         return _fail(str(error), 2)
-    except (StoreError, users.UserError, transfer.BadLine, OSError) as error:
-        return _fail(str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on; say nothing more
         return 1
+    except (StoreError, users.UserError, transfer.BadLine, OSError) as error:
+        return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
     return code

@@ -21,6 +21,8 @@ from collector.times import corrected, read_time, write_time
 # As Segment documents them.
 MAX_EVENT = 32 * 1024
 MAX_REQUEST = 500 * 1024
+# What we add to an event: stamps, and what of a batch it shares. Clients measure before that.
+MAX_STAMPS = 512
 MAX_BATCH = 2500
 MAX_MESSAGE_ID = 100
 MAX_DEPTH = 100  # ours: how far down depends on the Python otherwise, here and where it is read
@@ -250,7 +252,7 @@ def _text(event: dict[str, Any]) -> str:
         raise Refused(400, "bad_json", "an event cannot be kept as JSON") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
         raise Refused(400, "too_deep", f"an event may nest {MAX_DEPTH} levels")
-    if len(text) > MAX_EVENT and len(text.encode()) > MAX_EVENT:
+    if len(text) > MAX_EVENT + MAX_STAMPS and len(text.encode()) > MAX_EVENT + MAX_STAMPS:
         raise Refused(413, "event_too_large", f"an event may hold {MAX_EVENT} bytes")
     return text
 

@@ -15,6 +15,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
+# What tells of a proxy. nginx in its default configuration adds no header, but speaks HTTP/1.0.
+PROXY_HEADERS = (b"forwarded", b"via", b"x-real-ip")
 
 
 class Answer(NamedTuple):
@@ -48,6 +50,13 @@ def header(scope: Scope, name: bytes) -> str:
 def headers(scope: Scope, name: bytes) -> list[str]:
     """Every header of that name."""
     return [bytes(value).decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def is_direct(scope: Scope) -> bool:
+    """Whether nothing tells of a proxy on the way."""
+    return scope.get("http_version") != "1.0" and not any(
+        name in PROXY_HEADERS or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    )
 
 
 async def read_body(receive: Receive, most: int, take: Callable[[int], object]) -> bytes:

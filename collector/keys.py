@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from hashlib import sha256
 
-from collector.store import Store
+from collector.store import Store, StoreUnavailable
 from collector.store.base import Transaction
 
 # A key is 192 random bits, so a plain digest of it cannot be guessed back.
@@ -26,7 +26,7 @@ def digest(key: str) -> bytes:
 
 def add_key(store: Store, name: str, now: int) -> str:
     """A new key for the source of that name, which is made if need be."""
-    key = secrets.token_urlsafe(KEY_BYTES)
+    key = _new_key()
     with store.transaction() as tx:
         source = source_named(tx, name, now)
         tx.run(
@@ -36,6 +36,13 @@ def add_key(store: Store, name: str, now: int) -> str:
             key[:HINT],
             now,
         )
+    return key
+
+
+def _new_key() -> str:
+    """One that no command line takes for an option."""
+    while (key := secrets.token_urlsafe(KEY_BYTES)).startswith("-"):
+        pass
     return key
 
 
@@ -71,8 +78,8 @@ def revoke_keys(store: Store, which: str, now: int) -> int:
 class KeyRing:
     """The keys that are valid now, in memory."""
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Callable[[], float], timeout: float) -> None:
+        self._store, self._timeout = store, timeout
         self._clock = clock
         self._sources: dict[bytes, int] = {}
         self._names: dict[int, str] = {}
@@ -94,7 +101,11 @@ class KeyRing:
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._refresh())
             self._looking.add_done_callback(self._looked)
-        await asyncio.shield(self._looking)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._looking), self._timeout)
+        except asyncio.TimeoutError:
+            msg = "the store takes too long"
+            raise StoreUnavailable(msg) from None
 
     def _looked(self, task: asyncio.Task[None]) -> None:
         self._looking = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -56,30 +56,37 @@ class Buckets(Generic[Key]):
 
 
 class Budget:
-    """Bytes that may wait in memory at a time, over all requests."""
+    """Bytes that may wait in memory at a time, over all requests; half of them a peer's at most."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.used = 0
+        self.peers: Counter[str] = Counter()
 
 
 class Held:
     """What one request holds of the budget, until it ends or hands it over."""
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, budget: Budget, peer: str) -> None:
+        self._budget, self._peer = budget, peer
         self._bytes = 0
 
     def take(self, count: int) -> None:
         """Hold more bytes; Refused, for now, where there is no room."""
-        if self._budget.used + count > self._budget.size:
+        budget, peers = self._budget, self._budget.peers
+        if budget.used + count > budget.size or peers[self._peer] + count > budget.size // 2:
             raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
-        self._budget.used += count
+        budget.used += count
+        peers[self._peer] += count
         self._bytes += count
 
     def give(self, count: int) -> None:
         """Give back some of it."""
-        self._budget.used -= count
+        budget, peers = self._budget, self._budget.peers
+        budget.used -= count
+        peers[self._peer] -= count
+        if not peers[self._peer]:
+            del peers[self._peer]
         self._bytes -= count
 
     def give_all(self) -> None:
@@ -88,7 +95,7 @@ class Held:
 
     def hand_over(self) -> Callable[[], None]:
         """Let go of what is held; whoever calls the result gives it back."""
-        heir = Held(self._budget)
+        heir = Held(self._budget, self._peer)
         heir._bytes, self._bytes = self._bytes, 0
         return heir.give_all
 

@@ -65,10 +65,6 @@ class Instance:
             known = (self.facts_at or 0, self.version, self.os, self.os_version)
             self.facts_at, self.version, self.os, self.os_version = max(facts, known)
 
-    def has_day(self, day: int) -> bool:
-        """Whether there is a heartbeat of that day."""
-        return day >= self.first_day and bool(self.slots >> (day - self.first_day) * SLOTS_A_DAY & _DAY)
-
     def _mark(self, time: int) -> None:
         day = time // DAY_MS
         if not self.slots:
@@ -146,6 +142,7 @@ class Ledger:
     def __init__(self) -> None:
         self.instances: dict[Key, Instance] = {}
         self.runs: dict[Key, Run] = {}
+        self._counted: dict[Key, tuple[tuple[int, int], int, int]] = {}  # standing, first day and slots
         self.daily: Counter[tuple[int, int, str, str, str, str]] = Counter()
         self.active: Counter[tuple[int, int, int, int]] = Counter()
         self.outcomes: Counter[tuple[int, int, str, str, str, str]] = Counter()
@@ -178,6 +175,8 @@ class Ledger:
 
     def changes(self) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
         """Every row to write, sorted by key within its table."""
+        for key, counted in self._counted.items():
+            self._recount(self.instances[key], *counted)
         yield schema.INSTANCES, [_instance_row(self.instances[key]) for key in sorted(self.instances)]
         yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
         yield schema.DAILY, _counter_rows(self.daily)
@@ -202,23 +201,27 @@ class Ledger:
         if instance is None:
             instance = self.instances[key] = Instance(*key, event.time, event.time)
             self._enrol(key[0], instance.standing, 1)
-        standing, first_day, slots = instance.standing, instance.first_day, instance.slots
-        new_day = event.name == BEAT and not instance.has_day(event.time // DAY_MS)
+        self._counted.setdefault(key, (instance.standing, instance.first_day, instance.slots))
         instance.saw(event)
-        if standing != instance.standing:
-            self._enrol(key[0], standing, -1)
-            self._enrol(key[0], instance.standing, 1)
-        if new_day or standing != instance.standing:
-            days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
-            self._recount(instance, standing, days)
 
     def _enrol(self, source: int, standing: tuple[int, int], step: int) -> None:
         established, cohort = standing
         self.cohorts[source, cohort, established] += step
 
-    def _recount(self, instance: Instance, standing: tuple[int, int], days: int) -> None:
-        """Move an instance from where it was counted, by standing and days, to where it is now."""
+    def _recount(self, instance: Instance, standing: tuple[int, int], first_day: int, slots: int) -> None:
+        """Move an instance from where it was counted to where it is now.
+
+        Once a transaction, however many events it brought: this takes as long as the instance has days.
+        """
+        if standing != instance.standing:
+            self._enrol(instance.source, standing, -1)
+            self._enrol(instance.source, instance.standing, 1)
+        elif slots == instance.slots and first_day == instance.first_day:
+            return
+        days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
         now = days_of(instance.slots)
+        if days == now and standing == instance.standing:
+            return
         for (established, cohort), mask, step in ((standing, days, -1), (instance.standing, now, 1)):
             if not mask:
                 continue

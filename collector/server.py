@@ -36,6 +36,10 @@ class _Server(uvicorn.Server):
         self.listening()
         systemd.notify("READY=1\nSTATUS=taking events")
 
+    def leave(self, *_: object) -> None:
+        """A signal to stop."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         systemd.notify("STOPPING=1")
         await super().shutdown(sockets)
@@ -81,9 +85,8 @@ def serve(
     server = _Server(config)
     server.listening = listening
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(
-            number, lambda *_: None
-        )  # uvicorn raises it again when it is done: a stop is no failure
+        # Until uvicorn has its own, and when it raises the signal again at its end: a stop is no failure.
+        signal.signal(number, server.leave)
     gc.freeze()
     try:
         server.run(sockets=[listener])

@@ -142,7 +142,11 @@ SETTINGS: tuple[Setting, ...] = (
         "0 < N <= 3600",
     ),
     Setting(
-        "MEMORY", "16777216", "bytes of requests that may wait at a time", _count, "a whole number from 1"
+        "MEMORY",
+        "16777216",
+        "bytes of requests that may wait at a time, half of them a peer's",
+        _count,
+        "a whole number from 1",
     ),
 )
 

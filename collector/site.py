@@ -21,7 +21,6 @@ from collector.settings import Settings
 from collector.store import Store, StoreError
 from collector.writer import Writer
 
-FORWARDED = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded")
 READY_SECONDS = 1.0
 
 
@@ -31,7 +30,8 @@ class Site:
     def __init__(self, settings: Settings, store: Store, writer: Writer, page: App) -> None:
         self._settings, self._store, self._writer = settings, store, writer
         self._metrics = Metrics()
-        self._tracking = Tracking(settings, KeyRing(store, time.monotonic), writer, self._metrics)
+        ring = KeyRing(store, time.monotonic, settings.timeout)
+        self._tracking = Tracking(settings, ring, writer, self._metrics)
         self._page = page
         self._asking, self._asked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
@@ -82,8 +82,8 @@ class Site:
         return True
 
     async def _exposition(self, scope: Scope) -> Answer:
-        direct = not any(http.header(scope, name) for name in FORWARDED)
-        if not direct or not contains(self._settings.metrics_allow, (scope.get("client") or ("", 0))[0]):
+        peer = (scope.get("client") or ("", 0))[0]
+        if not (http.is_direct(scope) and contains(self._settings.metrics_allow, peer)):
             return Answer(403, b"not for this peer; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n", http.TEXT)
         return Answer(200, self._metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
 

@@ -11,6 +11,8 @@ LARGEST_SECONDS = 1e11
 # A clock that says a year before this one is broken, not early.
 EARLIEST = 1_262_304_000_000  # 2010-01-01
 
+# Longer text tells no time, and the cache would hold it.
+LONGEST_TEXT = 64
 # `2026-11-20T10:00:00.000Z`, which most clients write.
 USUAL = 24
 
@@ -25,7 +27,7 @@ def read_time(value: object) -> int | None:
     decimals, no offset at all (meant as UTC), and now and then seconds or milliseconds as a number.
     """
     if isinstance(value, str):
-        return _read_text(value)
+        return _read_text(value) if len(value) <= LONGEST_TEXT else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     milliseconds = value if abs(value) > LARGEST_SECONDS else value * 1000
@@ -69,7 +71,7 @@ def _read_text(text: str) -> int | None:
 
 def _plain(text: str) -> str:
     """The spelling that datetime.fromisoformat of Python 3.10 reads as well."""
-    text = text.strip().upper()[:64].replace(",", ".")
+    text = text.strip().upper().replace(",", ".")
     if text.endswith("Z"):
         text = text[:-1] + "+00:00"
     sign = max(text.rfind("+"), text.rfind("-", 10))

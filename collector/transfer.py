@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO
@@ -34,11 +35,20 @@ def import_events(
     before is kept, and the same file may be tried again.
     """
     read = fresh = 0
-    events = _events_in(_unzipped(lines), source, now)
-    while chunk := list(islice(events, EVENTS_AT_ONCE)):
+    events, bad = _events_in(_unzipped(lines), source, now), None
+    while bad is None:
+        chunk: list[Event] = []
+        try:
+            chunk.extend(islice(events, EVENTS_AT_ONCE))
+        except BadLine as error:
+            bad = error
+        if not chunk:
+            break
         fresh += store.add(chunk)
         read += len(chunk)
         progress(read)
+    if bad is not None:
+        raise bad
     return read, fresh
 
 
@@ -54,9 +64,10 @@ def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
 
 
 def purge_events(store: Store, before: int, progress: Progress) -> int:
-    """Delete what was received before an instant, and runs and instances not heard of since.
+    """Delete what was received before an instant, and the runs and instances of which nothing is left.
 
-    Counters stay: they hold no ids. Short transactions, so that a server beside it goes on.
+    What happened long ago may have arrived only now, from a site without a network. Counters stay: they
+    hold no ids. Short transactions, so that a server beside it goes on.
     """
     count, last = 0, 0
     while rows := store.all(
@@ -69,9 +80,24 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
             )
         progress(count)
     with store.transaction() as tx:
-        tx.run("DELETE FROM runs WHERE coalesce(asked, ended, started) < ?", before)
-        tx.run("DELETE FROM instances WHERE last_seen < ?", before)
+        tx.run(_OLD_RUNS, before)
+        for (source,) in tx.all("SELECT id FROM sources"):
+            tx.run(_OLD_INSTANCES, source, before, source, before)
     return count
+
+
+_OLD_RUNS = (
+    "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
+    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
+)
+# In two halves, as the events are indexed: heartbeats by their time, the others by their instance.
+_OLD_INSTANCES = (
+    "DELETE FROM instances WHERE source = ? AND last_seen < ?"
+    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
+    " AND e.name <> 'Instance Active')"
+    " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
+    " AND who IS NOT NULL)"
+)
 
 
 def _unzipped(lines: IO[bytes]) -> IO[bytes]:
@@ -89,7 +115,7 @@ def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
     except Refused as refused:
         msg = f"line {number}: {refused.message}"
         raise BadLine(msg) from None
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         msg = f"after line {number}: the file is damaged"
         raise BadLine(msg) from None
 

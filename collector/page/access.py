@@ -35,8 +35,6 @@ SECONDS_A_TRY = 30.0
 CHECKS_AT_ONCE = 2
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# What tells of a proxy. nginx in its default configuration adds no header, but speaks HTTP/1.0.
-PROXY_HEADERS = ("forwarded", "via", "x-real-ip")
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,7 @@ def is_open_to(request: Request) -> bool:
     except ValueError:
         return False
     hosts = request.all_headers("host")
-    proxied = request.http_version == "1.0" or any(
-        name in PROXY_HEADERS or name.startswith("x-forwarded-") for name, _ in request.headers
-    )
-    return loopback and not proxied and len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
+    return loopback and request.direct and len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
 
 
 def check_form(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,9 @@ from collector.times import write_time
 
 # Rows a page shows; the rest is one link further.
 PAGE_ROWS = 50
+LATEST = 2**62
+# `before` in an address: a time or a number, and for times a number among those of the same.
+_PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
 Cell = str | int | float | None
 
@@ -60,6 +64,12 @@ class Look:
     @property
     def query(self) -> Mapping[str, str]:
         return self.request.query
+
+    @property
+    def before(self) -> tuple[int, int]:
+        """Where the page before this one ended; beyond all that is, if this is the first."""
+        place = _PLACE.fullmatch(self.query.get("before", ""))
+        return (int(place[1]), int(place[2] or 0)) if place else (LATEST, 0)
 
     @cached_property
     def census(self) -> Census:

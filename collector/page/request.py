@@ -38,7 +38,7 @@ class Request:
     address: str  # of the connection
     peer: str  # behind trusted proxies
     secure: bool
-    http_version: str
+    direct: bool  # past no proxy that can be told
 
     def header(self, name: str) -> str:
         """The first header of that name, or empty."""
@@ -69,7 +69,7 @@ def read_request(scope: Scope, body: bytes, settings: Settings) -> Request:
         address=address,
         peer=peer_of(address, http.headers(scope, b"x-forwarded-for"), settings.trusted_proxies),
         secure=_is_secure(scope, address, settings),
-        http_version=scope.get("http_version", "1.1"),
+        direct=http.is_direct(scope),
     )
 
 

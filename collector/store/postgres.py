@@ -145,6 +145,7 @@ class PostgresStore(Store):
 
     def _migrate(self) -> None:
         with self.transaction() as tx:
+            tx.run("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
             tx.run("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
             done = {name for (name,) in tx.all("SELECT name FROM migrations")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -147,7 +148,11 @@ def test_health_readiness_and_metrics_answer(collector: Collector) -> None:
     meters = collector.get("/metrics").body.decode()
     assert 'rollcall_events_received_total{source="test"} 2.0' in meters
     assert "rollcall_events_stored 2.0" in meters
-    assert collector.get("/metrics", X_Forwarded_For="1.2.3.4").status == 403
+    for proxied in ({"X_Forwarded_For": "1.2.3.4"}, {"X_Real_IP": "1.2.3.4"}, {"Via": "1.1 cache"}):
+        assert collector.get("/metrics", **proxied).status == 403
+    with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")  # as nginx asks, and says nothing of itself
+        assert client.recv(100).startswith(b"HTTP/1.1 403")
     assert collector.get("/nowhere").status == 404
     assert collector.request("DELETE", "/healthz").status == 405
     assert collector.get("/v1/track").status == 405

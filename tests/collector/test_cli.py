@@ -7,19 +7,22 @@ import json
 import os
 import pty
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from collector import keys, schema
 from collector.cli import parser
 from collector.openapi import ANSWERS
 from collector.schema import MIGRATIONS, Executes, migrate
 from collector.settings import PREFIX, SETTINGS, SettingError, as_table, default_database, read_settings
-from collector.store import Store, open_store
+from collector.store import Store, StoreUnavailable, open_store, postgres
 from collector.users import hash_password, password_is
 from tests import environ
+from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 from tests.wait import until
 
@@ -131,6 +134,55 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     assert "secret" not in done.stderr
 
 
+def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"event": "x", "messageId": f"m{n}"}) + "\n" for n in range(500))
+    assert "line 501" in idle.run("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
+    assert len(idle.export()) == 500
+    packed = gzip.compress(lines.encode())
+    for at in range(20, len(packed) - 20, len(packed) // 20):
+        (tmp_path / "bad.gz").write_bytes(packed[:at] + bytes([packed[at] ^ 0xFF]) + packed[at + 1 :])
+        done = idle.run("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "line" in done.stderr
+
+
+def test_who_reads_no_further_is_told_nothing(idle: Collector) -> None:
+    lines = "".join(json.dumps({"event": "x", "p": "x" * 1000}) + "\n" for _ in range(500))
+    idle.run("import", "--source", "s", "-", stdin=lines)
+    with idle.popen("export", "-") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(20) == 1
+
+
+def test_no_key_looks_like_an_option(idle: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["-" + "a" * 31, "b" * 32])
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: next(made))
+    store = open_store(idle.database)
+    assert keys.add_key(store, "s", 0) == "b" * 32
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["Instance Active", "Installation Started"])
+def test_purge_keeps_who_was_heard_of_only_now(
+    store: Store, database: str, tmp_path: Path, name: str
+) -> None:
+    """A site without a network brings what happened long ago; its events are young here."""
+    idle = Collector(tmp_path, database)
+    late = {"type": "track", "event": name, "anonymousId": "a", "timestamp": "2026-01-01T00:00:00Z"}
+    line = json.dumps({**late, "context": {"installation": {"id": "r"}}})
+    idle.run("import", "--source", "s", "-", stdin=line)
+    assert "0 events deleted" in idle.run("purge", "--older-than", "30d").stderr
+    runs = 0 if name == "Instance Active" else 1
+    assert store.all("SELECT count(*) FROM instances") == [(1,)]
+    assert store.all("SELECT count(*) FROM runs") == [(runs,)]
+    idle.run("purge", "--older-than", "0s")
+    assert store.all("SELECT count(*) FROM instances UNION ALL SELECT count(*) FROM runs") == [(0,), (0,)]
+
+
 def test_purge_deletes_what_is_old_and_keeps_the_counters(
     store: Store, database: str, tmp_path: Path
 ) -> None:
@@ -170,6 +222,37 @@ def test_a_migration_and_its_bookkeeping_are_one_transaction(store: Store) -> No
     }
     with store.transaction() as tx:
         tx.run("CREATE TABLE half_made (id INTEGER)")
+
+
+@pytest.mark.needs("postgresql")
+def test_a_migration_may_take_longer_than_a_request(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(tx: Executes) -> None:
+        tx.run("SELECT pg_sleep(0.5)")
+
+    database = cluster.database()
+    monkeypatch.setattr(postgres, "STATEMENT_MS", 200)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, slow))
+    store = open_store(database)
+    assert ("slow",) in store.all("SELECT name FROM migrations")
+    with pytest.raises(StoreUnavailable):
+        store.all("SELECT pg_sleep(0.5)")
+    store.close()
+
+
+SIGTERM_BEFORE_IT_SERVES = """
+import os, signal, sys
+from collector import cli, server
+server.gc.freeze = lambda: os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(cli.main(["serve", "--listen", "127.0.0.1:0"]))
+"""
+
+
+def test_a_stop_that_comes_at_once_is_obeyed(idle: Collector) -> None:
+    command = [sys.executable, "-c", SIGTERM_BEFORE_IT_SERVES]
+    done = subprocess.run(command, env=idle.environ(), cwd=ROOT, capture_output=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,6 +176,24 @@ def test_postgresql_may_stop_and_start_under_load(
         assert set(acknowledged) <= set(stored(database))
     finally:
         own.remove()
+
+
+@pytest.mark.needs("postgresql")
+def test_a_database_that_stands_still_is_503_in_time(
+    start: Callable[..., Collector], cluster: Cluster
+) -> None:
+    """Also for a key that is looked up first; what waits longer fills the memory."""
+    database = cluster.database()
+    collector = start(database, ROLLCALL_COLLECTOR_TIMEOUT="1")
+    key = collector.run("keys", "add", "late").stdout.strip()
+    store = open_store(database)
+    with store.transaction() as tx:
+        tx.run("LOCK TABLE write_keys IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        assert collector.post("/v1/track", {"event": "x"}, key=key).status == 503
+        assert time.monotonic() - began < 15  # PostgreSQL itself ends a statement after 30
+    store.close()
+    until(lambda: collector.post("/v1/track", {"event": "x"}, key=key).status == 200, 20)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ BAD = {
     "half a gzip": gzip.compress(b'{"batch":[]}')[:-9],
 }
 LARGE = {
-    "an event": {"batch": [{"event": "x", "p": "x" * MAX_EVENT}]},
+    "an event": {"batch": [{"event": "x", "p": "x" * (MAX_EVENT + 1000)}]},
     "a batch": {"batch": [{"event": "x"}] * (MAX_BATCH + 1)},
     "a request": {"batch": [{"event": "x", "p": "x" * 30_000}] * 20},
 }
@@ -130,6 +131,27 @@ def test_an_event_may_be_as_deep_as_it_is_said(running: Collector) -> None:
 @pytest.mark.parametrize("name", LARGE)
 def test_what_is_too_large_is_413(running: Collector, name: str) -> None:
     assert running.post("/v1/batch", LARGE[name]).status == 413
+
+
+def test_what_we_add_to_an_event_is_not_held_against_it(running: Collector) -> None:
+    event = {"event": "x", "messageId": "m" * 36, "anonymousId": "a" * 36, "p": ""}
+    event["p"] = "x" * (MAX_EVENT - len(json.dumps(event, separators=(",", ":"))))
+    body = {"batch": [event], "sentAt": "2026-11-20T12:00:00.000Z"}
+    assert running.post("/v1/batch", body).status == 200
+
+
+def test_a_long_text_where_a_time_belongs_is_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        kept = "\U0001f600" * 100_000
+        noticed = tracemalloc.get_traced_memory()[0]
+        assert noticed > len(kept)
+        for n in range(20):
+            with contextlib.suppress(Refused):
+                read(json.dumps({"batch": [{"event": "x"}], "sentAt": f"{n}{kept}"}).encode())
+        assert tracemalloc.get_traced_memory()[0] < 3 * noticed
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_bomb_is_refused_without_being_unpacked(running: Collector) -> None:
@@ -251,7 +273,7 @@ def test_a_body_without_end_is_cut_off(running: Collector) -> None:
 
 
 def test_what_is_unpacked_counts_as_memory_too(start: Callable[..., Collector], tmp_path: Path) -> None:
-    collector = start(f"sqlite:///{tmp_path}/z.db", ROLLCALL_COLLECTOR_MEMORY="200000")
+    collector = start(f"sqlite:///{tmp_path}/z.db", ROLLCALL_COLLECTOR_MEMORY="400000")
     large = {"batch": [{"event": "x", "p": "x" * 30_000}] * 10}
     packed = gzip.compress(json.dumps(large).encode())
     assert len(packed) < 20_000
@@ -303,7 +325,7 @@ def test_one_peer_cannot_take_every_connection(start: Callable[..., Collector], 
 
 
 def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_path: Path) -> None:
-    settings = {"ROLLCALL_COLLECTOR_MEMORY": "200000", "ROLLCALL_COLLECTOR_TIMEOUT": "3"}
+    settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "3"}
     collector = start(f"sqlite:///{tmp_path}/w.db", **settings)
     head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n".encode()
     answers: list[bytes] = []
@@ -320,3 +342,24 @@ def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_pa
     assert len(busy) == 3
     assert b"retry-after" in busy[0]
     assert collector.post("/v1/track", {"event": "x"}).status == 200
+
+
+def test_one_peer_cannot_take_all_memory(start: Callable[..., Collector], tmp_path: Path) -> None:
+    """Nor without a key: a body is read before the key that may stand in it."""
+    collector = start(f"sqlite:///{tmp_path}/p.db", ROLLCALL_COLLECTOR_MEMORY="400000")
+    head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
+    with contextlib.ExitStack() as held:
+        client = held.enter_context(socket.create_connection(("127.0.0.1", collector.port)))
+        client.sendall(head + b" " * 180_000)
+        until(lambda: b"rollcall_waiting_bytes 180000.0" in collector.get("/metrics").body, 20)
+        assert conversation(collector, head + b" " * 30_000).startswith(b"HTTP/1.1 503")
+        other = held.enter_context(socket.socket())
+        other.bind(("127.0.0.2", 0))
+        other.connect(("127.0.0.1", collector.port))
+        body = json.dumps({"event": "x", "p": "x" * 30_000}).encode()
+        other.sendall(
+            f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        assert other.recv(100).startswith(b"HTTP/1.1 200")

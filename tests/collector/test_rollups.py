@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from collector import schema
+from collector import rollups, schema
 from collector.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event, Fact
-from collector.rollups import SLOT_MS, Ledger, edges, week_of, weeks_of
+from collector.rollups import SLOT_MS, SPANS, Ledger, edges, week_of, weeks_of
 from collector.store import Store
 from collector.times import DAY_MS
 
@@ -217,6 +218,30 @@ def test_edges_open_and_close_what_the_heartbeats_cover(days: set[int], span: in
 def test_weeks_are_those_of_the_days(first: int, days: set[int]) -> None:
     week, mask = weeks_of(first, sum(1 << 4 * day for day in days))
     assert {week + n for n in range(20) if mask >> n & 1} == {week_of(first + day) for day in days}
+
+
+def beat(instance: int, time: int) -> Event:
+    key = bytes([instance]) * 16
+    return Event(1, time.to_bytes(16, "big"), NOW, time, "track", BEAT, key, None, "{}", Fact())
+
+
+def test_an_instance_is_counted_anew_once_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many days it brings: to do so for each would take seconds for a request of a few KB."""
+    calls: list[int] = []
+
+    def noted(days: int, span: int) -> tuple[int, int]:
+        calls.append(span)
+        return edges(days, span)
+
+    monkeypatch.setattr(rollups, "edges", noted)
+    for instances, expected in ((1, len(SPANS)), (2, 2 * len(SPANS))):
+        calls.clear()
+        ledger = Ledger()
+        for n in range(200):
+            ledger.count(beat(n % instances, NOW - n * 2 * DAY_MS))
+        assert not calls
+        assert sum(len(rows) for _, rows in ledger.changes()) > 200
+        assert len(calls) == expected
 
 
 def test_a_ledger_that_saw_nothing_changes_nothing() -> None:

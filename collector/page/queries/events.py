@@ -16,6 +16,9 @@ BEATS_SEARCHED = 5000
 # Names to choose from are those of so many days; any other may stand in the address.
 NAMED_DAYS = 91
 
+# Where a page of a list ended: a time, and a number among those of the same.
+Place = tuple[int, int]
+
 _EVENT = "seq, received, time, type, name, who, run, body"
 
 
@@ -48,30 +51,34 @@ def latest(store: Store, source: int, before: int, most: int) -> list[Event]:
     return [_event(row) for row in store.all(sql, source, before, most)]
 
 
-def named(store: Store, source: int, name: str, before: int, most: int) -> list[Event]:
-    """The latest of a name, by their time; `before` is a time."""
-    sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND time < ? ORDER BY time DESC LIMIT ?"
-    return [_event(row) for row in store.all(sql, source, name, before, most)]
+def named(store: Store, source: int, name: str, before: Place, most: int) -> list[Event]:
+    """The latest of a name, by their time."""
+    sql = (
+        f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
+        " ORDER BY time DESC, seq DESC LIMIT ?"
+    )
+    return [_event(row) for row in store.all(sql, source, name, *before, most)]
 
 
-def of_instance(store: Store, source: int, who: bytes, name: str, before: int, most: int) -> list[Event]:
+def of_instance(store: Store, source: int, who: bytes, name: str, before: Place, most: int) -> list[Event]:
     """The latest of an instance, by their time; of a name, if one is given."""
     found: list[Event] = []
     if name != BEAT:
         narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
         sql = (
             f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> 'Instance Active'"
-            f" AND time < ?{narrowed} ORDER BY time DESC LIMIT ?"
+            f" AND (time, seq) < (?, ?){narrowed} ORDER BY time DESC, seq DESC LIMIT ?"
         )
-        found += [_event(row) for row in store.all(sql, source, who, before, *values, most)]
+        found += [_event(row) for row in store.all(sql, source, who, *before, *values, most)]
     if name in ("", BEAT):
         sql = (
             f"SELECT {_EVENT} FROM (SELECT {_EVENT} FROM events"
-            " WHERE source = ? AND name = 'Instance Active' AND time < ? ORDER BY time DESC LIMIT ?"
-            ") AS recent WHERE who = ? ORDER BY time DESC LIMIT ?"
+            " WHERE source = ? AND name = 'Instance Active' AND (time, seq) < (?, ?)"
+            " ORDER BY time DESC, seq DESC LIMIT ?) AS recent"
+            " WHERE who = ? ORDER BY time DESC, seq DESC LIMIT ?"
         )
-        found += [_event(row) for row in store.all(sql, source, before, BEATS_SEARCHED, who, most)]
-    return sorted(found, key=lambda event: event.time, reverse=True)[:most]
+        found += [_event(row) for row in store.all(sql, source, *before, BEATS_SEARCHED, who, most)]
+    return sorted(found, key=lambda event: (event.time, event.seq), reverse=True)[:most]
 
 
 def of_run(store: Store, source: int, key: bytes, most: int) -> list[Event]:

@@ -153,15 +153,15 @@ def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int
 
 
 def listed(
-    store: Store, source: int, state: str, period: Period, now: int, before: int, most: int
+    store: Store, source: int, state: str, period: Period, now: int, before: tuple[int, bytes], most: int
 ) -> list[Instance]:
-    """Instances in a state, the latest heard from first; `before` is where the page before ended."""
+    """Instances in a state, the latest heard from first; `before` is when the last was, and its id."""
     where, values = _filter(state, period.from_ms, period.until_ms, now)
     sql = (
-        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND last_seen < ?{where}"
-        " ORDER BY last_seen DESC LIMIT ?"
+        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND (last_seen, id) < (?, ?){where}"
+        " ORDER BY last_seen DESC, id DESC LIMIT ?"
     )
-    return [_instance(row) for row in store.all(sql, source, before, *values, most)]
+    return [_instance(row) for row in store.all(sql, source, *before, *values, most)]
 
 
 def instance(store: Store, source: int, key: bytes) -> Instance | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from collector.ids import key_of
+from collector.ids import KEY_LENGTH, key_of
 from collector.page.look import PAGE_ROWS, Cell, Look, Shown, Table, told_id, told_time
 from collector.page.period import iso
 from collector.page.queries import installs, instances
@@ -19,7 +19,6 @@ FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "sho
 # Weeks of installation in the table of retention; older ones are history.
 MOST_COHORTS = 13
 SHADES = 10
-LATEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,16 @@ def show(look: Look) -> Shown:
         raise PageError(400, f"`state` is one of {', '.join(FILTERS)}.")
     source = look.source.id
     census = look.census
-    before = _before(look)
-    listed = instances.listed(look.store, source, wanted, look.period, look.now, before, PAGE_ROWS + 1)
+    listed = instances.listed(look.store, source, wanted, look.period, look.now, _before(look), PAGE_ROWS + 1)
     chart, active = active_chart(look)
     cohorts = retention(look)
     states = {name: census.states[name, True] for name in instances.STATES}
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
     versions = _ranked(census.systems, lambda key: key[0] or "unknown")
     systems = _ranked(census.systems, lambda key: f"{key[1]} {key[2]}".strip() or "unknown")
-    data = {"new": census.new, "returning": census.returning, **states, "short_lived": short_lived}
+    older = _place(listed[PAGE_ROWS - 1]) if len(listed) > PAGE_ROWS else None
+    counts = {"new": census.new, "returning": census.returning, **states, "short_lived": short_lived}
+    data = {**counts, "older": older}
     tables = (
         Table(
             "instances", "Instances", INSTANCE_COLUMNS, [_row(one, look.now) for one in listed[:PAGE_ROWS]]
@@ -89,7 +89,7 @@ def show(look: Look) -> Shown:
         "cohorts": cohorts,
         "retention": tables[-1],
         "listed": listed[:PAGE_ROWS],
-        "older": str(listed[PAGE_ROWS - 1].last_seen) if len(listed) > PAGE_ROWS else None,
+        "older": older,
         "filters": FILTERS,
         "wanted": wanted,
     }
@@ -229,9 +229,14 @@ def _days(look: Look) -> range:
     return range(look.period.first, look.period.last + 1)
 
 
-def _before(look: Look) -> int:
-    text = look.query.get("before", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else LATEST  # noqa: PLR2004 - a time
+def _before(look: Look) -> tuple[int, bytes]:
+    at, number = look.before
+    return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
+
+
+def _place(last: Instance) -> str:
+    """Where a page ends, as `before` of the next."""
+    return f"{last.last_seen}.{int.from_bytes(last.id, 'big')}"
 
 
 def _ranked(
