@@ -211,7 +211,8 @@ class Ledger:
     def _recount(self, instance: Instance, standing: tuple[int, int], first_day: int, slots: int) -> None:
         """Move an instance from where it was counted to where it is now.
 
-        Once a transaction, however many events it brought: this takes as long as the instance has days.
+        Once a transaction, however many events it brought; only what differs is touched, for an instance
+        may have thousands of days.
         """
         if standing != instance.standing:
             self._enrol(instance.source, standing, -1)
@@ -220,18 +221,20 @@ class Ledger:
             return
         days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
         now = days_of(instance.slots)
-        if days == now and standing == instance.standing:
+        same = standing == instance.standing
+        if same and days == now:
             return
-        for (established, cohort), mask, step in ((standing, days, -1), (instance.standing, now, 1)):
-            if not mask:
-                continue
-            for span in SPANS:
-                comes, goes = edges(mask, span)
-                for edge, change in ((comes, step), (goes, -step)):
-                    for offset in _bits_of(edge, SLOTS_A_DAY):
-                        self.active[instance.source, instance.first_day + offset, span, established] += change
-            first_week, weeks = weeks_of(instance.first_day, mask)
-            for offset in _bits_of(weeks, 1):
+        for span in SPANS:
+            for old, new, sign in zip(edges(days, span), edges(now, span), (1, -1), strict=True):
+                both = old & new if same else 0
+                for where, mask, step in ((standing, old, -sign), (instance.standing, new, sign)):
+                    for offset in _bits_of(mask ^ both, SLOTS_A_DAY):
+                        self.active[instance.source, instance.first_day + offset, span, where[0]] += step
+        first_week, old = weeks_of(instance.first_day, days)
+        _, new = weeks_of(instance.first_day, now)
+        both = old & new if same else 0
+        for (established, cohort), mask, step in ((standing, old, -1), (instance.standing, new, 1)):
+            for offset in _bits_of(mask ^ both, 1):
                 self.retention[instance.source, cohort, established, first_week + offset] += step
 
 

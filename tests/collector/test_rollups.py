@@ -234,7 +234,7 @@ def test_an_instance_is_counted_anew_once_a_transaction(monkeypatch: pytest.Monk
         return edges(days, span)
 
     monkeypatch.setattr(rollups, "edges", noted)
-    for instances, expected in ((1, len(SPANS)), (2, 2 * len(SPANS))):
+    for instances, expected in ((1, 2 * len(SPANS)), (2, 4 * len(SPANS))):
         calls.clear()
         ledger = Ledger()
         for n in range(200):
@@ -242,6 +242,19 @@ def test_an_instance_is_counted_anew_once_a_transaction(monkeypatch: pytest.Monk
         assert not calls
         assert sum(len(rows) for _, rows in ledger.changes()) > 200
         assert len(calls) == expected
+
+
+def test_one_more_day_of_a_long_history_changes_a_few_counters() -> None:
+    ledger = Ledger()
+    for n in range(0, 4000, 2):
+        ledger.count(beat(1, NOW - 2 * DAY_MS - n * DAY_MS))
+    whole = {table.name: rows for table, rows in ledger.changes()}
+    assert len(whole["active"]) > 2000
+    later = Ledger()
+    later.load_instances(whole["instances"])
+    later.count(beat(1, NOW))
+    changed = {table.name: rows for table, rows in later.changes()}
+    assert 0 < len(changed["active"]) < 10
 
 
 def test_a_ledger_that_saw_nothing_changes_nothing() -> None:
