@@ -133,12 +133,15 @@ def _ask(run: Run, status: int) -> None:
     """The questions after CMD, where a person may answer them."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
+    situation = run.situation.anew()  # CMD may have chosen, for itself or for its operator
+    if not situation.decision.sending:
+        return
     _send_meanwhile(run)  # what is known need not wait for an answer
     from agent.wrapper import questions
 
     if status == 0:
-        questions.after_success(run.situation)
-    elif email := questions.after_failure(run.situation, run.file.reference):
+        questions.after_success(situation)
+    elif email := questions.after_failure(situation, run.file.reference):
         run.file.append(f"email {time.time():.3f} {email}")
         run.file.sync()
 

@@ -208,6 +208,39 @@ def test_nobody_is_asked_who_did_not_sit_there_for_it(desk: Desk, command: str) 
         shell.expect(PROMPT)
 
 
+@pytest.mark.parametrize(
+    "choice", ["echo DO_NOT_TRACK=1 >>docker.env", f"{sys.executable} -I -m agent disable"]
+)
+def test_nobody_is_asked_whose_install_chose_silence(desk: Desk, choice: str) -> None:
+    (desk.place / "install").write_text(f"{choice}\nexit $1\n")
+    plain = desk.env_file.read_text()
+    with desk.shell() as shell:
+        for code, question in ((0, OPT_IN), (6, HELP)):
+            shell.type(f"w sh install {code}\n")
+            shell.expect(PROMPT)
+            assert question not in shell.screen
+            assert not (desk.place / "state/opt-in-asked").exists() or code
+            desk.env_file.write_text(plain)
+            shell.type(f"w sh -c 'exit {code}'\n")  # and the meter moves
+            shell.expect(question)
+            shell.type("\n")
+            shell.expect(PROMPT)
+
+
+def test_an_install_that_answered_the_opt_in_leaves_nothing_to_ask(desk: Desk) -> None:
+    answers = f"{sys.executable} -I -m agent consent usage off\n"
+    (desk.place / "install").write_text(answers)
+    with desk.shell() as shell:
+        shell.type("w sh install\n")
+        shell.expect(PROMPT)
+        assert OPT_IN not in shell.screen
+        desk.env_file.write_text("ROLLCALL_PRODUCT=Acme\n")
+        shell.type("w true\n")
+        shell.expect(OPT_IN)
+        shell.type("\n")
+        shell.expect(PROMPT)
+
+
 SLOW_PERSON = """
 import os, sys
 from agent.situation import look
