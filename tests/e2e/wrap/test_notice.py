@@ -266,6 +266,50 @@ def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str
     assert desk.names() == []
 
 
+ANOTHER_READER = """
+import os, select, sys
+from agent.situation import look
+from agent.wrapper import questions
+another, wait, left = os.open("/dev/tty", os.O_RDWR), select.select, [1]
+def outrun(reads, *rest):
+    found = wait(reads, *rest)
+    if found[0] and left:
+        left.clear()
+        print("taken:", os.read(another, 99))
+    return found
+select.select = outrun
+situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.after_failure(situation, "01234567", seconds=float(sys.argv[1]))))
+"""
+
+
+def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: Desk) -> None:
+    (desk.place / "another.py").write_text(ANOTHER_READER)
+    with desk.shell() as shell:
+        for seconds, more, answer in (("1", "", "''"), ("60", "me@example.org\n", "'me@example.org'")):
+            shell.type(f"{sys.executable} another.py {seconds}\n")
+            shell.expect(HELP)
+            shell.type("a line\n")
+            shell.expect(r"taken: b'a line\n'")
+            shell.type(more)
+            shell.expect(f"answer: {answer}")
+            shell.expect(PROMPT)
+
+
+def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: Desk) -> None:
+    stop, go_on = "\x13", "\x11"
+    with desk.shell() as shell:
+        shell.type("w sh -c 'echo U''P; read x'\n")
+        shell.expect("UP")
+        shell.type(f"\n{stop}")
+        until((desk.place / "state/opt-in-asked").exists, 30)
+        shell.type(go_on)
+        shell.expect(OPT_IN)
+        shell.type("y\n")
+        shell.expect(PROMPT)
+    assert "ROLLCALL_USAGE_TELEMETRY=true" in desk.env_file.read_text()
+
+
 def test_support_asks_later(desk: Desk) -> None:
     desk.asked_before()
     with desk.shell() as shell:
