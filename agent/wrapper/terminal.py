@@ -90,4 +90,11 @@ def hold_signals_again() -> None:
 
 
 def _silence(_number: int, _frame: object) -> None:
+    """Once: a second signal, or what came with the first, has nothing left to end."""
+    for number in ENDING:
+        sig.signal(number, _nothing_more)
     raise Silence
+
+
+def _nothing_more(_number: int, _frame: object) -> None:
+    pass

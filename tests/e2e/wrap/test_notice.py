@@ -296,6 +296,46 @@ def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: D
             shell.expect(PROMPT)
 
 
+SIGNALS = """
+import os, select, signal, sys
+from agent.situation import look
+from agent.wrapper import questions, terminal
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+wait, hold = select.select, terminal.hold_signals_again
+def both_at_once(reads, *rest):
+    if reads and rest[-1]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [15, 1])
+        os.kill(os.getpid(), 15)
+        os.kill(os.getpid(), 1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [15, 1])
+    return wait(reads, *rest)
+def too_late():
+    os.kill(os.getpid(), 15)
+    hold()
+if sys.argv[1] == "twice":
+    select.select = both_at_once
+else:
+    terminal.hold_signals_again = too_late
+situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.after_failure(situation, "01234567")))
+print("held:", {1, 2, 3, 15} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+@pytest.mark.parametrize("when", ["twice", "late"])
+def test_a_signal_ends_the_question_and_nothing_else(desk: Desk, when: str) -> None:
+    """As where a session ends: SIGTERM and SIGHUP at once."""
+    (desk.place / "signals.py").write_text(SIGNALS)
+    with desk.shell() as shell:
+        shell.type(f"{sys.executable} signals.py {when}\n")
+        shell.expect(HELP)
+        if when == "late":
+            shell.type("me@example.org\n")
+        shell.expect("answer: ''")
+        shell.expect("held: True")
+        shell.expect(PROMPT)
+
+
 def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: Desk) -> None:
     stop, go_on = "\x13", "\x11"
     with desk.shell() as shell:
