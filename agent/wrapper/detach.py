@@ -74,5 +74,6 @@ def _become_flush(environment: Environment, folder: bytes) -> None:
             sig.signal(number, sig.SIG_IGN)  # forgets the one that came before our setsid, and waits
             sig.signal(number, sig.SIG_DFL)
     sig.pthread_sigmask(sig.SIG_SETMASK, ())
+    os.umask(0o077)
     python = os.fsencode(sys.executable)
     os.execve(python, [python, *FLUSH, folder], environment)  # type: ignore[arg-type]  # see Environment
