@@ -24,6 +24,7 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
     to be had, the next flush, beat or verb delivers. Where we are `ending`, our end makes it an orphan,
     and no process in between has to be waited for.
     """
+    environment = _from_elsewhere(environment, situation)
     try:
         if ending:
             os.chdir("/")  # already here: the child may not have had its turn when we are gone
@@ -35,7 +36,7 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
             os.setsid()
             os.chdir("/")
             if ending or os.fork() == 0:
-                _become_flush(_from_elsewhere(environment, situation), os.fsencode(situation.cwd))
+                _become_flush(environment, os.fsencode(situation.cwd))
         finally:
             os._exit(0)
     try:
