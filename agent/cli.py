@@ -84,6 +84,7 @@ def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
     verb = add("flush", "send.flush", "deliver what waits")
     verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
+    verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush
     verb = add("track", "track.track", "record one usage event, if they were opted in to")
     verb.add_argument("event", metavar="EVENT", help="a name of the product's own choice")
     verb.add_argument(

@@ -151,6 +151,7 @@ class Outbox(Reader):
     def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._now = now
+        self._anew = False
         with plainly():
             super().__init__(open_for_writing(state))
             self._file = which_file(state.outbox)
@@ -196,10 +197,15 @@ class Outbox(Reader):
         return self._write(work)
 
     def settle(self, seqs: Iterable[int], state: str) -> None:
-        """These were sent, rejected or exported."""
+        """These were sent, rejected or exported.
+
+        In a database that was begun anew meanwhile, rows of the same number are other events.
+        """
         now = iso(self._now())
 
         def work(db: sqlite3.Connection) -> None:
+            if self._anew:
+                return
             db.executemany(
                 "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
                 [(state, now, seq) for seq in seqs],
@@ -295,6 +301,7 @@ class Outbox(Reader):
                 self._db.close()
                 self._db = begin_anew(self._state, str(why))
                 self._file = which_file(self._state.outbox)
+                self._anew = True
                 return self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:

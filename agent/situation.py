@@ -38,6 +38,10 @@ class Situation:
         self._env_files: list[EnvFile] | None = None
         self._settings: Settings | None = None
 
+    def anew(self) -> Situation:
+        """The same, looked at once more."""
+        return Situation(self.environ, cwd=self.cwd, uid=self.uid, name=self.name, root=self.root)
+
     @property
     def env_files(self) -> list[EnvFile]:
         """Every docker.env that exists, in order of precedence; read when first asked for."""

@@ -82,8 +82,16 @@ class StateDir:
         return _below(self.runs)
 
     def make(self) -> None:
-        """Make the directory, for its owner alone; one that exists is left as it is."""
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        """Make the directory, for its owner alone; one that exists is left as it is.
+
+        No umask keeps the owner out of it, or of what it lies in.
+        """
+        umask = os.umask(0o077)
+        try:
+            os.umask(umask & 0o077)
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+        finally:
+            os.umask(umask)
 
     def exists(self) -> bool:
         return os.path.isdir(self.path)

@@ -95,9 +95,14 @@ def verb_list() -> str:
     for name, verb in verbs().items():
         usage = " ".join(verb.format_usage().removeprefix("usage: ").split())
         lines = [f"### {name}", "", f"`{usage}`", "", str(verb.description)]
-        rows = [option(action) for action in verb._actions if action.dest != "help"]
+        rows = [option(action) for action in shown(verb)]
         parts.append("\n".join([*lines, *(["", *rows] if rows else [])]))
     return "\n\n".join(parts)
+
+
+def shown(verb: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments and options that are for people."""
+    return [action for action in verb._actions if action.help != argparse.SUPPRESS and action.dest != "help"]
 
 
 def option(action: argparse.Action) -> str:

@@ -82,13 +82,14 @@ remove_service() {
 }
 
 # What the service or an installation left at work: its daemon, beats and flushes, never a wrap,
-# whose end would be the end of what it wraps.
+# whose end would be the end of what it wraps; and none of a container's, where the same path is another's.
 our_processes() {
+    here_run=$(readlink "/proc/$$/ns/pid")
     grep -lsF "$root/" /proc/[0-9]*/cmdline | while read -r process; do
-        case $(tr '\0' ' ' <"$process" 2>/dev/null) in
+        case $(tr '\0' ' ' 2>/dev/null <"$process") in
         "$root/"*' -m agent daemon '* | "$root/"*' -m agent beat '* | "$root/"*' -m agent flush '*)
-            process=${process#/proc/}
-            printf '%s\n' "${process%/cmdline}"
+            process=${process%/cmdline}
+            [ "$(readlink "$process/ns/pid")" != "$here_run" ] || printf '%s\n' "${process#/proc/}"
             ;;
         esac
     done

@@ -27,14 +27,15 @@ def export(app: App, args: argparse.Namespace) -> int:
         queue.erase(app)
         app.say("silent: nothing waits")
         return DONE
-    with _opened(args.file) as file:
-        queue.become_owner(app)
-        seqs = []
-        if situation.state.exists():
-            with queue.opened(app) as outbox:
+    outbox, seqs = None, list[int]()
+    with contextlib.ExitStack() as open_still:
+        with _opened(args.file) as file:
+            queue.become_owner(app)
+            if situation.state.exists():
+                outbox = open_still.enter_context(queue.opened(app))
                 seqs = _write(outbox, file, args.file)
-                if args.settle:
-                    outbox.settle(seqs, EXPORTED)
+        if outbox and args.settle:  # only now, when nothing takes the file away again
+            outbox.settle(seqs, EXPORTED)
     app.say(f"{len(seqs)} events were written to {args.file}" + (", and let go of" if args.settle else ""))
     return DONE
 

@@ -70,7 +70,10 @@ def beat(app: App, args: argparse.Namespace) -> int:
 
 
 def flush(app: App, args: argparse.Namespace) -> int:
-    """Deliver what waits."""
+    """Deliver what waits. The wrapper's own looks for docker.env in a folder that it does not stand in."""
+    if args.folder is not None:
+        app.cwd = args.folder
+        app.look_again()
     situation = app.situation
     outcome = Outcome(situation.stamps())
     decision = situation.standing_decision

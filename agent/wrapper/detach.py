@@ -10,26 +10,33 @@ from agent.wrapper.child import STANDARD, open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.situation import Situation
     from agent.wrapper.caller import Environment
 
-FLUSH = (b"-I", b"-m", b"agent", b"flush")
+FLUSH = (b"-I", b"-m", b"agent", b"flush", b"--from")
+BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
 
 
-def start_flush(environment: Environment, *, ending: bool = False) -> None:
+def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
     """Deliver what waits, in a process of its own that nobody waits for.
 
-    Where no process is to be had, the next flush, beat or verb delivers. Where we are `ending`,
-    our end makes it an orphan, and no process in between has to be waited for.
+    It stands in no folder of the install's, whose file system can so be unmounted. Where no process is
+    to be had, the next flush, beat or verb delivers. Where we are `ending`, our end makes it an orphan,
+    and no process in between has to be waited for.
     """
+    environment = _from_elsewhere(environment, situation)
     try:
+        if ending:
+            os.chdir("/")  # already here: the child may not have had its turn when we are gone
         pid = os.fork()
     except OSError:
         return
     if pid == 0:
         try:
             os.setsid()
+            os.chdir("/")
             if ending or os.fork() == 0:
-                _become_flush(environment)
+                _become_flush(environment, os.fsencode(situation.cwd))
         finally:
             os._exit(0)
     try:
@@ -38,7 +45,23 @@ def start_flush(environment: Environment, *, ending: bool = False) -> None:
         pass  # reaped among others
 
 
-def _become_flush(environment: Environment) -> None:
+def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
+    """The environment with every path in it absolute; docker.env is looked for with the help of `--from`."""
+    settings = situation.settings
+    paths = {
+        b"ROLLCALL_STATE_DIR": os.fsencode(settings.state_dir),
+        b"ROLLCALL_WRITE_KEY_FILE": os.fsencode(settings.write_key_file),
+    }
+    for name in BUNDLES:
+        if given := environment.get(name):
+            paths[name] = os.path.join(os.fsencode(situation.cwd), given)
+    for name, path in paths.items():
+        if path:
+            environment = environment.with_entry(name, path)
+    return environment
+
+
+def _become_flush(environment: Environment, folder: bytes) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in STANDARD:
         os.dup2(null, fd, inheritable=True)
@@ -52,5 +75,6 @@ def _become_flush(environment: Environment) -> None:
             sig.signal(number, sig.SIG_IGN)  # forgets the one that came before our setsid, and waits
             sig.signal(number, sig.SIG_DFL)
     sig.pthread_sigmask(sig.SIG_SETMASK, ())
+    os.umask(0o077)
     python = os.fsencode(sys.executable)
-    os.execve(python, [python, *FLUSH], environment)  # type: ignore[arg-type]  # see Environment
+    os.execve(python, [python, *FLUSH, folder], environment)  # type: ignore[arg-type]  # see Environment

@@ -58,12 +58,14 @@ def after_failure(situation: Situation, reference: str, seconds: float = SECONDS
 
 def _listen(person: Terminal, question: str) -> str:
     try:
-        terminal.let_signals_end_it()
-        return person.ask(question)
+        try:
+            terminal.let_signals_end_it()
+            return person.ask(question)
+        finally:
+            terminal.hold_signals_again()
     except (terminal.Silence, OSError):
+        terminal.hold_signals_again()  # the one that ended it may have come before they were held
         return ""
-    finally:
-        terminal.hold_signals_again()
 
 
 def _asked_before(situation: Situation) -> bool:

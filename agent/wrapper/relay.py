@@ -77,6 +77,7 @@ class Relay:
         number, self._stopped_by = self._stopped_by, 0
         if not number:
             return
+        self._witness = self._witness or _witness(self._pid)  # without one nobody would wake us
         if self._witness:
             self._witness.wakes_us()
         if number in STOPS and sig.getsignal(number) == sig.SIG_DFL:

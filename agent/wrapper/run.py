@@ -44,7 +44,7 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
     try:
         pid = start(argv, caller, environment, situation.name)
     except CannotRun as why:
-        _not_started(file, why, caller)
+        _not_started(file, why, caller, situation)
         os._exit(why.code)
     except OSError:  # no more processes: CMD takes this one's place, and its end is not ours to see
         file.remove()
@@ -55,12 +55,12 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
         stay_with(pid)  # CMD runs: it must not be run again
 
 
-def _not_started(file: RunFile, why: CannotRun, caller: Caller) -> None:
+def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situation) -> None:
     try:
         file.append(_ended(f"not-started {why.code}"))
         file.sync()
         os.close(file.fd)
-        start_flush(caller.environment, ending=True)
+        start_flush(caller.environment, situation, ending=True)
     except OSError:
         pass  # the shell's message was written; there is no more to say
 
@@ -105,7 +105,7 @@ def _accompany(run: Run) -> None:
         run.file.sync()
         _ask(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
-        start_flush(run.caller.environment, ending=True)
+        start_flush(run.caller.environment, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
         say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
     finally:
@@ -115,7 +115,7 @@ def _accompany(run: Run) -> None:
 def _send_meanwhile(run: Run) -> None:
     """Deliver what is known so far. Without an endpoint the end is soon enough: it takes no time from CMD."""
     if run.situation.settings.endpoint:
-        start_flush(run.caller.environment)
+        start_flush(run.caller.environment, run.situation)
 
 
 def _failed(trace: Trace | None, status: int) -> list[str]:
@@ -133,12 +133,15 @@ def _ask(run: Run, status: int) -> None:
     """The questions after CMD, where a person may answer them."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
+    situation = run.situation.anew()  # CMD may have chosen, for itself or for its operator
+    if not situation.decision.sending:
+        return
     _send_meanwhile(run)  # what is known need not wait for an answer
     from agent.wrapper import questions
 
     if status == 0:
-        questions.after_success(run.situation)
-    elif email := questions.after_failure(run.situation, run.file.reference):
+        questions.after_success(situation)
+    elif email := questions.after_failure(situation, run.file.reference):
         run.file.append(f"email {time.time():.3f} {email}")
         run.file.sync()
 

@@ -104,7 +104,8 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
 class acting_for_owner:  # noqa: N801 - reads as what it is, in a `with`
     """As root, open files with the rights of a folder's owner, and no more.
 
-    So nothing that the owner may have planted there is followed as root.
+    So nothing that the owner may have planted there is followed as root. What is made is the owner's
+    alone, whatever the umask, which is CMD's.
     """
 
     def __init__(self, folder: str | int) -> None:
@@ -118,7 +119,9 @@ class acting_for_owner:  # noqa: N801 - reads as what it is, in a `with`
     def __enter__(self) -> None:
         if self._uid != os.geteuid():
             os.seteuid(self._uid)
+        self._umask = os.umask(0o077)
 
     def __exit__(self, *_: object) -> None:
+        os.umask(self._umask)
         if self._uid != os.getuid():
             os.seteuid(os.getuid())

@@ -81,11 +81,11 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
     with _opened(path) as handle:
         if handle is None:
             return 0
-        live = not _lock(handle)
         if path.endswith(UNFINISHED):
-            if not live and time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS:
+            if time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS and _lock(handle):
                 _unlink(path)
-            return 0
+            return 0  # a young one is its maker's, who is about to lock it and must not find it locked
+        live = not _lock(handle)
         run = parse(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
         count = 0
         if run is not None:

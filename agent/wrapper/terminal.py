@@ -23,7 +23,7 @@ class Silence(Exception):  # noqa: N818 - reads as what it says
 
 
 class Terminal:
-    """The controlling terminal, ours for a question. Made by `attended`."""
+    """The controlling terminal, ours for a question. Made by `attended`; no call on it blocks."""
 
     def __init__(self, fd: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._fd = fd
@@ -31,19 +31,26 @@ class Terminal:
         self._until = clock() + seconds
 
     def say(self, text: str) -> None:
-        os.write(self._fd, text.encode("utf-8", "replace"))
+        """Show it, unless a ^S keeps the terminal from it for all the time that there is."""
+        if select.select([], [self._fd], [], self._left())[1]:
+            os.write(self._fd, text.encode("utf-8", "replace"))
 
     def ask(self, question: str) -> str:
         """The line that was typed. Silence if there was none in time."""
         self.say(question)
-        left = self._until - self._clock()
-        if left <= 0 or not select.select([self._fd], [], [], left)[0]:
-            self.say("\n")
-            raise Silence
-        data = os.read(self._fd, MAX_LINE)
-        if not data:
-            raise Silence
-        return data.decode("utf-8", "replace").strip()
+        while select.select([self._fd], [], [], self._left())[0]:
+            try:
+                data = os.read(self._fd, MAX_LINE)
+            except BlockingIOError:
+                continue  # another process took the line
+            if not data:
+                raise Silence
+            return data.decode("utf-8", "replace").strip()
+        self.say("\n")
+        raise Silence
+
+    def _left(self) -> float:
+        return max(0.0, self._until - self._clock())
 
 
 def attended(seconds: float) -> Terminal | None:
@@ -55,7 +62,7 @@ def attended(seconds: float) -> Terminal | None:
     if not os.isatty(2):
         return None
     try:
-        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -83,4 +90,11 @@ def hold_signals_again() -> None:
 
 
 def _silence(_number: int, _frame: object) -> None:
+    """Once: a second signal, or what came with the first, has nothing left to end."""
+    for number in ENDING:
+        sig.signal(number, _nothing_more)
     raise Silence
+
+
+def _nothing_more(_number: int, _frame: object) -> None:
+    pass

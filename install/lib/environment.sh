@@ -58,11 +58,13 @@ fill_environment() {
         set -- "$environment/bin/python" -I "$pip/pip" install --retries 1 --timeout 15
         seconds=$INDEX_SECONDS
     fi
-    within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
+    mkdir "$environment/tmp" # for pip, which when its time is up cannot clear its scratch files away
+    TMPDIR=$environment/tmp within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
         --only-binary :all: --require-hashes --requirement "$lock" </dev/null || {
         say "the packages could not be had within $seconds s, or are not as locked$(advice)"
         exit 1
     }
+    rm -rf "$environment/tmp"
     [ -n "$wheels" ] || copy_agent
 }
 

@@ -60,6 +60,9 @@ point_at_env_file() {
         return
     fi
     target=$(readlink "$config/docker.env")
+    # systemd wants it absolute, without "..". An absolute one is left as it is: what it leads
+    # through, such as a link to the current release, may come to lead elsewhere.
+    case $target in /*) ;; *) target=$(readlink -f "$config/docker.env") || return ;; esac
     quoted=$(printf '%s\n' "$target" | sed 's/%/%%/g')
     put "$units/$name.service.d/env-file.conf" 644 <<EOT
 # Made by install.sh --env-file.

@@ -82,10 +82,9 @@ def test_every_verb_and_option_has_words_in_help_and_docs(draw: ModuleType) -> N
     page = (ROOT / "docs/verbs.md").read_text()
     for name, verb in draw.verbs().items():
         assert f"### {name}\n" in page
-        for action in verb._actions:
-            if action.dest != "help":
-                assert action.help or action.choices, f"{name}: {action.dest} has no help"
-                assert draw.option(action) in page
+        for action in draw.shown(verb):
+            assert action.help or action.choices, f"{name}: {action.dest} has no help"
+            assert draw.option(action) in page
 
 
 def test_every_setting_is_in_docs_and_example_and_none_else() -> None:

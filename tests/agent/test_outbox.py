@@ -310,6 +310,25 @@ def test_a_database_set_aside_under_an_open_outbox_is_not_written_to(box: Outbox
     assert names(box, "waiting") == ["m2", "m3"]
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_was_sent_from_a_database_that_is_gone_settles_nothing_in_the_next(
+    box: Outbox, state: StateDir, changed: bool
+) -> None:
+    """Its numbers are those of other events there, whichever change was the first to find it gone."""
+    box.record(event(1), HERE)
+    seqs = [seq for seq, _ in box.waiting(HERE, limit=10)]
+    os.unlink(state.outbox)
+    with closing(Outbox(state)) as other:
+        other.record(event(2), HERE)
+    if changed:
+        box.failed(HERE, "500", NOW)
+    box.settle(seqs, "sent")
+    assert names(box, "waiting") == ["m2"]
+    with closing(Outbox(state)) as other:
+        other.settle(seqs, "sent")
+        assert names(other, "waiting") == []
+
+
 def test_a_change_that_fails_leaves_nothing_half_done(box: Outbox) -> None:
     box.record(event(1), HERE)
     with pytest.raises(OutboxError, match="cannot be used"):

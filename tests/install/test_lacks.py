@@ -1,5 +1,6 @@
 """What a machine may lack: each is one line that says what to do, and COMMAND runs all the same."""
 
+import os
 import re
 import shutil
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deadends import Mute
-from tests.install.scripts import AS_NOBODY, INSTALL, environment, home_of_nobody, run
+from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, environment, home_of_nobody, run
 
 COVER = """
 for place in /usr/bin/python3* /usr/local/bin/python3*; do
@@ -124,8 +125,11 @@ def test_behind_a_black_hole_the_command_starts_in_time(home: Path, seconds: int
     bound = constant("INDEX_SECONDS")
     assert bound + constant("BEFORE_SECONDS") <= A_MINUTE - 5
     install = checkout(home, **({"INDEX_SECONDS": seconds} if seconds else {}))
+    scratch = home / "scratch"
+    scratch.mkdir()
+    os.chown(scratch, NOBODY, NOBODY)
     with Mute() as index:
-        environ = environment(home, PIP_INDEX_URL=f"{index.endpoint}/simple")
+        environ = environment(home, PIP_INDEX_URL=f"{index.endpoint}/simple", TMPDIR=str(scratch))
         before = time.monotonic()
         done = run(*AS_NOBODY, install, "--user", "--", *COMMAND, environ=environ)
         waited = time.monotonic() - before
@@ -133,3 +137,4 @@ def test_behind_a_black_hole_the_command_starts_in_time(home: Path, seconds: int
     assert (done.returncode, done.stdout) == (6, "the product\n")
     assert f"could not be had within {seconds or bound} s" in done.stderr
     assert not list((home / ".local/share/rollcall").glob("env-*"))
+    assert not list(scratch.iterdir())

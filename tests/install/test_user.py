@@ -42,6 +42,7 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
     assert (status["sending"], status["endpoint"]) == (True, "http://127.0.0.1:9")
     assert status["stateDir"] == f"{home}/.local/state/{name}"
     assert "Acme Board's #1" in run(*AS_NOBODY, command, "preview", environ=environment(home)).stdout
+    assert not (home / f".local/share/{name}/current/tmp").exists()
     env_file = home / f".config/{name}/docker.env"
     assert env_file.stat().st_mode & 0o777 == 0o600
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.wrapper import leash, processes, relay
+from tests import wait
 from tests.agent.world import World
 from tests.e2e.wrap.shell import PROMPT, Shell
 
@@ -67,6 +68,19 @@ def test_a_notice_that_cannot_be_written_reports_nothing(world: World) -> None:
     assert (done.returncode, done.stdout) == (5, b"ran\n")
     assert reported(world) == []
     assert os.listdir(world.path / "state/runs") == []
+
+
+@pytest.mark.parametrize("umask", ["0177", "0777", "0000"])
+def test_whatever_the_umask_the_owner_and_nobody_else_reads_it(world: World, umask: str) -> None:
+    """And CMD's umask is the caller's."""
+    state = world.path / "new/state"
+    world.environ["ROLLCALL_STATE_DIR"] = str(state)
+    kept = f"umask; stat -c %a {state} {state}/runs {state}/runs/*.run"
+    done = wrapped(world, f'umask {umask}; exec "$@"', "sh", "-c", kept)
+    assert done.stdout.decode().split() == [umask, "700", "700", "600"]
+    wait.until(lambda: not os.listdir(state / "runs"), 30)
+    assert {path.name: path.stat().st_mode & 0o777 for path in state.iterdir()}["outbox.db"] == 0o600
+    assert state.parent.stat().st_mode & 0o700 == 0o700
 
 
 FORKS_ONLY = """

@@ -187,6 +187,21 @@ def test_a_file_still_being_made_is_left_alone_for_an_hour(state: StateDir) -> N
     assert not path.exists()
 
 
+def test_a_file_still_being_made_is_its_makers_to_lock(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A maker that found it locked would run CMD unreported."""
+    locked = []
+    monkeypatch.setattr(
+        fcntl, "flock", lambda handle, how: locked.append(os.readlink(f"/proc/self/fd/{handle}"))
+    )
+    young, old = put(state, "young.new", text()), put(state, "old.new", text())
+    os.utime(old, (time.time() - runs.ABANDONED_SECONDS - 60,) * 2)
+    collect(state)
+    assert str(young) not in locked
+    assert str(old) in locked
+
+
 def test_what_is_no_run_file_tells_nothing(state: StateDir) -> None:
     put(state, "garbage.run", "no run file\n")
     put(state, "bad-end.run", text("begun", "ended soon 1 exit x"))

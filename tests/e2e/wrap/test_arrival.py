@@ -1,9 +1,15 @@
 """What a wrapped install says arrives by itself: no other verb has to be run."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from agent.state import StateDir
+from tests import environ
+from tests.deadends import Mute
+from tests.e2e.wrap.side_by_side import WRAP
 from tests.instance import Instance
 from tests.receiver import Receiver
 from tests.wait import until
@@ -35,3 +41,45 @@ def test_the_start_arrives_while_the_install_still_runs(tmp_path: Path) -> None:
         with instance.started("wrap", "--", "tail", "-f", "/dev/null") as install:
             until(lambda: told(receiver) == ["Installation Started"], 60, "the start to arrive")
             assert install.poll() is None
+
+
+CONTAINER = (
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
+FROM_A_DISC = """
+mount -t tmpfs none disc && cd disc && "$@" && cd / && umount "$OLDPWD" && echo free
+until grep -qs '[f]lush' /proc/[0-9]*/cmdline; do sleep 0.02; done && echo at work
+"""
+
+
+@pytest.mark.needs("unshare")
+def test_what_the_install_stood_in_can_be_unmounted_while_it_is_delivered(tmp_path: Path) -> None:
+    (tmp_path / "disc").mkdir()
+    with Mute() as receiver:
+        environment = environ.bare(
+            tmp_path, ROLLCALL_STATE_DIR=str(tmp_path / "state"), ROLLCALL_ENDPOINT=receiver.endpoint
+        )
+        done = subprocess.run(
+            [*CONTAINER, "sh", "-c", FROM_A_DISC, "x", *WRAP, "--", "true"],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert done.stdout == "free\nat work\n", done
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_delivers_stands_elsewhere_and_finds_all_where_it_was(tmp_path: Path, silent: bool) -> None:
+    """docker.env, a state directory and a key of relative names."""
+    (tmp_path / "docker.env").write_text("ROLLCALL_STATE_DIR=state\nROLLCALL_WRITE_KEY_FILE=key\n")
+    (tmp_path / "key").write_text("k\n")
+    state = StateDir(str(tmp_path / "state"))
+    says = "echo DO_NOT_TRACK=1 >>docker.env" if silent else "true"
+    subprocess.run([*WRAP, "--", "sh", "-c", says], env=environ.covered(tmp_path), cwd=tmp_path, check=True)
+    until(lambda: state.exists() and not os.listdir(state.runs), 30, "the run to be taken in, or let go of")
+    assert os.path.exists(state.outbox) != silent

@@ -208,6 +208,39 @@ def test_nobody_is_asked_who_did_not_sit_there_for_it(desk: Desk, command: str) 
         shell.expect(PROMPT)
 
 
+@pytest.mark.parametrize(
+    "choice", ["echo DO_NOT_TRACK=1 >>docker.env", f"{sys.executable} -I -m agent disable"]
+)
+def test_nobody_is_asked_whose_install_chose_silence(desk: Desk, choice: str) -> None:
+    (desk.place / "install").write_text(f"{choice}\nexit $1\n")
+    plain = desk.env_file.read_text()
+    with desk.shell() as shell:
+        for code, question in ((0, OPT_IN), (6, HELP)):
+            shell.type(f"w sh install {code}\n")
+            shell.expect(PROMPT)
+            assert question not in shell.screen
+            assert not (desk.place / "state/opt-in-asked").exists() or code
+            desk.env_file.write_text(plain)
+            shell.type(f"w sh -c 'exit {code}'\n")  # and the meter moves
+            shell.expect(question)
+            shell.type("\n")
+            shell.expect(PROMPT)
+
+
+def test_an_install_that_answered_the_opt_in_leaves_nothing_to_ask(desk: Desk) -> None:
+    answers = f"{sys.executable} -I -m agent consent usage off\n"
+    (desk.place / "install").write_text(answers)
+    with desk.shell() as shell:
+        shell.type("w sh install\n")
+        shell.expect(PROMPT)
+        assert OPT_IN not in shell.screen
+        desk.env_file.write_text("ROLLCALL_PRODUCT=Acme\n")
+        shell.type("w true\n")
+        shell.expect(OPT_IN)
+        shell.type("\n")
+        shell.expect(PROMPT)
+
+
 SLOW_PERSON = """
 import os, sys
 from agent.situation import look
@@ -231,6 +264,90 @@ def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str
         shell.expect("went on")
     assert "USAGE" not in desk.env_file.read_text()
     assert desk.names() == []
+
+
+ANOTHER_READER = """
+import os, select, sys
+from agent.situation import look
+from agent.wrapper import questions
+another, wait, left = os.open("/dev/tty", os.O_RDWR), select.select, [1]
+def outrun(reads, *rest):
+    found = wait(reads, *rest)
+    if found[0] and left:
+        left.clear()
+        print("taken:", os.read(another, 99))
+    return found
+select.select = outrun
+situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.after_failure(situation, "01234567", seconds=float(sys.argv[1]))))
+"""
+
+
+def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: Desk) -> None:
+    (desk.place / "another.py").write_text(ANOTHER_READER)
+    with desk.shell() as shell:
+        for seconds, more, answer in (("1", "", "''"), ("60", "me@example.org\n", "'me@example.org'")):
+            shell.type(f"{sys.executable} another.py {seconds}\n")
+            shell.expect(HELP)
+            shell.type("a line\n")
+            shell.expect(r"taken: b'a line\n'")
+            shell.type(more)
+            shell.expect(f"answer: {answer}")
+            shell.expect(PROMPT)
+
+
+SIGNALS = """
+import os, select, signal, sys
+from agent.situation import look
+from agent.wrapper import questions, terminal
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+wait, hold = select.select, terminal.hold_signals_again
+def both_at_once(reads, *rest):
+    if reads and rest[-1]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [15, 1])
+        os.kill(os.getpid(), 15)
+        os.kill(os.getpid(), 1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [15, 1])
+    return wait(reads, *rest)
+def too_late():
+    os.kill(os.getpid(), 15)
+    hold()
+if sys.argv[1] == "twice":
+    select.select = both_at_once
+else:
+    terminal.hold_signals_again = too_late
+situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.after_failure(situation, "01234567")))
+print("held:", {1, 2, 3, 15} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+@pytest.mark.parametrize("when", ["twice", "late"])
+def test_a_signal_ends_the_question_and_nothing_else(desk: Desk, when: str) -> None:
+    """As where a session ends: SIGTERM and SIGHUP at once."""
+    (desk.place / "signals.py").write_text(SIGNALS)
+    with desk.shell() as shell:
+        shell.type(f"{sys.executable} signals.py {when}\n")
+        shell.expect(HELP)
+        if when == "late":
+            shell.type("me@example.org\n")
+        shell.expect("answer: ''")
+        shell.expect("held: True")
+        shell.expect(PROMPT)
+
+
+def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: Desk) -> None:
+    stop, go_on = "\x13", "\x11"
+    with desk.shell() as shell:
+        shell.type("w sh -c 'echo U''P; read x'\n")
+        shell.expect("UP")
+        shell.type(f"\n{stop}")
+        until((desk.place / "state/opt-in-asked").exists, 30)
+        shell.type(go_on)
+        shell.expect(OPT_IN)
+        shell.type("y\n")
+        shell.expect(PROMPT)
+    assert "ROLLCALL_USAGE_TELEMETRY=true" in desk.env_file.read_text()
 
 
 def test_support_asks_later(desk: Desk) -> None:

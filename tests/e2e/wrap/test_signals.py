@@ -243,6 +243,20 @@ def test_without_its_witness_the_wrapper_passes_on_what_people_send(covered: Sid
         assert process.wait(20) == 7
 
 
+def test_without_its_witness_the_wrapper_is_still_continued_with_the_command(covered: Sides) -> None:
+    with counting(covered) as (process, pid):
+        settled(process.pid)
+        (witness,) = set(family(process.pid)) - {process.pid, pid}
+        os.kill(witness, signal.SIGKILL)
+        wait.until(lambda: not Path(f"/proc/{witness}").exists())
+        os.kill(pid, signal.SIGSTOP)
+        assert stopped(process.pid)
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: state(process.pid) == "S")
+        os.kill(process.pid, signal.SIGXCPU)
+        assert process.wait(20) == 7
+
+
 @pytest.mark.needs("root", "user")
 def test_a_command_that_may_not_be_signalled_goes_on(covered: Sides) -> None:
     """As sudo, wrapped by a user: what cannot be passed on is dropped, and CMD is not run again."""

@@ -1,0 +1,37 @@
+"""What the units are told, by the functions that write them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.install.scripts import INSTALL, SHELLS, environment, run, shell
+
+POINTS = """
+. "$1/lib/names.sh"; . "$1/lib/files.sh"; . "$1/lib/service.sh"
+name=rollcall config=$HOME/etc units=$HOME/units
+point_at_env_file
+"""
+
+
+@pytest.mark.parametrize("by", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS])
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [
+        ("../srv/acme.env", "srv/acme.env"),
+        ("acme.env", "etc/acme.env"),
+        ("{home}/srv/current/acme.env", "srv/current/acme.env"),
+    ],
+)
+def test_a_docker_env_that_is_a_link_is_told_to_systemd_in_full(
+    tmp_path: Path, by: str, link: str, told: str
+) -> None:
+    for folder in ("etc", "srv/release-1"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "srv/current").symlink_to("release-1")
+    (tmp_path / "etc/docker.env").symlink_to(link.format(home=tmp_path))
+    done = run(*shell(by), "-c", POINTS, "x", INSTALL, environ=environment(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    path = (tmp_path / "units/rollcall-env.path.d/env-file.conf").read_text().splitlines()
+    service = (tmp_path / "units/rollcall.service.d/env-file.conf").read_text().splitlines()
+    assert path[-2:] == [f"PathChanged={tmp_path}/{told}", f"PathModified={tmp_path}/{told}"]
+    assert f"LoadCredential=docker.env:{tmp_path}/{told}" in service
