@@ -222,14 +222,17 @@ class Settings:
         return self.usage_telemetry == "true"
 
 
-def load(environ: Mapping[str, str], files: list[EnvFile], *, forgive: bool = False) -> Settings:
+def load(
+    environ: Mapping[str, str], files: list[EnvFile], *, forgive: bool = False, folder: str = ""
+) -> Settings:
     """The settings in force, or SettingError for the first that does not parse.
 
+    Relative paths begin in `folder`, or where this process stands.
     To `forgive` is to take its default instead: for those who are silent, whatever it says.
     """
     given = _given(environ, files)
     settings = Settings({name: source for name, (_, source) in given.items()})
-    faults = [fault for setting in SETTINGS if (fault := _set(settings, setting, given))]
+    faults = [fault for setting in SETTINGS if (fault := _set(settings, setting, given, folder))]
     faults = faults or list(filter(None, [_key_file_fault(settings)]))
     if faults and not forgive:
         raise faults[0]
@@ -237,9 +240,13 @@ def load(environ: Mapping[str, str], files: list[EnvFile], *, forgive: bool = Fa
     return settings
 
 
-def _set(settings: Settings, setting: Setting, given: Mapping[str, tuple[str, str]]) -> SettingError | None:
+def _set(
+    settings: Settings, setting: Setting, given: Mapping[str, tuple[str, str]], folder: str
+) -> SettingError | None:
     """Parse one setting; where it does not, its default, and the error."""
     value, source = given.get(setting.name, (setting.default, "the default"))
+    if value and setting.parse is _path:
+        value = os.path.join(folder, value)
     fault = None
     try:
         parsed = setting.parse(value)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.envfile import EnvFile
     from agent.settings import Settings
 
+DELETED = "/proc/self/cwd"
 MAX_NAME = 200
 MAX_SEEN = 64 * 1024
 """How much of the list of files that were read before is looked at."""
@@ -74,7 +75,12 @@ class Situation:
         A flag comes before that: where one silences, no setting can make it an error.
         """
         if self._settings is None:
-            found = settings.load(self.environ, self.env_files, forgive=not self.decision.sending)
+            found = settings.load(
+                self.environ,
+                self.env_files,
+                forgive=not self.decision.sending,
+                folder="" if self.cwd == DELETED else self.cwd,
+            )
             found.state_dir = found.state_dir or settings.default_state_dir(
                 self.environ,
                 name=self.name,
@@ -123,7 +129,7 @@ def working_directory() -> str:
     try:
         return os.getcwd()
     except OSError:
-        return "/proc/self/cwd"
+        return DELETED
 
 
 def product_name(prefix: str) -> str:

@@ -52,9 +52,9 @@ def main(words: list[str], launch: str = "") -> int:
     argv = arguments(options.words)
     name = "rollcall"
     try:
-        from agent.situation import look
+        from agent.situation import look, working_directory
 
-        situation = look(caller.environment.text(), cwd=_cwd(), uid=os.geteuid())
+        situation = look(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
             from agent.wrapper.run import report
@@ -92,10 +92,3 @@ def _reason(why: Exception) -> str:
     if type(why).__name__ == "SettingError":
         return str(why)
     return f"{type(why).__name__}, an error in rollcall itself"
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # it was removed
-        return "/"

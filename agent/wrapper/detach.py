@@ -46,18 +46,14 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
 
 
 def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
-    """The environment with every path in it absolute; docker.env is looked for with the help of `--from`."""
-    settings = situation.settings
-    paths = {
-        b"ROLLCALL_STATE_DIR": os.fsencode(settings.state_dir),
-        b"ROLLCALL_WRITE_KEY_FILE": os.fsencode(settings.write_key_file),
-    }
+    """The environment with the state directory that this run lies in, and no path of requests' own relative.
+
+    docker.env, which CMD may have written anew, and our own paths begin where `--from` says.
+    """
+    environment = environment.with_entry(b"ROLLCALL_STATE_DIR", os.fsencode(situation.settings.state_dir))
     for name in BUNDLES:
         if given := environment.get(name):
-            paths[name] = os.path.join(os.fsencode(situation.cwd), given)
-    for name, path in paths.items():
-        if path:
-            environment = environment.with_entry(name, path)
+            environment = environment.with_entry(name, os.path.join(os.fsencode(situation.cwd), given))
     return environment
 
 
