@@ -7,10 +7,10 @@ from collections import Counter
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from collector.limits import contains
+from collector.limits import contains, peer_of
 from collector.settings import Settings
 
-# Request line and headers together.
+# Request line and headers together; trailers count as headers.
 MAX_HEAD = 16 * 1024
 # Requests that a client may send before it has read the answer to the first of them.
 MAX_PIPELINED = 10
@@ -20,6 +20,14 @@ SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\
 
 class TooManyPipelined(Exception):  # noqa: N818 - uvicorn answers it with 400
     """A client sends on and on without reading."""
+
+
+class TooLongHead(Exception):  # noqa: N818 - as above
+    """Headers, or trailers, without an end."""
+
+
+class UpgradeWithBody(Exception):  # noqa: N818 - as above
+    """The parser would take the body for the next request."""
 
 
 def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
@@ -36,10 +44,11 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
             super().connection_made(transport)
             self._watch: asyncio.TimerHandle | None = None
             self._unread: asyncio.TimerHandle | None = None
-            self._begun, self._in_head, self._head = False, True, 0
-            self._peer = self.client[0] if self.client else ""
+            self._begun, self._in_head, self._head, self._fields = False, True, 0, 0
+            address = self.client[0] if self.client else ""
+            self._peer = peer_of(address, (), ())
             peers[self._peer] += 1
-            crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, self._peer)
+            crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, address)
             if crowd or len(self.connections) > settings.max_connections:
                 transport.write(FULL)
                 self._end()
@@ -67,10 +76,23 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
             if len(self.pipeline) >= MAX_PIPELINED:
                 raise TooManyPipelined
             super().on_message_begin()
-            self._begun = True
+            self._begun, self._fields = True, 0
             self._expect()
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._fields += len(name) + len(value) + 4
+            if self._fields > MAX_HEAD:
+                raise TooLongHead
+            if self._in_head:  # a trailer is no header: no proxy vouches for it
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
+            bodied = any(
+                name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+                for name, value in self.headers
+            )
+            if bodied and self.parser.should_upgrade():
+                raise UpgradeWithBody
             self._in_head, self._head = False, 0
             super().on_headers_complete()
 

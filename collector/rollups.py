@@ -226,7 +226,7 @@ class Ledger:
             return
         for span in SPANS:
             for old, new, sign in zip(edges(days, span), edges(now, span), (1, -1), strict=True):
-                both = old & new if same else 0
+                both = old & new if standing[0] == instance.standing[0] else 0
                 for where, mask, step in ((standing, old, -sign), (instance.standing, new, sign)):
                     for offset in _bits_of(mask ^ both, SLOTS_A_DAY):
                         self.active[instance.source, instance.first_day + offset, span, where[0]] += step

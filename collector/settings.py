@@ -64,7 +64,10 @@ def _url(text: str) -> str:
 
 
 def _db(text: str) -> str:
-    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")):
+    plain = text.startswith("sqlite:///")
+    if not plain and (
+        not text.startswith(("postgresql://", "postgres://")) or urlsplit(text).netloc.count("@") > 1
+    ):
         raise ValueError
     return text
 

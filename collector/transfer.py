@@ -81,6 +81,7 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
         progress(count)
     with store.transaction() as tx:
         tx.run(_OLD_RUNS, before)
+        tx.run(_OLD_ANSWERS)
         for (source,) in tx.all("SELECT id FROM sources"):
             tx.run(_OLD_INSTANCES, source, before, source, before)
     return count
@@ -89,6 +90,10 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
 _OLD_RUNS = (
     "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
+)
+_OLD_ANSWERS = (
+    "DELETE FROM answered WHERE NOT EXISTS"
+    " (SELECT 1 FROM runs r WHERE r.source = answered.source AND r.id = answered.run)"
 )
 # In two halves, as the events are indexed: heartbeats by their time, the others by their instance.
 _OLD_INSTANCES = (

@@ -9,6 +9,7 @@ form bears a token made from the cookie, so that no other site can send it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import secrets
@@ -21,7 +22,7 @@ from collector import users
 from collector.limits import Buckets
 from collector.page.queries import sessions
 from collector.page.request import PageError, Request
-from collector.store import Store
+from collector.store import Store, StoreUnavailable
 
 COOKIE = "rollcall"
 SECURE_COOKIE = "__Host-rollcall"
@@ -85,7 +86,8 @@ class Access:
             sessions.end(self._store, digest(secret))
             return None
         if now - used > TOUCH_MS:
-            sessions.touch(self._store, digest(secret), now)
+            with contextlib.suppress(StoreUnavailable):  # remembered later; to look, nothing need be written
+                sessions.touch(self._store, digest(secret), now)
         return Visitor(name, role, secret=secret)
 
     async def sign_in(self, request: Request, now: int) -> str | None:

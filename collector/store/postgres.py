@@ -159,6 +159,8 @@ class Conflict(StoreUnavailable):
 def _words(error: psycopg.Error) -> str:
     if error.sqlstate:
         return f"PostgreSQL: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})"
+    if isinstance(error, psycopg.ProgrammingError):  # whose text may quote a password
+        return "PostgreSQL: the URL cannot be read; in a password, write % @ / as %25 %40 %2F"
     return f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
+import re
 import socket
 import threading
 import tracemalloc
@@ -12,14 +14,19 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
 from collector import decode
 from collector.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST, Refused
 from collector.events import Event
+from collector.protocol import bounded
+from collector.settings import read_settings
 from tests.collector.running import Collector, basic
 from tests.wait import until
 
@@ -260,7 +267,32 @@ def test_who_sends_on_without_reading_is_cut_off(running: Collector) -> None:
 def test_a_head_without_end_is_cut_off(running: Collector) -> None:
     assert conversation(running, b"GET / HTTP/1.1\r\nX: ", *[b"x" * 4096] * 50) == b""
     assert conversation(running, b"GET /", *[b"x" * 4096] * 50) == b""
-    assert conversation(running, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n" * 100] * 100) == b""
+    ended = conversation(running, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n" * 100] * 100)
+    assert ended == b"" or ended.startswith(b"HTTP/1.1 400")
+
+
+def test_headers_are_counted_however_they_come(running: Collector) -> None:
+    many = b"a: b\r\n" * 4000
+    assert conversation(running, b"GET /healthz HTTP/1.1\r\n" + many + b"\r\n").startswith(b"HTTP/1.1 400")
+    head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b"HTTP/1.1 400" in conversation(running, head + b"0\r\n", many, b"\r\n")
+
+
+def test_a_body_is_never_the_next_request(running: Collector) -> None:
+    """As a parser takes it that is told to make way for another protocol."""
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n" + upgrade
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+        client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(HEALTHZ))
+        answer = client.recv(65536)
+        with contextlib.suppress(ConnectionError):
+            client.sendall(HEALTHZ)
+            while data := client.recv(65536):
+                answer += data
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1
+    upgrade = b"\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert b"ok\n" in conversation(running, HEALTHZ.replace(b"\r\n\r\n", upgrade))
 
 
 def test_a_body_without_end_is_cut_off(running: Collector) -> None:
@@ -311,6 +343,60 @@ def test_a_forged_forwarding_header_makes_no_other_peer(
     assert left == {200, 429}
 
 
+def test_a_trailer_names_no_peer(start: Callable[..., Collector], tmp_path: Path) -> None:
+    """Or guesses of a password would be without limit behind a proxy that hands trailers on."""
+    collector = start(f"sqlite:///{tmp_path}/t.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
+    collector.run("users", "add", "ada", stdin="correct horse battery\n")
+    shown = collector.get("/signin")
+    token = re.search(rb'name="token" value="([^"]*)"', shown.body)
+    assert token
+    form = urlencode({"name": "ada", "password": "wrong", "token": token[1].decode()}).encode()
+    head = (
+        "POST /signin HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n"
+        f"Cookie: {shown.headers['Set-Cookie'].partition(';')[0]}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    seen = [
+        conversation(collector, head + b"%x\r\n" % len(form) + form + b"\r\n0\r\n" + trailer + b"\r\n")[9:12]
+        for trailer in (b"X-Forwarded-For: 198.51.100.%d\r\n" % n for n in range(7))
+    ]
+    assert seen == [b"403"] * 5 + [b"429"] * 2
+
+
+class Wire(asyncio.Transport):
+    """A connection from an address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address, self.sent = address, b""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return (self.address, 1) if name == "peername" else default
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_a_network_of_ipv6_is_one_peer_of_connections_too() -> None:
+    async def refused(addresses: list[str]) -> int:
+        settings = read_settings({"HOME": "/nowhere", "ROLLCALL_COLLECTOR_MAX_CONNECTIONS": "10"})
+        config = uvicorn.Config(lambda: None, lifespan="off")
+        config.load()
+        protocol, state = bounded(settings), ServerState()
+        wires = [Wire(address) for address in addresses]
+        for wire in wires:
+            protocol(config, state, {}).connection_made(wire)
+        return sum(wire.sent.startswith(b"HTTP/1.1 503") for wire in wires)
+
+    assert asyncio.run(refused([f"2001:db8:0:{n}::1" for n in range(8)])) == 0
+    assert asyncio.run(refused([f"2001:db8::{n}" for n in range(8)])) == 3
+
+
 def test_one_peer_cannot_take_every_connection(start: Callable[..., Collector], tmp_path: Path) -> None:
     collector = start(f"sqlite:///{tmp_path}/m.db", ROLLCALL_COLLECTOR_MAX_CONNECTIONS="20")
     with contextlib.ExitStack() as held:
@@ -346,13 +432,17 @@ def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_pa
 
 def test_one_peer_cannot_take_all_memory(start: Callable[..., Collector], tmp_path: Path) -> None:
     """Nor without a key: a body is read before the key that may stand in it."""
-    collector = start(f"sqlite:///{tmp_path}/p.db", ROLLCALL_COLLECTOR_MEMORY="400000")
+    collector = start(
+        f"sqlite:///{tmp_path}/p.db", ROLLCALL_COLLECTOR_MEMORY="400000", ROLLCALL_COLLECTOR_TIMEOUT="60"
+    )
     head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
     with contextlib.ExitStack() as held:
         client = held.enter_context(socket.create_connection(("127.0.0.1", collector.port)))
         client.sendall(head + b" " * 180_000)
         until(lambda: b"rollcall_waiting_bytes 180000.0" in collector.get("/metrics").body, 20)
-        assert conversation(collector, head + b" " * 30_000).startswith(b"HTTP/1.1 503")
+        second = held.enter_context(socket.create_connection(("127.0.0.1", collector.port)))
+        second.sendall(head + b" " * 30_000)
+        assert second.recv(100).startswith(b"HTTP/1.1 503")
         other = held.enter_context(socket.socket())
         other.bind(("127.0.0.2", 0))
         other.connect(("127.0.0.1", collector.port))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from collector import users
 from collector.page.access import IDLE_MS, LONGEST_MS, TRIES
-from collector.store import Store
+from collector.store import Store, StoreUnavailable, open_store, sqlite
 from tests.collector.page.asking import Asking
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
@@ -164,6 +165,25 @@ def test_a_session_ends_when_it_is_idle_or_old_or_its_user_is_gone(
     users.add_user(page_store, "other", "viewer", PASSWORD, 0)
     users.remove_user(page_store, viewer)
     assert asking.get("/", cookie=last).status == 303
+
+
+def test_who_is_signed_in_may_look_while_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say, or another's long transaction."""
+    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    store = open_store(f"sqlite:///{tmp_path}/page.db")
+    users.add_user(store, "vera", "viewer", PASSWORD, 0)
+    asking = Asking(store)
+    cookie = asking.sign_in("vera", PASSWORD)
+    asking.now += 6 * 60_000
+    other = open_store(f"sqlite:///{tmp_path}/page.db")
+    with other.transaction():
+        with pytest.raises(StoreUnavailable), store.transaction():
+            pass
+        assert asking.get("/", cookie=cookie).status == 200
+    other.close()
+    store.close()
 
 
 def test_signing_in_makes_a_new_cookie_so_that_a_planted_one_is_worth_nothing(
