@@ -140,9 +140,15 @@ def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
 
 def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
     """A connection to a database that is ours, of our version and not torn; else Unsound."""
-    if not _there(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    db = _open(path, "rw")
+    db = None
+    while db is None:
+        if not _there(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        try:
+            db = _open(path, "rw")
+        except sqlite3.OperationalError:
+            if _there(path):
+                raise  # else another process set it aside just now
     try:
         with unsoundness():
             db.execute("PRAGMA secure_delete = ON")

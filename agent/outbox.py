@@ -22,7 +22,7 @@ from agent.database import (
     unsoundness,
     which_file,
 )
-from agent.events import ACTIVE, dumps, iso
+from agent.events import ACTIVE, NAMES, dumps, iso
 
 if TYPE_CHECKING:
     import sqlite3
@@ -214,15 +214,18 @@ class Outbox(Reader):
 
         self._write(work)
 
-    def erase(self) -> int:
-        """Silence: the payload of all that waits goes, its row stays. How many there were."""
+    def erase(self, *, usage: bool = False) -> int:
+        """Silence: the payload of all that waits goes, its row stays. How many there were.
+
+        Of `usage` alone, what the catalogue does not name.
+        """
         now = iso(self._now())
 
         def work(db: sqlite3.Connection) -> int:
             erased = db.execute(
                 "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
-                " WHERE state = 'waiting'",
-                (now,),
+                " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?))",
+                (now, not usage, *NAMES),
             ).rowcount
             self._forget_the_old(db)
             return erased

@@ -13,6 +13,7 @@ from agent.database import between_transactions
 from agent.envfile import read
 from agent.locks import held
 from agent.settings import NAMES, SettingError
+from agent.situation import look
 from agent.state import act_as_owner
 from agent.verbs import queue
 
@@ -31,6 +32,11 @@ def disable(app: App, _args: argparse.Namespace) -> int:
     if decision.sending:
         raise CouldNot(f"{path} was written and yet does not silence; set {FLAG}=true in the environment")
     app.say(f"telemetry is off ({path}); to turn it on again: {app.name} enable")
+    if look(app.environ, cwd="/", uid=app.uid, root=app.root).decision.sending:
+        app.say(
+            f"but {path} is read in its folder alone, and what runs elsewhere still reports;"
+            f" silence that too: cd / && {app.name} disable"
+        )
     erased = queue.erase(app)
     if erased is not None:
         app.say(f"{erased} waiting events were erased")
@@ -59,11 +65,18 @@ def consent(app: App, args: argparse.Namespace) -> int:
     path = _file_to_edit(app)
     envedit.set_value(path, "ROLLCALL_USAGE_TELEMETRY", "true" if args.choice == "on" else "false")
     app.say(f"usage events are {args.choice} ({path})")
+    situation = app.look_again()
     overruled = app.environ.get("ROLLCALL_USAGE_TELEMETRY")
-    if overruled and app.look_again().settings.usage != (args.choice == "on"):
+    if overruled and situation.settings.usage != (args.choice == "on"):
         raise CouldNot(
             f"ROLLCALL_USAGE_TELEMETRY={overruled} in the environment overrules it; change it there"
         )
+    if not situation.decision.sending:
+        app.say(f"silent all the same: {RULES[situation.decision.rule]} ({situation.decision.source})")
+    elif args.choice == "off" and os.path.exists(situation.state.outbox):
+        queue.become_owner(app)
+        with queue.opened(app):
+            pass  # to open it is to erase what waited of them
     return DONE
 
 

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from agent import facts
-from agent.outbox import Outbox
+from agent.outbox import WAITING, Outbox
 from agent.state import act_as_owner, other_owner
 from agent.wrapper import runs
 
@@ -28,11 +28,16 @@ def become_owner(app: App, *modules: str) -> None:
 
 @contextmanager
 def opened(app: App) -> Iterator[Outbox]:
-    """The outbox, made if there is none. Only for those who may record."""
+    """The outbox, made if there is none. Only for those who may record.
+
+    Usage events that were said no to since are erased.
+    """
     state = app.situation.state
     with closing(Outbox(state, now=app.now)) as outbox:
         if runs.waiting(state):
             runs.collect(state, outbox, app.ensure_instance(), facts.system(app.root))
+        if app.situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
+            outbox.erase(usage=True)
         yield outbox
 
 

@@ -79,6 +79,33 @@ def test_consent_is_kept_in_docker_env(world: World, choice: str, value: str) ->
     assert world.run("status", "--json").json["usage"] is (choice == "on")
 
 
+@pytest.mark.parametrize("how", ["consent", "by hand"])
+def test_usage_events_that_wait_go_with_the_consent(world: World, how: str) -> None:
+    path = world.env_file("ROLLCALL_USAGE_TELEMETRY=true\n")
+    world.run("track", "Exported", "-p", "file=secret")
+    world.run("beat")
+    assert world.run("status", "--json").json["waiting"] == 2
+    if how == "consent":
+        assert world.run("consent", "usage", "off").code == 0
+    else:
+        path.write_text("ROLLCALL_USAGE_TELEMETRY=false\n")
+        world.run("flush")
+    assert world.run("status", "--json").json["waiting"] == 1
+    assert b"secret" not in Path(world.state.outbox).read_bytes()
+
+
+def test_consent_while_silent_says_that_nothing_is_sent_all_the_same(world: World) -> None:
+    world.env_file(f"{FLAG}=true\n")
+    assert "silent all the same: a flag is set" in world.run("consent", "usage", "on").err
+
+
+def test_disable_in_a_folder_says_what_it_does_not_reach(world: World) -> None:
+    world.env_file("")
+    assert "what runs elsewhere still reports" in world.run("disable").err
+    (world.cwd / "docker.env").unlink()
+    assert "elsewhere" not in world.run("disable").err
+
+
 def test_consent_that_the_environment_overrules_is_said(world: World) -> None:
     world.env_file("")
     world.environ["ROLLCALL_USAGE_TELEMETRY"] = "false"

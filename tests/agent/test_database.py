@@ -134,6 +134,26 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     assert "".join(said).count("set aside") == 1
 
 
+def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens = database._open
+    gone: list[str] = []
+
+    def late(path: str, mode: str) -> sqlite3.Connection:
+        if not gone:
+            gone.append(path)
+            os.unlink(path)
+        return opens(path, mode)
+
+    record(state, "old")
+    monkeypatch.setattr(database, "_open", late)
+    record(state, "new")
+    monkeypatch.undo()
+    assert gone
+    assert messages(state) == ["new"]
+
+
 def test_another_programs_database_is_left_alone(state: StateDir) -> None:
     with closing(sqlite3.connect(state.outbox)) as db:
         db.execute("CREATE TABLE theirs (x)")
