@@ -1,6 +1,7 @@
 """install.sh --user: an ordinary user, from the vendor's archive, without any network."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.archive import changed
-from tests.install.scripts import AS_NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
+from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
 from tests.install.trees import tree
 
 EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
@@ -54,6 +55,23 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
     code, out, said = install(home / f".local/share/{name}", home, by=by, script="uninstall.sh")
     assert (code, out) == (0, ""), said
     assert tree(home, "") == {}
+
+
+def test_a_no_outlives_an_uninstall_in_the_vendors_own_docker_env_too(bundle: Path, home: Path) -> None:
+    theirs = home / "acme.env"
+    theirs.write_text("DB_PASSWORD=x\n")
+    theirs.chmod(0o600)
+    os.chown(theirs, NOBODY, NOBODY)
+    words = ["--user", "--env-file", str(theirs)]
+    assert install(bundle, home, *words)[0] == 0
+    run(*AS_NOBODY, home / ".local/bin/rollcall", "disable", environ=environment(home))
+    assert "DISABLE_TELEMETRY=true" in theirs.read_text()
+    code, _, said = install(home / ".local/share/rollcall", home, script="uninstall.sh")
+    assert (code, "because it says no" in said) == (0, True), said
+    assert "telemetry is off" in install(bundle, home, "--user")[2]
+    assert set(tree(home, "")) - {"/.config", "/.config/rollcall", "/.config/rollcall/docker.env"} == {
+        "/acme.env"
+    }
 
 
 def test_an_upgrade_that_does_not_start_leaves_the_old_one(bundle: Path, home: Path) -> None:
