@@ -23,7 +23,7 @@ from collector.times import write_time
 
 FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,8 +101,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def duration(text: str) -> int:
-    """Seconds in `90s`, `15m`, `6h`, `90d` or a plain number of seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    """Seconds in `90s`, `15m`, `6h` or `90d`; a number alone may be meant as days, and is refused."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
         msg = f"{text!r} is no duration such as 90d, 6h, 15m or 90s"
         raise argparse.ArgumentTypeError(msg)

@@ -102,7 +102,8 @@ def test_wrong_use_is_one_line_and_exit_code_2(idle: Collector) -> None:
         assert done.stderr.count("\n") == 1
         assert PREFIX + setting in done.stderr
     idle.settings = {}
-    assert idle.run("purge", "--older-than", "soon", code=2).stderr
+    for wrong in ("soon", "90"):
+        assert "90d, 6h" in idle.run("purge", "--older-than", wrong, code=2).stderr
     assert "nothing" not in idle.run("export", "/nowhere/x", code=1).stdout
 
 
