@@ -1,6 +1,7 @@
 """What a vendor copies from install/example works as it stands, beside the archive."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -20,11 +21,19 @@ def failure(log: str) -> dict[str, object] | None:
     return next((event["properties"] for event in events if event["event"] == "Installation Errors"), None)
 
 
+def recipe() -> str:
+    """How the docs say to unpack the archive."""
+    page = (INSTALL.parent / "docs/installing.md").read_text()
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if "tar xzf" in block)
+
+
 @pytest.mark.needs("root", "systemd", "bash")
-def test_a_vendor_may_copy_it(bundle: Path) -> None:
+def test_a_vendor_may_copy_it(packed: Path) -> None:
     with booted() as machine:
-        shutil.copytree(INSTALL / "example", machine.path("/var/tmp/acme"))
-        shutil.copytree(bundle, machine.path("/var/tmp/acme/rollcall"))
+        machine.path("/var/tmp/acme").mkdir()
+        shutil.copy(packed, machine.path("/var/tmp/acme/rollcall-VERSION.tar.gz"))
+        machine.run("sh", "-euc", f"cd /var/tmp/acme\n{recipe()}")
         said = machine.run("/var/tmp/acme/setup.sh", "/srv/board")
         assert "Acme Board: ready: /srv/board" in said
         assert machine.run("systemctl", "is-active", "rollcall-acme-board.service") == "active"
