@@ -238,7 +238,7 @@ class Page:
 
     def _sign_in_first(self, request: Request) -> Answer:
         if request.suffix:
-            raise PageError(401, "Sign in first.")
+            return Answer(401, b"Sign in first, as a browser does, at /signin.\n", http.TEXT, (PRIVATE,))
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
         return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 
