@@ -198,9 +198,12 @@ def _users_remove(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store, _file(arguments.file, "rb") as lines:
-        with store.transaction() as tx:
-            source = keys.source_named(tx, arguments.source, _now())
-        read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+        source, made = keys.make_source(store, arguments.source, _now())
+        try:
+            read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+        finally:  # of a mistake nothing stays
+            if made and not keys.drop_unused_source(store, source):
+                _say(f"made the source {arguments.source!r}")
     _say(f"{read} events read, {fresh} new")
     return 0
 

@@ -135,6 +135,20 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     assert "secret" not in done.stderr
 
 
+def test_only_an_import_of_something_makes_a_source_and_says_so(
+    store: Store, database: str, tmp_path: Path
+) -> None:
+    idle = Collector(tmp_path, database)
+    for nothing, code in (("", 0), ("{cut", 1)):
+        done = idle.run("import", "--source", "s", "-", stdin=nothing, code=code)
+        assert "made" not in done.stderr
+        assert store.all("SELECT name FROM sources") == []
+    line = '{"event":"x","messageId":"m"}'
+    assert "made the source 's'" in idle.run("import", "--source", "s", "-", stdin=line).stderr
+    assert "made" not in idle.run("import", "--source", "s", "-", stdin=line).stderr
+    assert store.all("SELECT name FROM sources") == [("s",)]
+
+
 def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:
     lines = "".join(json.dumps({"event": "x", "messageId": f"m{n}"}) + "\n" for n in range(500))
     assert "line 501" in idle.run("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
