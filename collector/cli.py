@@ -126,11 +126,12 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     store = open_store(settings.db)
     store.serve()
     host, port = listener.getsockname()[:2]
-    address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = settings.public_url or here
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        _say(f"taking events at {address}")
+        _say(f"taking events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve(settings, store, listener, listening, Page(settings, store))
     return 0

@@ -10,6 +10,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp
     process.communicate(timeout=20)
     assert process.returncode == 0
     assert (tmp_path / "state" / "collector.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_with_a_public_address_says_where_it_listens_too(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    public = "https://rollcall.example"
+    served = start(f"sqlite:///{tmp_path}/collector.db", ROLLCALL_COLLECTOR_PUBLIC_URL=public)
+    assert served.get("/healthz").status == 200
 
 
 def test_keys_add_prints_the_key_alone_and_keeps_a_digest(idle: Collector) -> None:
