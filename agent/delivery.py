@@ -157,7 +157,8 @@ class Drain:
         wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
         self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
         if trouble is None:
-            self._messages.append(f"{self._endpoint} cannot be reached: {outcome.why}; events wait")
+            what = "does not take events" if outcome.answered else "cannot be reached"
+            self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events wait")
         return None if self._patient and wait <= self._left() else outcome.why
 
     def _left(self) -> float:

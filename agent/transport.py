@@ -41,10 +41,14 @@ class Delivered:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Not now; `after` is how many seconds the receiver asked for, None if it did not say."""
+    """Not now; `after` is how many seconds the receiver asked for, None if it did not say.
+
+    `answered` is whether anything came back at all.
+    """
 
     after: float | None
     why: str
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,14 @@ def judge(status: int, retry_after: str | None, now: float) -> Outcome:
     if status in OFFENDED:
         return Rejected(said)
     if status in TRY_LATER or status >= 500:  # noqa: PLR2004
-        return RetryLater(_seconds(retry_after, now), said)
+        return RetryLater(_seconds(retry_after, now), said, answered=True)
     refused = status in (401, 403)
     hint = (
         "does it accept the write key?"
         if refused
         else "is ROLLCALL_ENDPOINT right? redirects are not followed"
     )
-    return RetryLater(None, f"{said}: {hint}")
+    return RetryLater(None, f"{said}: {hint}", answered=True)
 
 
 def _phrase(status: int) -> str:

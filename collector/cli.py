@@ -23,7 +23,7 @@ from collector.times import write_time
 
 FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,8 +101,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def duration(text: str) -> int:
-    """Seconds in `90s`, `15m`, `6h`, `90d` or a plain number of seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    """Seconds in `90s`, `15m`, `6h` or `90d`; a number alone may be meant as days, and is refused."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
         msg = f"{text!r} is no duration such as 90d, 6h, 15m or 90s"
         raise argparse.ArgumentTypeError(msg)
@@ -126,11 +126,12 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     store = open_store(settings.db)
     store.serve()
     host, port = listener.getsockname()[:2]
-    address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = settings.public_url or here
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        _say(f"taking events at {address}")
+        _say(f"taking events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve(settings, store, listener, listening, Page(settings, store))
     return 0
@@ -198,9 +199,12 @@ def _users_remove(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store, _file(arguments.file, "rb") as lines:
-        with store.transaction() as tx:
-            source = keys.source_named(tx, arguments.source, _now())
-        read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+        source, made = keys.make_source(store, arguments.source, _now())
+        try:
+            read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+        finally:  # of a mistake nothing stays
+            if made and not keys.drop_unused_source(store, source):
+                _say(f"made the source {arguments.source!r}")
     _say(f"{read} events read, {fresh} new")
     return 0
 

@@ -53,6 +53,26 @@ def source_named(tx: Transaction, name: str, now: int) -> int:
     return number
 
 
+def make_source(store: Store, name: str, now: int) -> tuple[int, bool]:
+    """The number of a source, and whether it had to be made."""
+    with store.transaction() as tx:
+        made = not tx.all("SELECT 1 FROM sources WHERE name = ?", name)
+        return source_named(tx, name, now), made
+
+
+def drop_unused_source(store: Store, source: int) -> bool:
+    """Take away a source that has neither a key nor an event; whether it was one."""
+    with store.transaction() as tx:
+        return bool(
+            tx.run(
+                "DELETE FROM sources WHERE id = ?"
+                " AND NOT EXISTS (SELECT 1 FROM write_keys WHERE source = sources.id)"
+                " AND NOT EXISTS (SELECT 1 FROM events WHERE source = sources.id)",
+                source,
+            )
+        )
+
+
 def list_keys(store: Store) -> list[tuple[int, str, str, int, int | None]]:
     """Number, source, first characters, and when each key was made and revoked."""
     return [

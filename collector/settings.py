@@ -104,8 +104,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DB",
         "",
-        "the database; unset: `collector.db` in systemd's `STATE_DIRECTORY`, for root in"
-        " `/var/lib/rollcall-collector`, else in `$XDG_STATE_HOME/rollcall-collector`",
+        "the database, `sqlite:////PATH` or `postgresql://…`; unset: `collector.db` in systemd's"
+        " `STATE_DIRECTORY`, for root in `/var/lib/rollcall-collector`, else in"
+        " `$XDG_STATE_HOME/rollcall-collector`",
         _db,
         "sqlite:///PATH or postgresql://…",
     ),

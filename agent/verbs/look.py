@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent import duefile, events, identity, ids
 from agent.app import DONE, App, WrongUse
-from agent.consent import RULES
+from agent.consent import RULES, in_environment
 from agent.database import OutboxError
 from agent.due import wall_time
 from agent.outbox import DROPPED, REJECTED, WAITING, Entry, Reader, reading
@@ -44,6 +44,8 @@ def preview(app: App, args: argparse.Namespace) -> int:
     if found is None:
         app.say("this instance has no id yet; the one shown is a sample")
     origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
+    if any(kind.about_installation for kind in kinds):
+        app.say("what is known only when it happens (times, durations, failures, an address) is a sample")
     samples = [_sample(kind, origin, app) for kind in kinds]
     shown = samples[0] if args.event else samples
     print(json.dumps(shown, indent=2), file=app.out)
@@ -182,8 +184,12 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
     ]
     lines = [f"{name:<13} {value}" for name, value in rows]
     me = app.name
-    switch = f"stop it: {me} disable" if shown["sending"] else f"turn it on: {me} enable"
-    return "\n".join([*lines, "", f"what is sent: {me} preview   what was: {me} log   {switch}"])
+    hints = [f"what is sent: {me} preview", f"what was: {me} log"]
+    if shown["sending"]:
+        hints.append(f"stop it: {me} disable")
+    elif in_environment(app.environ) is None:  # a flag in the environment is not ours to take away
+        hints.append(f"turn it on: {me} enable")
+    return "\n".join([*lines, "", "   ".join(hints)])
 
 
 def _elsewhere(count: int, app: App) -> str:

@@ -62,6 +62,7 @@ SAFE = (
 )
 PRIVATE = (b"cache-control", b"no-store")
 STATIC = {"/page.css": b"text/css; charset=utf-8", "/icon.svg": b"image/svg+xml"}
+FORMS = frozenset({"/signin", "/signout", "/support"})
 NAVIGATION = (
     ("/", "Overview"),
     ("/installs", "Installs"),
@@ -198,15 +199,16 @@ class Page:
         return Answer(200, body, HTML, (PRIVATE, _refresh(EMPTY_REFRESH_SECONDS)))
 
     async def _post(self, request: Request) -> Answer:
+        if request.path not in FORMS:
+            _route(request.path)
+            raise PageError(405, "Nothing here takes a form.")
         access.check_form(request)
         if request.path == "/signin":
             return await self._sign_in(request)
         if request.path == "/signout":
             await asyncio.to_thread(self._access.sign_out, request)
             return http.with_headers(_go("/signin"), [access.set_cookie(request, "")])
-        if request.path == "/support":
-            return await asyncio.to_thread(self._support, request)
-        raise PageError(405, "Nothing here takes a form.")
+        return await asyncio.to_thread(self._support, request)
 
     def _support(self, request: Request) -> Answer:
         now = int(self._now() * 1000)
@@ -236,7 +238,7 @@ class Page:
 
     def _sign_in_first(self, request: Request) -> Answer:
         if request.suffix:
-            raise PageError(401, "Sign in first.")
+            return Answer(401, b"Sign in first, as a browser does, at /signin.\n", http.TEXT, (PRIVATE,))
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
         return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 

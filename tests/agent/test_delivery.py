@@ -172,6 +172,15 @@ def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
     assert (trouble.failures, trouble.next_try) == (1, NOW + FIRST_BACKOFF / 2)
 
 
+def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> None:
+    world.record(1)
+    world.then = lambda texts: RetryLater(None, "403 Forbidden", answered=True)
+
+    assert world.drain(patient=False).messages == [
+        f"{ENDPOINT} does not take events: 403 Forbidden; events wait"
+    ]
+
+
 def test_before_it_is_due_nobody_tries(world: World) -> None:
     world.record(1)
     world.outbox.failed(ENDPOINT, "down", NOW + 3)

@@ -63,7 +63,10 @@ def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
     world.environ[FLAG] = "1"
     out = world.run("status").out
     assert f"sending       no, a flag is set: {FLAG} in the environment" in out
-    assert "turn it on: rollcall enable" in out
+    assert "turn it on" not in out, "enable takes no flag out of the environment"
+    del world.environ[FLAG]
+    world.env_file(f"{FLAG}=1\n")
+    assert "turn it on: rollcall enable" in world.run("status").out
 
 
 def test_of_two_vendors_on_one_server_each_names_its_own_command(
@@ -174,6 +177,12 @@ def test_preview_shows_a_sample_id_until_there_is_one(world: World) -> None:
     done = world.run("preview", "Instance Active")
     assert done.err == ""
     assert json.loads(done.out)["anonymousId"] == world.run("status", "--json").json["instanceId"]
+
+
+def test_preview_says_what_is_a_sample(world: World) -> None:
+    world.run("beat")
+    for words in (["preview"], ["preview", "Installation Started"]):
+        assert world.run(*words).err.count("is a sample\n") == 1
 
 
 def test_preview_says_the_settings_in_force(world: World) -> None:

@@ -66,8 +66,8 @@ def test_a_batch_that_offends_is_rejected(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, 599, 600, 999])
 def test_what_passes_is_tried_later_when_it_was_asked_for(status: int) -> None:
-    assert judge(status, "60", NOW) == RetryLater(60, judge_words(status))
-    assert judge(status, None, NOW) == RetryLater(None, judge_words(status))
+    assert judge(status, "60", NOW) == RetryLater(60, judge_words(status), answered=True)
+    assert judge(status, None, NOW) == RetryLater(None, judge_words(status), answered=True)
 
 
 def judge_words(status: int) -> str:
@@ -93,7 +93,7 @@ def test_a_refused_key_is_called_that(status: int) -> None:
 @pytest.mark.parametrize("status", [100, 301, 302, 304, 307, 308, 402, 404, 405, 410, 418, 451])
 def test_what_is_not_named_keeps_all_and_points_at_the_endpoint(status: int) -> None:
     assert "ROLLCALL_ENDPOINT" in judge_words(status)
-    assert judge(status, "60", NOW) == RetryLater(None, judge_words(status)), "our own backoff"
+    assert judge(status, "60", NOW) == RetryLater(None, judge_words(status), answered=True), "our own backoff"
 
 
 @responses.activate
@@ -135,7 +135,7 @@ def date(seconds: float) -> datetime:
     ],
 )
 def test_retry_after(given_: str, seconds: float | None) -> None:
-    assert judge(503, given_, NOW) == RetryLater(seconds, "503 Service Unavailable")
+    assert judge(503, given_, NOW) == RetryLater(seconds, "503 Service Unavailable", answered=True)
 
 
 def test_a_date_without_a_zone_is_gmt_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_a_date_without_a_zone_is_gmt_wherever_we_are(monkeypatch: pytest.Monkey
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert outcome == RetryLater(90, "503 Service Unavailable")
+    assert outcome == RetryLater(90, "503 Service Unavailable", answered=True)
 
 
 @given(st.text(st.characters(codec="latin-1")))

@@ -10,6 +10,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp
     assert (tmp_path / "state" / "collector.db").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_server_with_a_public_address_says_where_it_listens_too(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    public = "https://rollcall.example"
+    served = start(f"sqlite:///{tmp_path}/collector.db", ROLLCALL_COLLECTOR_PUBLIC_URL=public)
+    assert served.get("/healthz").status == 200
+
+
 def test_keys_add_prints_the_key_alone_and_keeps_a_digest(idle: Collector) -> None:
     key = idle.run("keys", "add", "web").stdout
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}\n", key)
@@ -102,7 +111,8 @@ def test_wrong_use_is_one_line_and_exit_code_2(idle: Collector) -> None:
         assert done.stderr.count("\n") == 1
         assert PREFIX + setting in done.stderr
     idle.settings = {}
-    assert idle.run("purge", "--older-than", "soon", code=2).stderr
+    for wrong in ("soon", "90"):
+        assert "90d, 6h" in idle.run("purge", "--older-than", wrong, code=2).stderr
     assert "nothing" not in idle.run("export", "/nowhere/x", code=1).stdout
 
 
@@ -143,6 +153,20 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     done = idle.run("import", "--source", "s", "-", stdin=lines, code=1)
     assert "line 3" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_only_an_import_of_something_makes_a_source_and_says_so(
+    store: Store, database: str, tmp_path: Path
+) -> None:
+    idle = Collector(tmp_path, database)
+    for nothing, code in (("", 0), ("{cut", 1)):
+        done = idle.run("import", "--source", "s", "-", stdin=nothing, code=code)
+        assert "made" not in done.stderr
+        assert store.all("SELECT name FROM sources") == []
+    line = '{"event":"x","messageId":"m"}'
+    assert "made the source 's'" in idle.run("import", "--source", "s", "-", stdin=line).stderr
+    assert "made" not in idle.run("import", "--source", "s", "-", stdin=line).stderr
+    assert store.all("SELECT name FROM sources") == [("s",)]
 
 
 def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:

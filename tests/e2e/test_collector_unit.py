@@ -56,15 +56,14 @@ def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
     machine.run("systemctl", "start", UNIT)  # Type=notify: this waits for READY
     assert machine.show(UNIT, "StatusText") == "taking events"
     verb = ["-I", "-m", "collector"]
-    database = f"sqlite:////var/lib/private/{NAME}/collector.db"
-    key = machine.run(PYTHON, *verb, "keys", "add", "shop", "--db", database).splitlines()[-1]
+    key = machine.run(PYTHON, *verb, "keys", "add", "shop").splitlines()[-1]
 
     def answer() -> bool:
         return machine.run(PYTHON, "-I", "-c", POST, key, json.dumps(EVENT), check=False) == "200"
 
     until(answer, timeout=20, why="the new key is noticed")
     assert answer(), "again, under the same messageId"
-    exported = machine.run(PYTHON, *verb, "export", "-", "--db", database)
+    exported = machine.run(PYTHON, *verb, "export", "-")
     assert exported.count('"only-one"') == 1
     machine.run("systemctl", "stop", UNIT)
     assert machine.show(UNIT, "Result") == "success"
@@ -81,5 +80,4 @@ def test_it_is_started_again_after_a_kill_with_what_it_has_taken(machine: Machin
     machine.run("systemctl", "kill", "-s", "KILL", UNIT)
     until(lambda: machine.show(UNIT, "MainPID") not in {"0", before}, timeout=20)
     until(lambda: machine.show(UNIT, "ActiveState") == "active", timeout=20)
-    database = f"sqlite:////var/lib/private/{NAME}/collector.db"
-    assert '"only-one"' in machine.run(PYTHON, "-I", "-m", "collector", "export", "-", "--db", database)
+    assert '"only-one"' in machine.run(PYTHON, "-I", "-m", "collector", "export", "-")

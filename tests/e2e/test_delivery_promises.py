@@ -42,7 +42,7 @@ def test_a_streak_is_one_line_at_its_start_and_one_at_its_end(instance: Instance
             instance.forgive()
 
     assert [text.count("\n") for text in said] == [1, 0, 0, 0, 1, 0, 0]
-    assert "cannot be reached: 500 Internal Server Error; events wait" in said[0]
+    assert "does not take events: 500 Internal Server Error; events wait" in said[0]
     assert "answers again" in said[4]
 
 

@@ -1,5 +1,6 @@
 """The archive: what is in it, and that it serves every Python and platform that it says it does."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -34,6 +35,17 @@ def test_it_holds_what_an_install_needs_and_belongs_to_root(packed: Path) -> Non
         assert needed in names
     assert {"systemd/rollcall.service", "systemd/rollcall-user.service", "wheels/requirements.lock"} <= names
     assert not [name for name in names if name.startswith(("agent/", "collector/", "install/demo"))]
+
+
+def test_its_pages_link_to_nothing_that_is_not_in_it(bundle: Path) -> None:
+    links = [
+        page.parent / link
+        for page in (bundle / "docs").glob("*.md")
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text())
+        if "://" not in link
+    ]
+    assert len(links) > 3
+    assert [link for link in links if not link.exists()] == []
 
 
 def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:

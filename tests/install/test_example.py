@@ -1,8 +1,10 @@
 """What a vendor copies from install/example works as it stands, beside the archive."""
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,28 +16,41 @@ SCRIPT = INSTALL / "example/install-acme.sh"
 COMMAND = "/usr/local/bin/rollcall-acme-board"
 
 
-def failure(log: str) -> dict[str, object] | None:
-    """The properties of the Installation Errors in a log."""
+def failure(log: str) -> dict[str, Any] | None:
+    """The Installation Errors in a log."""
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
-    return next((event["properties"] for event in events if event["event"] == "Installation Errors"), None)
+    return next((event for event in events if event["event"] == "Installation Errors"), None)
+
+
+def recipe() -> str:
+    """How the docs say to unpack the archive."""
+    page = (INSTALL.parent / "docs/installing.md").read_text()
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if "tar xzf" in block)
 
 
 @pytest.mark.needs("root", "systemd", "bash")
-def test_a_vendor_may_copy_it(bundle: Path) -> None:
+def test_a_vendor_may_copy_it(packed: Path) -> None:
     with booted() as machine:
-        shutil.copytree(INSTALL / "example", machine.path("/var/tmp/acme"))
-        shutil.copytree(bundle, machine.path("/var/tmp/acme/rollcall"))
+        machine.path("/var/tmp/acme").mkdir()
+        shutil.copy(packed, machine.path("/var/tmp/acme/rollcall-VERSION.tar.gz"))
+        machine.run("sh", "-euc", f"cd /var/tmp/acme\n{recipe()}")
+        template = machine.path("/var/tmp/acme/rollcall/docker.env.example")
+        template.write_text(re.sub("#(ROLLCALL_PRODUCT_VERSION=)", r"\g<1>1.4.2", template.read_text()))
         said = machine.run("/var/tmp/acme/setup.sh", "/srv/board")
         assert "Acme Board: ready: /srv/board" in said
         assert machine.run("systemctl", "is-active", "rollcall-acme-board.service") == "active"
         status = json.loads(machine.run(COMMAND, "status", "--json").splitlines()[-1])
         assert status["endpoint"] == "https://telemetry.acme.example"
+        assert "Acme Board 1.4.2\n" in machine.run(COMMAND, "status")
         done = machine.start("/var/tmp/acme/setup.sh", "/proc/nowhere")
         output, _ = done.communicate(timeout=60)
         assert done.returncode == 1, output
         failed = until(lambda: failure(machine.run(COMMAND, "log", "--json")), why="the run is in the log")
         place = (SCRIPT.read_text().splitlines().index('mkdir -p "$target"') + 1, "install-acme.sh", "mkdir")
         assert failed
-        assert (failed["line"], failed["script"], failed["command"]) == place
+        assert failed["context"]["app"] == {"name": "Acme Board", "version": "1.4.2"}
+        properties = failed["properties"]
+        assert (properties["line"], properties["script"], properties["command"]) == place
         machine.run("/var/tmp/acme/remove.sh", "/srv/board")
         assert not machine.path("/opt/rollcall-acme-board").exists()

@@ -61,7 +61,10 @@ def test_with_users_everybody_signs_in_even_on_this_machine(asking: Asking, view
         reply = asking.get(view)
         assert reply.status == 303
         assert reply.header("location").startswith("/signin")
-    assert asking.get("/events.json").status == 401
+    for suffix in ("json", "csv"):
+        reply = asking.get(f"/events.{suffix}")
+        assert reply.status == 401
+        assert reply.header("content-type").startswith("text/plain")
 
 
 def test_a_wrong_password_and_an_unknown_name_are_refused_alike(asking: Asking, viewer: str) -> None:

@@ -217,7 +217,10 @@ def test_the_headers_forbid_what_the_page_does_not_need(asking: Asking, send: Ca
 def test_only_what_takes_a_form_takes_one_and_only_a_short_one(asking: Asking) -> None:
     assert asking.ask("DELETE", "/").status == 405
     assert asking.ask("PUT", "/events").status == 405
+    assert asking.post("/v1/nope", {}).status == 404
+    assert asking.post("/installs", {}).status == 405
+    assert asking.post("/signin", {}).status == 403
     assert asking.ask("POST", "/signin", body=b"x" * 20_000, content_length="20000").status == 413
     assert asking.ask("POST", "/signin", body=b"x" * 20_000).status == 413
-    assert asking.ask("POST", "/", body=b"").status == 403
+    assert asking.ask("POST", "/", body=b"").status == 405
     assert asking.ask("POST", "/signin", body=b"&".join(b"a=b" for _ in range(100))).status == 400
