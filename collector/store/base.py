@@ -22,10 +22,13 @@ class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
     """The store cannot answer now; the same call may succeed later."""
 
 
+Dialect = Literal["sqlite", "postgresql"]
+
+
 class Transaction(ABC):
     """One transaction: all of it or nothing. SQL has `?` for values in either dialect."""
 
-    dialect: Literal["sqlite", "postgresql"]
+    dialect: Dialect
 
     @abstractmethod
     def run(self, sql: str, *values: Any) -> int:
@@ -50,6 +53,8 @@ class Transaction(ABC):
 
 class Store(ABC):
     """A database of events."""
+
+    dialect: Dialect
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Transaction]:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from psycopg import errors
 
 from collector import schema
 from collector.events import Event
-from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
 
 CONNECT_SECONDS = 5
 # A statement that takes longer is given up by the server, and tried again by whoever sent it.
@@ -27,7 +27,7 @@ TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
 class PostgresTransaction(Transaction):
     """Statements of one transaction."""
 
-    dialect: Literal["sqlite", "postgresql"] = "postgresql"
+    dialect: Dialect = "postgresql"
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
@@ -72,6 +72,8 @@ class PostgresTransaction(Transaction):
 
 class PostgresStore(Store):
     """A database; a connection a thread, made again when it was lost."""
+
+    dialect: Dialect = "postgresql"
 
     def __init__(self, url: str) -> None:
         self._url = url

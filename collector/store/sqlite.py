@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from collector import schema
 from collector.events import Event
-from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
 
 # How long a writer waits for another process's transaction (a purge, an import).
 BUSY_MS = 10_000
@@ -36,7 +36,7 @@ _decode = msgspec.json.Decoder().decode
 class SQLiteTransaction(Transaction):
     """Statements on the write connection, between BEGIN IMMEDIATE and COMMIT."""
 
-    dialect: Literal["sqlite", "postgresql"] = "sqlite"
+    dialect: Dialect = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -85,6 +85,8 @@ class SQLiteTransaction(Transaction):
 
 class SQLiteStore(Store):
     """A database file; a connection a thread for reading, one for writing."""
+
+    dialect: Dialect = "sqlite"
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -152,8 +152,10 @@ def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple
 
 def failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
     """The places where most of the runs that began in a period failed, the worst first."""
+    # Of two indexes that fit, SQLite without statistics takes that of all runs.
+    index = " INDEXED BY runs_failed" if store.dialect == "sqlite" else ""
     sql = (
-        "SELECT place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
+        f"SELECT place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs{index}"
         " WHERE source = ? AND outcome = 'errors' AND began >= ? AND began < ?"
         " GROUP BY place ORDER BY 3 DESC, 2 DESC, 4 DESC LIMIT ?"
     )
