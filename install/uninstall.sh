@@ -127,7 +127,7 @@ remove_config() {
     file=$config/docker.env
     remove "$config/write-key" "$config/write-key.new" "$file.new" "$file".*.new
     why=''
-    look_in_file "$file"
+    [ ! -e "$file" ] || look_in_file "$file" # a link may lead nowhere by now
     if [ -n "$why" ] && [ -z "$purge" ]; then
         say "kept: $file, because it says no; --purge removes it too"
     else

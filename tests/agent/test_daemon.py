@@ -1,5 +1,6 @@
 """The daemon as a process, with a stand-in for its child."""
 
+import contextlib
 import json
 import os
 import signal
@@ -131,18 +132,18 @@ def test_it_beats_and_says_so(resident: Resident) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True])
 def test_it_ends_within_a_second(resident: Resident, number: signal.Signals, busy: bool) -> None:
-    process = resident.start()
+    process, hanging = resident.start(), resident.directory / "hanging"
     resident.hear("READY=1")
     if busy:
         resident.answer(do="hang")
         process.send_signal(signal.SIGHUP)
-        until((resident.directory / "hanging").exists)
+        until(lambda: hanging.exists() and hanging.read_text())
     process.send_signal(number)
     _, errors = process.communicate(timeout=1)
     assert process.returncode == 0
     assert "Traceback" not in errors
     if busy:
-        grandchild = Path("/proc") / (resident.directory / "hanging").read_text()
+        grandchild = Path("/proc") / hanging.read_text()
         until(lambda: not grandchild.exists() or "Z" in (grandchild / "stat").read_text())
 
 
@@ -466,6 +467,14 @@ def test_a_state_directory_that_cannot_be_used_does_not_end_it(resident: Residen
     assert errors.count("cannot use the state directory") == 1
 
 
+def descriptors(pid: int) -> list[str]:
+    found = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(fd))
+    return found
+
+
 @pytest.mark.needs("strace")
 def test_a_file_system_without_locks_takes_no_descriptor_a_beat(resident: Resident) -> None:
     resident.answer(interval=1)
@@ -475,8 +484,8 @@ def test_a_file_system_without_locks_takes_no_descriptor_a_beat(resident: Reside
     )
     until(lambda: resident.beats() >= 3)
     assert "(INJECTED)" in (resident.directory / "trace").read_text()
-    held = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
-    assert str(resident.state / "daemon.lock") not in held
+    lock = str(resident.state / "daemon.lock")  # open for a moment at each beat
+    until(lambda: lock not in descriptors(process.pid))
     process.terminate()
     _, errors = ended(process)
     assert errors.count("No locks available") == 1

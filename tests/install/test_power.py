@@ -108,7 +108,9 @@ def test_after_a_power_cut_the_command_runs_and_the_next_run_mends_all(disk: Dis
         disk.unmount()
         disk.mount(picture)
         found = disk.sizes()
-        lost[picture] = [name for name, size in found.items() if whole.get(name) and not size]
+        gone = [name for name, size in found.items() if whole.get(name) and not size]
+        # What delivers may be making its database meanwhile, whose journal is SQLite's own promise.
+        lost[picture] = [name for name in gone if not name.endswith("/outbox.db")]
         assert [name for name in lost[picture] if "/env-" not in name] == [], "what is put is put whole"
         if disk.home.command.exists():
             words = [*AS_NOBODY, str(disk.home.command), "wrap", "--", "sh", "-c", "echo out; exit 7"]
