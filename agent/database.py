@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT = 10.0
 READ_WAIT = 2.0
+LOOKS = 5
 STEP = 0.0002
 VERSION = 1
 APPLICATION_ID = 0x526F6C6C
@@ -76,12 +77,16 @@ class Unsound(Exception):  # noqa: N818 - reads as what it says
     """The database cannot be used; the text is the word that it is set aside under."""
 
 
+class Disturbed(Exception):  # noqa: N818 - reads as what it says
+    """SQLite lost its journal to a process that still held a database set aside meanwhile: look again."""
+
+
 def open_for_writing(state: StateDir) -> sqlite3.Connection:
     """The database, made if there is none; an unsound one is set aside first."""
     state.make()
     try:
         return _sound(state.outbox)
-    except Unsound as why:
+    except (Unsound, Disturbed) as why:
         return begin_anew(state, str(why))
 
 
@@ -89,14 +94,18 @@ def begin_anew(state: StateDir, why: str) -> sqlite3.Connection:
     """Set an unsound database aside, unless another process has done so meanwhile."""
     path = state.outbox
     with held(state.lock, LOCK_WAIT):
-        try:
-            return _sound(path, thoroughly=True)
-        except Unsound:
+        for _ in range(LOOKS):
+            try:
+                return _sound(path, thoroughly=True)
+            except Disturbed:
+                continue
+            except Unsound as found:
+                why = str(found)
             for suffix in ("-journal", ""):
                 if os.path.lexists(path + suffix):
                     os.replace(path + suffix, f"{path}.{why}{suffix}")
             say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
-            return _sound(path)
+    raise OutboxError("the outbox cannot be used (disk I/O error)")
 
 
 def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -251,6 +260,8 @@ def unsoundness() -> Iterator[None]:
     except sqlite3.DatabaseError as why:
         if type(why) is sqlite3.DatabaseError:
             raise Unsound("damaged") from None
+        if "disk I/O error" in str(why):
+            raise Disturbed("disturbed") from why
         raise
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.database import (
+    LOOKS,
+    Disturbed,
     Unsound,
     begin,
     begin_anew,
@@ -298,14 +300,15 @@ class Outbox(Reader):
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """One transaction; in a database that turns out torn, the same again in a new one."""
         with plainly():
-            try:
-                return self._attempt(work)
-            except Unsound as why:
-                self._db.close()
-                self._db = begin_anew(self._state, str(why))
-                self._file = which_file(self._state.outbox)
-                self._anew = True
-                return self._attempt(work)
+            for _ in range(LOOKS):
+                try:
+                    return self._attempt(work)
+                except (Unsound, Disturbed) as why:
+                    self._db.close()
+                    self._db = begin_anew(self._state, str(why))
+                file = which_file(self._state.outbox)
+                self._anew, self._file = self._anew or file != self._file, file
+            return self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with unsoundness():

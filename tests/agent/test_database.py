@@ -3,13 +3,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from agent import database
+from agent import database, outbox
 from agent.database import OutboxError
 from agent.outbox import Outbox, reading
 from agent.state import StateDir
@@ -20,7 +21,7 @@ from agent.outbox import Outbox
 from agent.state import StateDir
 sys.stdin.readline()
 box = Outbox(StateDir(sys.argv[1]))
-assert box.record({"messageId": sys.argv[2], "event": "E", "properties": {}}, "")
+box.record({"messageId": sys.argv[2], "event": "E", "properties": {}}, "")
 """
 
 
@@ -152,6 +153,29 @@ def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
     monkeypatch.undo()
     assert gone
     assert messages(state) == ["new"]
+
+
+@pytest.mark.parametrize(("module", "at"), [(database, "PRAGMA"), (outbox, "COMMIT")])
+def test_a_journal_that_another_process_took_is_no_loss(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch, module: ModuleType, at: str
+) -> None:
+    """Who still holds a database that was set aside may take the new one's journal for its own."""
+    record(state, "old")
+    runs = database.patiently
+    disturbed: list[str] = []
+
+    def late(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        done = runs(db, statement, values)
+        if (at == "COMMIT") == (statement == "COMMIT") and not disturbed:
+            disturbed.append(statement)
+            raise sqlite3.OperationalError("disk I/O error")
+        return done
+
+    monkeypatch.setattr(module, "patiently", late)
+    with closing(Outbox(state)) as box:
+        box.record({"messageId": "new", "event": "E", "properties": {}}, "")
+    assert disturbed
+    assert sorted(messages(state)) == ["new", "old"]
 
 
 def test_another_programs_database_is_left_alone(state: StateDir) -> None:
