@@ -105,7 +105,7 @@ def begin_anew(state: StateDir, why: str) -> sqlite3.Connection:
                 if os.path.lexists(path + suffix):
                     os.replace(path + suffix, f"{path}.{why}{suffix}")
             say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
-    raise OutboxError("the outbox cannot be used (disk I/O error)")
+    raise Disturbed(why)
 
 
 def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -261,7 +261,7 @@ def unsoundness() -> Iterator[None]:
         if type(why) is sqlite3.DatabaseError:
             raise Unsound("damaged") from None
         if "disk I/O error" in str(why):
-            raise Disturbed("disturbed") from why
+            raise Disturbed(_words(why)) from why
         raise
 
 
@@ -270,6 +270,8 @@ def plainly() -> Iterator[None]:
     """Whatever SQLite or the system says, said for a person."""
     try:
         yield
+    except Disturbed as why:
+        raise OutboxError(str(why)) from why
     except (sqlite3.Error, OSError) as why:
         raise OutboxError(_words(why)) from why
 
