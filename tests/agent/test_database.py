@@ -165,11 +165,12 @@ def test_a_journal_that_another_process_took_is_no_loss(
     disturbed: list[str] = []
 
     def late(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        done = runs(db, statement, values)
-        if (at == "COMMIT") == (statement == "COMMIT") and not disturbed:
-            disturbed.append(statement)
-            raise sqlite3.OperationalError("disk I/O error")
-        return done
+        if disturbed or (at == "COMMIT") != (statement == "COMMIT"):
+            return runs(db, statement, values)
+        disturbed.append(statement)
+        if statement == "COMMIT":
+            runs(db, statement)
+        raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(module, "patiently", late)
     with closing(Outbox(state)) as box:
