@@ -6,7 +6,7 @@ import os
 import time
 
 from agent import sig
-from agent.wrapper import notice, runfile
+from agent.wrapper import notice, relay, runfile  # all before CMD starts, which may take the files away
 from agent.wrapper.boot import say
 from agent.wrapper.child import STDERR, end_as, let_go, start, stay_with
 from agent.wrapper.command import CannotRun
@@ -90,8 +90,6 @@ class Run:
 
 def _accompany(run: Run) -> None:
     """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
-    from agent.wrapper.relay import until_ended
-
     try:
         let_go(run.descriptors())
         run.file.sync()
@@ -99,7 +97,7 @@ def _accompany(run: Run) -> None:
         _send_meanwhile(run)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
-    status = until_ended(run.pid)
+    status = relay.until_ended(run.pid)
     try:
         run.file.append(*_failed(run.trace, status), _outcome(status))
         run.file.sync()
