@@ -13,7 +13,7 @@ def main() -> int:
 
             return wrap(sys.argv[2:])
         if sys.argv[1:2] == ["daemon"]:
-            from agent.daemon import main as daemon
+            from agent.heartbeat.daemon import main as daemon
 
             return daemon(sys.argv[2:])
         from agent.cli import main as verb

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from agent import events, facts, identity
-from agent.situation import Situation, look, working_directory
-from agent.words import say
+from agent.base.words import say
+from agent.config.situation import Situation, look, working_directory
+from agent.events import catalogue, facts, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,10 +55,10 @@ class App:
         del self.situation
         return self.situation
 
-    def origin(self, instance: str) -> events.Origin:
+    def origin(self, instance: str) -> catalogue.Origin:
         """Who speaks in this instance's events."""
         settings = self.situation.settings
-        return events.Origin(instance, settings.product, settings.product_version, facts.system(self.root))
+        return catalogue.Origin(instance, settings.product, settings.product_version, facts.system(self.root))
 
     def ensure_instance(self) -> str:
         """The instance id, made if there is none. Only for those who may record."""

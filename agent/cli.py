@@ -8,12 +8,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import __version__, streams
+from agent import __version__
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
-from agent.database import OutboxError
-from agent.envedit import EditError
-from agent.settings import SETTINGS, SettingError, duration
-from agent.words import say
+from agent.base import stdio
+from agent.base.words import say
+from agent.config.envedit import EditError
+from agent.config.settings import SETTINGS, SettingError, duration
+from agent.outbox.database import OutboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,22 +53,22 @@ def parser(name: str = "rollcall") -> Parser:
     verb.add_argument("command", nargs="+", metavar="CMD", help="the command, and its arguments")
     add("daemon", "", "send Instance Active for as long as the product is alive").usage = f"{name} daemon"
     add(
-        "preview", "look.preview", "print the exact JSON of each event; sends and stores nothing"
+        "preview", "status.preview", "print the exact JSON of each event; sends and stores nothing"
     ).add_argument("event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'")
-    verb = add("log", "look.log", "show all that was ever recorded and what became of it")
+    verb = add("log", "status.log", "show all that was ever recorded and what became of it")
     verb.add_argument("-n", type=_count, metavar="N", help="only the newest N")
     verb.add_argument("--json", action="store_true", help="a line of JSON for each")
-    verb = add("status", "look.status", "say whether anything is sent, why, and how it goes")
+    verb = add("status", "status.status", "say whether anything is sent, why, and how it goes")
     verb.add_argument("--json", action="store_true", help="for programs")
-    add("disable", "choose.disable", "write the flag to docker.env; erase what waits")
-    add("enable", "choose.enable", "remove every flag from docker.env")
-    verb = add("consent", "choose.consent", "opt in to usage events, or out")
+    add("disable", "switch.disable", "write the flag to docker.env; erase what waits")
+    add("enable", "switch.enable", "remove every flag from docker.env")
+    verb = add("consent", "switch.consent", "opt in to usage events, or out")
     verb.add_argument("what", choices=["usage"])
     verb.add_argument("choice", choices=["on", "off"])
     _add_senders(add)
     verb = add("support", "support.support", "ask for help for the last install that failed")
     verb.add_argument("--email", metavar="ADDRESS", help="where an answer may go; asked for if not given")
-    add("forget", "choose.forget", "delete id, queue and log; the next id has no tie to the last")
+    add("forget", "switch.forget", "delete id, queue and log; the next id has no tie to the last")
     return top
 
 
@@ -138,11 +139,11 @@ def _settings_help() -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Run one verb as a process of its own."""
-    streams.prepare()
+    stdio.prepare()
     try:
         return run(argv)
     finally:
-        streams.release()
+        stdio.release()
 
 
 def run(argv: Sequence[str], app: App | None = None) -> int:

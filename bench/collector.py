@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import compare, load
-from collector import decode, keys, schema
-from collector.events import Event
-from collector.store import open_store
+from collector.admin import keys
+from collector.base.events import Event
+from collector.ingest import decode
+from collector.ingest.writer import MOST_TOGETHER
+from collector.store import open_store, schema
 from collector.store.sqlite import SQLiteTransaction
-from collector.writer import MOST_TOGETHER
 
 BATCH = 100
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 64, 16

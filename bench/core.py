@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from agent import events, ids
-from agent.outbox import Outbox
-from agent.state import StateDir
+from agent.base.statedir import StateDir
+from agent.events import catalogue, ids
+from agent.outbox.outbox import Outbox
 from bench.compare import goal, ratio, rounds, table, timed
 
 STARTS, RECORDS = 25, 300
@@ -69,7 +69,7 @@ def bare_insert(path: Path) -> Callable[[], object]:
 
     def insert() -> None:
         db.execute("BEGIN IMMEDIATE")
-        db.execute("INSERT INTO event (payload) VALUES (?)", (events.dumps(event()),))
+        db.execute("INSERT INTO event (payload) VALUES (?)", (catalogue.dumps(event()),))
         db.execute("COMMIT")
 
     return insert

@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agent.delivery import MAX_EVENTS
-from agent.outbox import Outbox
-from agent.state import StateDir
+from agent.base.statedir import StateDir
+from agent.delivery.drain import MAX_EVENTS
+from agent.outbox.outbox import Outbox
 from bench.compare import goal, ratio, rounds, table, timed
 from tests import environ
 from tests.instance import event

@@ -20,9 +20,9 @@ from contextlib import closing
 from typing import Any
 
 from bench.compare import goal
-from collector import demo
-from collector.ids import as_uuid
-from collector.keys import source_named
+from collector.admin import demo
+from collector.admin.keys import source_named
+from collector.base.ids import as_uuid
 from collector.page.app import Page
 from collector.settings import read_settings
 from collector.store import Store, open_store

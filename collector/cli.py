@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-from collector import keys, logs, transfer, users
+from collector.admin import keys, transfer, users
+from collector.base.times import write_time
+from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
-from collector.times import write_time
 
 FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
@@ -118,8 +119,8 @@ def count(text: str) -> int:
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
-    from collector import server
     from collector.page.app import Page
+    from collector.serve import server
 
     logs.begin()
     listener = server.listen(settings)
@@ -217,7 +218,7 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _demo_data(arguments: argparse.Namespace, settings: Settings) -> int:
-    from collector import demo
+    from collector.admin import demo
 
     with _opened(settings) as store:
         now = _now()

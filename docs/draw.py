@@ -17,16 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from agent import events, outbox  # noqa: E402 - the checkout's own, wherever this is started
 from agent.cli import parser  # noqa: E402
-from agent.consent import RULES  # noqa: E402
-from agent.facts import System  # noqa: E402
-from agent.settings import SETTINGS, Setting  # noqa: E402
+from agent.config.consent import RULES  # noqa: E402
+from agent.config.settings import SETTINGS, Setting  # noqa: E402
+from agent.events import catalogue  # noqa: E402
+from agent.events.facts import System  # noqa: E402
+from agent.outbox import outbox  # noqa: E402
 
 INSTANCE = "00000000-0000-4000-8000-000000000000"
 RUN = "3f2b8c1d-0000-4000-8000-000000000000"
 MESSAGE = "01937a52-6c00-7abc-8def-0123456789ab"
-ORIGIN = events.Origin(INSTANCE, "Shop", "2.4.1", System("ubuntu", "24.04"))
+ORIGIN = catalogue.Origin(INSTANCE, "Shop", "2.4.1", System("ubuntu", "24.04"))
 MIB = 1024 * 1024
 MOMENT = 1_800_000_000.0
 FLAGS = ("ROLLCALL_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -41,7 +42,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def event_table() -> str:
     """Every event with its properties."""
     parts = []
-    for kind in events.CATALOGUE:
+    for kind in catalogue.CATALOGUE:
         rows = [
             [f"`{prop.name}`", prop.type, "" if prop.required else "where known", prop.meaning]
             for prop in kind.properties
@@ -55,8 +56,8 @@ def sample(name: str) -> Callable[[], str]:
     """One event's exact JSON."""
 
     def drawn() -> str:
-        kind = events.kind(name)
-        event = events.build(
+        kind = catalogue.kind(name)
+        event = catalogue.build(
             name,
             {prop.name: prop.example for prop in kind.properties},
             ORIGIN,

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import events, ids
-from agent.facts import System
-from agent.outbox import Entry, Outbox, Trouble, reading
-from agent.state import StateDir
+from agent.base.statedir import StateDir
+from agent.events import catalogue, ids
+from agent.events.facts import System
+from agent.outbox.outbox import Entry, Outbox, Trouble, reading
 from tests import environ
 
 KEY = "the-write-key-7f3a"
@@ -137,8 +137,8 @@ class Instance:
 def event(number: int, start: float | None = None) -> dict[str, object]:
     """One event like any other, told from the rest by its properties."""
     at = (time.time() if start is None else start) + number
-    origin = events.Origin(ID, "acme", "1.0", System("debian", "12"))
-    return events.build_usage(
+    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"))
+    return catalogue.build_usage(
         "Something Used",
         {"number": number},
         origin,

@@ -10,8 +10,8 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.app import DONE, App, CouldNot
-from agent.outbox import EXPORTED, Outbox
-from agent.verbs import queue
+from agent.outbox import intake
+from agent.outbox.outbox import EXPORTED, Outbox
 
 if TYPE_CHECKING:
     import argparse
@@ -24,15 +24,15 @@ def export(app: App, args: argparse.Namespace) -> int:
     """Write what waits as JSON lines, for a site without a network."""
     situation = app.situation
     if not situation.decision.sending:
-        queue.erase(app)
+        intake.erase(app)
         app.say("silent: nothing waits")
         return DONE
     outbox, seqs = None, list[int]()
     with contextlib.ExitStack() as open_still:
         with _opened(args.file) as file:
-            queue.become_owner(app)
+            intake.become_owner(app)
             if situation.state.exists():
-                outbox = open_still.enter_context(queue.opened(app))
+                outbox = open_still.enter_context(intake.opened(app))
                 seqs = _write(outbox, file, args.file)
         if outbox and args.settle:  # only now, when nothing takes the file away again
             outbox.settle(seqs, EXPORTED)

@@ -8,26 +8,26 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from agent import events, ids
 from agent.app import COULD_NOT, DONE, App
-from agent.database import OutboxError
-from agent.files import replace
-from agent.locks import held
-from agent.outbox import WAITING, Outbox, due_in
-from agent.report import Report, Seen, write
-from agent.settings import write_key
-from agent.verbs import queue
+from agent.base.files import replace
+from agent.base.locks import held
+from agent.config.settings import write_key
+from agent.events import catalogue, ids
+from agent.heartbeat.answer import Report, Seen, write
+from agent.outbox import intake
+from agent.outbox.database import OutboxError
+from agent.outbox.outbox import WAITING, Outbox, due_in
 
 if TYPE_CHECKING:
     import argparse
 
-    from agent.consent import Decision
-    from agent.delivery import Result
+    from agent.config.consent import Decision
+    from agent.delivery.drain import Result
 
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
 """Seconds until the daemon tries once more to erase what a full or read-only disk did not let go of."""
-SENDING = ("agent.delivery", "agent.transport")
+SENDING = ("agent.delivery.drain", "agent.delivery.transport")
 """Imported only where something is sent."""
 
 
@@ -52,11 +52,11 @@ def beat(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
-        from agent.health import alive
+        from agent.heartbeat.health import alive
 
         outcome.alive = alive(settings.health)
-        queue.become_owner(app, *SENDING)
-        with queue.opened(app) as outbox:
+        intake.become_owner(app, *SENDING)
+        with intake.opened(app) as outbox:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
@@ -79,9 +79,9 @@ def flush(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
-        queue.become_owner(app, *SENDING)
+        intake.become_owner(app, *SENDING)
         if situation.state.exists():
-            with queue.opened(app) as outbox:
+            with intake.opened(app) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
         _be_silent(app, decision, outcome, args)
@@ -94,7 +94,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
     if decision.passing:
         return
     try:
-        queue.erase(app)
+        intake.erase(app)
     except (OutboxError, OSError) as why:
         if not args.report:
             raise
@@ -117,8 +117,8 @@ def _remember_files(app: App) -> None:
 def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     """Keep a heartbeat; for a slot that has one already, this is done."""
     instance, now = app.ensure_instance(), app.now()
-    event = events.build(
-        events.ACTIVE,
+    event = catalogue.build(
+        catalogue.ACTIVE,
         {"instanceId": instance},
         app.origin(instance),
         message_id=ids.uuid7(now),
@@ -146,8 +146,8 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
 
 
 def _drain(app: App, outbox: Outbox, key: str, files: list[Seen], *, budget: float, patient: bool) -> Result:
-    from agent.delivery import Drain
-    from agent.transport import Transport
+    from agent.delivery.drain import Drain
+    from agent.delivery.transport import Transport
 
     endpoint = app.situation.settings.endpoint
     with contextlib.closing(Transport(endpoint, key, now=app.now)) as transport:

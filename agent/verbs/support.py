@@ -7,15 +7,15 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from agent import events, ids
 from agent.app import DONE, App, CouldNot, WrongUse
-from agent.consent import RULES
-from agent.verbs import queue
+from agent.config.consent import RULES
+from agent.events import catalogue, ids
+from agent.outbox import intake
 
 if TYPE_CHECKING:
     import argparse
 
-    from agent.outbox import Outbox
+    from agent.outbox.outbox import Outbox
 
 TRIES = 3
 PROMPT = "An e-mail, for an answer (Enter to skip; it ties that report to you): "
@@ -26,20 +26,20 @@ def support(app: App, args: argparse.Namespace) -> int:
     decision = app.situation.decision
     if not decision.sending:
         raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
-    if args.email is not None and not re.fullmatch(events.EMAIL, args.email):
+    if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is no e-mail address")
-    queue.become_owner(app)
+    intake.become_owner(app)
     if not app.situation.state.exists():
         raise CouldNot("no install that failed is on record")
-    with queue.opened(app) as outbox:
+    with intake.opened(app) as outbox:
         failed, endpoint = _last_failure(outbox)
         email = args.email if args.email is not None else _ask(app)
         if not email:
             app.say("no address, nothing sent")
             return DONE
         origin = app.origin(app.ensure_instance())
-        event = events.build(
-            events.SUPPORT,
+        event = catalogue.build(
+            catalogue.SUPPORT,
             {"os": origin.system.name, "email": email, "reference": failed[:8]},
             origin,
             message_id=ids.uuid7(app.now()),
@@ -54,7 +54,7 @@ def support(app: App, args: argparse.Namespace) -> int:
 def _last_failure(outbox: Outbox) -> tuple[str, str]:
     """The installation's id, and the endpoint its failure was recorded for."""
     for entry in reversed(outbox.entries()):
-        if entry.name == events.ERRORS and entry.payload is not None:
+        if entry.name == catalogue.ERRORS and entry.payload is not None:
             return json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or ""
     raise CouldNot("no install that failed is on record")
 
@@ -66,7 +66,7 @@ def _ask(app: App) -> str:
     for _ in range(TRIES):
         print(PROMPT, end="", file=app.err, flush=True)
         answer = sys.stdin.readline().strip()
-        if not answer or re.fullmatch(events.EMAIL, answer):
+        if not answer or re.fullmatch(catalogue.EMAIL, answer):
             return answer
         app.say("that is no e-mail address")
     return ""

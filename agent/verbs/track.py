@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agent import events, ids
 from agent.app import DONE, App, WrongUse
-from agent.verbs import queue
+from agent.events import catalogue, ids
+from agent.outbox import intake
 
 if TYPE_CHECKING:
     import argparse
@@ -22,27 +22,27 @@ def track(app: App, args: argparse.Namespace) -> int:
     situation = app.situation
     allowed = situation.decision.sending and situation.settings.usage
     try:
-        event = events.build_usage(
+        event = catalogue.build_usage(
             args.event,
             properties,
             app.origin(NO_INSTANCE),
             message_id=ids.uuid7(app.now()),
             timestamp=app.now(),
         )
-    except events.NotInCatalogue as why:
+    except catalogue.NotInCatalogue as why:
         raise WrongUse(str(why)) from None
     if allowed:
-        queue.become_owner(app)
+        intake.become_owner(app)
         event["anonymousId"] = app.ensure_instance()
-        with queue.opened(app) as outbox:
+        with intake.opened(app) as outbox:
             outbox.record(event, situation.settings.endpoint)
     return DONE
 
 
-def _property(text: str) -> tuple[str, events.Scalar]:
+def _property(text: str) -> tuple[str, catalogue.Scalar]:
     """`key=text` or `key:=json`, where json is a scalar."""
     key, equals, value = text.partition("=")
-    scalar: events.Scalar | list[object] | dict[str, object] = value
+    scalar: catalogue.Scalar | list[object] | dict[str, object] = value
     try:
         if key.endswith(":"):
             scalar = json.loads(value, parse_constant=_no_constant)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from agent import sig
-from agent.wrapper.caller import Caller, arguments
-from agent.wrapper.child import complaint, plug_closed
-from agent.wrapper.command import become
+from agent.base import sig
+from agent.wrapper.process.caller import Caller, arguments
+from agent.wrapper.process.child import complaint, plug_closed
+from agent.wrapper.process.command import become
 
 USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
 WRONG_USE = 2
@@ -52,7 +52,7 @@ def main(words: list[str], launch: str = "") -> int:
     argv = arguments(options.words)
     name = "rollcall"
     try:
-        from agent.situation import look, working_directory
+        from agent.config.situation import look, working_directory
 
         situation = look(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name

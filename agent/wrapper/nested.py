@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper import processes
-from agent.wrapper.runfile import SUFFIX
+from agent.base import processes
+from agent.runs.write import SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.state import StateDir
+    from agent.base.statedir import StateDir
 
 
 def inside_another(state: StateDir) -> bool:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import time
 
-from agent import sig
-from agent.wrapper import notice, relay, runfile  # all before CMD starts, which may take the files away
+from agent.base import sig
+from agent.runs import write
 from agent.wrapper.boot import say
-from agent.wrapper.child import STDERR, end_as, let_go, start, stay_with
-from agent.wrapper.command import CannotRun
-from agent.wrapper.detach import start_flush
+from agent.wrapper.person import notice
+from agent.wrapper.process import relay
+from agent.wrapper.process.child import STDERR, end_as, let_go, start, stay_with
+from agent.wrapper.process.command import CannotRun
+from agent.wrapper.process.flusher import start_flush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.situation import Situation
+    from agent.config.situation import Situation
+    from agent.runs.write import RunFile
     from agent.wrapper.boot import Options
-    from agent.wrapper.caller import Caller
-    from agent.wrapper.runfile import RunFile
-    from agent.wrapper.trace import Trace
+    from agent.wrapper.failure.trace import Trace
+    from agent.wrapper.process.caller import Caller
 
 
 def report(argv: list[bytes], caller: Caller, situation: Situation, options: Options) -> None:
@@ -32,7 +34,7 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
         return
     if STDERR in caller.closed:
         raise OSError(9, "stderr is closed, so the notice cannot be shown")
-    file = runfile.create(situation)
+    file = write.create(situation)
     try:
         notice.show(situation)
         trace = _trace(argv, caller) if options.trace else None
@@ -135,7 +137,7 @@ def _ask(run: Run, status: int) -> None:
     if not situation.decision.sending:
         return
     _send_meanwhile(run)  # what is known need not wait for an answer
-    from agent.wrapper import questions
+    from agent.wrapper.person import questions
 
     if status == 0:
         questions.after_success(situation)
@@ -165,7 +167,7 @@ def _ended(how: str) -> str:
 def _trace(argv: list[bytes], caller: Caller) -> Trace | None:
     """A trace, if CMD is a bash script; the install goes on without one if it cannot be made."""
     try:
-        from agent.wrapper.trace import prepare
+        from agent.wrapper.failure.trace import prepare
 
         return prepare(argv, caller.environment)
     except Exception:  # noqa: BLE001 - a missing line number is no reason to report nothing

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from collector import users
-from collector.limits import Buckets
+from collector.admin import users
+from collector.ingest.limits import Buckets
 from collector.page.queries import sessions
 from collector.page.request import PageError, Request
 from collector.store import Store, StoreUnavailable

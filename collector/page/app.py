@@ -17,9 +17,9 @@ from string import punctuation
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from collector import http
-from collector.decode import Refused
-from collector.http import Answer, Receive, Scope, Send
+from collector.base import http
+from collector.base.http import Answer, Receive, Scope, Send
+from collector.ingest.decode import Refused
 from collector.page import access, export
 from collector.page.access import Access, Visitor
 from collector.page.look import Look, Shown

@@ -7,10 +7,10 @@ import io
 import json
 from typing import Any
 
+from collector.base.times import write_time
 from collector.page.look import Cell, Look, Shown, Table
 from collector.page.period import iso
 from collector.page.request import PageError
-from collector.times import write_time
 
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from collector.ids import as_uuid
+from collector.base.ids import as_uuid
+from collector.base.times import write_time
 from collector.page.access import Visitor
 from collector.page.period import Period, iso
 from collector.page.queries.instances import Census, Takes
 from collector.page.queries.sources import Source
 from collector.page.request import Request
 from collector.store import Store
-from collector.times import write_time
 
 # Rows a page shows; the rest is one link further.
 PAGE_ROWS = 50

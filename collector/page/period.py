@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from collector.times import DAY_MS
+from collector.base.times import DAY_MS
 
 # How many days each named period has; it ends with today, or with `to`.
 NAMED = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}

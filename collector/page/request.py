@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from collector import http
-from collector.http import Scope
-from collector.limits import contains, peer_of
+from collector.base import http
+from collector.base.http import Scope
+from collector.ingest.limits import contains, peer_of
 from collector.settings import Settings
 
 SUFFIXES = ("json", "csv")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
-from collector import schema
-from collector.events import Event
-from collector.rollups import Ledger
+from collector.base.events import Event
+from collector.store import schema
+from collector.store.rollups import Ledger
 
 Row = tuple[Any, ...]
 

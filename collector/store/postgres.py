@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector import schema
-from collector.events import Event
+from collector.base.events import Event
+from collector.store import schema
 from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
 
 CONNECT_SECONDS = 5

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from collector import schema
-from collector.events import Event
+from collector.base.events import Event
+from collector.store import schema
 from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
 
 # How long a writer waits for another process's transaction (a purge, an import).

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from collector.admin.transfer import export_events
 from collector.store import open_store
-from collector.transfer import export_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

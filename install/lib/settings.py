@@ -6,9 +6,9 @@ Nothing secret is ever among them: a write key has a file of its own.
 import os
 import sys
 
-from agent.envedit import EditError, set_value
-from agent.envfile import read
-from agent.settings import NAMES, SETTINGS
+from agent.config.envedit import EditError, set_value
+from agent.config.envfile import read
+from agent.config.settings import NAMES, SETTINGS
 
 
 def quoted(value: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import cli, streams
-from agent.settings import SETTINGS
+from agent import cli
+from agent.base import stdio
+from agent.config.settings import SETTINGS
 from tests import environ
 from tests.agent.world import FLAG, World, tree
 
@@ -114,7 +115,7 @@ def test_a_fault_of_our_own_is_said_and_never_shown_whole(
     def broken(*_: object) -> int:
         raise RuntimeError("s3cret")
 
-    monkeypatch.setattr("agent.verbs.look.status", broken)
+    monkeypatch.setattr("agent.verbs.status.status", broken)
     done = world.run("status")
     assert done.code == 1
     assert re.fullmatch(
@@ -127,7 +128,7 @@ def test_an_interrupt_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent.verbs.look.status", interrupted)
+    monkeypatch.setattr("agent.verbs.status.status", interrupted)
     assert world.run("status").code == 130
 
 
@@ -236,7 +237,7 @@ def test_a_wrong_clock_is_no_trouble(world: World, now: float) -> None:
 
 def test_an_interrupt_at_a_terminal_ends_it_quietly(world: World) -> None:
     master, slave = pty.openpty()
-    script = "import sys, agent.verbs.look as look\n"
+    script = "import sys, agent.verbs.status as look\n"
     script += (
         "def status(*_):\n    print('up', flush=True)\n    while True: pass\n"  # no pause that it could miss
     )
@@ -267,7 +268,7 @@ def test_a_number_beyond_any_is_the_largest(world: World) -> None:
 
 
 def test_the_streams_that_are_there_are_used_as_they_are() -> None:
-    assert isinstance(streams._usable(sys.__stdout__, 1), type(sys.__stdout__))
+    assert isinstance(stdio._usable(sys.__stdout__, 1), type(sys.__stdout__))
     assert cli.MOST < 2**63
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from agent import cli
 from agent.app import App
-from agent.situation import Situation, look
-from agent.state import StateDir
+from agent.base.statedir import StateDir
+from agent.config.situation import Situation, look
 from tests import environ
 
 NOW = 1_800_000_000.0

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from collector import keys, schema
+from collector.admin import keys
+from collector.admin.users import hash_password, password_is
 from collector.cli import parser
-from collector.openapi import ANSWERS
-from collector.schema import MIGRATIONS, Executes, migrate
+from collector.serve.openapi import ANSWERS
 from collector.settings import PREFIX, SETTINGS, SettingError, as_table, default_database, read_settings
-from collector.store import Store, StoreUnavailable, open_store, postgres
-from collector.users import hash_password, password_is
+from collector.store import Store, StoreUnavailable, open_store, postgres, schema
+from collector.store.schema import MIGRATIONS, Executes, migrate
 from tests import environ
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector

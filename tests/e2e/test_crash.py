@@ -18,9 +18,9 @@ from tests import environ
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
 import os, sys
-from agent import events, ids
-from agent.outbox import Outbox
-from agent.state import StateDir
+from agent.events import catalogue as events, ids
+from agent.outbox.outbox import Outbox
+from agent.base.statedir import StateDir
 clock = [1_800_000_000.0]
 box = Outbox(StateDir(sys.argv[1]), now=lambda: clock[0])
 def done(word, number):
@@ -165,9 +165,9 @@ def test_a_write_that_fails_drops_the_event_says_so_and_recovers(
 
 FULL = """
 import os, sys
-from agent.database import OutboxError
-from agent.outbox import Outbox
-from agent.state import StateDir
+from agent.outbox.database import OutboxError
+from agent.outbox.outbox import Outbox
+from agent.base.statedir import StateDir
 path = sys.argv[1] + "/state"
 box, kept = Outbox(StateDir(path)), []
 def event(number):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import events, ids
-from agent.delivery import MAX_BATCH_BYTES, MAX_EVENTS
-from agent.facts import System
-from agent.outbox import Outbox
+from agent.delivery.drain import MAX_BATCH_BYTES, MAX_EVENTS
+from agent.events import catalogue, ids
+from agent.events.facts import System
+from agent.outbox.outbox import Outbox
 from tests import receiver as kit
 from tests.deadends import unused_port
 from tests.instance import ID, KEY, Instance, event, watched
@@ -59,7 +59,7 @@ def test_what_is_sent_is_what_was_recorded_to_the_letter(instance: Instance) -> 
 
     request = receiver.requests[0]
     assert request.batch == [odd]
-    assert events.dumps(odd).encode() in request.body
+    assert catalogue.dumps(odd).encode() in request.body
     assert request.headers["content-type"] == "application/json"
     assert request.headers["user-agent"].startswith("rollcall/")
     assert request.line == "POST /v1/batch HTTP/1.1"
@@ -95,13 +95,13 @@ def test_a_thousand_events_reach_a_receiver_that_loses_every_third_answer(
 
 def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Instance) -> None:
     instance.endpoint = f"http://127.0.0.1:{unused_port()}"
-    origin = events.Origin(ID, "acme", "1.0", System("debian", "12"))
+    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"))
     times = [A_WEEK_AGO + number * SIX_HOURS for number in range(28)]
     with Receiver() as receiver:
         instance.endpoint = receiver.endpoint
         for slot, at in enumerate(times):
-            beat = events.build(
-                events.ACTIVE,
+            beat = catalogue.build(
+                catalogue.ACTIVE,
                 {"instanceId": ID},
                 origin,
                 message_id=ids.uuid7(at),
@@ -114,10 +114,10 @@ def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Insta
         ended = instance.run("flush", "--report")
 
     arrived = [one for request in receiver.requests for one in request.batch]
-    assert [one["timestamp"] for one in arrived] == [events.iso(at) for at in times]
+    assert [one["timestamp"] for one in arrived] == [catalogue.iso(at) for at in times]
     assert [entry.state for entry in instance.entries()] == ["sent"] * 28
     assert ended.err == (
-        f"rollcall: {instance.endpoint} answers again, after 28 failures since {events.iso(A_WEEK_AGO)}\n"
+        f"rollcall: {instance.endpoint} answers again, after 28 failures since {catalogue.iso(A_WEEK_AGO)}\n"
     )
 
 

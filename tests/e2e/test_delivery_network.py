@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery import FIRST_BACKOFF
-from agent.transport import ATTEMPT_SECONDS
+from agent.delivery.drain import FIRST_BACKOFF
+from agent.delivery.transport import ATTEMPT_SECONDS
 from tests import receiver as kit
 from tests.deadends import BlackHole, Mute, unused_port
 from tests.instance import Instance, watched

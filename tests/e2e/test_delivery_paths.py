@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from agent.delivery import FIRST_BACKOFF
-from agent.transport import ATTEMPT_SECONDS
+from agent.delivery.drain import FIRST_BACKOFF
+from agent.delivery.transport import ATTEMPT_SECONDS
 from tests import receiver as kit
 from tests.deadends import Mute, unused_port
 from tests.instance import KEY, Instance, watched

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.consent import in_environment, in_files
-from agent.envfile import read_all
+from agent.config.consent import in_environment, in_files
+from agent.config.envfile import read_all
 from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
 
 NAME = "rollcall-nowhere"

@@ -132,7 +132,9 @@ def test_an_upgrade_that_does_not_start_goes_back(machine: Machine, bundle: Path
     server = Server(machine, bundle)
     server.install()
     before, pid = server.tree()["/opt/rollcall/current"], server.pid("rollcall")
-    server.replace_archive(changed(bundle, "agent/daemon.py", "raise SystemExit('broken on purpose')\n"))
+    server.replace_archive(
+        changed(bundle, "agent/heartbeat/daemon.py", "raise SystemExit('broken on purpose')\n")
+    )
     said = server.install("--", "true")
     assert "going back" in said
     assert server.active("rollcall") == "active"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.events import BEAT
+from collector.base.events import BEAT
 from collector.page.queries.installs import RUN, Run, run_of
 from collector.store import Store
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from collector.base.times import DAY_MS
 from collector.page.period import Period
 from collector.store import Store
-from collector.times import DAY_MS
 
 SEPARATOR = "\x1f"
 # A run without an end is given up after this long.

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from collector.base.times import DAY_MS
 from collector.page.period import Period
-from collector.rollups import SLOT_MS, SPANS
 from collector.store import Store
-from collector.times import DAY_MS
+from collector.store.rollups import SLOT_MS, SPANS
 
 # Two beats missed: twice the interval of the agent, and its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.ids import as_uuid, key_of
+from collector.base.ids import as_uuid, key_of
 from collector.page import bodies
 from collector.page.look import LATEST, PAGE_ROWS, Look, Shown, Table, told_id, told_time
 from collector.page.queries import events

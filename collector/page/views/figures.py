@@ -11,7 +11,7 @@ from collector.page.look import Cell, Look, Table, told_days, told_id, told_time
 from collector.page.period import iso
 from collector.page.queries import installs, instances
 from collector.page.queries.installs import Counts, Run
-from collector.rollups import SPANS
+from collector.store.rollups import SPANS
 
 RUN_COLUMNS = (
     "run",

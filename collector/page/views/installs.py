@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from collector.ids import as_uuid, key_of
+from collector.base.ids import as_uuid, key_of
 from collector.page import bodies, charts
 from collector.page.charts import Series
 from collector.page.look import PAGE_ROWS, Cell, Look, Shown, Table, told_id, told_time

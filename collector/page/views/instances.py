@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from collector.ids import KEY_LENGTH, key_of
+from collector.base.ids import KEY_LENGTH, key_of
 from collector.page.look import PAGE_ROWS, Cell, Look, Shown, Table, told_id, told_time
 from collector.page.period import iso
 from collector.page.queries import installs, instances
 from collector.page.queries.instances import Instance
 from collector.page.request import PageError
 from collector.page.views.figures import active_chart, runs_table
-from collector.rollups import SLOT_MS, SLOTS_A_DAY, week_of
+from collector.store.rollups import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
 # Weeks of installation in the table of retention; older ones are history.

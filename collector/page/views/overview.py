@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from collector.page.look import Look, Shown
 from collector.page.queries import events, installs, instances
 from collector.page.views.figures import active_chart, installs_over_time
-from collector.rollups import SPANS
+from collector.store.rollups import SPANS
 
 TOP_FAILURES = 3
 SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.ids import key_of
+from collector.base.ids import key_of
 from collector.page.look import Look, Shown, Table, told_id, told_time
 from collector.page.queries import events
 from collector.page.request import PageError

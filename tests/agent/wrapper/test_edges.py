@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.wrapper import leash, processes, relay
+from agent.base import processes
+from agent.wrapper.process import prctl, relay
 from tests import wait
 from tests.agent.world import World
 from tests.e2e.wrap.shell import PROMPT, Shell
@@ -116,12 +117,12 @@ def test_a_signal_that_cmd_outran_changes_nothing(world: World) -> None:
 
 
 NO_SYNC = """
-import agent.wrapper.runfile as runfile
+import agent.runs.write as runfile
 def full(file): raise OSError(28, "No space left on device")
 runfile.RunFile.sync = full
 """
 NO_TRACE = """
-import agent.wrapper.trace as trace
+import agent.wrapper.failure.trace as trace
 def broken(*words): raise ValueError
 trace.prepare = broken
 """
@@ -147,7 +148,7 @@ def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path:
 
 
 def test_an_error_of_ours_is_called_one(world: World) -> None:
-    patch = "import agent.situation as s\ndef look(*a, **k): raise ZeroDivisionError\ns.look = look"
+    patch = "import agent.config.situation as s\ndef look(*a, **k): raise ZeroDivisionError\ns.look = look"
     done = wrapped(world, 'exec "$@"', "sh", "-c", "exit 5", patch=patch)
     assert done.returncode == 5
     assert b"ZeroDivisionError, an error in rollcall itself" in done.stderr
@@ -169,7 +170,7 @@ def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
 def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None:
     code = (
         "import os, pty, sys\n"
-        "from agent.situation import look\nfrom agent.wrapper import notice\n"
+        "from agent.config.situation import look\nfrom agent.wrapper.person import notice\n"
         "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
         "situation = look(os.environ, cwd='/', uid=os.geteuid())\n"
         "notice.show(situation); notice.show(situation)\n"
@@ -183,11 +184,11 @@ def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None
 
 
 def test_a_kernel_without_prctl_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    leash.prctl(leash.SET_DUMPABLE, 1)
+    prctl.prctl(prctl.SET_DUMPABLE, 1)
     monkeypatch.setitem(sys.modules, "_ctypes", None)
-    leash.prctl(leash.SET_DUMPABLE, 1)
+    prctl.prctl(prctl.SET_DUMPABLE, 1)
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    leash.prctl(leash.SET_DUMPABLE, 0)
+    prctl.prctl(prctl.SET_DUMPABLE, 0)
     assert Path("/proc/self/environ").stat().st_uid == os.getuid()  # dumpable still: nothing was called
 
 

@@ -10,10 +10,10 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.base.times import DAY_MS
 from collector.page.app import Page
 from collector.settings import read_settings
 from collector.store import Store
-from collector.times import DAY_MS
 
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
 TOKEN = re.compile(r'name="token" value="([0-9a-f]{64})"')

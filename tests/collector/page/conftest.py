@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from collector import decode, users
-from collector.keys import source_named
+from collector.admin import users
+from collector.admin.keys import source_named
+from collector.ingest import decode
 from collector.store import Store, open_store
 from tests.collector.page.asking import NOW, Asking
 

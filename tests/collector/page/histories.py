@@ -8,11 +8,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from collector import decode
-from collector.events import BEAT, ERRORS, STARTED, SUCCESS, Event
-from collector.ids import as_uuid
+from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, Event
+from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
 from collector.store import Store
-from collector.times import DAY_MS, write_time
 from tests.collector.page.asking import NOW
 
 HOUR = 3_600_000

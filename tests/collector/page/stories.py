@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.times import write_time
+from collector.base.times import write_time
 from tests.collector.page.asking import NOW
 
 INSTANCE = "11111111-1111-4111-8111-111111111111"

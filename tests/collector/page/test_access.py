@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import users
+from collector.admin import users
 from collector.page.access import IDLE_MS, LONGEST_MS, TRIES
 from collector.store import Store, StoreUnavailable, open_store, sqlite
 from tests.collector.page.asking import Asking

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from collector import decode
-from collector.keys import source_named
+from collector.admin.keys import source_named
+from collector.ingest import decode
 from collector.store import Store
 from tests.collector.page.asking import NOW, Asking
 from tests.collector.page.stories import INSTANCE, event

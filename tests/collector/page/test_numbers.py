@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.events import Event
-from collector.keys import source_named
+from collector.admin.keys import source_named
+from collector.base.events import Event
+from collector.base.times import DAY_MS
 from collector.page.period import day_of, iso
-from collector.rollups import week_of
 from collector.store import Store, open_store
-from collector.times import DAY_MS
+from collector.store.rollups import week_of
 from tests.collector.cluster import Cluster
 from tests.collector.page import histories
 from tests.collector.page.asking import NOW, Asking

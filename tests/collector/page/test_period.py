@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.base.times import DAY_MS
 from collector.page.charts import Series, bar_chart, nice_top
 from collector.page.look import Table
 from collector.page.period import NAMED, BadPeriod, Period, day_of, iso, read_period
-from collector.times import DAY_MS
 
 NOW = day_of("2026-11-20") * DAY_MS + 5
 

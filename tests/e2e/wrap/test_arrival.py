@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.state import StateDir
+from agent.base.statedir import StateDir
 from tests import environ
 from tests.deadends import Mute
 from tests.e2e.wrap.side_by_side import WRAP

@@ -206,7 +206,7 @@ def test_what_is_lost_once_cmd_runs_does_not_run_it_again(private: Path, tmp_pat
     place = tmp_path / "private"
     shutil.copytree(private, place, symlinks=True)
     (site,) = (place / "venv/lib").glob("python*/site-packages")
-    (site / "agent/wrapper/relay.py").unlink()
+    (site / "agent/wrapper/process/relay.py").unlink()
     shutil.rmtree(site / "agent/wrapper/__pycache__", ignore_errors=True)
     for end, code in (("exit 6", 6), ("kill -TERM $$", -15)):
         done = launch(place, "bash", "wrap", "--no-input", "--", "sh", "-c", f"echo ran; sleep 0.2; {end}")

@@ -243,8 +243,8 @@ def test_an_install_that_answered_the_opt_in_leaves_nothing_to_ask(desk: Desk) -
 
 SLOW_PERSON = """
 import os, sys
-from agent.situation import look
-from agent.wrapper import questions
+from agent.config.situation import look
+from agent.wrapper.person import questions
 situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
 situation.state.make()
 if sys.argv[1] == "success":
@@ -268,8 +268,8 @@ def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str
 
 ANOTHER_READER = """
 import os, select, sys
-from agent.situation import look
-from agent.wrapper import questions
+from agent.config.situation import look
+from agent.wrapper.person import questions
 another, wait, left = os.open("/dev/tty", os.O_RDWR), select.select, [1]
 def outrun(reads, *rest):
     found = wait(reads, *rest)
@@ -298,8 +298,8 @@ def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: D
 
 SIGNALS = """
 import os, select, signal, sys
-from agent.situation import look
-from agent.wrapper import questions, terminal
+from agent.config.situation import look
+from agent.wrapper.person import questions, terminal
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 wait, hold = select.select, terminal.hold_signals_again
 def both_at_once(reads, *rest):

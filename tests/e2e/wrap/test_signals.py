@@ -185,7 +185,7 @@ def test_a_signal_arrives_once_where_the_witness_is_slow(covered: Sides) -> None
 
 STOPPED_EARLY = """
 import os, signal, sys
-from agent.wrapper import boot, child
+from agent.wrapper import boot; from agent.wrapper.process import child
 become = child.become
 def stopped(argv, environment):
     os.kill(os.getpid(), signal.SIGTSTP)

@@ -1,0 +1,1 @@
+"""The ground: files, locks, clocks, the state directory."""

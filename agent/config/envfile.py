@@ -1,0 +1,179 @@
+"""Finding and reading docker.env. It may hold other people's secrets: only our names are kept.
+
+Part of the boot path of `wrap`: python-dotenv, which is slow to import, is imported only once
+a file has been found.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from agent.base.files import read_with_stat
+from agent.config import credentials
+from agent.config.consent import is_flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+MAX_BYTES = 1024 * 1024
+"""A docker.env larger than this is not read; what is not read silences."""
+
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Line:
+    """One binding: name, value (None: a bare name) and the line on which it starts."""
+
+    __slots__ = ("line", "name", "value")
+
+    def __init__(self, name: str, value: str | None, line: int) -> None:
+        self.name = name
+        self.value = value
+        self.line = line
+
+
+class EnvFile:
+    """What one docker.env says. `fault` is (rule, line) where it cannot be relied upon.
+
+    A file that is not `trusted` may silence and do nothing else: its settings are not kept.
+    """
+
+    __slots__ = ("fault", "flags", "path", "settings", "trusted")
+
+    def __init__(self, path: str, *, trusted: bool) -> None:
+        self.path = path
+        self.trusted = trusted
+        self.flags: list[Line] = []
+        self.settings: dict[str, Line] = {}
+        self.fault: tuple[str, int | None] | None = None
+
+
+def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
+    """Every place where a docker.env may be; settings come from the first that exists."""
+    places = []
+    if environ.get("ROLLCALL_ENV_FILE"):
+        places.append(environ["ROLLCALL_ENV_FILE"])
+    places.append("docker.env")
+    directory = environ.get(credentials.DIRECTORY)
+    if directory:
+        places.append(os.path.join(directory, "docker.env"))
+    copies = credentials.env_files(environ)
+    places += [copy for copy, _ in copies]
+    # What a copy stands for is root's alone; the daemon watches it.
+    known = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
+    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]
+    return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
+
+
+def system_file(name: str, root: str = "/") -> str:
+    """The machine's docker.env."""
+    return os.path.join(root, "etc", name, "docker.env")
+
+
+def user_file(environ: Mapping[str, str], name: str) -> str:
+    """The ordinary user's docker.env."""
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(home(environ), ".config")
+    return os.path.join(base, name, "docker.env")
+
+
+def home(environ: Mapping[str, str]) -> str:
+    """The caller's home directory; `/` for one who has none, as a container's made-up user may."""
+    known = environ.get("HOME") or os.path.expanduser("~")
+    return known if os.path.isabs(known) else "/"
+
+
+def read_all(
+    environ: Mapping[str, str],
+    wanted: Container[str],
+    *,
+    name: str,
+    cwd: str,
+    uid: int,
+    root: str = "/",
+) -> list[EnvFile]:
+    """Every docker.env that exists, in order of precedence."""
+    found = []
+    for path in candidates(environ, name=name, cwd=cwd, root=root):
+        file = read(path, wanted, uid=uid)
+        if file is not None:
+            found.append(file)
+    return found
+
+
+def read(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
+    """One docker.env, or None where there is none. A file in doubt has a `fault`."""
+    try:
+        link = os.lstat(path)
+    except OSError as why:
+        return None if why.errno in ABSENT else _faulty(path, "unreadable")
+    try:
+        data, found = _contents(path)
+    except (OSError, ValueError):
+        return _faulty(path, "unreadable")
+    owners = (0, uid)
+    trusted = found.st_uid in owners and link.st_uid in owners and not found.st_mode & 0o022
+    file = EnvFile(path, trusted=trusted)
+    if data.strip():
+        _parse(file, data, wanted)
+    return file
+
+
+def _faulty(path: str, rule: str) -> EnvFile:
+    file = EnvFile(path, trusted=False)
+    file.fault = (rule, None)
+    return file
+
+
+def _contents(path: str) -> tuple[str, os.stat_result]:
+    """The text of a regular file of sane size; ValueError for what is none."""
+    data, found = read_with_stat(path, MAX_BYTES)
+    text = data.decode("utf-8").removeprefix("\ufeff")
+    if "\0" in text:
+        raise ValueError(path)
+    return text, found
+
+
+def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
+    """Sort the file's bindings into flags and settings; note the first line in doubt."""
+    from io import StringIO
+
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(StringIO(text, newline="")):
+        line = _first_line(binding.original.string, binding.original.line)
+        if binding.error or _garbles_a_flag(binding.key) or _swallows_a_flag(binding.original.string):
+            file.fault = file.fault or ("unparsable", line)
+        elif binding.key is None:
+            continue
+        elif names_a_flag(binding.key, binding.value):
+            file.flags.append(Line(binding.key.strip("\"'"), binding.value, line))
+        elif binding.key in wanted and binding.value is not None and file.trusted:
+            file.settings[binding.key] = Line(binding.key, binding.value, line)
+
+
+def names_a_flag(key: str, value: str | None) -> bool:
+    """Whether a binding is a flag, or was clearly meant as one."""
+    return is_flag(key.strip("\"'")) or (value is None and _speaks_of_a_flag(key))
+
+
+def _first_line(text: str, line: int) -> int:
+    """The line of a binding's first word; the parser counts blank lines before it as its own."""
+    blank = text[: len(text) - len(text.lstrip())]
+    return line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+
+
+def _garbles_a_flag(key: str | None) -> bool:
+    """Whether this was meant for a flag and is no variable's name, such as `DO_NOT_TRACK+=1`."""
+    name = (key or "").strip("\"'")
+    return _speaks_of_a_flag(name) and not (name.isascii() and name.isidentifier())
+
+
+def _swallows_a_flag(text: str) -> bool:
+    """Whether a value of several lines has a line that was meant to be a flag of its own."""
+    return any(_speaks_of_a_flag(line.partition("=")[0]) for line in text.strip().splitlines()[1:])
+
+
+def _speaks_of_a_flag(text: str) -> bool:
+    return "DISABLE_TELEMETRY" in text or "DO_NOT_TRACK" in text

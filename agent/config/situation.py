@@ -1,0 +1,152 @@
+"""What this process was given, looked at once: decision, settings, docker.env files, state directory.
+
+Part of the boot path of `wrap`: imports stay few and cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agent.base.files import read_small
+from agent.base.statedir import StateDir
+from agent.config import envfile, settings
+from agent.config.consent import in_environment, in_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.config.consent import Decision
+    from agent.config.envfile import EnvFile
+    from agent.config.settings import Settings
+
+DELETED = "/proc/self/cwd"
+MAX_NAME = 200
+MAX_SEEN = 64 * 1024
+"""How much of the list of files that were read before is looked at."""
+
+
+class Situation:
+    """Made by `look`. Reading it changes nothing."""
+
+    def __init__(self, environ: Mapping[str, str], *, cwd: str, uid: int, name: str, root: str = "/") -> None:
+        self.environ = environ
+        self.cwd = cwd
+        self.uid = uid
+        self.root = root
+        self.name = name
+        self._env_files: list[EnvFile] | None = None
+        self._settings: Settings | None = None
+
+    def anew(self) -> Situation:
+        """The same, looked at once more."""
+        return Situation(self.environ, cwd=self.cwd, uid=self.uid, name=self.name, root=self.root)
+
+    @property
+    def env_files(self) -> list[EnvFile]:
+        """Every docker.env that exists, in order of precedence; read when first asked for."""
+        if self._env_files is None:
+            self._env_files = envfile.read_all(
+                self.environ,
+                settings.NAMES,
+                name=self.name,
+                cwd=self.cwd,
+                uid=self.uid,
+                root=self.root,
+            )
+        return self._env_files
+
+    @property
+    def decision(self) -> Decision:
+        """May anything be recorded or sent? Where the environment says no, no file is opened."""
+        return in_environment(self.environ) or in_files(self.env_files)
+
+    @property
+    def standing_decision(self) -> Decision:
+        """The decision for heartbeats, which a docker.env that was read before and is gone silences too."""
+        decision = self.decision
+        return in_files(self.env_files, seen(self.state)) if decision.sending else decision
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; raises SettingError while one of them does not parse.
+
+        A flag comes before that: where one silences, no setting can make it an error.
+        """
+        if self._settings is None:
+            found = settings.load(
+                self.environ,
+                self.env_files,
+                forgive=not self.decision.sending,
+                folder="" if self.cwd == DELETED else self.cwd,
+            )
+            found.state_dir = found.state_dir or settings.default_state_dir(
+                self.environ,
+                name=self.name,
+                uid=self.uid,
+                home=envfile.home(self.environ),
+                root=self.root,
+            )
+            self._settings = found
+        return self._settings
+
+    @property
+    def state(self) -> StateDir:
+        """The state directory, which may not exist."""
+        return StateDir(self.settings.state_dir)
+
+    @property
+    def env_file(self) -> str | None:
+        """The docker.env that settings come from; the one `disable` would write to, if it exists."""
+        named = self.environ.get("ROLLCALL_ENV_FILE")
+        if named:
+            return os.path.normpath(os.path.join(self.cwd, named))
+        return next((file.path for file in self.env_files if file.trusted), None)
+
+    @property
+    def env_file_to_make(self) -> str:
+        """The docker.env that a choice is written to where there is none yet."""
+        if self.uid == 0:
+            return envfile.system_file(self.name, self.root)
+        return envfile.user_file(self.environ, self.name)
+
+    def stamps(self) -> list[list[object]]:
+        """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
+        from agent.heartbeat.answer import see
+
+        places = envfile.candidates(self.environ, name=self.name, cwd=self.cwd, root=self.root)
+        return [see(place) for place in places]
+
+
+def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
+    """Look at everything that decides, once."""
+    return Situation(environ, cwd=cwd, uid=uid, name=product_name(sys.prefix), root=root)
+
+
+def working_directory() -> str:
+    """Where the caller stands. One that was deleted has a name below which nothing is found."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return DELETED
+
+
+def product_name(prefix: str) -> str:
+    """NAME: what everything of this installation is called. install.sh writes it into the environment."""
+    try:
+        name = read_small(os.path.join(prefix, "rollcall.name"), MAX_NAME).decode("ascii").strip()
+    except (OSError, ValueError):
+        return "rollcall"
+    slug = name.removeprefix("rollcall-")
+    sane = name.startswith("rollcall-") and slug.replace("-", "").isalnum() and slug.isascii()
+    return name if sane else "rollcall"
+
+
+def seen(state: StateDir) -> list[str]:
+    """The docker.env files that the last beat read."""
+    try:
+        data = read_small(state.seen, MAX_SEEN)
+    except (OSError, ValueError):
+        return []
+    return [os.fsdecode(path) for path in data.split(b"\0") if path]

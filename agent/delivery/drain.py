@@ -1,0 +1,182 @@
+"""Drains the outbox within a budget. The only retry layer: how long to wait is kept in the outbox."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from agent.delivery.transport import Delivered, Rejected, RetryLater
+from agent.outbox.outbox import REJECTED, SENT, due_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.delivery.transport import Outcome
+    from agent.outbox.outbox import Outbox
+
+MAX_EVENTS = 100
+MAX_BATCH_BYTES = 450 * 1024
+FIRST_BACKOFF = 10.0
+LONGEST_BACKOFF = 3600.0
+LEAST_SECONDS = 0.5
+"""With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
+
+SETTLE_SECONDS = 0.25
+"""For so long, what was sent may stay unmarked, since to mark it durably takes the disk's time.
+
+A kill within it sends those batches again, under the same messageIds.
+"""
+
+CHANGED = "docker.env was changed meanwhile"
+TOO_SHORT = "the time given was too short"
+
+Row = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a drain came to: `waiting` is why something still waits, None if nothing does."""
+
+    waiting: str | None = None
+    messages: list[str] = field(default_factory=list)
+
+
+class Drain:
+    """One pass over what waits for an endpoint, oldest first, batch by batch."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        endpoint: str,
+        send: Callable[[list[str], float], Outcome],
+        *,
+        budget: float,
+        patient: bool,
+        still_allowed: Callable[[], bool],
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._endpoint = endpoint
+        self._send = send
+        self._patient = patient
+        self._still_allowed = still_allowed
+        self._now = now
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._chance = chance
+        self._end = monotonic() + budget
+        self._sent: list[int] = []
+        self._last = 0
+        self._settle_at = monotonic() + SETTLE_SECONDS
+        self._answered = False
+        self._rejected: list[str] = []
+        self._messages: list[str] = []
+
+    def run(self) -> Result:
+        """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
+        self._outbox.adopt(self._endpoint)
+        waiting = None
+        try:
+            while waiting is None and (batch := self._next_batch()):
+                waiting = self._wait() or self._deliver(batch)
+        finally:
+            self._mark_as_sent()
+        if self._rejected:
+            self._messages.append(_rejections(self._rejected))
+        return Result(waiting, self._messages)
+
+    def _next_batch(self) -> list[Row]:
+        rows = self._outbox.waiting(self._endpoint, after=self._last, limit=MAX_EVENTS)
+        return _fitting(rows)
+
+    def _wait(self) -> str | None:
+        """Sleep until the next try is due; why not, if that is too far off."""
+        trouble = self._outbox.trouble(self._endpoint)
+        wait = due_in(trouble, self._now())
+        if trouble is not None and wait > (self._left() if self._patient else 0):
+            return trouble.error
+        if wait > 0:
+            self._sleep(wait)
+        return None
+
+    def _deliver(self, batch: list[Row]) -> str | None:
+        """Send a batch, split until what offends stands alone; why it could not all be, if so."""
+        pending = [batch]
+        while pending:
+            if not self._still_allowed():
+                return CHANGED
+            if self._left() < LEAST_SECONDS:
+                return TOO_SHORT
+            part = pending.pop()
+            outcome = self._send([text for _, text in part], self._left())
+            if isinstance(outcome, RetryLater):
+                return self._failed(outcome)
+            if isinstance(outcome, Rejected) and len(part) > 1:
+                middle = len(part) // 2
+                pending += [part[middle:], part[:middle]]
+            else:
+                self._settle(part, outcome)
+        return None
+
+    def _settle(self, part: list[Row], outcome: Delivered | Rejected) -> None:
+        self._answered = True
+        trouble = self._outbox.trouble(self._endpoint)
+        if trouble is not None:
+            self._outbox.answered(self._endpoint)
+            self._messages.append(
+                f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
+            )
+        seqs = [seq for seq, _ in part]
+        self._last = seqs[-1]
+        if isinstance(outcome, Rejected):
+            self._rejected.append(outcome.why)
+            self._outbox.settle(seqs, REJECTED)
+        else:
+            self._sent += seqs
+            if self._monotonic() >= self._settle_at:
+                self._mark_as_sent()
+
+    def _mark_as_sent(self) -> None:
+        if self._sent:
+            self._outbox.settle(self._sent, SENT)
+        self._sent = []
+        self._settle_at = self._monotonic() + SETTLE_SECONDS
+
+    def _failed(self, outcome: RetryLater) -> str | None:
+        """Note the failure and when to try again; go on only if that is within the budget."""
+        if self._answered and self._left() <= 0:
+            return TOO_SHORT  # it answered a moment ago; what was cut short is no failure of its
+        trouble = self._outbox.trouble(self._endpoint)
+        failures = trouble.failures if trouble else 0
+        wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
+        self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
+        if trouble is None:
+            what = "does not take events" if outcome.answered else "cannot be reached"
+            self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events wait")
+        return None if self._patient and wait <= self._left() else outcome.why
+
+    def _left(self) -> float:
+        return self._end - self._monotonic()
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Full jitter: anything from nothing to a span that doubles with every failure, an hour at most."""
+    return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
+
+
+def _fitting(rows: list[Row]) -> list[Row]:
+    """As many of the rows as fit into one request, and one at least."""
+    ends = accumulate(len(text.encode()) + 1 for _, text in rows)
+    return rows[: max(1, sum(end <= MAX_BATCH_BYTES for end in ends))]
+
+
+def _rejections(whys: list[str]) -> str:
+    """One line, however many there were."""
+    events = "one event was" if len(whys) == 1 else f"{len(whys)} events were"
+    return f"{events} rejected ({', '.join(sorted(set(whys)))}); the log shows them"

@@ -1,0 +1,1 @@
+"""What is said: catalogue, identity, facts."""

@@ -1,0 +1,233 @@
+"""The catalogue: every event that may exist, every property it may have, and how it looks on the wire.
+
+What is not in here cannot be built. docs/telemetry.md is drawn from it. Usage events, which exist
+only after a yes, have names and scalars of the product's own choosing and are built apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.base.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.events.facts import System
+
+    Scalar = str | int | float | bool | None
+
+MAX_EVENT_BYTES = 32 * 1024
+"""Segment's limit for one event."""
+
+LIBRARY = {"name": "rollcall", "version": __version__}
+NO_ADDRESS = "0.0.0.0"  # noqa: S104 - not a place to listen: it keeps a receiver from filling in the peer's
+STARTED, SUCCESS, ERRORS = "Installation Started", "Installation Success", "Installation Errors"
+SUPPORT, ACTIVE = "Installation Support", "Instance Active"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+EMAIL = r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+
+
+class NotInCatalogue(Exception):  # noqa: N818 - reads as what it says
+    """An event, property or value that may not exist."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property: a whole number from 0 up where `pattern` is empty, else text of that shape."""
+
+    name: str
+    meaning: str
+    example: str | int
+    pattern: str = ""
+    required: bool = True
+
+    def accepts(self, value: object) -> bool:
+        if not self.pattern:
+            return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+
+    @property
+    def type(self) -> str:
+        return "text" if self.pattern else "whole number"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One event of the catalogue."""
+
+    name: str
+    meaning: str
+    properties: tuple[Property, ...]
+    about_installation: bool = True
+    """Whether it carries product, operating system and the run's id in its context."""
+
+
+OS = Property("os", "os-release's ID", "ubuntu", r"[a-z0-9][a-z0-9._-]{0,31}")
+DURATION = Property("durationSeconds", "how long the install ran", 42)
+REASON = Property(
+    "reason",
+    "`exit` (it ended with a code), `signal` (it was ended by one), `interrupted` (power cut or kill: "
+    "it never ended in our sight), `not-started` (there was no such command)",
+    "signal",
+    "exit|signal|interrupted|not-started",
+)
+EXIT_CODE = Property("exitCode", "its exit code; 128 + n for signal n", 143, required=False)
+SIGNAL = Property("signal", "the signal's name", "SIGTERM", r"SIG[A-Z0-9+-]{1,12}", required=False)
+SCRIPT = Property(
+    "script",
+    "base name of the script that failed, never its folder",
+    "install.sh",
+    r"[^/\0-\x1f\x7f\ud800-\udfff]{1,64}",
+    required=False,
+)
+LINE = Property("line", "the line that failed", 17, required=False)
+COMMAND = Property(
+    "command",
+    "base name of the program that failed, never its arguments",
+    "curl",
+    r"[A-Za-z0-9_.+-]{1,64}",
+    required=False,
+)
+EMAIL_ADDRESS = Property("email", "the address that was typed", "operator@example.org", EMAIL)
+REFERENCE = Property(
+    "reference", "first eight characters of the run's id, to quote", "3f2b8c1d", r"[0-9a-f]{8}"
+)
+INSTANCE = Property("instanceId", "the instance id", "00000000-0000-4000-8000-000000000000", UUID)
+
+CATALOGUE = (
+    Kind(STARTED, "an installation was started", (OS,)),
+    Kind(SUCCESS, "an installation ended well", (OS, DURATION)),
+    Kind(
+        ERRORS,
+        "an installation failed",
+        (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND),
+    ),
+    Kind(SUPPORT, "help was asked for; sent only with an address", (OS, EMAIL_ADDRESS, REFERENCE)),
+    Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),
+)
+NAMES = tuple(kind.name for kind in CATALOGUE)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who speaks: what every event of this instance has in common."""
+
+    instance: str
+    product: str
+    product_version: str
+    system: System
+
+
+def kind(name: str) -> Kind:
+    """The catalogue's entry of that name."""
+    for entry in CATALOGUE:
+        if entry.name == name:
+            return entry
+    raise NotInCatalogue(f"there is no event {name!r}; there are: {', '.join(NAMES)}")
+
+
+def build(
+    name: str,
+    properties: Mapping[str, object],
+    origin: Origin,
+    *,
+    message_id: str,
+    timestamp: float,
+    installation: str | None = None,
+) -> dict[str, object]:
+    """An event of the catalogue as it goes out; NotInCatalogue for anything that may not exist."""
+    entry = kind(name)
+    _check(entry, properties)
+    context: dict[str, object] = {}
+    if entry.about_installation:
+        if installation is None or not re.fullmatch(UUID, installation):
+            raise NotInCatalogue(f"{name} needs the id of its installation")
+        context = _about(origin) | {"installation": {"id": installation}}
+    return _track(name, dict(properties), context, origin, message_id=message_id, timestamp=timestamp)
+
+
+def build_usage(
+    name: str,
+    properties: Mapping[str, Scalar],
+    origin: Origin,
+    *,
+    message_id: str,
+    timestamp: float,
+) -> dict[str, object]:
+    """A usage event; NotInCatalogue if it takes a catalogue's name or is larger than may be sent."""
+    if " ".join(name.split()).casefold() in {known.casefold() for known in NAMES}:
+        raise NotInCatalogue(f"{name!r} is Rollcall's own; a usage event needs another name")
+    if not name.strip() or not name.isprintable():
+        raise NotInCatalogue("a usage event needs a name of printable characters")
+    for key, value in properties.items():
+        if not _is_scalar(value):
+            raise NotInCatalogue(f"{plain(key)} is not a number, true, false, null or text")
+    about = _about(origin)
+    event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
+    if len(dumps(event).encode()) > MAX_EVENT_BYTES:
+        raise NotInCatalogue(f"a usage event may have {MAX_EVENT_BYTES} bytes; this one has more")
+    return event
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
+
+
+def dumps(event: Mapping[str, object]) -> str:
+    """The exact text that is stored, shown and sent."""
+    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+
+
+def _check(entry: Kind, properties: Mapping[str, object]) -> None:
+    known = {prop.name: prop for prop in entry.properties}
+    for name, value in properties.items():
+        if name not in known:
+            raise NotInCatalogue(f"{entry.name} has no property {name!r}")
+        if not known[name].accepts(value):
+            raise NotInCatalogue(f"{entry.name}: {name} is not what the catalogue says it is")
+    for prop in entry.properties:
+        if prop.required and prop.name not in properties:
+            raise NotInCatalogue(f"{entry.name} needs {prop.name}")
+
+
+def _about(origin: Origin) -> dict[str, object]:
+    return {
+        "app": {"name": origin.product, "version": origin.product_version},
+        "os": {"name": origin.system.name, "version": origin.system.version},
+    }
+
+
+def _track(
+    name: str,
+    properties: dict[str, object],
+    context: dict[str, object],
+    origin: Origin,
+    *,
+    message_id: str,
+    timestamp: float,
+) -> dict[str, object]:
+    return {
+        "type": "track",
+        "event": name,
+        "anonymousId": origin.instance,
+        "messageId": message_id,
+        "timestamp": iso(timestamp),
+        "context": {"library": LIBRARY, "ip": NO_ADDRESS} | context,
+        "integrations": {},
+        "properties": properties,
+    }
+
+
+def iso(seconds: float) -> str:
+    """UTC with milliseconds and Z; a clock that is beyond the calendar is held at its ends."""
+    millis = min(max(round(seconds * 1000), 0), 253_402_300_799_999)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"

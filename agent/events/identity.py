@@ -1,0 +1,83 @@
+"""The instance id: random, made once however many race for it, its owner's alone to read.
+
+It survives upgrades. A copy of the disk on another machine gets an id of its own: beside the id
+stands a hash of the machine-id, keyed with the id, which never leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.base.files import read_small, replace
+from agent.base.locks import held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.base.statedir import StateDir
+
+LOCK_WAIT = 5.0
+MAX_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The id, and the keyed hash of the machine it was made on (None while that is not known)."""
+
+    instance: str
+    machine: str | None
+
+    def is_clone(self, machine_id: str | None) -> bool:
+        """Whether this id was copied here from another machine: only if both are known and differ."""
+        return None not in (self.machine, machine_id) and self.machine != _keyed(self.instance, machine_id)
+
+
+def read(state: StateDir) -> Identity | None:
+    """The id that is there, or None if there is none that can be read."""
+    try:
+        data = json.loads(read_small(state.id, MAX_BYTES))
+        instance, machine = str(uuid.UUID(data["instanceId"])), data["machine"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return Identity(instance, machine if isinstance(machine, str) else None)
+
+
+def ensure(state: StateDir, machine_id: str | None, *, new: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """The instance id, made if there is none, and made anew on a copied disk or if it is damaged."""
+    found = read(state)
+    if found is None or _must_write(found, machine_id):
+        state.make()
+        with held(state.lock, LOCK_WAIT):
+            found = _settle(state, machine_id, new)
+    return found.instance
+
+
+def _must_write(found: Identity, machine_id: str | None) -> bool:
+    return found.is_clone(machine_id) or (found.machine is None and machine_id is not None)
+
+
+def _settle(state: StateDir, machine_id: str | None, new: Callable[[], uuid.UUID]) -> Identity:
+    """Under the lock: look again, for another may have been here first, then write what is due."""
+    found = read(state)
+    if found is not None and not _must_write(found, machine_id):
+        return found
+    keep = found is not None and not found.is_clone(machine_id)
+    instance = found.instance if found is not None and keep else str(new())
+    settled = Identity(instance, _keyed(instance, machine_id))
+    if found is None and os.path.lexists(state.id):
+        os.replace(state.id, state.id + ".damaged")
+    text = json.dumps({"instanceId": settled.instance, "machine": settled.machine})
+    replace(state.id, text.encode() + b"\n")
+    return settled
+
+
+def _keyed(instance: str, machine_id: str | None) -> str | None:
+    if machine_id is None:
+        return None
+    import hashlib  # not needed by those who only look, and slow to import
+
+    return hashlib.blake2b(machine_id.encode(), key=instance.encode(), digest_size=16).hexdigest()

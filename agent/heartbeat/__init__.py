@@ -1,0 +1,1 @@
+"""When the heartbeat is sent: daemon, heart, agenda, health, systemd."""

@@ -1,0 +1,107 @@
+"""Is the product alive? Instance Active is sent only while it is. Every look is bounded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agent.base.deadline import TookTooLong, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BOUND = 5.0
+UNIT_BOUND = 4.5
+"""Ends before BOUND does, so that no systemctl is left behind."""
+
+MAX_PIDFILE = 64
+
+
+def alive(health: str) -> bool:
+    """Whether what `health` names is alive, told within BOUND seconds; nothing named is always alive."""
+    if not health:
+        return True
+    kind, _, what = health.partition(":")
+    check, subject = (_http, health) if kind in ("http", "https") else (CHECKS[kind], what)
+    try:
+        return within(BOUND, lambda: check(subject))
+    except TookTooLong:
+        return False
+
+
+def _unit(name: str) -> bool:
+    command = ["systemctl", "is-active", "--quiet", "--", name]
+    null = subprocess.DEVNULL
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, check=False, timeout=UNIT_BOUND, stdin=null, stdout=null, stderr=null)
+        return done.returncode == 0
+    return False
+
+
+def _pidfile(path: str) -> bool:
+    """The pid is the first line; what comes after it, as in PostgreSQL's, is not looked at."""
+    try:
+        with open(path, "rb") as file:
+            pid = int(file.readline(MAX_PIDFILE))
+    except (OSError, ValueError):
+        return False
+    return pid > 0 and _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process; one that may not be signalled, or even seen, is alive."""
+    import psutil
+
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except (OSError, OverflowError):
+        return False
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
+
+
+def _process(name: str) -> bool:
+    import psutil
+
+    running = psutil.process_iter(["name", "status"])
+    return any(
+        found.info["name"] == name and found.info["status"] != psutil.STATUS_ZOMBIE for found in running
+    )
+
+
+def _tcp(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), BOUND).close()
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _http(url: str) -> bool:
+    """Asked directly, as the product's neighbour: no proxy, no .netrc; a CA bundle counts."""
+    import requests
+
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or True
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(url, timeout=BOUND, stream=True, allow_redirects=False, verify=bundle)
+            return answer.status_code < 400  # noqa: PLR2004 - HTTP's own number
+    except (OSError, ValueError):
+        return False
+
+
+CHECKS: dict[str, Callable[[str], bool]] = {
+    "unit": _unit,
+    "pidfile": _pidfile,
+    "process": _process,
+    "tcp": _tcp,
+}

@@ -1,0 +1,1 @@
+"""Where events wait: database, outbox, and how finished runs come in."""

@@ -1,0 +1,341 @@
+"""The outbox: what waits to be sent and, for 90 days, what became of all that was ever recorded.
+
+Several processes at once; one short transaction a change.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
+from agent.outbox.database import (
+    LOOKS,
+    Disturbed,
+    Unsound,
+    begin,
+    begin_anew,
+    open_for_reading,
+    open_for_writing,
+    patiently,
+    plainly,
+    unsoundness,
+    which_file,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from agent.base.statedir import StateDir
+
+MAX_WAITING = 10_000
+MAX_WAITING_BYTES = 10 * 1024 * 1024
+MAX_SETTLED = 10_000
+MAX_SETTLED_BYTES = 10 * 1024 * 1024
+KEEP_SECONDS = 90 * 86400
+LONGEST_WAIT = 86400.0
+"""The longest wait for a next try that a receiver may ask for; more is taken for a mistake."""
+
+
+WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
+DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the audit log."""
+
+    state: str
+    recorded_at: str
+    settled_at: str | None
+    endpoint: str | None
+    message_id: str
+    name: str
+    payload: str | None
+
+    @property
+    def event(self) -> object:
+        """The event as sent; of a deleted one, messageId and name alone."""
+        if self.payload is None:
+            return {"messageId": self.message_id, "event": self.name}
+        return json.loads(self.payload)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A streak of failures at one endpoint, and when it may be tried again (seconds since 1970)."""
+
+    failures: int
+    next_try: float
+    error: str
+    since: str
+
+
+def due_in(trouble: Trouble | None, now: float) -> float:
+    """Seconds until the next try is due; a wait beyond any that was ever noted is a clock set back."""
+    wait = trouble.next_try - now if trouble else 0.0
+    return wait if 0 < wait <= LONGEST_WAIT else 0.0
+
+
+class Reader:
+    """Answers questions about the outbox; opened by `reading`, or as part of an Outbox."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def count(self, state: str) -> int:
+        return self._number("SELECT count(*) FROM event WHERE state = ?", state)
+
+    def count_for(self, endpoint: str) -> int:
+        """How many wait for this endpoint, or for the first that is set."""
+        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND (endpoint IS NULL OR endpoint = ?)"
+        return self._number(query, endpoint)
+
+    def waiting_elsewhere(self, endpoint: str) -> int:
+        """How many wait for an endpoint other than this one."""
+        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND endpoint <> ?"
+        return self._number(query, endpoint)
+
+    def dropped(self) -> int:
+        """How many had to be dropped, ever."""
+        return self._number("SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dropped'")
+
+    def last_beat(self) -> str | None:
+        """When the last Instance Active was recorded."""
+        query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
+        row = self._ask(query, ACTIVE).fetchone()
+        return None if row is None else str(row[0])
+
+    def trouble(self, endpoint: str) -> Trouble | None:
+        """The streak of failures at an endpoint, if one is on."""
+        query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
+        row = self._ask(query, endpoint).fetchone()
+        return None if row is None else Trouble(*row)
+
+    def entries(self, last: int | None = None) -> list[Entry]:
+        """The newest `last` rows of the audit log, or all; newest last."""
+        query = (
+            "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
+            " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+        )
+        rows = self._ask(query, -1 if last is None else last)
+        return [Entry(*row) for row in rows]
+
+    def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
+        """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
+        query = (
+            "SELECT seq, payload FROM event"
+            " WHERE state = 'waiting' AND endpoint = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        return self._ask(query, endpoint, after, limit).fetchall()
+
+    def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
+        """The oldest events that wait, for whichever endpoint, as (seq, text)."""
+        query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
+        return self._ask(query, after, limit).fetchall()
+
+    def _number(self, query: str, *values: object) -> int:
+        return int(self._ask(query, *values).fetchone()[0])
+
+    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
+        return self._db.execute(query, values)
+
+
+class Outbox(Reader):
+    """The one writer's hand on the database. Every method is one transaction, or OutboxError."""
+
+    def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._now = now
+        self._anew = False
+        with plainly():
+            super().__init__(open_for_writing(state))
+            self._file = which_file(state.outbox)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
+        """Ask between the changes of other processes, which keep readers out while they commit."""
+        with plainly():
+            return patiently(self._db, query, values)
+
+    def record(
+        self,
+        event: Mapping[str, object],
+        endpoint: str,
+        *,
+        slot: int | None = None,
+        at: float | None = None,
+    ) -> bool:
+        """Keep an event; on return it is on disk. False: its messageId or its slot was there already."""
+        text = dumps(event)
+        recorded = iso(self._now() if at is None else at)
+        row = (
+            event["messageId"],
+            event["event"],
+            endpoint or None,
+            slot,
+            text,
+            len(text.encode()),
+            recorded,
+        )
+
+        def work(db: sqlite3.Connection) -> bool:
+            added = db.execute(
+                "INSERT INTO event (message_id, name, endpoint, slot, payload, bytes, recorded_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                row,
+            ).rowcount
+            self._drop_the_excess(db)
+            return added > 0
+
+        return self._write(work)
+
+    def settle(self, seqs: Iterable[int], state: str) -> None:
+        """These were sent, rejected or exported.
+
+        In a database that was begun anew meanwhile, rows of the same number are other events.
+        """
+        now = iso(self._now())
+
+        def work(db: sqlite3.Connection) -> None:
+            if self._anew:
+                return
+            db.executemany(
+                "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
+                [(state, now, seq) for seq in seqs],
+            )
+            self._forget_the_old(db)
+
+        self._write(work)
+
+    def erase(self, *, usage: bool = False) -> int:
+        """Silence: the payload of all that waits goes, its row stays. How many there were.
+
+        Of `usage` alone, what the catalogue does not name.
+        """
+        now = iso(self._now())
+
+        def work(db: sqlite3.Connection) -> int:
+            erased = db.execute(
+                "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
+                " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?))",
+                (now, not usage, *NAMES),
+            ).rowcount
+            self._forget_the_old(db)
+            return erased
+
+        return self._write(work)
+
+    def purge(self) -> None:
+        """Let go of settled rows that are older, or more, than the audit log keeps."""
+        self._write(self._forget_the_old)
+
+    def adopt(self, endpoint: str) -> None:
+        """What was recorded while no endpoint was set is for the first that is."""
+        self._change("UPDATE event SET endpoint = ? WHERE state = 'waiting' AND endpoint IS NULL", endpoint)
+
+    def failed(self, endpoint: str, error: str, next_try: float) -> None:
+        """Note one more failure at an endpoint."""
+        self._change(
+            "INSERT INTO delivery (endpoint, failures, next_try, error, since) VALUES (?, 1, ?, ?, ?)"
+            " ON CONFLICT (endpoint) DO UPDATE SET failures = failures + 1,"
+            " next_try = excluded.next_try, error = excluded.error",
+            endpoint,
+            next_try,
+            error,
+            iso(self._now()),
+        )
+
+    def answered(self, endpoint: str) -> None:
+        """The endpoint took a batch: a streak of failures, if one was on, is over."""
+        self._change("DELETE FROM delivery WHERE endpoint = ?", endpoint)
+
+    def _drop_the_excess(self, db: sqlite3.Connection) -> None:
+        """Keep what waits within its bounds: the oldest heartbeats go first, then the oldest others."""
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state = 'waiting'"
+        count, size = db.execute(query).fetchone()
+        if count <= MAX_WAITING and size <= MAX_WAITING_BYTES:
+            return
+        oldest = db.execute(
+            "SELECT seq, bytes FROM event WHERE state = 'waiting' ORDER BY name <> ?, seq",
+            (ACTIVE,),
+        )
+        excess = []
+        while count > MAX_WAITING or size > MAX_WAITING_BYTES:
+            seq, weight = oldest.fetchone()
+            excess.append((iso(self._now()), seq))
+            count, size = count - 1, size - weight
+        db.executemany("UPDATE event SET state = 'dropped', settled_at = ? WHERE seq = ?", excess)
+        db.execute(
+            "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
+            (len(excess), len(excess)),
+        )
+        self._forget_the_old(db)
+
+    def _forget_the_old(self, db: sqlite3.Connection) -> None:
+        """Keep the audit log within its bounds, in age, rows and bytes."""
+        oldest = iso(self._now() - KEEP_SECONDS)
+        db.execute("DELETE FROM event WHERE state <> 'waiting' AND settled_at < ?", (oldest,))
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state <> 'waiting'"
+        count, size = db.execute(query).fetchone()
+        rows = db.execute("SELECT seq, bytes FROM event WHERE state <> 'waiting' ORDER BY settled_at, seq")
+        excess = []
+        while count > MAX_SETTLED or size > MAX_SETTLED_BYTES:
+            seq, weight = rows.fetchone()
+            excess.append((seq,))
+            count, size = count - 1, size - weight
+        db.executemany("DELETE FROM event WHERE seq = ?", excess)
+
+    def _change(self, query: str, *values: object) -> int:
+        return self._write(lambda db: db.execute(query, values).rowcount)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """One transaction; in a database that turns out torn, the same again in a new one."""
+        with plainly():
+            for _ in range(LOOKS):
+                try:
+                    return self._attempt(work)
+                except (Unsound, Disturbed) as why:
+                    self._db.close()
+                    self._db = begin_anew(self._state, str(why))
+                file = which_file(self._state.outbox)
+                self._anew, self._file = self._anew or file != self._file, file
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with unsoundness():
+            begin(self._db, self._state)
+            try:
+                self._check_the_file()
+                result = work(self._db)
+                patiently(self._db, "COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            return result
+
+    def _check_the_file(self) -> None:
+        """An event must not go into a file that was deleted or set aside since it was opened."""
+        if which_file(self._state.outbox) != self._file:
+            raise Unsound("replaced")
+
+
+@contextmanager
+def reading(state: StateDir) -> Iterator[Reader | None]:
+    """Look without writing; None where there is no outbox yet. OutboxError if it cannot be read."""
+    with plainly():
+        db = open_for_reading(state.outbox)
+        try:
+            yield None if db is None else Reader(db)
+        finally:
+            if db is not None:
+                db.close()

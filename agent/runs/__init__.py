@@ -1,0 +1,1 @@
+"""The run file: written by the wrapper, parsed by whoever collects it."""

@@ -1,0 +1,1 @@
+"""What is said to the person at the terminal, and asked."""

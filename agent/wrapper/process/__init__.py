@@ -1,0 +1,1 @@
+"""Running CMD as if it were alone."""

@@ -1,0 +1,76 @@
+"""Starting a process that has nothing of ours: no descriptor, session, parent, signal or limit to end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agent.base import sig
+from agent.wrapper.process.child import STANDARD, open_descriptors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.config.situation import Situation
+    from agent.wrapper.process.caller import Environment
+
+FLUSH = (b"-I", b"-m", b"agent", b"flush", b"--from")
+BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
+
+
+def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
+    """Deliver what waits, in a process of its own that nobody waits for.
+
+    It stands in no folder of the install's, whose file system can so be unmounted. Where no process is
+    to be had, the next flush, beat or verb delivers. Where we are `ending`, our end makes it an orphan,
+    and no process in between has to be waited for.
+    """
+    environment = _from_elsewhere(environment, situation)
+    try:
+        if ending:
+            os.chdir("/")  # already here: the child may not have had its turn when we are gone
+        pid = os.fork()
+    except OSError:
+        return
+    if pid == 0:
+        try:
+            os.setsid()
+            os.chdir("/")
+            if ending or os.fork() == 0:
+                _become_flush(environment, os.fsencode(situation.cwd))
+        finally:
+            os._exit(0)
+    try:
+        os.waitpid(pid, os.WNOHANG if ending else 0)
+    except ChildProcessError:
+        pass  # reaped among others
+
+
+def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
+    """The environment with the state directory that this run lies in, and no path of requests' own relative.
+
+    docker.env, which CMD may have written anew, and our own paths begin where `--from` says.
+    """
+    environment = environment.with_entry(b"ROLLCALL_STATE_DIR", os.fsencode(situation.settings.state_dir))
+    for name in BUNDLES:
+        if given := environment.get(name):
+            environment = environment.with_entry(name, os.path.join(os.fsencode(situation.cwd), given))
+    return environment
+
+
+def _become_flush(environment: Environment, folder: bytes) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in STANDARD:
+        os.dup2(null, fd, inheritable=True)
+    for fd in open_descriptors():
+        try:
+            os.set_inheritable(fd, fd in STANDARD)
+        except OSError:
+            pass  # the one that listed the folder
+    for number in sig.valid_signals():
+        if number not in (sig.SIGKILL, sig.SIGSTOP):
+            sig.signal(number, sig.SIG_IGN)  # forgets the one that came before our setsid, and waits
+            sig.signal(number, sig.SIG_DFL)
+    sig.pthread_sigmask(sig.SIG_SETMASK, ())
+    os.umask(0o077)
+    python = os.fsencode(sys.executable)
+    os.execve(python, [python, *FLUSH, folder], environment)  # type: ignore[arg-type]  # see Environment

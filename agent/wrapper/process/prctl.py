@@ -1,0 +1,53 @@
+"""A few words to the kernel that Python has no name for, through prctl.
+
+_ctypes alone is a third of the price of ctypes. Where it is missing or has changed, ctypes
+itself is tried, and where that is missing too, the wrapper goes without.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agent.base import sig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SET_PDEATHSIG, SET_DUMPABLE = 1, 4
+
+
+def prctl(option: int, value: int) -> None:
+    """Ask; a kernel or Python that cannot is no error."""
+    call = _prctl()
+    if call is not None:
+        call(option, value)
+
+
+def die_with(parent: int) -> None:
+    """In a child just forked: be killed when parent is, and at once if it is gone already."""
+    prctl(SET_PDEATHSIG, sig.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), sig.SIGKILL)
+
+
+def no_core() -> None:
+    """Leave no core file, nor a crash report to whoever /proc/sys/kernel/core_pattern names."""
+    prctl(SET_DUMPABLE, 0)
+
+
+def _prctl() -> Callable[[int, int], object] | None:
+    try:
+        import _ctypes
+
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # None: ourselves
+        return lambda option, value: _ctypes.call_function(address, (option, value, 0, 0, 0))
+    except (ImportError, AttributeError, OSError):
+        pass
+    try:
+        import ctypes
+
+        function = ctypes.CDLL(None).prctl
+        return lambda option, value: function(option, value, 0, 0, 0)
+    except (ImportError, AttributeError, OSError):
+        return None

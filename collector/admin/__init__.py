@@ -1,0 +1,1 @@
+"""Keys, users, import, export, demo data."""

@@ -1,0 +1,134 @@
+"""Events in and out as JSON lines, and the end of old ones."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import IO
+
+from collector.base.events import Event
+from collector.base.times import EARLIEST, read_time
+from collector.ingest import decode
+from collector.ingest.decode import Refused
+from collector.store import Store
+
+Progress = Callable[[int], None]
+
+EVENTS_AT_ONCE = 1000
+# Longer lines hold no event: 32 KB, doubled by escapes, and a stamp.
+LONGEST_LINE = 4 * decode.MAX_EVENT
+
+
+class BadLine(Exception):  # noqa: N818 - an outcome
+    """A line that is no event; the message names its number, never its text."""
+
+
+def import_events(
+    store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
+) -> tuple[int, int]:
+    """Keep every event in JSON lines; (read, new). What is there already changes nothing.
+
+    Takes what `export` writes, here and of the agent, plain or gzip. BadLine ends it; what was read
+    before is kept, and the same file may be tried again.
+    """
+    read = fresh = 0
+    events, bad = _events_in(_unzipped(lines), source, now), None
+    while bad is None:
+        chunk: list[Event] = []
+        try:
+            chunk.extend(islice(events, EVENTS_AT_ONCE))
+        except BadLine as error:
+            bad = error
+        if not chunk:
+            break
+        fresh += store.add(chunk)
+        read += len(chunk)
+        progress(read)
+    if bad is not None:
+        raise bad
+    return read, fresh
+
+
+def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
+    """Write every stored event as a line, oldest first; how many there were."""
+    count, last = 0, 0
+    sql = "SELECT e.seq, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
+    while rows := store.all(sql, last, EVENTS_AT_ONCE):
+        out.writelines(body.encode() + b"\n" for _, body in rows)
+        count, last = count + len(rows), rows[-1][0]
+        progress(count)
+    return count
+
+
+def purge_events(store: Store, before: int, progress: Progress) -> int:
+    """Delete what was received before an instant, and the runs and instances of which nothing is left.
+
+    What happened long ago may have arrived only now, from a site without a network. Counters stay: they
+    hold no ids. Short transactions, so that a server beside it goes on.
+    """
+    count, last = 0, 0
+    while rows := store.all(
+        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, EVENTS_AT_ONCE
+    ):
+        first, last = rows[0][0], rows[-1][0]
+        with store.transaction() as tx:
+            count += tx.run(
+                "DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before
+            )
+        progress(count)
+    with store.transaction() as tx:
+        tx.run(_OLD_RUNS, before)
+        tx.run(_OLD_ANSWERS)
+        for (source,) in tx.all("SELECT id FROM sources"):
+            tx.run(_OLD_INSTANCES, source, before, source, before)
+    return count
+
+
+_OLD_RUNS = (
+    "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
+    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
+)
+_OLD_ANSWERS = (
+    "DELETE FROM answered WHERE NOT EXISTS"
+    " (SELECT 1 FROM runs r WHERE r.source = answered.source AND r.id = answered.run)"
+)
+# In two halves, as the events are indexed: heartbeats by their time, the others by their instance.
+_OLD_INSTANCES = (
+    "DELETE FROM instances WHERE source = ? AND last_seen < ?"
+    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
+    " AND e.name <> 'Instance Active')"
+    " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
+    " AND who IS NOT NULL)"
+)
+
+
+def _unzipped(lines: IO[bytes]) -> IO[bytes]:
+    buffered = lines if isinstance(lines, io.BufferedReader) else io.BufferedReader(lines)  # type: ignore[type-var]
+    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered  # type: ignore[return-value]
+
+
+def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
+    number = 0
+    try:
+        while line := lines.readline(LONGEST_LINE):
+            number += 1
+            if line.strip():
+                yield _event_in(line, source, now)
+    except Refused as refused:
+        msg = f"line {number}: {refused.message}"
+        raise BadLine(msg) from None
+    except (OSError, EOFError, zlib.error):
+        msg = f"after line {number}: the file is damaged"
+        raise BadLine(msg) from None
+
+
+def _event_in(line: bytes, source: int, now: int) -> Event:
+    """An event of an export; one that a collector stamped keeps its stamp."""
+    event = decode.parse(line)
+    received = read_time(event.get("receivedAt"))
+    if received is None or not EARLIEST <= received <= now:
+        return decode.read_event(event, "", source, now)
+    return decode.read_event(event, "", source, received, settled=True)

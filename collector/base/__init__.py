@@ -1,0 +1,1 @@
+"""The ground: ids, times, events, HTTP."""

@@ -1,0 +1,90 @@
+"""The little of ASGI that the collector needs: answers, headers, and a body read within its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from collector.ingest.decode import Refused, too_large
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = b"application/json"
+LONGEST_NUMBER = 19  # digits of a 64-bit length
+TEXT = b"text/plain; charset=utf-8"
+# What tells of a proxy. nginx in its default configuration adds no header, but speaks HTTP/1.0.
+PROXY_HEADERS = (b"forwarded", b"via", b"x-real-ip")
+
+
+class Answer(NamedTuple):
+    """A response."""
+
+    status: int
+    body: bytes = b""
+    kind: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send, *, head: bool = False) -> None:
+        """Send it; the body stays out of an answer to HEAD."""
+        length = str(len(self.body)).encode()
+        headers = [(b"content-type", self.kind), (b"content-length", length), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head else self.body})
+
+
+class Gone(Exception):  # noqa: N818 - an outcome
+    """The client hung up."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The first header of that name, or empty."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value).decode("latin-1")
+    return ""
+
+
+def headers(scope: Scope, name: bytes) -> list[str]:
+    """Every header of that name."""
+    return [bytes(value).decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def is_direct(scope: Scope) -> bool:
+    """Whether nothing tells of a proxy on the way."""
+    return scope.get("http_version") != "1.0" and not any(
+        name in PROXY_HEADERS or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    )
+
+
+async def read_body(receive: Receive, most: int, take: Callable[[int], object]) -> bytes:
+    """The body, as it came: refused as soon as it is longer than `most`, or where `take` says so."""
+    chunks: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        if length > most:
+            raise too_large()
+        take(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def declared_length(scope: Scope) -> int:
+    """What Content-Length says; 0 where it says nothing."""
+    text = header(scope, b"content-length")
+    if text and not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
+        raise Refused(400, "bad_length", "Content-Length is not a number")
+    return int(text or 0)
+
+
+def with_headers(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> Answer:
+    """The answer with more headers."""
+    return answer._replace(headers=(*answer.headers, *more))

@@ -1,0 +1,1 @@
+"""From a request to events: limits, decode, api, writer."""

@@ -1,0 +1,192 @@
+"""The tracking API over ASGI: who may send, how much, and what the client is told.
+
+Limits apply in the order of their cost: the peer's bucket, the declared length, the key in the
+header, then the body within bounds of size, time and memory, then what is in it. The answer is 200
+only once every event of the request is on disk.
+
+A refusal does not close the connection: a client that is still sending would see a reset, not the
+answer. What it goes on to send is dropped as it comes, until `protocol` cuts it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from collector.admin.keys import KeyRing
+from collector.base import http
+from collector.base.events import Event
+from collector.base.http import Answer, Receive, Scope, Send
+from collector.ingest import decode
+from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Refused
+from collector.ingest.limits import RETRY_SECONDS, Buckets, Budget, Held, peer_of
+from collector.ingest.metrics import Metrics
+from collector.ingest.writer import Writer
+from collector.settings import Settings
+from collector.store import StoreError
+
+logger = logging.getLogger("rollcall.collector")
+
+KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
+# What Segment's browser and mobile libraries call them.
+SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
+ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)} | {"/v1/import": "batch"}
+# The browser library's reports on itself: taken so that it is content, and not kept.
+IGNORED = frozenset({"/v1/m"})
+
+# After so many events of a batch others are served.
+SLICE = 200
+# What an event takes up beside its text.
+EVENT_BYTES = 500
+
+GZIP = b"\x1f\x8b"
+OK = Answer(200, b'{"success":true}')
+OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
+
+
+class Tracking:
+    """The tracking API of one server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        writer: Writer,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
+        self._now = now
+        self.budget = Budget(settings.memory)
+        self._sources: Buckets[int] = Buckets(settings.rate, clock)
+        self._peers: Buckets[str] = Buckets(settings.peer_rate, clock)
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is of the tracking API."""
+        return path in ROUTES or path in IGNORED
+
+    async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        try:
+            answer = await self._answer(path, scope, receive)
+        except Refused as refused:
+            answer = _refusal(refused)
+        except http.Gone:
+            return
+        self._metrics.request(path, answer.status, time.perf_counter() - began)
+        await http.with_headers(answer, OPEN).send(send)
+
+    async def _answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] == "OPTIONS":
+            return _preflight(scope)
+        if scope["method"] != "POST":
+            return http.with_headers(_told(405, "method", "POST it"), [(b"allow", b"POST, OPTIONS")])
+        peer = peer_of(
+            (scope.get("client") or ("", 0))[0],
+            http.headers(scope, b"x-forwarded-for"),
+            self._settings.trusted_proxies,
+        )
+        _wait(self._peers.wait(peer))
+        held = Held(self.budget, peer)
+        events: list[Event] = []
+        try:
+            if path in IGNORED:
+                await http.read_body(receive, MAX_REQUEST, held.take)
+            else:
+                await self._take(ROUTES[path], scope, receive, held, events)
+        except StoreError:
+            message = "the event could not be stored; come again"
+            raise Refused(503, "store_away", message, RETRY_SECONDS) from None
+        finally:
+            held.give_all()
+            self._peers.pay(peer, max(1, len(events)))
+        return OK
+
+    async def _take(self, kind: str, scope: Scope, receive: Receive, held: Held, events: list[Event]) -> None:
+        """Keep the events of a request, and list them as they are read."""
+        most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
+        if http.declared_length(scope) > most:
+            raise decode.too_large()
+        source = await self._source(basic_key(http.header(scope, b"authorization")))
+        if source is not None:
+            _wait(self._sources.wait(source))
+        body = await http.read_body(receive, most, held.take)
+        if body[:2] == GZIP:
+            packed, body = len(body), decode.unzip(body)
+            held.take(len(body))
+            held.give(packed)
+        source = source or await self._source(decode.key_in(body))
+        if source is None:
+            raise Refused(401, "bad_key", "the write key is not known here")
+        _wait(self._sources.wait(source))
+        try:
+            for event in decode.events_in(body, kind, source, int(self._now() * 1000)):
+                held.take(EVENT_BYTES + len(event.body))
+                events.append(event)
+                if len(events) % SLICE == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._sources.pay(source, len(events))
+        held.give(len(body))
+        del body
+        if events:
+            await self._writer.keep(events, held.hand_over())
+        self._metrics.received(self._ring.name(source), len(events))
+
+    async def _source(self, key: str) -> int | None:
+        return await self._ring.source(key) if key else None
+
+
+def basic_key(authorization: str) -> str:
+    """The write key in a header: the user of Basic, whatever the password; empty if there is none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        text = base64.b64decode(value.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return text.partition(":")[0]
+
+
+def _wait(seconds: float) -> None:
+    if seconds > 0:
+        raise Refused(429, "rate_limited", "too many events; come again later", int(seconds) + 1)
+
+
+def _refusal(refused: Refused) -> Answer:
+    answer = _told(refused.status, refused.code, refused.message)
+    if refused.retry is None:
+        return answer
+    return http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
+
+
+def _told(status: int, code: str, message: str) -> Answer:
+    """An error as Segment's libraries read it: `code` and `message`."""
+    return Answer(status, msgspec.json.encode({"success": False, "code": code, "message": message}))
+
+
+def _preflight(scope: Scope) -> Answer:
+    wanted = http.header(scope, b"access-control-request-headers")
+    allowed = wanted if wanted and _HEADER_NAMES.match(wanted) else "authorization, content-type"
+    return Answer(
+        204,
+        headers=(
+            (b"access-control-allow-methods", b"POST, OPTIONS"),
+            (b"access-control-allow-headers", allowed.encode()),
+            (b"access-control-max-age", b"86400"),
+        ),
+    )

@@ -1,0 +1,266 @@
+"""From the bytes of a request to events: what real clients send, and what strangers do.
+
+Pure: no clock, no network, no store. Whatever comes in, the outcome is events or `Refused`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+
+from collector.base.events import CATALOGUE, Event, fact_of, mapping, short
+from collector.base.ids import key_of, new_id
+from collector.base.times import corrected, read_time, write_time
+
+# As Segment documents them.
+MAX_EVENT = 32 * 1024
+MAX_REQUEST = 500 * 1024
+# What we add to an event: stamps, and what of a batch it shares. Clients measure before that.
+MAX_STAMPS = 512
+MAX_BATCH = 2500
+MAX_MESSAGE_ID = 100
+MAX_DEPTH = 100  # ours: how far down depends on the Python otherwise, here and where it is read
+
+TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
+
+# Stamps and what a batch shares make its events longer; together they may be so long.
+MAX_KEPT = 4 * MAX_REQUEST
+
+
+class _Keyed(msgspec.Struct, rename="camel"):
+    """Where a write key may stand; the rest is skipped."""
+
+    write_key: msgspec.Raw = msgspec.Raw(b"null")
+    batch: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    """A batch whose parts are not looked into yet: decoded whole, 500 KiB may take up 15 MiB."""
+
+    batch: list[msgspec.Raw] | None = None
+    context: msgspec.Raw = msgspec.Raw(b"null")
+    integrations: msgspec.Raw = msgspec.Raw(b"null")
+    sent_at: msgspec.Raw = msgspec.Raw(b"null")
+
+
+T = TypeVar("T")
+
+_decode = msgspec.json.Decoder().decode
+_decode_keyed = msgspec.json.Decoder(_Keyed).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a fault
+    """The request is not taken: the answer's status, code and message, and when to come again."""
+
+    def __init__(self, status: int, code: str, message: str, retry: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.retry = status, code, message, retry
+
+
+def unzip(data: bytes) -> bytes:
+    """The content of a gzip stream, refusing it where it would grow past the limit."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        content = stream.decompress(data, MAX_REQUEST + 1)
+    except zlib.error:
+        raise Refused(400, "bad_gzip", "the body is not gzip") from None
+    if len(content) > MAX_REQUEST:
+        raise too_large()
+    if not stream.eof:
+        raise Refused(400, "bad_gzip", "the gzip stream ends early")
+    return content
+
+
+def too_large() -> Refused:
+    """The request is over the limit, before or after decompression."""
+    return Refused(413, "too_large", f"a request may hold {MAX_REQUEST} bytes")
+
+
+def key_in(body: bytes) -> str:
+    """The write key in a body, for clients that send it there; empty if there is none."""
+    root = _read(_decode_keyed, body)
+    key = _read(_decode, root.write_key)
+    with contextlib.suppress(ValueError, IndexError):
+        key = key or parse(_decode_list(root.batch)[0]).get("writeKey")
+    return key if isinstance(key, str) else ""
+
+
+def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event]:
+    """The events of a request to `/v1/KIND`, each decoded when it is asked for."""
+    if kind != "batch":
+        yield read_event(parse(body), kind, source, received)
+        return
+    root = _read(_decode_batch, body)
+    if root.batch is None:
+        raise Refused(400, "no_batch", "`batch` is not a list of events")
+    if len(root.batch) > MAX_BATCH:
+        raise Refused(413, "too_many", f"a batch may hold {MAX_BATCH} events")
+    named = {"context": _read(_decode, root.context), "integrations": _read(_decode, root.integrations)}
+    shared = {name: value for name, value in named.items() if isinstance(value, dict)}
+    sent, kept = _read(_decode, root.sent_at), 0
+    for item in root.batch:
+        event = read_event(parse(item), "", source, received, sent, shared)
+        kept += len(event.body)
+        if kept > MAX_KEPT:
+            raise Refused(413, "too_large", f"the events of a batch may hold {MAX_KEPT} bytes together")
+        yield event
+
+
+def parse(text: bytes | msgspec.Raw) -> dict[str, Any]:
+    """The JSON object in a text."""
+    root = _read(_decode, text)
+    if not isinstance(root, dict):
+        raise Refused(400, "bad_json", "where an object is expected is none")
+    return root
+
+
+def read_event(
+    event: dict[str, Any],
+    kind: str,
+    source: int,
+    received: int,
+    sent: object = None,
+    shared: dict[str, Any] | None = None,
+    *,
+    settled: bool = False,
+) -> Event:
+    """One event as it is kept: what the client sent, stamped in place, without key and address.
+
+    A settled one was stamped by a collector before: its `timestamp` holds.
+    """
+    event.pop("writeKey", None)
+    event["type"] = kind = kind or _type(event)
+    if shared:
+        for name, values in shared.items():
+            event[name] = {**values, **mapping(event.get(name))}
+    context = _without_address(event)
+    message_id = event["messageId"] = _message_id(event.get("messageId"), received)
+    time = _settled(event, received) if settled else _stamp(event, received, sent)
+    name, who = _name(event, kind), _who(event)
+    run = mapping(context.get("installation")).get("id")
+    known = kind == "track" and who is not None and name in CATALOGUE
+    return Event(
+        source=source,
+        id=key_of(message_id),
+        received=received,
+        time=time,
+        type=kind,
+        name=name,
+        who=who,
+        run=key_of(run) if isinstance(run, str) and run else None,
+        body=_text(event),
+        fact=fact_of(name, context, mapping(event.get("properties"))) if known else None,
+    )
+
+
+def _read(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.Raw) -> T:
+    with contextlib.suppress(ValueError, RecursionError):
+        return decode(text)
+    try:
+        return decode(_strict(bytes(text)))
+    except (ValueError, RecursionError):
+        raise Refused(400, "bad_json", "the body is not JSON, or not of the shape that is expected") from None
+
+
+def _strict(text: bytes) -> bytes:
+    """What is spoken as JSON, as JSON: Python's NaN, JavaScript's lone surrogates, a byte order mark."""
+    spoken = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
+    return json.dumps(spoken, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if abs(number) != float("inf") else None
+
+
+def _type(event: dict[str, Any]) -> str:
+    kind = event.get("type")
+    if kind is None and isinstance(event.get("event"), str):
+        return "track"
+    if isinstance(kind, str) and kind.lower() in TYPES:
+        return kind.lower()
+    raise Refused(400, "bad_type", "an event's `type` is not one of " + ", ".join(sorted(TYPES)))
+
+
+def _without_address(event: dict[str, Any]) -> dict[str, Any]:
+    context = event.get("context")
+    if not isinstance(context, dict):
+        return {}
+    if context.get("ip", NO_ADDRESS) != NO_ADDRESS:
+        context = event["context"] = {name: value for name, value in context.items() if name != "ip"}
+    return context
+
+
+def _message_id(value: object, received: int) -> str:
+    if value is None or value == "":
+        return new_id(received)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID:
+        raise Refused(400, "bad_message_id", f"a `messageId` is text of at most {MAX_MESSAGE_ID} characters")
+    return value
+
+
+def _stamp(event: dict[str, Any], received: int, sent: object) -> int:
+    """Set the four times that Segment's events bear; returns when it happened by our clock."""
+    original = event.get("originalTimestamp") or event.get("timestamp")
+    sent = event.get("sentAt") or sent
+    time = corrected(received, read_time(sent), read_time(original))
+    event["receivedAt"] = write_time(received)
+    event["timestamp"] = write_time(time)
+    if original is not None:
+        event["originalTimestamp"] = original
+    if sent is not None:
+        event["sentAt"] = sent
+    return time
+
+
+def _settled(event: dict[str, Any], received: int) -> int:
+    return corrected(received, None, read_time(event.get("timestamp")))
+
+
+def _name(event: dict[str, Any], kind: str) -> str:
+    if kind != "track":
+        return (short(event.get("name")) or "") if kind in ("page", "screen") else ""
+    name = short(event.get("event"))
+    if name is None:
+        raise Refused(400, "no_event", "a track call needs `event`, its name")
+    return name
+
+
+def _who(event: dict[str, Any]) -> bytes | None:
+    who = event.get("anonymousId")
+    if isinstance(who, int) and not isinstance(who, bool):
+        who = str(who)
+    return key_of(who) if isinstance(who, str) and who else None
+
+
+def _text(event: dict[str, Any]) -> str:
+    try:
+        text = _encode(event).decode()
+    except (ValueError, RecursionError):
+        raise Refused(400, "bad_json", "an event cannot be kept as JSON") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
+        raise Refused(400, "too_deep", f"an event may nest {MAX_DEPTH} levels")
+    if len(text) > MAX_EVENT + MAX_STAMPS and len(text.encode()) > MAX_EVENT + MAX_STAMPS:
+        raise Refused(413, "event_too_large", f"an event may hold {MAX_EVENT} bytes")
+    return text
+
+
+def _deep(value: object) -> bool:
+    """Whether it nests further than it may; level by level, so that no depth exhausts us."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = list(chain.from_iterable(inner))
+    return any(isinstance(value, dict | list) for value in level)

@@ -1,0 +1,135 @@
+"""What bounds a stranger: token buckets, memory, and who a request really comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from collector.ingest.decode import Refused
+from collector.settings import Network
+
+Key = TypeVar("Key")
+
+# A bucket holds this many seconds of its rate: a client that was offline may catch up.
+BURST_SECONDS = 2.0
+MAX_BUCKETS = 20_000
+# When to come again, where the server is short of memory or of its store.
+RETRY_SECONDS = 5
+
+
+class Buckets(Generic[Key]):
+    """A token bucket a key.
+
+    A request enters while its bucket is not empty and pays for its events afterwards, into debt if
+    need be: a batch larger than the bucket is not refused for ever.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float], *, most: int = MAX_BUCKETS) -> None:
+        self.rate = rate
+        self.capacity = max(rate * BURST_SECONDS, 1.0)
+        self._clock = clock
+        self._most = most
+        self._levels: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+
+    def wait(self, key: Key) -> float:
+        """Seconds until the key may send; 0 is now."""
+        if not self.rate:
+            return 0.0
+        level = self._level(key)
+        return 0.0 if level >= 1.0 else (1.0 - level) / self.rate
+
+    def pay(self, key: Key, tokens: float) -> None:
+        """Take tokens from the key's bucket; the least recently seen bucket makes room."""
+        if not self.rate:
+            return
+        self._levels[key] = (self._level(key) - tokens, self._clock())
+        self._levels.move_to_end(key)
+        if len(self._levels) > self._most:
+            self._levels.popitem(last=False)
+
+    def _level(self, key: Key) -> float:
+        level, at = self._levels.get(key, (self.capacity, 0.0))
+        return min(self.capacity, level + (self._clock() - at) * self.rate)
+
+
+class Budget:
+    """Bytes that may wait in memory at a time, over all requests; half of them a peer's at most."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self.peers: Counter[str] = Counter()
+
+
+class Held:
+    """What one request holds of the budget, until it ends or hands it over."""
+
+    def __init__(self, budget: Budget, peer: str) -> None:
+        self._budget, self._peer = budget, peer
+        self._bytes = 0
+
+    def take(self, count: int) -> None:
+        """Hold more bytes; Refused, for now, where there is no room."""
+        budget, peers = self._budget, self._budget.peers
+        if budget.used + count > budget.size or peers[self._peer] + count > budget.size // 2:
+            raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
+        budget.used += count
+        peers[self._peer] += count
+        self._bytes += count
+
+    def give(self, count: int) -> None:
+        """Give back some of it."""
+        budget, peers = self._budget, self._budget.peers
+        budget.used -= count
+        peers[self._peer] -= count
+        if not peers[self._peer]:
+            del peers[self._peer]
+        self._bytes -= count
+
+    def give_all(self) -> None:
+        """Give back what is held."""
+        self.give(self._bytes)
+
+    def hand_over(self) -> Callable[[], None]:
+        """Let go of what is held; whoever calls the result gives it back."""
+        heir = Held(self._budget, self._peer)
+        heir._bytes, self._bytes = self._bytes, 0
+        return heir.give_all
+
+
+def contains(networks: Iterable[Network], address: str) -> bool:
+    """Whether an address is in one of the networks; what is no address is in none."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)
+
+
+def peer_of(address: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """Who is limited: the connection's address, or what a trusted proxy says of it.
+
+    `X-Forwarded-For` is read from the right, for each proxy appends whom it saw: the first one that
+    is not itself trusted is the peer, and what stands left of it is hearsay. An IPv6 network is one
+    peer, for a stranger has all of its addresses.
+    """
+    peer = address
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    while hops and contains(trusted, peer):
+        peer = hops.pop()
+    return _one_peer(peer.strip("[]")) or address
+
+
+@lru_cache(maxsize=MAX_BUCKETS)
+def _one_peer(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

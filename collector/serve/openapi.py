@@ -1,0 +1,120 @@
+"""The API as an OpenAPI document, drawn from the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.ingest import api, decode
+
+ANSWERS = {
+    "200": "every event of the request is on disk, once",
+    "400": "what was sent can never be taken; `code` and `message` say why",
+    "401": "the write key is not known here",
+    "408": "the request took too long to arrive",
+    "413": "the request, an event or the batch is too large",
+    "429": "too many events; come again after `Retry-After`",
+    "503": "the event could not be stored; come again after `Retry-After`",
+}
+
+
+def document() -> dict[str, Any]:
+    """The document at /openapi.json."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Rollcall collector", "version": "1", "description": "Segment's tracking API."},
+        "components": {
+            "securitySchemes": {
+                "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}
+            },
+            "schemas": {"Event": _event(), "Batch": _batch(), "Error": _error()},
+        },
+        "paths": {
+            **{path: {"post": _operation(path, kind)} for path, kind in api.ROUTES.items()},
+            **{path: {"post": _simple("Taken and not kept.")} for path in sorted(api.IGNORED)},
+            "/v1/projects/{key}/settings": {
+                "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "get": _simple("The settings that Segment's browser library loads."),
+            },
+            "/healthz": {"get": _simple("The process is alive.")},
+            "/readyz": {"get": _simple("The store answers.", "503")},
+            "/metrics": {"get": _simple("Meters for Prometheus.", "403")},
+            "/openapi.json": {"get": _simple("This document.")},
+        },
+    }
+
+
+def _operation(path: str, kind: str) -> dict[str, Any]:
+    schema = "Batch" if kind == "batch" else "Event"
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {
+        "operationId": path.rpartition("/")[2],
+        "security": [{"writeKey": []}, {}],
+        "requestBody": {"required": True, "content": {"application/json": content, "text/plain": content}},
+        "responses": {status: _answer(status, meaning) for status, meaning in ANSWERS.items()},
+    }
+
+
+def _answer(status: str, meaning: str) -> dict[str, Any]:
+    if status == "200":
+        return {"description": meaning}
+    schema = {"schema": {"$ref": "#/components/schemas/Error"}}
+    return {"description": meaning, "content": {"application/json": schema}}
+
+
+def _simple(meaning: str, *others: str) -> dict[str, Any]:
+    return {
+        "responses": {
+            "200": {"description": meaning},
+            **{status: {"description": "not now"} for status in others},
+        }
+    }
+
+
+def _event() -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "description": f"At most {decode.MAX_EVENT} bytes; fields not named here are kept.",
+        "properties": {
+            "type": {"enum": sorted(decode.TYPES)},
+            "messageId": {"type": ["string", "null"], "maxLength": decode.MAX_MESSAGE_ID},
+            "event": text,
+            "anonymousId": text,
+            "userId": text,
+            "timestamp": text,
+            "originalTimestamp": text,
+            "sentAt": text,
+            "context": {"type": ["object", "null"]},
+            "properties": {"type": ["object", "null"]},
+            "writeKey": {"type": "string"},
+        },
+    }
+
+
+def _batch() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["batch"],
+        "properties": {
+            "batch": {
+                "type": "array",
+                "maxItems": decode.MAX_BATCH,
+                "items": {"$ref": "#/components/schemas/Event"},
+            },
+            "context": {"type": "object"},
+            "integrations": {"type": "object"},
+            "sentAt": {"type": ["string", "null"]},
+            "writeKey": {"type": "string"},
+        },
+    }
+
+
+def _error() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "success": {"const": False},
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+        },
+    }

@@ -1,0 +1,143 @@
+"""uvicorn's protocol, with the bounds that it leaves to a proxy in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from collector.ingest.limits import contains, peer_of
+from collector.settings import Settings
+
+# Request line and headers together; trailers count as headers.
+MAX_HEAD = 16 * 1024
+# Requests that a client may send before it has read the answer to the first of them.
+MAX_PIPELINED = 10
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class TooManyPipelined(Exception):  # noqa: N818 - uvicorn answers it with 400
+    """A client sends on and on without reading."""
+
+
+class TooLongHead(Exception):  # noqa: N818 - as above
+    """Headers, or trailers, without an end."""
+
+
+class UpgradeWithBody(Exception):  # noqa: N818 - as above
+    """The parser would take the body for the next request."""
+
+
+def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
+    """A protocol class that bounds time and size of what arrives, and how many connections there are.
+
+    A timer runs while it is the client's turn: to begin a request, to finish the one that it began,
+    to read what it was answered. uvicorn's runs after an answer.
+    """
+    peers: Counter[str] = Counter()
+    per_peer = max(1, settings.max_connections // 2)
+
+    class Bounded(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch: asyncio.TimerHandle | None = None
+            self._unread: asyncio.TimerHandle | None = None
+            self._begun, self._in_head, self._head, self._fields = False, True, 0, 0
+            address = self.client[0] if self.client else ""
+            self._peer = peer_of(address, (), ())
+            peers[self._peer] += 1
+            crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, address)
+            if crowd or len(self.connections) > settings.max_connections:
+                transport.write(FULL)
+                self._end()
+            self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._arrived()
+            self.resume_writing()
+            peers[self._peer] -= 1
+            if not peers[self._peer]:
+                del peers[self._peer]
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            self._head += len(data)
+            super().data_received(data)
+            if self._in_head and self._head > MAX_HEAD:
+                self._end()
+            elif not (self._begun or self._watch or self._answering()):
+                self._expect()  # what came is no request, and stopped uvicorn's timer
+
+        def on_message_begin(self) -> None:
+            if len(self.pipeline) >= MAX_PIPELINED:
+                raise TooManyPipelined
+            super().on_message_begin()
+            self._begun, self._fields = True, 0
+            self._expect()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._fields += len(name) + len(value) + 4
+            if self._fields > MAX_HEAD:
+                raise TooLongHead
+            if self._in_head:  # a trailer is no header: no proxy vouches for it
+                super().on_header(name, value)
+
+        def on_headers_complete(self) -> None:
+            bodied = any(
+                name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+                for name, value in self.headers
+            )
+            if bodied and self.parser.should_upgrade():
+                raise UpgradeWithBody
+            self._in_head, self._head = False, 0
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            self._begun, self._in_head, self._head = False, True, 0
+            self._arrived()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(settings.timeout, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
+            super().resume_writing()
+
+        def timeout_keep_alive_handler(self) -> None:
+            self._end()
+
+        def _answering(self) -> bool:
+            return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+        def _expect(self) -> None:
+            self._arrived()
+            self._watch = self.loop.call_later(settings.timeout, self._late)
+
+        def _late(self) -> None:
+            if self._answering() and (self._in_head or self.pipeline):
+                self._expect()  # an earlier request is not answered yet: the client may wait for us
+                return
+            # 408 is for a request that has begun; a connection that is idle is closed without a word.
+            if self._begun and (self._in_head or not self.cycle.response_started):
+                self.transport.write(SLOW)
+            self._end()
+
+        def _arrived(self) -> None:
+            if self._watch is not None:
+                self._watch.cancel()
+                self._watch = None
+
+        def _end(self) -> None:
+            """Close once all is read that was written, or after a while at most."""
+            self.transport.close()
+            self.loop.call_later(settings.timeout, self.transport.abort)
+
+    return Bounded

@@ -1,0 +1,103 @@
+"""The ASGI application: the tracking API, the operator's endpoints, and the page for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from collector.admin.keys import KeyRing
+from collector.base import http
+from collector.base.http import Answer, App, Receive, Scope, Send
+from collector.ingest.api import OPEN, Tracking
+from collector.ingest.limits import contains
+from collector.ingest.metrics import Metrics
+from collector.ingest.writer import Writer
+from collector.serve.openapi import document
+from collector.settings import Settings
+from collector.store import Store, StoreError
+
+READY_SECONDS = 1.0
+
+
+class Site:
+    """One server's answers by path."""
+
+    def __init__(self, settings: Settings, store: Store, writer: Writer, page: App) -> None:
+        self._settings, self._store, self._writer = settings, store, writer
+        self._metrics = Metrics()
+        ring = KeyRing(store, time.monotonic, settings.timeout)
+        self._tracking = Tracking(settings, ring, writer, self._metrics)
+        self._page = page
+        self._asking, self._asked, self._ready = asyncio.Lock(), float("-inf"), False
+        self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
+        self._own: dict[str, Callable[[Scope], Any]] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._exposition,
+            "/openapi.json": self._openapi,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = "/" + scope["path"].strip("/")
+        if self._tracking.serves(path):
+            await self._tracking(path, scope, receive, send)
+        elif path in self._own or _LIBRARY_SETTINGS.match(path):
+            await self._answer(path, scope, send)
+        else:
+            await self._page(scope, receive, send)
+
+    async def _answer(self, path: str, scope: Scope, send: Send) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            answer = Answer(405, b"GET it\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
+        elif path in self._own:
+            answer = await self._own[path](scope)
+        else:
+            answer = self._library_settings(path, scope)
+        await answer.send(send, head=scope["method"] == "HEAD")
+
+    async def _healthz(self, _: Scope) -> Answer:
+        return Answer(200, b"ok\n", http.TEXT)
+
+    async def _readyz(self, _: Scope) -> Answer:
+        """Whether the store answers; whoever asks within a second is told the same."""
+        async with self._asking:
+            if time.monotonic() - self._asked > READY_SECONDS:
+                self._ready = await self._store_answers()
+                self._asked = time.monotonic()
+        if not self._ready:
+            return Answer(503, b"the store does not answer\n", http.TEXT)
+        return Answer(200, b"ready\n", http.TEXT)
+
+    async def _store_answers(self) -> bool:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._store.all, "SELECT 1"), self._settings.timeout)
+        except (StoreError, asyncio.TimeoutError):
+            return False
+        return True
+
+    async def _exposition(self, scope: Scope) -> Answer:
+        peer = (scope.get("client") or ("", 0))[0]
+        if not (http.is_direct(scope) and contains(self._settings.metrics_allow, peer)):
+            return Answer(403, b"not for this peer; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n", http.TEXT)
+        return Answer(200, self._metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+
+    async def _openapi(self, _: Scope) -> Answer:
+        return Answer(200, msgspec.json.encode(document()), headers=OPEN)
+
+    def _library_settings(self, path: str, scope: Scope) -> Answer:
+        """What Segment's browser library asks its CDN for: `cdnURL` may point here."""
+        key = path.split("/")[3]
+        base = self._settings.public_url or f"{scope['scheme']}://{http.header(scope, b'host')}"
+        protocol, _, host = base.partition("://")
+        segment = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol}
+        body = {"integrations": {"Segment.io": segment}, "plan": {}, "metrics": {"sampleRate": 0}}
+        return Answer(200, msgspec.json.encode(body), headers=(*OPEN, (b"cache-control", b"no-store")))
+
+
+_LIBRARY_SETTINGS = re.compile(r"/v1/projects/[^/]+/settings\Z")

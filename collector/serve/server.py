@@ -1,0 +1,95 @@
+"""The running server: how it starts, and how it ends without losing what it took."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from collector.base.http import App
+from collector.ingest.writer import Writer
+from collector.serve import systemd
+from collector.serve.protocol import bounded
+from collector.serve.routes import Site
+from collector.settings import Settings
+from collector.store import Store
+
+# A stop waits this long for requests under way.
+GRACE_SECONDS = 20
+IDLE_SECONDS = 30
+BACKLOG = 2048
+# Two threads share the interpreter, the loop's and the writer's; neither waits longer for it than this.
+SWITCH_SECONDS = 0.0005
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling systemd and a caller where it stands."""
+
+    listening: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening()
+        systemd.notify("READY=1\nSTATUS=taking events")
+
+    def leave(self, *_: object) -> None:
+        """A signal to stop."""
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        systemd.notify("STOPPING=1")
+        await super().shutdown(sockets)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket that the server listens on; OSError says why there is none."""
+    host, port = settings.listen
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(
+    settings: Settings,
+    store: Store,
+    listener: socket.socket,
+    listening: Callable[[], None],
+    page: App,
+) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way, write it, and return."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    writer = Writer(store, settings.timeout)
+    config = uvicorn.Config(
+        Site(settings, store, writer, page),
+        http=bounded(settings),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    server.listening = listening
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until uvicorn has its own, and when it raises the signal again at its end: a stop is no failure.
+        signal.signal(number, server.leave)
+    gc.freeze()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        writer.stop()
+        store.close()

@@ -1,0 +1,25 @@
+"""What systemd copied, and nothing that only looks like it."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import credentials
+
+
+@pytest.mark.parametrize(("text", "kept"), [("key\n", True), ("k", False), ("\n", False), ("", False)])
+def test_a_key_is_what_holds_more_than_an_empty_line(tmp_path: Path, text: str, kept: bool) -> None:
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert credentials.write_key(environ) is None
+    (tmp_path / "write-key").write_text(text)
+    assert credentials.write_key(environ) == (str(tmp_path / "write-key") if kept else None)
+
+
+def test_without_credentials_a_file_of_that_name_is_nobodys_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "write-key").write_text("somebody's\n")
+    assert credentials.write_key({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert credentials.write_key({}) is None
+    assert credentials.write_key({"CREDENTIALS_DIRECTORY": ""}) is None

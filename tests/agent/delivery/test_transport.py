@@ -1,0 +1,260 @@
+"""One batch over HTTP, and what is made of each answer."""
+
+import base64
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime, formatdate
+from http.client import BadStatusLine, RemoteDisconnected
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.delivery import transport
+from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater, Transport, judge
+from agent.outbox.outbox import LONGEST_WAIT
+
+NOW = 1_800_000_000.0
+ENDPOINT = "http://collector.example"
+URL = f"{ENDPOINT}/v1/batch"
+KEY = "k3y"
+
+
+def send(events: list[str] | None = None, seconds: float = 5.0) -> Outcome:
+    sender = Transport(ENDPOINT, KEY, now=lambda: NOW)
+    try:
+        return sender.send(events or ['{"event":"A"}'], seconds)
+    finally:
+        sender.close()
+
+
+@responses.activate
+def test_a_batch_is_one_post_with_the_key_and_the_time_of_the_try() -> None:
+    responses.post(URL, status=200, body="{}")
+
+    assert send(['{"event": "A"}', '{"event":"B"}']) == Delivered()
+
+    request = responses.calls[0].request
+    assert request.body == (b'{"batch":[{"event": "A"},{"event":"B"}],"sentAt":"2027-01-15T08:00:00.000Z"}')
+    assert base64.b64decode(request.headers["Authorization"].split()[1]) == b"k3y:"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["User-Agent"].startswith("rollcall/")
+
+
+@responses.activate
+@pytest.mark.parametrize("status", range(200, 300))
+def test_every_2xx_is_delivered(status: int) -> None:
+    responses.post(URL, status=status, body="<html>" * 2000)
+
+    assert send() == Delivered()
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_batch_that_offends_is_rejected(status: int) -> None:
+    outcome = judge(status, "60", NOW)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.why.startswith(str(status))
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, 599, 600, 999])
+def test_what_passes_is_tried_later_when_it_was_asked_for(status: int) -> None:
+    assert judge(status, "60", NOW) == RetryLater(60, judge_words(status), answered=True)
+    assert judge(status, None, NOW) == RetryLater(None, judge_words(status), answered=True)
+
+
+def judge_words(status: int) -> str:
+    outcome = judge(status, None, NOW)
+    assert isinstance(outcome, RetryLater)
+    assert outcome.why.startswith(str(status))
+    return outcome.why
+
+
+@given(st.integers(100, 999))
+def test_no_status_loses_an_event_but_those_that_are_named(status: int) -> None:
+    outcome = judge(status, "60", NOW)
+
+    assert isinstance(outcome, Delivered) == (200 <= status < 300)
+    assert isinstance(outcome, Rejected) == (status in (400, 413, 422))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_called_that(status: int) -> None:
+    assert "write key" in judge_words(status)
+
+
+@pytest.mark.parametrize("status", [100, 301, 302, 304, 307, 308, 402, 404, 405, 410, 418, 451])
+def test_what_is_not_named_keeps_all_and_points_at_the_endpoint(status: int) -> None:
+    assert "ROLLCALL_ENDPOINT" in judge_words(status)
+    assert judge(status, "60", NOW) == RetryLater(None, judge_words(status), answered=True), "our own backoff"
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    responses.post(URL, status=status, headers={"Location": "http://elsewhere.example/"})
+
+    assert isinstance(send(), RetryLater)
+    assert len(responses.calls) == 1
+
+
+def date(seconds: float) -> datetime:
+    return datetime.fromtimestamp(NOW + seconds, timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("given_", "seconds"),
+    [
+        ("1", 1),
+        (" 120 ", 120),
+        ("86400", 86400),
+        ("86401", LONGEST_WAIT),
+        ("9" * 400, LONGEST_WAIT),
+        (formatdate(NOW + 90, usegmt=True), 90),
+        (date(90).strftime("%A, %d-%b-%y %H:%M:%S GMT"), 90),
+        (date(90).strftime("%a %b %d %H:%M:%S %Y"), 90),
+        (format_datetime(date(90).astimezone(timezone(timedelta(hours=-8)))), 90),
+        (formatdate(NOW + 10**8, usegmt=True), LONGEST_WAIT),
+        ("0", None),
+        (formatdate(NOW - 90, usegmt=True), None),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("٣", None),
+        ("soon", None),
+        ("Fri, 31 Feb 2027 99:99:99 GMT", None),
+        ("Fri, 01 Jan 99999 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after(given_: str, seconds: float | None) -> None:
+    assert judge(503, given_, NOW) == RetryLater(seconds, "503 Service Unavailable", answered=True)
+
+
+def test_a_date_without_a_zone_is_gmt_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        outcome = judge(503, date(90).strftime("%a %b %d %H:%M:%S %Y"), NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert outcome == RetryLater(90, "503 Service Unavailable", answered=True)
+
+
+@given(st.text(st.characters(codec="latin-1")))
+def test_no_retry_after_is_too_odd(text: str) -> None:
+    outcome = judge(429, text, NOW)
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.after is None or 0 < outcome.after <= LONGEST_WAIT
+
+
+class Verification(ssl.SSLCertVerificationError):
+    verify_message = "self-signed certificate"
+
+
+def chained(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+FAILURES: list[tuple[Exception, str]] = [
+    (
+        chained(requests.ConnectionError("http://secret"), socket.gaierror(-2, "no such name")),
+        "the endpoint: its name could not be resolved",
+    ),
+    (
+        chained(requests.exceptions.ProxyError("secret"), socket.gaierror(-2, "no such name")),
+        "the proxy: its name could not be resolved",
+    ),
+    (
+        chained(requests.exceptions.SSLError("secret"), Verification(1, "secret")),
+        "the endpoint: its certificate is not trusted (self-signed certificate)",
+    ),
+    (
+        chained(requests.exceptions.SSLError("secret"), ssl.SSLError(1, "secret")),
+        "the endpoint: the TLS handshake failed (None)",
+    ),
+    (requests.ConnectionError(ConnectionRefusedError(111, "x")), "the endpoint: Connection refused"),
+    (OSError(101, "secret"), "the endpoint: Network is unreachable"),
+    (requests.ReadTimeout("secret"), "the endpoint: no answer in time"),
+    (
+        requests.ConnectionError(RemoteDisconnected("secret")),
+        "the endpoint: the connection was closed without an answer",
+    ),
+    (requests.ConnectionError(BadStatusLine("secret")), "the endpoint: the answer is not HTTP"),
+    (
+        requests.exceptions.ProxyError("secret"),
+        "the proxy: the connection failed (ProxyError)",
+    ),
+    (requests.exceptions.InvalidURL("secret"), "the endpoint: the connection failed (InvalidURL)"),
+    (UnicodeError("secret"), "the endpoint: the connection failed (UnicodeError)"),
+    (
+        OSError("Could not find a suitable TLS CA certificate bundle, invalid path: secret"),
+        "the CA bundle cannot be found; is REQUESTS_CA_BUNDLE right?",
+    ),
+]
+
+
+@responses.activate
+@pytest.mark.parametrize(("failure", "said"), FAILURES, ids=[said for _, said in FAILURES])
+def test_a_failure_is_told_by_its_kind_and_never_by_its_text(failure: Exception, said: str) -> None:
+    responses.post(URL, body=failure)
+
+    assert send() == RetryLater(None, said)
+
+
+def test_a_circle_of_causes_has_an_end() -> None:
+    first, second = requests.ConnectionError(), ValueError()
+    first.__cause__, second.__context__ = second, first
+
+    assert "connection failed" in transport._words(first)
+
+
+def hanging(until_over: Callable[[], object]) -> Callable[[object], tuple[int, dict[str, str], str]]:
+    def callback(_: object) -> tuple[int, dict[str, str], str]:
+        until_over()
+        return 200, {}, ""
+
+    return callback
+
+
+@responses.activate
+def test_what_hangs_is_left_behind() -> None:
+    over = threading.Event()
+    responses.add_callback(responses.POST, URL, hanging(lambda: over.wait(10)))
+    sender = Transport(ENDPOINT, KEY, now=lambda: NOW)
+    try:
+        assert sender.send(["{}"], 0.05) == RetryLater(None, "no answer within 0 s")
+    finally:
+        over.set()
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join(10)
+        sender.close()
+
+
+@responses.activate
+def test_nothing_else_is_retried_here() -> None:
+    responses.post(URL, status=503)
+    responses.post(URL, status=200)
+
+    assert isinstance(send(), RetryLater)
+    assert len(responses.calls) == 1
+
+
+def test_the_body_is_json_even_if_an_event_holds_anything() -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(URL, status=200)
+        event = json.dumps({"event": '"],"sentAt":"\u2028é'})
+        send([event])
+        body = json.loads(mock.calls[0].request.body or b"")
+
+    assert body["batch"] == [json.loads(event)]

@@ -1,0 +1,29 @@
+"""One child at a time, and never longer than its deadline."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import environ
+from tests.wait import until
+
+CODE = """
+import os, sys
+from agent.heartbeat.children import Signals
+signals = Signals(lambda: float("inf"))
+for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("kill -9 $$", 60)]:
+    print(*signals.run(["/bin/sh", "-c", command], deadline))
+"""
+
+
+def test_a_child_is_killed_at_its_deadline_with_all_it_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-c", CODE]
+    done = subprocess.run(
+        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=60, check=True
+    )
+    late, wrong, killed = done.stdout.splitlines()
+    assert late.startswith("None b'")
+    started = Path("/proc") / late.split("'")[1].removesuffix("\\n")
+    until(lambda: not started.exists() or "Z" in (started / "stat").read_text())
+    assert wrong == "7 b''"
+    assert killed == "-9 b''"

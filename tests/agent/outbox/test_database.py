@@ -1,0 +1,266 @@
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from agent.base.statedir import StateDir
+from agent.outbox import database, outbox
+from agent.outbox.database import OutboxError
+from agent.outbox.outbox import Outbox, reading
+
+OPEN = """
+import sys
+from agent.outbox.outbox import Outbox
+from agent.base.statedir import StateDir
+sys.stdin.readline()
+box = Outbox(StateDir(sys.argv[1]))
+box.record({"messageId": sys.argv[2], "event": "E", "properties": {}}, "")
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDir:
+    found = StateDir(str(tmp_path / "state"))
+    found.make()
+    return found
+
+
+def record(state: StateDir, message: str) -> None:
+    with closing(Outbox(state)) as box:
+        assert box.record({"messageId": message, "event": "E", "properties": {}}, "")
+
+
+def messages(state: StateDir) -> list[str]:
+    with reading(state) as reader:
+        return [] if reader is None else [entry.message_id for entry in reader.entries()]
+
+
+def garbage(state: StateDir) -> None:
+    Path(state.outbox).write_bytes(b"not a database at all" * 1000)
+
+
+def torn(state: StateDir) -> None:
+    record(state, "old")
+    data = Path(state.outbox).read_bytes()
+    Path(state.outbox).write_bytes(data[:100] + b"\xa5" * (len(data) - 100))
+
+
+def cut(state: StateDir) -> None:
+    record(state, "old")
+    os.truncate(state.outbox, 4096 + 100)
+
+
+def newer(state: StateDir) -> None:
+    record(state, "old")
+    with closing(sqlite3.connect(state.outbox)) as db:
+        db.execute("PRAGMA user_version = 99")
+
+
+UNSOUND = [(garbage, "damaged"), (torn, "damaged"), (newer, "newer")]
+
+
+@pytest.mark.parametrize(("spoil", "word"), UNSOUND)
+def test_an_unsound_database_is_set_aside_with_one_warning(
+    state: StateDir, capfd: pytest.CaptureFixture[str], spoil: Callable[[StateDir], None], word: str
+) -> None:
+    spoil(state)
+    before = Path(state.outbox).read_bytes()
+    record(state, "new")
+    assert messages(state) == ["new"]
+    assert Path(f"{state.outbox}.{word}").read_bytes() == before
+    record(state, "newer")
+    assert capfd.readouterr().err.splitlines() == [
+        f"rollcall: {state.outbox} is {word}: it was set aside as {state.outbox}.{word} and a new one begun"
+    ]
+
+
+def test_a_warning_that_cannot_be_said_costs_no_event(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garbage(state)
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        record(state, "new")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert messages(state) == ["new"]
+
+
+@pytest.mark.parametrize(("spoil", "word"), UNSOUND)
+def test_a_reader_of_an_unsound_database_gets_a_clear_line_and_changes_nothing(
+    state: StateDir, spoil: Callable[[StateDir], None], word: str
+) -> None:
+    spoil(state)
+    before = Path(state.outbox).read_bytes()
+    with pytest.raises(OutboxError, match=f"outbox.db is {word}; the next event sets it aside"):
+        messages(state)
+    assert Path(state.outbox).read_bytes() == before
+
+
+def test_a_database_that_was_cut_short_crashes_nobody(state: StateDir) -> None:
+    cut(state)
+    with pytest.raises(OutboxError):
+        messages(state)
+    record(state, "new")
+    assert "new" in messages(state)
+
+
+@pytest.mark.parametrize(("spoil", "word"), UNSOUND)
+def test_several_processes_that_meet_it_at_once_all_keep_their_events(
+    state: StateDir, spoil: Callable[[StateDir], None], word: str
+) -> None:
+    spoil(state)
+    before = Path(state.outbox).read_bytes()
+    command = [sys.executable, "-I", "-c", OPEN, state.path]
+    running = [
+        subprocess.Popen([*command, f"m{number}"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for number in range(6)
+    ]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 6, said
+    assert sorted(messages(state)) == [f"m{number}" for number in range(6)]
+    assert Path(f"{state.outbox}.{word}").read_bytes() == before
+    assert "".join(said).count("set aside") == 1
+
+
+def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens = database._open
+    gone: list[str] = []
+
+    def late(path: str, mode: str) -> sqlite3.Connection:
+        if not gone:
+            gone.append(path)
+            os.unlink(path)
+        return opens(path, mode)
+
+    record(state, "old")
+    monkeypatch.setattr(database, "_open", late)
+    record(state, "new")
+    monkeypatch.undo()
+    assert gone
+    assert messages(state) == ["new"]
+
+
+@pytest.mark.parametrize(("module", "at"), [(database, "PRAGMA"), (outbox, "COMMIT")])
+def test_a_journal_that_another_process_took_is_no_loss(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch, module: ModuleType, at: str
+) -> None:
+    """Who still holds a database that was set aside may take the new one's journal for its own."""
+    record(state, "old")
+    runs = database.patiently
+    disturbed: list[str] = []
+
+    def late(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        if disturbed or (at == "COMMIT") != (statement == "COMMIT"):
+            return runs(db, statement, values)
+        disturbed.append(statement)
+        if statement == "COMMIT":
+            runs(db, statement)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(module, "patiently", late)
+    with closing(Outbox(state)) as box:
+        box.record({"messageId": "new", "event": "E", "properties": {}}, "")
+    assert disturbed
+    assert sorted(messages(state)) == ["new", "old"]
+
+
+def test_another_programs_database_is_left_alone(state: StateDir) -> None:
+    with closing(sqlite3.connect(state.outbox)) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    before = Path(state.outbox).read_bytes()
+    for use in (record, lambda state, _: messages(state)):
+        with pytest.raises(OutboxError, match="another program's database; set ROLLCALL_STATE_DIR"):
+            use(state, "x")
+    assert Path(state.outbox).read_bytes() == before
+    assert sorted(os.listdir(state.path)) == ["outbox.db"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_no_file_is_said_and_hangs_nobody(state: StateDir, kind: str) -> None:
+    (os.mkdir if kind == "directory" else os.mkfifo)(state.outbox)
+    for use in (record, lambda state, _: messages(state)):
+        with pytest.raises(OutboxError, match=r"outbox.db is not a file; move it away"):
+            use(state, "x")
+
+
+def test_an_empty_file_is_an_outbox_that_was_never_used(state: StateDir) -> None:
+    Path(state.outbox).touch()
+    assert messages(state) == []
+    record(state, "x")
+    assert messages(state) == ["x"]
+
+
+@pytest.mark.parametrize("name", ["a%20b?c#d&e", "with space", "Zoë", os.fsdecode(b"\xff\xfe")])
+def test_a_state_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    for path in (tmp_path / name, Path(f"//{tmp_path}/2{name}")):
+        state = StateDir(str(path))
+        record(state, "x")
+        assert messages(state) == ["x"]
+        assert (path / "outbox.db").exists()
+
+
+def test_a_symlink_planted_for_a_database_that_is_not_there_makes_nothing_elsewhere(state: StateDir) -> None:
+    os.symlink("/proc/nowhere/outbox", state.outbox)
+    with pytest.raises(OutboxError):
+        record(state, "x")
+    os.unlink(state.outbox)
+    elsewhere = os.path.join(os.path.dirname(state.path), "elsewhere")
+    os.symlink(elsewhere, state.outbox)
+    with pytest.raises(OutboxError):
+        record(state, "x")
+    assert not os.path.exists(elsewhere)
+
+
+def test_who_deletes_the_database_waits_for_a_change_in_progress(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_WAIT", 0.2)
+    with database.between_transactions(state):
+        pass
+    record(state, "x")
+    with closing(sqlite3.connect(state.outbox, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            pytest.raises(OutboxError, match="held by another process"),
+            database.between_transactions(state),
+        ):
+            raise AssertionError
+    with database.between_transactions(state):
+        os.unlink(state.outbox)
+    garbage(state)
+    with database.between_transactions(state):
+        os.unlink(state.outbox)
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            "/x may not be read or written by this user; try it with sudo",
+        ),
+        (OSError(28, "No space left on device"), "the disk is full: nothing could be kept"),
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full: nothing could be kept"),
+        (sqlite3.OperationalError("database is locked"), "the outbox is held by another process; try again"),
+        (sqlite3.OperationalError("disk I/O error"), "the outbox cannot be used (disk I/O error)"),
+    ],
+)
+def test_whatever_goes_wrong_is_said_for_a_person(why: Exception, words: str) -> None:
+    with pytest.raises(OutboxError) as caught, database.plainly():
+        raise why
+    assert str(caught.value) == words

@@ -1,0 +1,248 @@
+import json
+import os
+import re
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.outbox.outbox import Outbox
+from tests.agent.world import FLAG, World, tree
+
+KEYS = ["sending", "rule", "source", "usage", "instanceId", "lastBeat", "nextBeat", "lastError", "endpoint"]
+KEYS += ["waiting", "rejected", "dropped", "stateDir", "envFile"]
+
+
+def record(
+    world: World, number: int = 1, name: str = "Filled", endpoint: str = "", **properties: object
+) -> None:
+    with closing(Outbox(world.state, now=lambda: world.now)) as box:
+        box.record({"messageId": f"m{number}", "event": name, "properties": properties}, endpoint)
+
+
+@pytest.mark.parametrize("verb", ["status", "log", "preview"])
+def test_looking_writes_nothing(world: World, verb: str) -> None:
+    world.env_file("ROLLCALL_PRODUCT=Shop\n")
+    before = tree(world.path)
+    assert world.run(verb).code == 0
+    record(world)
+    between = {path: os.stat(world.path / path).st_mtime_ns for path in tree(world.path)}
+    assert world.run(verb).code == 0
+    assert {path: os.stat(world.path / path).st_mtime_ns for path in tree(world.path)} == between
+    assert len(between) > len(before)  # the meter moves
+
+
+def test_status_says_it_all_to_a_program(world: World) -> None:
+    path = world.env_file("ROLLCALL_ENDPOINT=https://api.example\n")
+    record(world, 1, endpoint="https://api.example")
+    record(world, 2, endpoint="https://old.example")
+    shown = world.run("status", "--json").json
+    assert list(shown) == KEYS
+    assert shown == {
+        **dict.fromkeys(KEYS),
+        "sending": True,
+        "rule": "no-flag",
+        "usage": False,
+        "endpoint": "https://api.example",
+        "waiting": 2,
+        "rejected": 0,
+        "dropped": 0,
+        "stateDir": world.state.path,
+        "envFile": str(path),
+    }
+
+
+def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
+    world.environ["ROLLCALL_ENDPOINT"] = "https://api.example"
+    record(world, 2, endpoint="https://old.example")
+    out = world.run("status").out
+    assert "sending       yes, no flag is set anywhere" in out
+    assert "1, of which 1 for another endpoint (to let go of them: rollcall export FILE --settle)" in out
+    assert "stop it: rollcall disable" in out
+    world.environ[FLAG] = "1"
+    out = world.run("status").out
+    assert f"sending       no, a flag is set: {FLAG} in the environment" in out
+    assert "turn it on" not in out, "enable takes no flag out of the environment"
+    del world.environ[FLAG]
+    world.env_file(f"{FLAG}=1\n")
+    assert "turn it on: rollcall enable" in world.run("status").out
+
+
+def test_of_two_vendors_on_one_server_each_names_its_own_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.path / "rollcall.name").write_text("rollcall-shop\n")
+    monkeypatch.setattr(sys, "prefix", str(world.path))
+    world.environ |= {
+        "ROLLCALL_STATE_DIR": str(world.path / "state"),
+        "ROLLCALL_ENDPOINT": "https://new.example",
+    }
+    (world.root / "var/lib/rollcall-shop").mkdir(parents=True)
+    record(world, endpoint="https://old.example")
+    for argv in (["status"], ["status", "--help"], ["log"], ["disable"], ["enable"], ["dance"], ["--help"]):
+        done = world.run(*argv)
+        commands = re.findall(
+            r"rollcall[\w-]* (?:status|log|preview|disable|enable|export|--)", done.out + done.err
+        )
+        assert commands, argv
+        assert all(command.startswith("rollcall-shop ") for command in commands), done
+
+
+def test_status_tells_the_last_beat_and_the_last_error(world: World) -> None:
+    with closing(Outbox(world.state, now=lambda: world.now)) as box:
+        box.record({"messageId": "m", "event": "Instance Active", "properties": {}}, "")
+        box.failed("https://a.example", "503 Service Unavailable", world.now)
+    world.environ["ROLLCALL_ENDPOINT"] = "https://a.example"
+    shown = world.run("status", "--json").json
+    assert shown["lastBeat"] == "2027-01-15T08:00:00.000Z"
+    assert shown["lastError"] == "503 Service Unavailable (since 2027-01-15T08:00:00.000Z)"
+
+
+def test_status_of_a_database_that_cannot_be_read_is_still_a_status(world: World) -> None:
+    world.state.make()
+    Path(world.state.outbox).write_bytes(b"garbage" * 1000)
+    done = world.run("status", "--json")
+    assert done.code == 0
+    assert "is damaged; the next event sets it aside" in str(done.json["lastError"])
+    assert "is damaged" in done.err
+
+
+def test_a_fifo_in_the_place_of_the_due_time_hangs_nobody(world: World) -> None:
+    world.state.make()
+    os.mkfifo(world.state.due)
+    assert world.run("status", "--json").json["nextBeat"] is None
+
+
+def test_log_shows_each_event_as_sent_and_what_became_of_it(world: World) -> None:
+    record(world, 1, "Installation Started", "https://a.example", os="debian")
+    record(world, 2, "Filled", x="\x1b[2J")
+    with closing(Outbox(world.state, now=lambda: world.now + 60)) as box:
+        box.settle([1], "sent")
+        box.erase()
+    lines = [json.loads(line) for line in world.run("log", "--json").out.splitlines()]
+    assert lines == [
+        {
+            "state": "sent",
+            "recordedAt": "2027-01-15T08:00:00.000Z",
+            "settledAt": "2027-01-15T08:01:00.000Z",
+            "endpoint": "https://a.example",
+            "event": {"messageId": "m1", "event": "Installation Started", "properties": {"os": "debian"}},
+        },
+        {
+            "state": "deleted",
+            "recordedAt": "2027-01-15T08:00:00.000Z",
+            "settledAt": "2027-01-15T08:01:00.000Z",
+            "endpoint": None,
+            "event": {"messageId": "m2", "event": "Filled"},
+        },
+    ]
+    done = world.run("log")
+    assert done.out.splitlines() == [
+        '2027-01-15 08:00:00Z  sent      Installation Started    {"os": "debian"}',
+        "2027-01-15 08:00:00Z  deleted   Filled",
+    ]
+    assert "rollcall log --json" in done.err
+    assert len(world.run("log", "-n", "1").out.splitlines()) == 1
+    assert world.run("log", "-n", "0").err == ""
+
+
+def test_nothing_recorded_can_steer_the_terminal(world: World) -> None:
+    world.tty = True
+    record(world, 1, "\x1b[2J\x07", x="\x1b]0;title\x07")
+    out = world.run("log").out
+    assert "'\\x1b[2J\\x07'" in out
+    assert out.replace("\x1b[33m", "").replace("\x1b[0m", "").count("\x1b") == 0
+
+
+def test_colors_are_for_terminals_that_want_them(world: World) -> None:
+    assert "\x1b" not in world.run("status").out
+    world.tty = True
+    assert "\x1b[32myes\x1b[0m" in world.run("status").out
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        world.environ = {**world.environ, name: value}
+        assert "\x1b" not in world.run("status").out
+        del world.environ[name]
+
+
+def test_nothing_was_ever_recorded_is_said(world: World) -> None:
+    assert world.run("log").err == f"rollcall: nothing was ever recorded in {world.state.path}\n"
+
+
+def test_preview_shows_a_sample_id_until_there_is_one(world: World) -> None:
+    done = world.run("preview", "Instance Active")
+    assert "a sample" in done.err
+    assert json.loads(done.out)["properties"]["instanceId"].startswith("00000000")
+    world.run("beat")
+    done = world.run("preview", "Instance Active")
+    assert done.err == ""
+    assert json.loads(done.out)["anonymousId"] == world.run("status", "--json").json["instanceId"]
+
+
+def test_preview_says_what_is_a_sample(world: World) -> None:
+    world.run("beat")
+    for words in (["preview"], ["preview", "Installation Started"]):
+        assert world.run(*words).err.count("is a sample\n") == 1
+
+
+def test_preview_says_the_settings_in_force(world: World) -> None:
+    world.env_file("ROLLCALL_PRODUCT=Shop\nROLLCALL_PRODUCT_VERSION=3\n")
+    (world.root / "etc/os-release").write_text("ID=debian\nVERSION_ID=12\n")
+    shown = json.loads(world.run("preview", "Installation Started").out)
+    assert shown["context"]["app"] == {"name": "Shop", "version": "3"}
+    assert shown["context"]["os"] == {"name": "debian", "version": "12"}
+    assert shown["properties"] == {"os": "debian"}
+
+
+def test_a_file_whose_settings_do_not_count_is_named(world: World) -> None:
+    path = world.env_file("ROLLCALL_PRODUCT=Shop\n")
+    path.chmod(0o664)
+    done = world.run("status")
+    assert f"the settings in {path} are not used" in done.err
+    assert "Shop" not in done.out
+
+
+def test_status_of_an_ordinary_user_points_at_the_services_state(world: World) -> None:
+    world.uid = 1000
+    assert "the service's" not in world.run("status").err
+    (world.root / "var/lib/rollcall").mkdir(parents=True)
+    done = world.run("status")
+    assert f"this is your own state; the service's is in {world.root}/var/lib/rollcall" in done.err
+    assert "sudo rollcall status" in done.err
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("verb", ["preview", "status", "log"])
+def test_root_looks_as_the_state_directorys_owner(world: World, verb: str) -> None:
+    state = world.path / "state"
+    state.mkdir()
+    secret = world.path / "roots.json"
+    secret.write_text('{"instanceId": "11111111-2222-4333-8444-555555555555", "machine": null}')
+    secret.chmod(0o600)
+    (state / "instance.json").symlink_to(secret)
+    assert "11111111" in world.process("preview", ROLLCALL_STATE_DIR=str(state)).out  # the meter moves
+    os.chown(state, 4242, 4242)
+    for parent in state.parents:
+        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    assert "11111111" not in world.process(verb, ROLLCALL_STATE_DIR=str(state)).out
+
+
+@pytest.mark.needs("user")
+def test_status_where_the_state_may_not_be_read_says_what_to_do(world: World) -> None:
+    record(world)
+    os.chmod(world.state.path, 0o700)
+    for parent in world.path.parents:
+        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    world.path.chmod(0o755)
+    (world.path / "root/var").chmod(0o755)
+    words = "may not be read or written by this user; try it with sudo"
+    assert words not in world.run("status").err  # and it is imported, which nobody may not do
+    os.seteuid(65534)
+    try:
+        done = world.run("status")
+    finally:
+        os.seteuid(0)
+    assert words in done.err
+    assert done.code == 0

@@ -1,0 +1,264 @@
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.base.statedir import StateDir
+from agent.outbox.outbox import Outbox
+from tests import environ
+from tests.agent.world import FLAG, World, tree
+
+
+def record(world: World, number: int = 1) -> None:
+    with closing(Outbox(world.state)) as box:
+        box.record({"messageId": f"m{number}", "event": "Filled", "properties": {"x": "secret"}}, "")
+
+
+def test_disable_writes_the_flag_where_status_looks_and_erases_what_waits(world: World) -> None:
+    path = world.env_file("# ours\nDB_PASSWORD=x\n")
+    record(world)
+    done = world.run("disable")
+    assert done.code == 0
+    assert path.read_text() == f"# ours\nDB_PASSWORD=x\n{FLAG}=true\n"
+    assert "telemetry is off" in done.err
+    assert "1 waiting events were erased" in done.err
+    assert b"secret" not in Path(world.state.outbox).read_bytes()
+    assert world.run("status", "--json").json["source"] == f"{path}:3"
+
+
+def test_disable_makes_a_file_where_there_is_none(world: World) -> None:
+    done = world.run("disable")
+    made = world.situation.env_file
+    assert (done.code, made) == (0, world.situation.env_file_to_make)
+    assert not os.path.exists(world.state.path)
+    assert not world.situation.decision.sending
+
+
+def test_enable_undoes_disable_and_sends_nothing_from_before(world: World) -> None:
+    record(world)
+    world.run("disable")
+    done = world.run("enable")
+    assert (done.code, "telemetry is on" in done.err) == (0, True)
+    assert world.run("status", "--json").json["waiting"] == 0
+
+
+def test_enable_removes_every_flag_and_nothing_else(world: World) -> None:
+    path = world.env_file("A=1\nDO_NOT_TRACK=1\nexport X_DISABLE_TELEMETRY=yes\n# end\n")
+    assert world.run("enable").code == 0
+    assert path.read_text() == "A=1\n# end\n"
+
+
+def test_enable_names_what_still_silences(world: World) -> None:
+    world.environ["DO_NOT_TRACK"] = "1"
+    done = world.run("enable")
+    assert done.code == 1
+    assert "still silent: a flag is set (DO_NOT_TRACK in the environment)" in done.err
+    del world.environ["DO_NOT_TRACK"]
+    path = world.env_file("A='unbalanced\n")
+    done = world.run("enable")
+    assert (done.code, f"({path}:1)" in done.err) == (1, True)
+
+
+def test_enable_forgets_a_file_that_is_gone(world: World) -> None:
+    path = world.env_file("")
+    world.run("beat")
+    path.unlink()
+    assert world.run("status", "--json").json["rule"] == "gone"
+    assert world.run("enable").code == 0
+    assert world.run("status", "--json").json["rule"] == "no-flag"
+
+
+@pytest.mark.parametrize(("choice", "value"), [("on", "true"), ("off", "false")])
+def test_consent_is_kept_in_docker_env(world: World, choice: str, value: str) -> None:
+    path = world.env_file("ROLLCALL_USAGE_TELEMETRY=ask\n")
+    assert world.run("consent", "usage", choice).code == 0
+    assert path.read_text() == f"ROLLCALL_USAGE_TELEMETRY={value}\n"
+    assert world.run("status", "--json").json["usage"] is (choice == "on")
+
+
+@pytest.mark.parametrize("how", ["consent", "by hand"])
+def test_usage_events_that_wait_go_with_the_consent(world: World, how: str) -> None:
+    path = world.env_file("ROLLCALL_USAGE_TELEMETRY=true\n")
+    world.run("track", "Exported", "-p", "file=secret")
+    world.run("beat")
+    assert world.run("status", "--json").json["waiting"] == 2
+    if how == "consent":
+        assert world.run("consent", "usage", "off").code == 0
+    else:
+        path.write_text("ROLLCALL_USAGE_TELEMETRY=false\n")
+        world.run("flush")
+    assert world.run("status", "--json").json["waiting"] == 1
+    assert b"secret" not in Path(world.state.outbox).read_bytes()
+
+
+def test_consent_while_silent_says_that_nothing_is_sent_all_the_same(world: World) -> None:
+    world.env_file(f"{FLAG}=true\n")
+    assert "silent all the same: a flag is set" in world.run("consent", "usage", "on").err
+
+
+def test_disable_in_a_folder_says_what_it_does_not_reach(world: World) -> None:
+    world.env_file("")
+    assert "what runs elsewhere still reports" in world.run("disable").err
+    (world.cwd / "docker.env").unlink()
+    assert "elsewhere" not in world.run("disable").err
+
+
+def test_consent_that_the_environment_overrules_is_said(world: World) -> None:
+    world.env_file("")
+    world.environ["ROLLCALL_USAGE_TELEMETRY"] = "false"
+    done = world.run("consent", "usage", "on")
+    assert done.code == 1
+    assert "in the environment overrules it; change it there" in done.err
+    assert world.run("consent", "usage", "off").code == 0
+
+
+@pytest.mark.parametrize("verb", [["disable"], ["enable"], ["consent", "usage", "on"]])
+@pytest.mark.parametrize("state", ["others may write", "no text", "directory"])
+def test_a_file_that_is_not_ours_to_change_is_left_alone(world: World, verb: list[str], state: str) -> None:
+    path = world.cwd / "docker.env"
+    world.environ["ROLLCALL_ENV_FILE"] = "docker.env"
+    if state == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes(b"A=\xff\n" if state == "no text" else b"A=1\n")
+        path.chmod(0o666 if state == "others may write" else 0o600)
+    before = tree(world.path)
+    done = world.run(*verb)
+    assert done.code == 1
+    assert "change it by hand" in done.err
+    assert tree(world.path) == before
+
+
+def test_disable_with_a_setting_that_does_not_parse_is_off_all_the_same(world: World) -> None:
+    world.run("beat")
+    path = world.env_file("ROLLCALL_INTERVAL=soon\n")
+    done = world.run("disable")
+    assert done.code == 0
+    assert "1 waiting events were erased" in done.err
+    assert f"{FLAG}=true" in path.read_text()
+    assert '"waiting"' not in world.run("log", "--json").out
+
+
+def test_forget_leaves_no_tie_to_the_last_id(world: World) -> None:
+    world.run("beat")
+    first = world.run("status", "--json").json["instanceId"]
+    Path(world.state.id + ".77.new").write_text(str(first))
+    assert world.run("forget").code == 0
+    left = [path for path in tree(Path(world.state.path)) if not path.endswith("lock")]
+    assert left == []
+    assert world.run("status", "--json").json["instanceId"] is None
+    world.run("beat")
+    assert world.run("status", "--json").json["instanceId"] != first
+
+
+def test_forget_where_there_is_nothing_makes_nothing(world: World) -> None:
+    done = world.run("forget")
+    assert (done.code, "nothing to forget" in done.err) == (0, True)
+    assert not os.path.exists(world.state.path)
+
+
+def test_forget_does_not_pull_the_queue_from_under_a_sender(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.verbs.switch.SENDER_WAIT", 0.05)
+    record(world)
+    hold = "import sys, signal\nfrom agent.base.locks import held\n"
+    hold += "with held(sys.argv[1], 0): print(1, flush=True), signal.pause()"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", hold, world.state.sender], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        done = world.run("forget")
+        other.kill()
+    assert (done.code, "a flush is under way" in done.err) == (1, True)
+    assert os.path.exists(world.state.outbox)
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("verb", ["forget", "disable", "beat", "enable"])
+def test_root_follows_no_symlink_that_the_services_user_planted(world: World, verb: str) -> None:
+    victims = world.path / "victims"
+    victims.mkdir()
+    state = StateDir(str(world.path / "state"))
+    state.make()
+    for parent in [world.path, *world.path.parents]:
+        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    planted = [state.id, state.outbox, state.seen, state.due, state.lock, state.sender]
+    for path in planted:
+        victim = victims / os.path.basename(path)
+        victim.write_text("root's")
+        victim.chmod(0o600)
+        os.symlink(victim, path)
+    for path in [state.path, *planted]:
+        os.lchown(path, 4242, 4242)
+    before = {victim: victim.stat() for victim in victims.iterdir()}
+    env = environ.bare(
+        world.path / "home", ROLLCALL_STATE_DIR=state.path, ROLLCALL_ENV_FILE=str(world.cwd / "e")
+    )
+    subprocess.run(
+        [sys.executable, "-I", "-m", "agent", verb],
+        env=env,
+        cwd=world.cwd,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert {victim: victim.stat().st_mtime_ns for victim in victims.iterdir()} == {
+        victim: found.st_mtime_ns for victim, found in before.items()
+    }
+    assert all(victim.read_text() == "root's" for victim in victims.iterdir())
+
+
+@pytest.mark.needs("root")
+def test_root_and_the_service_share_one_state(world: World) -> None:
+    state = StateDir(str(world.path / "state"))
+    state.make()
+    os.chown(state.path, 4242, 4242)
+    for parent in world.path.parents:
+        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    world.path.chmod(0o755)
+    assert world.process("beat", ROLLCALL_STATE_DIR=state.path).code == 0
+    assert {found.stat().st_uid for found in Path(state.path).iterdir()} == {4242}
+    assert world.process("status", "--json", ROLLCALL_STATE_DIR=state.path).json["waiting"] == 1
+
+
+@pytest.mark.needs("strace")
+def test_an_export_that_is_not_on_disk_lets_go_of_nothing(world: World) -> None:
+    state = StateDir(str(world.path / "state"))
+    env = world.real_environ(ROLLCALL_USAGE_TELEMETRY="true")
+    agent = [sys.executable, "-I", "-m", "agent"]
+    subprocess.run([*agent, "track", "Filled"], env=env, cwd=world.cwd, check=True, timeout=60)
+    out = world.cwd / "out.jsonl"
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(out)]
+    strace += ["-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
+    for prefix, code, left in ((strace, 1, 1), ([], 0, 0)):
+        command = [*prefix, *agent, "export", str(out), "--settle"]
+        done = subprocess.run(command, env=env, cwd=world.cwd, capture_output=True, check=False, timeout=60)
+        assert (done.returncode, b"Input/output error" in done.stderr) == (code, code == 1), done
+        with closing(Outbox(state)) as box:
+            assert box.count("waiting") == left
+        out.unlink(missing_ok=True)
+
+
+@pytest.mark.needs("strace")
+def test_an_export_whose_events_were_let_go_of_stays_though_it_is_interrupted(world: World) -> None:
+    """A ^C while SQLite commits is heard of after the commit."""
+    state = StateDir(str(world.path / "state"))
+    env = world.real_environ(ROLLCALL_USAGE_TELEMETRY="true")
+    agent = [sys.executable, "-I", "-m", "agent"]
+    subprocess.run([*agent, "track", "Filled"], env=env, cwd=world.cwd, check=True, timeout=60)
+    out = world.cwd / "out.jsonl"
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", state.outbox]
+    strace += ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:signal=INT"]
+    command = [*strace, *agent, "export", str(out), "--settle"]
+    done = subprocess.run(command, env=env, cwd=world.cwd, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 130, done
+    with closing(Outbox(state)) as box:
+        assert (box.count("waiting"), box.count("exported")) == (0, 1)
+    assert b"Filled" in out.read_bytes()

@@ -1,0 +1,1 @@
+"""Docs say what the code does."""
