@@ -1,4 +1,4 @@
-"""The state directory: one small value that owns every path below it, and who may act there.
+"""The state directory: one small value that owns every path below it.
 
 Part of the boot path of `wrap`: imports stay few and cheap.
 """
@@ -103,36 +103,3 @@ def _below(path: str, ending: str = "") -> list[str]:
         return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(ending)]
     except OSError:
         return []
-
-
-def owner(path: str) -> tuple[int, int] | None:
-    """Who owns the directory, as (uid, gid); None where it is missing or may not be looked at."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_uid, found.st_gid
-
-
-def other_owner(state: StateDir) -> tuple[int, int] | None:
-    """Whom root is to act as there: the state directory's owner, if that is somebody else."""
-    who = owner(state.path) if os.geteuid() == 0 else None
-    return who if who and who[0] != 0 else None
-
-
-def act_as_owner(state: StateDir) -> None:
-    """As root, become the state directory's owner, for good.
-
-    Root's verbs and the service so share one state, and no symlink that the service's user
-    may have planted there is ever followed as root.
-    """
-    who = other_owner(state)
-    if who is None:
-        return
-    uid, gid = who
-    try:
-        os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-    except OSError as why:
-        raise OSError(why.errno, f"this root may not act as the owner, uid {uid}", state.path) from None

@@ -11,11 +11,11 @@ import fcntl
 import os
 import random
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from agent.base import stdio
-from agent.base.statedir import StateDir, other_owner
+from agent.base.owner import ActingAsOwner
+from agent.base.statedir import StateDir
 from agent.config import credentials
 from agent.heartbeat import answer, duefile
 from agent.heartbeat.children import Leave, Signals
@@ -23,7 +23,7 @@ from agent.heartbeat.heart import Heart
 from agent.heartbeat.systemd import ERROR, INFO, WARNING, Journal, Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping, Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from agent.heartbeat.due import Due, Now
 
@@ -142,7 +142,7 @@ class Daemon:
             return
         state = StateDir(state_dir)
         state.make()
-        with acting_as_owner(state):
+        with ActingAsOwner(state):
             lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,35 +158,16 @@ class Daemon:
     def load(self) -> Due | None:
         if self._state is None:
             return None
-        with acting_as_owner(self._state):
+        with ActingAsOwner(self._state):
             return duefile.read(self._state.due)
 
     def keep(self, due: Due) -> None:
         if self._state is not None:
-            with acting_as_owner(self._state):
+            with ActingAsOwner(self._state):
                 duefile.write(self._state.due, due)
 
     def say(self, priority: int, message: str, **fields: object) -> None:
         self._journal.say(priority, message, **fields)
-
-
-@contextmanager
-def acting_as_owner(state: StateDir) -> Iterator[None]:
-    """For root started by hand: touch the state as its owner, who may have planted symlinks."""
-    who = other_owner(state)
-    if who is None:
-        yield
-        return
-    groups, group = os.getgroups(), os.getegid()
-    os.setgroups([])
-    os.setegid(who[1])
-    os.seteuid(who[0])
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
 
 
 def _failure(code: int | None) -> str:

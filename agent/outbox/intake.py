@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from agent.base.statedir import act_as_owner, other_owner
+from agent.base.owner import become_owner
 from agent.events import facts
 from agent.outbox import collect
 from agent.outbox.outbox import WAITING, Outbox
@@ -17,13 +16,8 @@ if TYPE_CHECKING:
 
     from agent.app import App
 
-
-def become_owner(app: App, *modules: str) -> None:
-    """As root, become the state's owner, who may not be able to read Python's own files: have them first."""
-    if other_owner(app.situation.state):
-        for module in ("hashlib", *modules):  # hashlib is what the id is made with
-            importlib.import_module(module)
-    act_as_owner(app.situation.state)
+RECORDING = ("hashlib",)
+"""What is imported late where something is recorded; see become_owner."""
 
 
 @contextmanager
@@ -44,7 +38,7 @@ def opened(app: App) -> Iterator[Outbox]:
 def erase(app: App) -> int | None:
     """Silence: erase what waits. How many events; None, and nothing made, where there is no outbox."""
     state = app.situation.state
-    act_as_owner(state)
+    become_owner(state)
     collect.discard(state)
     if not os.path.exists(state.outbox):
         return None

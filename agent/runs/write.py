@@ -12,10 +12,12 @@ import os
 import time
 
 from agent.base import processes
+from agent.base.owner import ActingAsOwner
 from agent.events.ids import uuid4, uuid7
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.base.statedir import StateDir
     from agent.config.situation import Situation
 
 FORMAT = "rollcall-run 1"
@@ -25,7 +27,8 @@ SUFFIX, UNFINISHED = ".run", ".new"
 class RunFile:
     """One run's file, open, locked and ours. `id` is the run's; its first eight are the reference."""
 
-    def __init__(self, folder: int, name: str, fd: int, run: str) -> None:
+    def __init__(self, state: StateDir, folder: int, name: str, fd: int, run: str) -> None:
+        self._state = state
         self._folder = folder
         self._name = name
         self.fd = fd
@@ -51,7 +54,7 @@ class RunFile:
 
     def remove(self) -> None:
         """There was no run after all."""
-        with acting_for_owner(self._folder):
+        with ActingAsOwner(self._state):
             os.unlink(self._name, dir_fd=self._folder)
 
     def descriptors(self) -> set[int]:
@@ -62,7 +65,7 @@ def create(situation: Situation) -> RunFile:
     """Make, lock and head a run file. OSError or SettingError where that cannot be."""
     state, settings = situation.state, situation.settings
     state.make()
-    with acting_for_owner(state.path):
+    with ActingAsOwner(state):
         try:
             os.mkdir(state.runs, 0o700)
         except FileExistsError:
@@ -71,7 +74,7 @@ def create(situation: Situation) -> RunFile:
         run = uuid4()
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(run + UNFINISHED, flags, 0o600, dir_fd=folder)
-        file = RunFile(folder, run + UNFINISHED, fd, run)
+        file = RunFile(state, folder, run + UNFINISHED, fd, run)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.append(*_head(run, settings.endpoint, settings.product, settings.product_version))
@@ -99,29 +102,3 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"product {product}",
         f"version {version}",
     ]
-
-
-class acting_for_owner:  # noqa: N801 - reads as what it is, in a `with`
-    """As root, open files with the rights of a folder's owner, and no more.
-
-    So nothing that the owner may have planted there is followed as root. What is made is the owner's
-    alone, whatever the umask, which is CMD's.
-    """
-
-    def __init__(self, folder: str | int) -> None:
-        self._uid = os.geteuid()
-        if self._uid == 0:
-            try:
-                self._uid = os.stat(folder).st_uid
-            except OSError:
-                pass  # what is done there will say why
-
-    def __enter__(self) -> None:
-        if self._uid != os.geteuid():
-            os.seteuid(self._uid)
-        self._umask = os.umask(0o077)
-
-    def __exit__(self, *_: object) -> None:
-        os.umask(self._umask)
-        if self._uid != os.getuid():
-            os.seteuid(os.getuid())

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.app import DONE, App, CouldNot
+from agent.base.owner import become_owner
 from agent.outbox import intake
 from agent.outbox.outbox import EXPORTED, Outbox
 
@@ -30,7 +31,7 @@ def export(app: App, args: argparse.Namespace) -> int:
     outbox, seqs = None, list[int]()
     with contextlib.ExitStack() as open_still:
         with _opened(args.file) as file:
-            intake.become_owner(app)
+            become_owner(situation.state, *intake.RECORDING)
             if situation.state.exists():
                 outbox = open_still.enter_context(intake.opened(app))
                 seqs = _write(outbox, file, args.file)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.app import COULD_NOT, DONE, App
 from agent.base.files import replace
 from agent.base.locks import held
+from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.events import catalogue, ids
 from agent.heartbeat.answer import Report, Seen, write
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
 """Seconds until the daemon tries once more to erase what a full or read-only disk did not let go of."""
-SENDING = ("agent.delivery.drain", "agent.delivery.transport")
+SENDING = (*intake.RECORDING, "agent.delivery.drain", "agent.delivery.transport")
 """Imported only where something is sent."""
 
 
@@ -55,7 +56,7 @@ def beat(app: App, args: argparse.Namespace) -> int:
         from agent.heartbeat.health import alive
 
         outcome.alive = alive(settings.health)
-        intake.become_owner(app, *SENDING)
+        become_owner(situation.state, *SENDING)
         with intake.opened(app) as outbox:
             if outcome.alive:
                 _remember_files(app)
@@ -79,7 +80,7 @@ def flush(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
-        intake.become_owner(app, *SENDING)
+        become_owner(situation.state, *SENDING)
         if situation.state.exists():
             with intake.opened(app) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
-from agent.base.statedir import act_as_owner
+from agent.base.owner import become_owner
 from agent.base.words import plain
 from agent.config.consent import RULES, in_environment
 from agent.events import catalogue, identity, ids
@@ -36,7 +36,7 @@ COLORS = {
 def preview(app: App, args: argparse.Namespace) -> int:
     """Print the exact JSON of one event, or of one of each."""
     state = app.situation.state
-    act_as_owner(state)
+    become_owner(state)
     try:
         kinds = [catalogue.kind(args.event)] if args.event else catalogue.CATALOGUE
     except catalogue.NotInCatalogue as why:
@@ -68,7 +68,7 @@ def _sample(kind: catalogue.Kind, origin: catalogue.Origin, app: App) -> dict[st
 def log(app: App, args: argparse.Namespace) -> int:
     """Print the audit log, newest last."""
     state = app.situation.state
-    act_as_owner(state)
+    become_owner(state)
     with reading(state) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)
     for entry in entries:
@@ -110,7 +110,7 @@ def status(app: App, args: argparse.Namespace) -> int:
     """Say whether anything is sent, why, and how it goes."""
     situation = app.situation
     settings, state = situation.settings, situation.state
-    act_as_owner(state)
+    become_owner(state)
     decision = situation.standing_decision
     found = identity.read(state)
     shown = {

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
+from agent.base.owner import become_owner
 from agent.config.consent import RULES
 from agent.events import catalogue, ids
 from agent.outbox import intake
@@ -28,7 +29,7 @@ def support(app: App, args: argparse.Namespace) -> int:
         raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
     if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is no e-mail address")
-    intake.become_owner(app)
+    become_owner(app.situation.state, *intake.RECORDING)
     if not app.situation.state.exists():
         raise CouldNot("no install that failed is on record")
     with intake.opened(app) as outbox:

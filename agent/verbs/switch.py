@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App, CouldNot
 from agent.base.locks import held
-from agent.base.statedir import act_as_owner
+from agent.base.owner import become_owner
 from agent.config import envedit
 from agent.config.consent import RULES
 from agent.config.envfile import read
@@ -51,7 +51,7 @@ def enable(app: App, _args: argparse.Namespace) -> int:
         envedit.remove_flags(path)
     decision = app.look_again().decision
     with contextlib.suppress(OSError, SettingError):
-        act_as_owner(app.situation.state)
+        become_owner(app.situation.state)
         os.unlink(app.situation.state.seen)
     if not decision.sending:
         app.say(f"still silent: {RULES[decision.rule]} ({decision.source})")
@@ -74,7 +74,7 @@ def consent(app: App, args: argparse.Namespace) -> int:
     if not situation.decision.sending:
         app.say(f"silent all the same: {RULES[situation.decision.rule]} ({situation.decision.source})")
     elif args.choice == "off" and os.path.exists(situation.state.outbox):
-        intake.become_owner(app)
+        become_owner(situation.state, *intake.RECORDING)
         with intake.opened(app):
             pass  # to open it is to erase what waited of them
     return DONE
@@ -97,7 +97,7 @@ def _refuse_a_strangers(path: str, app: App) -> None:
 def forget(app: App, _args: argparse.Namespace) -> int:
     """Delete id, queue and log."""
     state = app.situation.state
-    act_as_owner(state)
+    become_owner(state)
     if not state.exists():
         app.say(f"nothing to forget in {state.path}")
         return DONE

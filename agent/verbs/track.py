@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
+from agent.base.owner import become_owner
 from agent.events import catalogue, ids
 from agent.outbox import intake
 
@@ -32,7 +33,7 @@ def track(app: App, args: argparse.Namespace) -> int:
     except catalogue.NotInCatalogue as why:
         raise WrongUse(str(why)) from None
     if allowed:
-        intake.become_owner(app)
+        become_owner(situation.state, *intake.RECORDING)
         event["anonymousId"] = app.ensure_instance()
         with intake.opened(app) as outbox:
             outbox.record(event, situation.settings.endpoint)

@@ -38,10 +38,10 @@ def show(situation: Situation) -> None:
 
 
 def _remember(marker: str, situation: Situation) -> None:
-    from agent.runs.write import acting_for_owner
+    from agent.base.owner import ActingAsOwner
 
     try:
-        with acting_for_owner(situation.state.path):
+        with ActingAsOwner(situation.state):
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError:
         pass  # it will be shown in full once more

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from agent.base.owner import ActingAsOwner
 from agent.events.catalogue import EMAIL
-from agent.runs.write import acting_for_owner
 from agent.wrapper.person import terminal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _asked_before(situation: Situation) -> bool:
 
 
 def _remember_asking(situation: Situation) -> None:
-    with acting_for_owner(situation.state.path):
+    with ActingAsOwner(situation.state):
         os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
