@@ -105,7 +105,7 @@ class Bench:
         (self._folder / "events.jsonl").write_text(lines)
         state = StateDir(str(self._folder / f"outbox-{count}"))
         with contextlib.closing(Outbox(state)) as outbox:
-            outbox._db.execute("PRAGMA synchronous = OFF")  # noqa: SLF001 - not what is measured
+            outbox._database._db.execute("PRAGMA synchronous = OFF")  # noqa: SLF001 - not what is measured
             for one in made:
                 outbox.record(one, self.endpoint)
 

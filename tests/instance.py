@@ -65,7 +65,7 @@ class Instance:
         """Record so many events; their messageIds."""
         made = [event(first + number, start) for number in range(count)]
         with contextlib.closing(Outbox(self.state)) as outbox:
-            outbox._db.execute("PRAGMA synchronous = OFF")  # a test's disk need not last
+            outbox._database._db.execute("PRAGMA synchronous = OFF")  # a test's disk need not last
             for one in made:
                 outbox.record(one, self.endpoint)
         return [str(one["messageId"]) for one in made]

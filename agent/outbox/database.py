@@ -1,7 +1,7 @@
-"""The outbox's database: its schema, and the care it takes to open one that may be torn or a stranger's.
+"""The outbox's database file: opened with care, changed in whole transactions.
 
-SQLite in its default journal, so that a reader never writes. What is not sound is set aside whole,
-never repaired.
+SQLite with its default journal, so that a reader never writes. A file that cannot be used (torn, or of a
+newer version) is renamed and a new one begun; it is never repaired.
 """
 
 from __future__ import annotations
@@ -13,60 +13,29 @@ import stat
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.base.locks import held
 from agent.base.words import say
+from agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from agent.base.statedir import StateDir
 
 LOCK_WAIT = 10.0
 READ_WAIT = 2.0
-LOOKS = 5
-STEP = 0.0002
-VERSION = 1
-APPLICATION_ID = 0x526F6C6C
-"""Written into the database's head, so that somebody else's is never taken for ours."""
+POLL_SECONDS = 0.0002
+MAX_ATTEMPTS = 5
+"""How often a change is tried where other processes replace the file meanwhile."""
 
-SCHEMA = (
-    """
-    CREATE TABLE event (
-        seq         INTEGER PRIMARY KEY,
-        message_id  TEXT NOT NULL UNIQUE,
-        name        TEXT NOT NULL,
-        endpoint    TEXT,             -- where it may go; NULL: none was set when it was recorded
-        slot        INTEGER,          -- the due time of a heartbeat: one a slot
-        state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN
-                    ('waiting', 'sent', 'rejected', 'dropped', 'exported', 'deleted')),
-        payload     TEXT,             -- the event to the letter as it is sent
-        bytes       INTEGER NOT NULL,
-        recorded_at TEXT NOT NULL,
-        settled_at  TEXT,
-        CHECK ((payload IS NULL) = (state = 'deleted')),
-        CHECK ((settled_at IS NULL) = (state = 'waiting'))
-    )""",
-    "CREATE INDEX event_waiting ON event (seq, bytes) WHERE state = 'waiting'",
-    "CREATE INDEX event_settled ON event (settled_at, bytes) WHERE state <> 'waiting'",
-    "CREATE UNIQUE INDEX event_slot ON event (slot) WHERE slot IS NOT NULL",
-    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-    """
-    CREATE TABLE delivery (           -- how an endpoint has answered of late
-        endpoint TEXT PRIMARY KEY,
-        failures INTEGER NOT NULL,
-        next_try REAL NOT NULL,
-        error    TEXT NOT NULL,
-        since    TEXT NOT NULL
-    )""",
-)
-
-
-HEAD = """
+IDENTIFY = """
     SELECT (SELECT application_id FROM pragma_application_id),
            (SELECT user_version FROM pragma_user_version),
            (SELECT count(*) = 0 FROM sqlite_master)"""
+
+T = TypeVar("T")
 
 
 class OutboxError(Exception):
@@ -78,34 +47,92 @@ class Unsound(Exception):  # noqa: N818 - reads as what it says
 
 
 class Disturbed(Exception):  # noqa: N818 - reads as what it says
-    """SQLite lost its journal to a process that still held a database set aside meanwhile: look again."""
+    """Another process, which still held a renamed database, took our journal: try again."""
 
 
-def open_for_writing(state: StateDir) -> sqlite3.Connection:
-    """The database, made if there is none; an unsound one is set aside first."""
-    state.make()
-    try:
-        return _sound(state.outbox)
-    except (Unsound, Disturbed) as why:
-        return begin_anew(state, str(why))
+class Database:
+    """The connection of a process that writes.
 
+    The file is made if there is none. One that cannot be used is set aside, both when it is opened and when
+    a change finds it so; the change is then made in the new file.
+    """
 
-def begin_anew(state: StateDir, why: str) -> sqlite3.Connection:
-    """Set an unsound database aside, unless another process has done so meanwhile."""
-    path = state.outbox
-    with held(state.lock, LOCK_WAIT):
-        for _ in range(LOOKS):
+    def __init__(self, state: StateDir) -> None:
+        self._state = state
+        self.was_replaced = False
+        """Whether the file was replaced since it was opened: its rows are then other events."""
+        with plain_errors():
+            state.make()
             try:
-                return _sound(path, thoroughly=True)
-            except Disturbed:
-                continue
-            except Unsound as found:
-                why = str(found)
-            for suffix in ("-journal", ""):
-                if os.path.lexists(path + suffix):
-                    os.replace(path + suffix, f"{path}.{why}{suffix}")
-            say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
-    raise Disturbed(why)
+                self._db = _open_sound(state.outbox)
+            except (Unsound, Disturbed) as why:
+                self._db = self._begin_anew(str(why))
+            self._file = _which_file(state.outbox)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def ask(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Run a query between the changes of other processes, which keep readers out while they commit."""
+        with plain_errors():
+            return patiently(self._db, query, values)
+
+    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the work in one transaction. It is on disk on return; OutboxError if nothing was changed."""
+        with plain_errors():
+            for _ in range(MAX_ATTEMPTS):
+                try:
+                    return self._attempt(work)
+                except (Unsound, Disturbed) as why:
+                    self._db.close()
+                    self._db = self._begin_anew(str(why))
+                file = _which_file(self._state.outbox)
+                self.was_replaced, self._file = self.was_replaced or file != self._file, file
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with _file_faults():
+            self._begin()
+            try:
+                self._check_the_file()
+                result = work(self._db)
+                patiently(self._db, "COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            return result
+
+    def _begin(self) -> None:
+        """Begin a transaction, each process in its turn.
+
+        Only one of those who wait polls the database. So the one that just had it, and is quickest to
+        want it again, does not get it over and over while others starve.
+        """
+        with held(self._state.lock, LOCK_WAIT):
+            patiently(self._db, "BEGIN IMMEDIATE")
+
+    def _check_the_file(self) -> None:
+        """An event must not go into a file that was deleted or set aside since it was opened."""
+        if _which_file(self._state.outbox) != self._file:
+            raise Unsound("replaced")
+
+    def _begin_anew(self, why: str) -> sqlite3.Connection:
+        """Set an unusable file aside, unless another process has done so meanwhile."""
+        path = self._state.outbox
+        with held(self._state.lock, LOCK_WAIT):
+            for _ in range(MAX_ATTEMPTS):
+                try:
+                    return _open_sound(path, thoroughly=True)
+                except Disturbed:
+                    continue
+                except Unsound as found:
+                    why = str(found)
+                for suffix in ("-journal", ""):
+                    if os.path.lexists(path + suffix):
+                        os.replace(path + suffix, f"{path}.{why}{suffix}")
+                say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
+        raise Disturbed(why)
 
 
 def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -117,17 +144,7 @@ def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] =
         except sqlite3.OperationalError as why:
             if "locked" not in str(why) or time.monotonic() - began > LOCK_WAIT:
                 raise
-            time.sleep(STEP)
-
-
-def begin(db: sqlite3.Connection, state: StateDir) -> None:
-    """Begin a change, each process in its turn.
-
-    Only one of those who wait looks for the database to be free; so the one that just had it,
-    and is quickest to want it again, does not get it over and over while others starve.
-    """
-    with held(state.lock, LOCK_WAIT):
-        patiently(db, "BEGIN IMMEDIATE")
+            time.sleep(POLL_SECONDS)
 
 
 def _there(path: str) -> bool:
@@ -147,8 +164,8 @@ def _open(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
 
 
-def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
-    """A connection to a database that is ours, of our version and not torn; else Unsound."""
+def _open_sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
+    """A connection to a database that is ours, of our version and not torn; otherwise Unsound."""
     db = None
     while db is None:
         if not _there(path):
@@ -157,9 +174,9 @@ def _sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
             db = _open(path, "rw")
         except sqlite3.OperationalError:
             if _there(path):
-                raise  # else another process set it aside just now
+                raise  # otherwise another process set it aside just now
     try:
-        with unsoundness():
+        with _file_faults():
             db.execute("PRAGMA secure_delete = ON")
             if _version(path, db) < VERSION:
                 _create(db)
@@ -177,8 +194,8 @@ def _check(db: sqlite3.Connection) -> None:
 
 
 def _version(path: str, db: sqlite3.Connection) -> int:
-    """The schema's version, 0 for an empty database; a stranger's is an error, a newer one unsound."""
-    application, version, empty = patiently(db, HEAD).fetchone()
+    """The schema's version, 0 for an empty database. Another program's is an error, a newer one unsound."""
+    application, version, empty = patiently(db, IDENTIFY).fetchone()
     if not empty and application != APPLICATION_ID:
         raise OutboxError(
             f"{path} is another program's database; set ROLLCALL_STATE_DIR to a directory of its own"
@@ -199,8 +216,8 @@ def _create(db: sqlite3.Connection) -> None:
     patiently(db, "COMMIT")
 
 
-def which_file(path: str) -> tuple[int, int] | None:
-    """What tells the file of that name from one that replaced it; None if there is none."""
+def _which_file(path: str) -> tuple[int, int] | None:
+    """The identity of the file of that name, which one that replaces it does not have; None for no file."""
     try:
         found = os.stat(path)
     except OSError:
@@ -210,8 +227,8 @@ def which_file(path: str) -> tuple[int, int] | None:
 
 @contextmanager
 def between_transactions(state: StateDir) -> Iterator[None]:
-    """For who deletes the database: while no other process is in the middle of a change."""
-    with plainly(), ExitStack() as stack:
+    """Keep other processes from changing the database; for the one that deletes it."""
+    with plain_errors(), ExitStack() as stack:
         if _there(state.outbox):
             db = stack.enter_context(closing(_open(state.outbox, "rw")))
             try:
@@ -222,11 +239,20 @@ def between_transactions(state: StateDir) -> Iterator[None]:
         yield
 
 
-def open_for_reading(path: str) -> sqlite3.Connection | None:
-    """A connection that only reads; None for no file or an empty one.
+@contextmanager
+def read_only(path: str) -> Iterator[sqlite3.Connection | None]:
+    """A connection that never writes; None for no file or an empty one. OutboxError if it cannot be read."""
+    with plain_errors():
+        db = _open_to_read(path)
+        try:
+            yield db
+        finally:
+            if db is not None:
+                db.close()
 
-    What a crash left half done is undone first.
-    """
+
+def _open_to_read(path: str) -> sqlite3.Connection | None:
+    """A read-only connection. If a crash left a change half done, that is undone first."""
     if not _there(path):
         return None
     try:
@@ -253,8 +279,8 @@ def _readable(path: str) -> sqlite3.Connection | None:
 
 
 @contextmanager
-def unsoundness() -> Iterator[None]:
-    """SQLite's word for a torn or foreign file is the bare DatabaseError, never a subclass of it."""
+def _file_faults() -> Iterator[None]:
+    """For a torn file SQLite raises the bare DatabaseError, never a subclass of it."""
     try:
         yield
     except sqlite3.DatabaseError as why:
@@ -266,8 +292,8 @@ def unsoundness() -> Iterator[None]:
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Whatever SQLite or the system says, said for a person."""
+def plain_errors() -> Iterator[None]:
+    """Turn what SQLite or the system raises into an OutboxError in words for a person."""
     try:
         yield
     except Disturbed as why:

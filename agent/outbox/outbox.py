@@ -9,26 +9,14 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
-from agent.outbox.database import (
-    LOOKS,
-    Disturbed,
-    Unsound,
-    begin,
-    begin_anew,
-    open_for_reading,
-    open_for_writing,
-    patiently,
-    plainly,
-    unsoundness,
-    which_file,
-)
+from agent.outbox.database import Database, read_only
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agent.base.statedir import StateDir
 
@@ -43,8 +31,6 @@ LONGEST_WAIT = 86400.0
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
 DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,8 +72,8 @@ def due_in(trouble: Trouble | None, now: float) -> float:
 class Reader:
     """Answers questions about the outbox; opened by `reading`, or as part of an Outbox."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, ask: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
+        self._run_query = ask
 
     def count(self, state: str) -> int:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
@@ -144,27 +130,19 @@ class Reader:
         return int(self._ask(query, *values).fetchone()[0])
 
     def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
-        return self._db.execute(query, values)
+        return self._run_query(query, values)
 
 
 class Outbox(Reader):
-    """The one writer's hand on the database. Every method is one transaction, or OutboxError."""
+    """The outbox, open for writing. Every method is one transaction, or OutboxError."""
 
     def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
-        self._state = state
         self._now = now
-        self._anew = False
-        with plainly():
-            super().__init__(open_for_writing(state))
-            self._file = which_file(state.outbox)
+        self._database = Database(state)
+        super().__init__(self._database.ask)
 
     def close(self) -> None:
-        self._db.close()
-
-    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
-        """Ask between the changes of other processes, which keep readers out while they commit."""
-        with plainly():
-            return patiently(self._db, query, values)
+        self._database.close()
 
     def record(
         self,
@@ -196,7 +174,7 @@ class Outbox(Reader):
             self._drop_the_excess(db)
             return added > 0
 
-        return self._write(work)
+        return self._database.change(work)
 
     def settle(self, seqs: Iterable[int], state: str) -> None:
         """These were sent, rejected or exported.
@@ -206,7 +184,7 @@ class Outbox(Reader):
         now = iso(self._now())
 
         def work(db: sqlite3.Connection) -> None:
-            if self._anew:
+            if self._database.was_replaced:
                 return
             db.executemany(
                 "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
@@ -214,7 +192,7 @@ class Outbox(Reader):
             )
             self._forget_the_old(db)
 
-        self._write(work)
+        self._database.change(work)
 
     def erase(self, *, usage: bool = False) -> int:
         """Silence: the payload of all that waits goes, its row stays. How many there were.
@@ -232,11 +210,11 @@ class Outbox(Reader):
             self._forget_the_old(db)
             return erased
 
-        return self._write(work)
+        return self._database.change(work)
 
     def purge(self) -> None:
         """Let go of settled rows that are older, or more, than the audit log keeps."""
-        self._write(self._forget_the_old)
+        self._database.change(self._forget_the_old)
 
     def adopt(self, endpoint: str) -> None:
         """What was recorded while no endpoint was set is for the first that is."""
@@ -295,47 +273,11 @@ class Outbox(Reader):
         db.executemany("DELETE FROM event WHERE seq = ?", excess)
 
     def _change(self, query: str, *values: object) -> int:
-        return self._write(lambda db: db.execute(query, values).rowcount)
-
-    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """One transaction; in a database that turns out torn, the same again in a new one."""
-        with plainly():
-            for _ in range(LOOKS):
-                try:
-                    return self._attempt(work)
-                except (Unsound, Disturbed) as why:
-                    self._db.close()
-                    self._db = begin_anew(self._state, str(why))
-                file = which_file(self._state.outbox)
-                self._anew, self._file = self._anew or file != self._file, file
-            return self._attempt(work)
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with unsoundness():
-            begin(self._db, self._state)
-            try:
-                self._check_the_file()
-                result = work(self._db)
-                patiently(self._db, "COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            return result
-
-    def _check_the_file(self) -> None:
-        """An event must not go into a file that was deleted or set aside since it was opened."""
-        if which_file(self._state.outbox) != self._file:
-            raise Unsound("replaced")
+        return self._database.change(lambda db: db.execute(query, values).rowcount)
 
 
 @contextmanager
 def reading(state: StateDir) -> Iterator[Reader | None]:
     """Look without writing; None where there is no outbox yet. OutboxError if it cannot be read."""
-    with plainly():
-        db = open_for_reading(state.outbox)
-        try:
-            yield None if db is None else Reader(db)
-        finally:
-            if db is not None:
-                db.close()
+    with read_only(state.outbox) as db:
+        yield None if db is None else Reader(db.execute)

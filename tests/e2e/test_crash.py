@@ -192,7 +192,7 @@ assert [entry.message_id for entry in box.entries()] == kept
 os.unlink(sys.argv[1] + "/ballast")
 assert box.record(event(3000), "")
 assert [entry.message_id for entry in box.entries()] == [*kept, "m3000"]
-assert box._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+assert box._database._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 print("recovered")
 """
 

@@ -85,7 +85,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with contextlib.closing(Outbox(StateDir(str(tmp_path / "state")), now=lambda: NOW)) as outbox:
-        outbox._db.execute("PRAGMA synchronous = OFF")
+        outbox._database._db.execute("PRAGMA synchronous = OFF")
         yield World(outbox)
 
 
@@ -121,11 +121,11 @@ def test_one_that_is_larger_than_any_batch_still_goes_alone(world: World) -> Non
 
 def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(world: World) -> None:
     world.record(3)
-    world.outbox._db.execute("UPDATE event SET payload = '{torn' WHERE seq = 2")
+    world.outbox._database._db.execute("UPDATE event SET payload = '{torn' WHERE seq = 2")
     world.then = lambda texts: Rejected("400") if "{torn" in texts else Delivered()
 
     assert world.drain().waiting is None
-    assert [row[0] for row in world.outbox._db.execute("SELECT state FROM event ORDER BY seq")] == [
+    assert [row[0] for row in world.outbox._database._db.execute("SELECT state FROM event ORDER BY seq")] == [
         "sent",
         "rejected",
         "sent",

@@ -25,15 +25,15 @@ DAY = 86400.0
 
 WRITER = """
 import sys, time
-from agent.outbox import outbox
+from agent.outbox.database import Database
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 worst, stall, mine, box = 0.0, 0.0, 0.0, Outbox(StateDir(sys.argv[1]))
-def begin(db, state, begin=outbox.begin):
+def begin(database, begin=Database._begin):
     global mine
-    begin(db, state)
+    begin(database)
     mine = time.monotonic()
-outbox.begin = begin
+Database._begin = begin
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[3])):

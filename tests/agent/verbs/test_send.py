@@ -343,7 +343,7 @@ def test_track_refuses_a_name_of_the_catalogue(name: str, place: Place) -> None:
 def recorded(place: Place, count: int) -> list[dict[str, object]]:
     made = [event(number, NOW) for number in range(count)]
     with contextlib.closing(Outbox(place.state, now=lambda: NOW)) as outbox:
-        outbox._db.execute("PRAGMA synchronous = OFF")
+        outbox._database._db.execute("PRAGMA synchronous = OFF")
         for one in made:
             outbox.record(one, "https://collector.example")
     return made
