@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from collector.admin import keys, transfer, users
 from collector.base.times import write_time
+from collector.ingest.keyring import REFRESH_SECONDS
 from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
@@ -169,7 +170,7 @@ def _keys_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         if not keys.revoke_keys(store, arguments.key, _now()):
             return _fail("no such valid key; `rollcall-collector keys list` shows them", 1)
-    _say(f"revoked; a running collector notices within {keys.REFRESH_SECONDS:.0f} s")
+    _say(f"revoked; a running collector notices within {REFRESH_SECONDS:.0f} s")
     return 0
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from collector.base.peers import Network
+
 PREFIX = "ROLLCALL_COLLECTOR_"
 LAST_PORT = 65535
 LONGEST_SECONDS = 3600
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingError(Exception):

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import IO
 
 from collector.base.events import Event
+from collector.base.http import Refused
 from collector.base.times import EARLIEST, read_time
 from collector.ingest import decode
-from collector.ingest.decode import Refused
 from collector.store import Store
 
 Progress = Callable[[int], None]

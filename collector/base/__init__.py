@@ -1,1 +1,1 @@
-"""The ground: ids, times, events, HTTP."""
+"""The ground: ids, times, events, HTTP, limits, peers."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
-from collector.ingest.decode import Refused, too_large
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -33,6 +31,14 @@ class Answer(NamedTuple):
         headers = [(b"content-type", self.kind), (b"content-length", length), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head else self.body})
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a fault
+    """The request is not taken: the answer's status, code and message, and when to come again."""
+
+    def __init__(self, status: int, code: str, message: str, retry: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.retry = status, code, message, retry
 
 
 class Gone(Exception):  # noqa: N818 - an outcome
@@ -70,7 +76,7 @@ async def read_body(receive: Receive, most: int, take: Callable[[int], object]) 
         chunk = message.get("body", b"")
         length += len(chunk)
         if length > most:
-            raise too_large()
+            raise too_large(most)
         take(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body"):
@@ -83,6 +89,11 @@ def declared_length(scope: Scope) -> int:
     if text and not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
         raise Refused(400, "bad_length", "Content-Length is not a number")
     return int(text or 0)
+
+
+def too_large(most: int) -> Refused:
+    """A request is longer than it may be, before or after decompression."""
+    return Refused(413, "too_large", f"a request may hold {most} bytes")
 
 
 def with_headers(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> Answer:

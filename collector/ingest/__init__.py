@@ -1,1 +1,1 @@
-"""From a request to events: limits, decode, api, writer."""
+"""From a request to events: api, keyring, decode, writer, metrics."""

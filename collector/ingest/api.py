@@ -20,13 +20,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from collector.admin.keys import KeyRing
 from collector.base import http
 from collector.base.events import Event
-from collector.base.http import Answer, Receive, Scope, Send
+from collector.base.http import Answer, Receive, Refused, Scope, Send
+from collector.base.limits import RETRY_SECONDS, Buckets, Budget, Held
+from collector.base.peers import peer_of
 from collector.ingest import decode
-from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Refused
-from collector.ingest.limits import RETRY_SECONDS, Buckets, Budget, Held, peer_of
+from collector.ingest.decode import MAX_EVENT, MAX_REQUEST
+from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.writer import Writer
 from collector.settings import Settings
@@ -117,7 +118,7 @@ class Tracking:
         """Keep the events of a request, and list them as they are read."""
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
-            raise decode.too_large()
+            raise http.too_large(most)
         source = await self._source(basic_key(http.header(scope, b"authorization")))
         if source is not None:
             _wait(self._sources.wait(source))

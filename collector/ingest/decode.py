@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from collector.base.events import CATALOGUE, Event, fact_of, mapping, short
+from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
 
@@ -59,14 +60,6 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Refused(Exception):  # noqa: N818 - an outcome, not a fault
-    """The request is not taken: the answer's status, code and message, and when to come again."""
-
-    def __init__(self, status: int, code: str, message: str, retry: int | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.retry = status, code, message, retry
-
-
 def unzip(data: bytes) -> bytes:
     """The content of a gzip stream, refusing it where it would grow past the limit."""
     stream = zlib.decompressobj(wbits=31)
@@ -75,15 +68,10 @@ def unzip(data: bytes) -> bytes:
     except zlib.error:
         raise Refused(400, "bad_gzip", "the body is not gzip") from None
     if len(content) > MAX_REQUEST:
-        raise too_large()
+        raise too_large(MAX_REQUEST)
     if not stream.eof:
         raise Refused(400, "bad_gzip", "the gzip stream ends early")
     return content
-
-
-def too_large() -> Refused:
-    """The request is over the limit, before or after decompression."""
-    return Refused(413, "too_large", f"a request may hold {MAX_REQUEST} bytes")
 
 
 def key_in(body: bytes) -> str:

@@ -1,7 +1,7 @@
 """Group commit: requests that arrive together share one transaction, and one flush to the disk.
 
 The event loop hands events to one thread and is told when they are on disk. How much may wait is
-the caller's to bound (`limits.Budget`).
+the caller's to bound (`base.limits.Budget`).
 """
 
 from __future__ import annotations

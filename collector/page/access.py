@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from collector.admin import users
-from collector.ingest.limits import Buckets
+from collector.base.limits import Buckets
 from collector.page.queries import sessions
 from collector.page.request import PageError, Request
 from collector.store import Store, StoreUnavailable

@@ -18,8 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from collector.base import http
-from collector.base.http import Answer, Receive, Scope, Send
-from collector.ingest.decode import Refused
+from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.page import access, export
 from collector.page.access import Access, Visitor
 from collector.page.look import Look, Shown

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from collector.base import http
 from collector.base.http import Scope
-from collector.ingest.limits import contains, peer_of
+from collector.base.peers import contains, peer_of
 from collector.settings import Settings
 
 SUFFIXES = ("json", "csv")

@@ -7,7 +7,7 @@ from collections import Counter
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from collector.ingest.limits import contains, peer_of
+from collector.base.peers import contains, peer_of
 from collector.settings import Settings
 
 # Request line and headers together; trailers count as headers.

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from collector.admin.keys import KeyRing
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
+from collector.base.peers import contains
 from collector.ingest.api import OPEN, Tracking
-from collector.ingest.limits import contains
+from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.writer import Writer
 from collector.serve.openapi import document

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from collector.base.events import Event
+from collector.base.http import Refused
 from collector.ingest import decode
-from collector.ingest.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST, Refused
+from collector.ingest.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST
 from collector.serve.protocol import bounded
 from collector.settings import read_settings
 from tests.collector.running import Collector, basic

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.base.ids import as_uuid, key_of, new_id
+from collector.base.limits import Buckets
+from collector.base.peers import contains, peer_of
 from collector.base.times import EARLIEST, corrected, read_time, write_time
 from collector.ingest import decode
-from collector.ingest.limits import Buckets, contains, peer_of
 from collector.serve.logs import Lines
 from tests.collector.ingest.test_hostile import check
 
