@@ -103,6 +103,10 @@ def can_serve_postgresql() -> bool:
     return postgresql_bin() is not None and (not is_root() or can_become_nobody())
 
 
+def can_ask_by_debconf() -> bool:
+    return has("debconf")() and os.path.exists("/usr/share/debconf/confmodule")
+
+
 @dataclass(frozen=True)
 class Part:
     """Something a machine may lack: how to tell, and how to get it.
@@ -147,7 +151,8 @@ PARTS: dict[str, Part] = {
     "sudo": Part(lambda: is_root() and has("sudo")(), ("sudo",), "run as root"),
     "ssh": Part(has("ssh", "sshd"), ("openssh-server", "openssh-client")),
     "tmux": Part(has("tmux"), ("tmux",)),
-    "debconf": Part(has("debconf", "dpkg", "dpkg-deb"), hint="run on Debian or a relative"),
+    "dpkg": Part(has("dpkg", "dpkg-deb"), hint="run on Debian or a relative"),
+    "debconf": Part(can_ask_by_debconf, hint="run on Debian or a relative"),
     "qemu": Part(
         lambda: is_root() and has("qemu-system-x86_64", "mmdebstrap", "cpio")(),
         ("qemu-system-x86", "mmdebstrap", "cpio"),

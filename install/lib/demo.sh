@@ -6,7 +6,7 @@ DEMO_SECONDS=100
 
 run_demo() {
     demo=$sources/.venv-demo
-    if [ ! -f "$here/demo.lock" ]; then
+    if [ ! -f "$here/demo/requirements.lock" ]; then
         say "the demo needs a checkout of Rollcall's source; this is an archive for installing"
         exit 1
     fi
@@ -20,14 +20,14 @@ run_demo() {
 
 # Everything that is made, pip's scratch files too, is inside the checkout.
 ready_demo() {
-    wanted=$({ cat "$here/demo.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
+    wanted=$({ cat "$here/demo/requirements.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
     [ "$(cat "$demo/made" 2>/dev/null)" != "$wanted" ] || return 0
     say "making a private environment in .venv-demo; its packages come from the package index, in half a minute or so"
     rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
         pip=$(pythons_pip) || return
     TMPDIR=$demo/tmp within "$DEMO_SECONDS" "$demo/bin/python" -I "$pip/pip" install --quiet --no-cache-dir \
         --no-input --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: \
-        --require-hashes --requirement "$here/demo.lock" </dev/null || {
+        --require-hashes --requirement "$here/demo/requirements.lock" </dev/null || {
         say "the demo's Python packages could not be had from the package index; is there a network, or a PIP_INDEX_URL to set?"
         return 1
     }

@@ -78,12 +78,12 @@ pythons_pip() { "$python" -I -c "${find_pip}print(bundled_pip())"; }
 # The archive brings its own pip, so Debian's python3-venv is not needed.
 locked_pip() {
     "$python" -I -c 'import glob, hashlib, sys
-wheels, lock = sys.argv[1:]
-locked = open(lock).read()
+wheels = sys.argv[1]
+locked = open(wheels + "/pip.lock").read()
 for wheel in glob.glob(glob.escape(wheels) + "/pip-*.whl"):
     if hashlib.sha256(open(wheel, "rb").read()).hexdigest() in locked:
         sys.exit(print(wheel))
-sys.exit("rollcall: there is no pip in " + wheels + " that is the one that was locked")' "$wheels" "$here/pip.lock"
+sys.exit("rollcall: there is no pip in " + wheels + " that is the one that was locked")' "$wheels"
 }
 
 # From a checkout there is no wheel of the agent, and nothing to build: it is plain Python.

@@ -7,39 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.receiver import Receiver, answer
 from tests.runner import environment, shell
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def counting(folder: Path, *, succeeds_at: int) -> list[str]:
-    """Return a command that fails until its nth run."""
-    script = folder / "pip"
-    script.write_text(
-        f'echo run >>"{folder}/runs"\n'
-        f'[ "$(wc -l <"{folder}/runs")" -ge {succeeds_at} ] || '
-        '{ echo "ERROR: no route"; exit 1; }\n'
-    )
-    return ["sh", str(script)]
-
-
-def test_a_failed_download_is_tried_again(tmp_path: Path) -> None:
-    pauses: list[float] = []
-    command = counting(tmp_path, succeeds_at=3)
-
-    environment.download(command, tmp_path, pauses=(1, 2, 3), sleep=pauses.append)
-
-    assert pauses == [1, 2]
-
-
-def test_a_download_that_keeps_failing_is_named_in_a_sentence(tmp_path: Path) -> None:
-    pauses: list[float] = []
-    command = counting(tmp_path, succeeds_at=9)
-
-    with pytest.raises(environment.SetupError, match=r"after 4 tries \(ERROR: no route\)"):
-        environment.download(command, tmp_path, pauses=(1, 2, 3), sleep=pauses.append)
-
-    assert pauses == [1, 2, 3]
+def test_a_failed_download_is_tried_again_before_it_is_named_in_a_sentence(tmp_path: Path) -> None:
+    with Receiver(script=[answer(503), answer(503)], then=answer(404)) as index:
+        pip = [sys.executable, "-m", "pip", "download", "--index-url", index.endpoint, "thing"]
+        with pytest.raises(
+            environment.SetupError, match=r"\(ERROR: No matching distribution .*thing\)"
+        ):
+            environment.download(pip, tmp_path)
+        assert [request.line for request in index.requests] == ["GET /thing/ HTTP/1.1"] * 3
 
 
 def test_shell_is_found_by_suffix_or_first_line_and_not_in_testdata(tmp_path: Path) -> None:

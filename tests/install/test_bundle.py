@@ -11,7 +11,7 @@ import pytest
 from tests.install.archive import unpacked
 from tests.install.scripts import INSTALL
 
-LIB = INSTALL / "lib/platforms.sh"
+LIB = INSTALL / "packaging/platforms.sh"
 
 
 def listed(name: str) -> list[str]:
@@ -25,16 +25,23 @@ def target(platform: str, python: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_it_holds_what_an_install_needs_and_belongs_to_root(packed: Path) -> None:
+def test_it_belongs_to_root(packed: Path) -> None:
     with tarfile.open(packed) as archive:
         members = archive.getmembers()
     assert {(member.uid, member.gid) for member in members} == {(0, 0)}
     assert not [member.name for member in members if member.mode & 0o022]
-    names = {member.name.partition("/")[2] for member in members}
-    for needed in ("install/install.sh", "install/uninstall.sh", "install/launcher.sh", "docker.env.example"):
-        assert needed in names
-    assert {"systemd/rollcall.service", "systemd/rollcall-user.service", "wheels/requirements.lock"} <= names
-    assert not [name for name in names if name.startswith(("agent/", "collector/", "install/demo"))]
+
+
+def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
+    assert names(bundle) == {"LICENSE", "docker.env.example", "docs", "install", "systemd", "wheels"}
+    assert names(bundle / "install") == {"example", "install.sh", "launcher.sh", "lib", "uninstall.sh"}
+    assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
+    assert {"rollcall.service", "rollcall-user.service", "render"} <= names(bundle / "systemd")
+    assert {"requirements.lock", "pip.lock"} <= names(bundle / "wheels")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_its_pages_link_to_nothing_that_is_not_in_it(bundle: Path) -> None:

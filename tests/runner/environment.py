@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 10), (3, 13)
-PAUSES = (2, 5, 10)  # seconds before each further try of a download
+RETRIES = "6"  # pip waits 15 s in all before it gives up a download
 INSTALL_SECONDS = 600
 
 # Static, because setuptools' import hook would cost every child's start more than the agent does.
@@ -109,28 +108,14 @@ def install(inside: Path, root: Path, group: str, pip: str) -> None:
     download([*there, *EDITABLE, "--group", group], root)
 
 
-def download(
-    command: list[str],
-    root: Path,
-    *,
-    pauses: Sequence[float] = PAUSES,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Run pip until it succeeds, a bounded number of times, then name what it could not get."""
-    done = run(command, cwd=root)
-    for pause in pauses:
-        if done.returncode == 0:
-            return
-        print(f"   pip: {last_error(done.stdout)}; again in {pause} s", flush=True)
-        sleep(pause)
-        done = run(command, cwd=root)
-    if done.returncode == 0:
-        return
-    raise SetupError(
-        f"pip could not install what the tests need after {len(pauses) + 1} tries "
-        f"({last_error(done.stdout)}). Is the package index reachable from here? "
-        "Set PIP_INDEX_URL to use another."
-    )
+def download(command: list[str], root: Path) -> None:
+    """Run pip, which tries again by itself; name what it could not get."""
+    done = run([*command, "--retries", RETRIES], cwd=root)
+    if done.returncode != 0:
+        raise SetupError(
+            f"pip could not install what the tests need ({last_error(done.stdout)}). "
+            "Is the package index reachable from here? Set PIP_INDEX_URL to use another."
+        )
 
 
 def last_error(output: str) -> str:

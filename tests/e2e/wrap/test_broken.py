@@ -129,11 +129,12 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     assert done.returncode == 6
     for lost, why in (
         ("wrapper/run.py", b"ModuleNotFoundError"),
-        ("situation.py", b"ModuleNotFoundError"),
-        ("wrapper/caller.py", b"not installed for this Python"),
+        ("config/situation.py", b"ModuleNotFoundError"),
+        ("wrapper/process/caller.py", b"not installed for this Python"),
         ("", b"not installed for this Python"),
     ):
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
+        assert (site / "agent" / lost).exists()
         until(partial(removed, site / "agent" / lost), 30)  # a delivery may be writing there still
         check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
     sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")

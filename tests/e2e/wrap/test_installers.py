@@ -75,7 +75,7 @@ $dpkg -r "$2"
 """
 
 
-@pytest.mark.needs("debconf", "root")
+@pytest.mark.needs("dpkg", "root")
 @pytest.mark.parametrize("fails", ["", "1"])
 def test_dpkg_runs_a_packages_own_scripts(sides: Sides, package: Path, fails: str) -> None:
     argv = ["sh", "-c", DPKG, "x", str(package), "thing"]
@@ -87,7 +87,7 @@ def test_dpkg_runs_a_packages_own_scripts(sides: Sides, package: Path, fails: st
     assert fails or b"postinst configure" in bare.out
 
 
-@pytest.mark.needs("debconf", "root")
+@pytest.mark.needs("dpkg", "root")
 def test_dpkg_runs_the_scripts_of_a_debian_package(sides: Sides) -> None:
     """mawk's: every Debian has it, and its scripts set alternatives."""
     tree = sides.base / "mawk"
@@ -197,6 +197,7 @@ Description: Really?
 ASKS = """#!/bin/sh
 set -e
 . /usr/share/debconf/confmodule
+db_x_loadtemplatefile "$PWD/thing.templates" thing
 db_input high thing/port || true
 db_input high thing/secret || true
 db_input high thing/sure || true
@@ -222,7 +223,6 @@ def test_debconf_asks_on_the_terminal(tmp_path: Path) -> None:
         )
     steps: Steps = [
         ("export DEBCONF_SYSTEMRC=$PWD/debconf.conf DEBIAN_FRONTEND=readline\n", PROMPT),
-        ("debconf-loadtemplate thing ./thing.templates\n", PROMPT),
         ("w debconf -plow -othing ./thing.config\n", "Which port?"),
         ("8080\n", "Which password?"),
         ("geheim\n", "Really?"),

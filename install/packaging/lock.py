@@ -11,7 +11,7 @@ def lock(wheels: list[Path]) -> str:
     for wheel in sorted(wheels):
         name, version = wheel.name.split("-")[:2]
         found[f"{name.lower().replace('_', '-')}=={version}"].append(wheel)
-    lines = ["# Made by install/lock or install/bundle: what is installed, and nothing else."]
+    lines = ["# Made by install/packaging: what is installed, and nothing else."]
     for requirement, files in found.items():
         hashes = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
         lines.append(" \\\n    ".join([requirement, *(f"--hash=sha256:{value}" for value in hashes)]))
