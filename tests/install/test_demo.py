@@ -1,4 +1,4 @@
-"""The README's first command, in a fresh clone, as an ordinary user with a bare environment."""
+"""The demo, in a fresh clone, as an ordinary user with a bare environment."""
 
 import contextlib
 import http.client

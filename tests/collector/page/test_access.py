@@ -9,12 +9,13 @@ import pytest
 
 from collector.admin import users
 from collector.page.access import IDLE_MS, LONGEST_MS, TRIES
+from collector.page.app import NAVIGATION
 from collector.store import Store, StoreUnavailable, open_store, sqlite
 from tests.collector.page.asking import Asking
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
 
-VIEWS = ["/", "/installs", "/instances", "/support", "/events", f"/run/{RUN}", f"/instance/{INSTANCE}"]
+VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}"]
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.page.app import NAVIGATION
 from collector.store import Store
 from tests.collector.page.asking import Asking
 from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
@@ -33,7 +34,7 @@ EVIL = [
     "a\x1fb",
     "1e999",
 ]
-VIEWS = ["/", "/installs", "/instances", "/support", "/events", f"/run/{RUN}", f"/instance/{INSTANCE}"]
+VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}"]
 TAGS = {"script", "img", "iframe", "object", "embed", "style", "base", "meta-refresh"}
 
 
