@@ -1,25 +1,23 @@
-"""From run files to events: called by whoever opens the outbox to record or to flush.
+"""From run files to events. Whoever opens the outbox to record or to flush collects them.
 
-A run file that is locked belongs to a wrapper that lives: only its start is told, the file
-stays. One that is unlocked is finished, or its wrapper was killed, or the power went. Every
-messageId was chosen by the wrapper, so that nothing here happens twice.
+A locked run file belongs to a wrapper that still runs: only its start is reported, and the file stays. An
+unlocked one is finished, or its wrapper was killed, or the power failed. The wrapper chose every messageId,
+so an event that is collected twice is stored once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import os
-import re
 import signal
 import stat
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.events import catalogue
-from agent.runs.write import FORMAT, SUFFIX, UNFINISHED
+from agent.runs.parse import parse_run
+from agent.runs.write import SUFFIX, UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,47 +25,30 @@ if TYPE_CHECKING:
     from agent.base.statedir import StateDir
     from agent.events.facts import System
     from agent.outbox.outbox import Outbox
+    from agent.runs.parse import End, RunReport
 
 MAX_BYTES = 64 * 1024
 MAX_DIGITS = 9
-"""Of a line number that is believed."""
+"""A line number with more digits than this is ignored."""
 ABANDONED_SECONDS = 3600
 """A run file that was never finished being made is thrown away at this age."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run file says."""
+def collect_runs(state: StateDir, outbox: Outbox, instance: str, system: System) -> int:
+    """Make events of all run files; returns how many events were new.
 
-    head: dict[str, str]
-    begun: bool = False
-    ended: list[str] = field(default_factory=list)
-    """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
-    failed: dict[str, str | int] = field(default_factory=dict)
-    """Where, as the catalogue's properties: script, line, command."""
-    email: tuple[float, str] | None = None
-    """When help was asked for, and under which address."""
-
-    @property
-    def installation(self) -> str:
-        return self.head["id"]
-
-
-def collect(state: StateDir, outbox: Outbox, instance: str, system: System) -> int:
-    """Move every run that can be moved into the outbox; how many events were new.
-
-    For those who may send: where silence was chosen, call `discard`.
+    Only where telemetry is on. While it is off, call `discard_runs`.
     """
     return sum(_collect_one(path, outbox, instance, system) for path in _paths(state))
 
 
-def waiting(state: StateDir) -> bool:
-    """Whether there is any run file, so that an id is only made where one is needed."""
+def has_runs(state: StateDir) -> bool:
+    """Whether there is any run file, so that an id is only made if one is needed."""
     return bool(_paths(state))
 
 
-def discard(state: StateDir) -> None:
-    """Silence: no run is ever reported, the live ones included."""
+def discard_runs(state: StateDir) -> None:
+    """Telemetry is off: delete all run files, those of running wrappers included."""
     for path in state.run_files():
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -84,9 +65,9 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
         if path.endswith(UNFINISHED):
             if time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS and _lock(handle):
                 _unlink(path)
-            return 0  # a young one is its maker's, who is about to lock it and must not find it locked
+            return 0  # the wrapper is about to lock it, and must not find it locked
         live = not _lock(handle)
-        run = parse(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
+        run = parse_run(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
         count = 0
         if run is not None:
             count = _record(run, outbox, instance, system, live=live)
@@ -95,54 +76,51 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
         return count
 
 
-def _record(run: Run, outbox: Outbox, instance: str, system: System, *, live: bool) -> int:
-    origin = catalogue.Origin(instance, run.head["product"], run.head["version"], system)
-    endpoint = run.head["endpoint"]
+def _record(run: RunReport, outbox: Outbox, instance: str, system: System, *, live: bool) -> int:
+    origin = catalogue.Origin(instance, run.product, run.version, system)
     count = 0
-    for name, properties, message_id, at in told(run, system, live=live):
+    for name, properties, message_id, at in events_of(run, system, live=live):
         try:
             event = catalogue.build(
-                name, properties, origin, message_id=message_id, timestamp=at, installation=run.installation
+                name, properties, origin, message_id=message_id, timestamp=at, installation=run.id
             )
         except catalogue.NotInCatalogue:
             continue  # a file that somebody else wrote
-        count += outbox.record(event, endpoint)
+        count += outbox.record(event, run.endpoint)
     return count
 
 
-Told = tuple[str, dict[str, object], str, float]
+Event = tuple[str, dict[str, object], str, float]
 
 
-def told(run: Run, system: System, *, live: bool) -> Iterator[Told]:
-    """The story of a run: (event, properties, messageId, when)."""
+def events_of(run: RunReport, system: System, *, live: bool) -> Iterator[Event]:
+    """The events of a run: name, properties, messageId, time."""
     if not run.begun:
         return
-    head = run.head
-    began = float(head["time"])
-    yield catalogue.STARTED, {"os": system.name}, head["started-id"], began
-    if run.ended:
-        at, properties = _end(run)
+    yield catalogue.STARTED, {"os": system.name}, run.started_id, run.began
+    if run.end:
+        properties = {"os": system.name} | _outcome(run, run.end)
         name = catalogue.ERRORS if "reason" in properties else catalogue.SUCCESS
-        yield name, {"os": system.name} | properties, head["ended-id"], at
+        yield name, properties, run.ended_id, run.end[0]
     elif not live:
         properties = {"os": system.name, "durationSeconds": 0, "reason": "interrupted"}
-        yield catalogue.ERRORS, properties, head["ended-id"], began
+        yield catalogue.ERRORS, properties, run.ended_id, run.began
     if run.email:
         asked, email = run.email
-        properties = {"os": system.name, "email": email, "reference": run.installation[:8]}
-        yield catalogue.SUPPORT, properties, head["support-id"], asked
+        properties = {"os": system.name, "email": email, "reference": run.id[:8]}
+        yield catalogue.SUPPORT, properties, run.support_id, asked
 
 
-def _end(run: Run) -> tuple[float, dict[str, object]]:
-    at, clock, how, number = float(run.ended[0]), float(run.ended[1]), run.ended[2], int(run.ended[3])
-    properties: dict[str, object] = {"durationSeconds": max(0, round(clock - float(run.head["clock"])))}
+def _outcome(run: RunReport, end: End) -> dict[str, object]:
+    _, clock, how, number = end
+    properties: dict[str, object] = {"durationSeconds": max(0, round(clock - run.clock))}
     if how == "signal":
         properties |= {"reason": how, "exitCode": 128 + number, "signal": _signal_name(number)}
     elif how == "not-started" or number != 0:
         properties |= {"reason": how, "exitCode": number}
     if "reason" in properties:
-        properties |= run.failed
-    return at, properties
+        properties |= _place(run.failed)
+    return properties
 
 
 def _signal_name(number: int) -> str:
@@ -151,61 +129,9 @@ def _signal_name(number: int) -> str:
     return f"SIG{number}"
 
 
-def parse(text: str) -> Run | None:
-    """What a run file says; None if it is none. A last line without an end was being written: not there."""
-    lines = text.split("\n")[:-1]
-    if not lines or lines[0] != FORMAT:
-        return None
-    head: dict[str, str] = {}
-    begun, ended, email = False, list[str](), None
-    failed: dict[str, str | int] = {}
-    for line in lines[1:]:
-        key, _, value = line.partition(" ")
-        if key == "begun":
-            begun = True
-        elif key == "ended":
-            ended = value.split()
-        elif key == "failed":
-            failed = _place(value)
-        elif key == "email":
-            email = _asked(value)
-        else:
-            head.setdefault(key, value)
-    return Run(head, begun, ended, failed, email) if _sound(head, ended) else None
-
-
-def _asked(value: str) -> tuple[float, str] | None:
-    when, _, email = value.partition(" ")
-    try:
-        return _finite(when), email
-    except ValueError:
-        return None
-
-
-def _sound(head: dict[str, str], ended: list[str]) -> bool:
-    """Whether everything is there that the story needs."""
-    ids = ("id", "started-id", "ended-id", "support-id")
-    try:
-        _finite(head["time"]), _finite(head["clock"])
-        if ended:
-            _finite(ended[0]), _finite(ended[1]), int(ended[3])
-    except (KeyError, ValueError, IndexError):
-        return False
-    whole = all(re.fullmatch(catalogue.UUID, head.get(key, "")) for key in ids)
-    return whole and {"endpoint", "product", "version"} <= head.keys()
-
-
-def _finite(text: str) -> float:
-    """A number that can be a time; ValueError for any other."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _place(value: str) -> dict[str, str | int]:
-    """`LINE COMMAND SCRIPT`, `-` for what is not known; only what the catalogue accepts."""
-    line, command, script = (*value.split(" ", 2), "-", "-")[:3]
+def _place(failed: list[str]) -> dict[str, str | int]:
+    """Where the script failed, as properties: only what the catalogue accepts."""
+    line, command, script = (*failed, "-", "-", "-")[:3]
     found: dict[str, str | int] = {}
     if catalogue.SCRIPT.accepts(script) and script != "-":
         found["script"] = script
@@ -218,7 +144,7 @@ def _place(value: str) -> dict[str, str | int]:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int | None]:
-    """The run file, if it is a plain file: nothing planted there is followed or waited for."""
+    """The run file, open; None if it is no plain file: no link is followed, no pipe is waited for."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

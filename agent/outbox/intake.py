@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.base.owner import become_owner
 from agent.events import facts
-from agent.outbox import collect
+from agent.outbox.collect import collect_runs, discard_runs, has_runs
 from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def opened(app: App) -> Iterator[Outbox]:
     """
     state = app.situation.state
     with closing(Outbox(state, now=app.now)) as outbox:
-        if collect.waiting(state):
-            collect.collect(state, outbox, app.ensure_instance(), facts.system(app.root))
+        if has_runs(state):
+            collect_runs(state, outbox, app.ensure_instance(), facts.system(app.root))
         if app.situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
             outbox.erase(usage=True)
         yield outbox
@@ -39,7 +39,7 @@ def erase(app: App) -> int | None:
     """Silence: erase what waits. How many events; None, and nothing made, where there is no outbox."""
     state = app.situation.state
     become_owner(state)
-    collect.discard(state)
+    discard_runs(state)
     if not os.path.exists(state.outbox):
         return None
     with closing(Outbox(state, now=app.now)) as outbox:

@@ -1,8 +1,8 @@
-"""The run file: what one wrapped install leaves behind for the outbox, whatever becomes of us.
+"""The run file: what one wrapped install leaves for the outbox, even if the wrapper is killed.
 
-Lines of `key value`, appended, in a folder of the state directory. The file is locked for as
-long as the wrapper lives; `agent.outbox.collect` turns it into events. All messageIds are chosen
-here, once, so that importing a file twice changes nothing.
+Lines of `key value` are appended to a file in the state directory. The wrapper keeps it locked as long as it
+lives. `parse` reads the format back, and `agent.outbox.collect` makes events of it. All messageIds are chosen
+here, once, so that collecting a file twice changes nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from agent.base.statedir import StateDir
     from agent.config.situation import Situation
 
+    Place = tuple[str, str, str]
+    """Where a script failed: line, command, script; `-` for what is not known."""
+
 FORMAT = "rollcall-run 1"
 SUFFIX, UNFINISHED = ".run", ".new"
 
 
 class RunFile:
-    """One run's file, open, locked and ours. `id` is the run's; its first eight are the reference."""
+    """One run's file, open and locked by us. The `reference` is the start of the run's id."""
 
     def __init__(self, state: StateDir, folder: int, name: str, fd: int, run: str) -> None:
         self._state = state
@@ -38,14 +41,26 @@ class RunFile:
     def reference(self) -> str:
         return self.id[:8]
 
-    def append(self, *lines: str) -> None:
-        """Add whole lines."""
+    def note_start(self) -> None:
+        """CMD is about to be started."""
+        self._append("begun")
+
+    def note_end(self, how: str, number: int, failed: Place | None = None) -> None:
+        """CMD ended: `exit`, `signal` or `not-started`, with the number; and where it failed, if known."""
+        place = [f"failed {' '.join(failed)}"] if failed else []
+        self._append(*place, f"ended {time.time():.3f} {_since_boot():.3f} {how} {number}")
+
+    def note_email(self, address: str) -> None:
+        """Help was asked for, under this address."""
+        self._append(f"email {time.time():.3f} {address}")
+
+    def _append(self, *lines: str) -> None:
         text = "".join(line + "\n" for line in lines).encode("utf-8", "replace")
         if os.write(self.fd, text) != len(text):
             raise OSError(28, os.strerror(28))
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut."""
+        """Make what was written survive a power cut."""
         os.fdatasync(self.fd)
 
     def sync_name(self) -> None:
@@ -61,8 +76,8 @@ class RunFile:
         return {self.fd, self._folder}
 
 
-def create(situation: Situation) -> RunFile:
-    """Make, lock and head a run file. OSError or SettingError where that cannot be."""
+def create_run_file(situation: Situation) -> RunFile:
+    """Make and lock a run file, and write its head. OSError or SettingError if that is not possible."""
     state, settings = situation.state, situation.settings
     state.make()
     with ActingAsOwner(state):
@@ -77,7 +92,7 @@ def create(situation: Situation) -> RunFile:
         file = RunFile(state, folder, run + UNFINISHED, fd, run)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.append(*_head(run, settings.endpoint, settings.product, settings.product_version))
+            file._append(*_head(run, settings.endpoint, settings.product, settings.product_version))  # noqa: SLF001 - still being made
             os.rename(run + UNFINISHED, run + SUFFIX, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             os.unlink(run + UNFINISHED, dir_fd=folder)
@@ -94,7 +109,7 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"pid {os.getpid()} {processes.started(os.getpid())}",
         f"boot {processes.boot_id()}",
         f"time {now:.3f}",
-        f"clock {time.clock_gettime(time.CLOCK_BOOTTIME):.3f}",
+        f"clock {_since_boot():.3f}",
         f"started-id {uuid7(now)}",
         f"ended-id {uuid7(now)}",
         f"support-id {uuid7(now)}",
@@ -102,3 +117,7 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"product {product}",
         f"version {version}",
     ]
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -21,22 +21,20 @@ def inside_another(state: StateDir) -> bool:
     files = [path for path in state.run_files() if path.endswith(SUFFIX)]
     if not files:
         return False
-    family = set(processes.ancestors())
     boot = processes.boot_id()
-    return any(_belongs(path, boot, family) for path in files)
+    family = {(boot, pid, start) for pid, start in processes.ancestors()}
+    return any(_belongs(path, family) for path in files)
 
 
-def _belongs(path: str, boot: str, family: set[tuple[int, int]]) -> bool:
+def _belongs(path: str, family: set[tuple[str, int, int]]) -> bool:
+    from agent.runs.parse import parse_run
+
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        head = os.read(fd, 4096).decode("utf-8", "replace").split("\n")
+        report = parse_run(os.read(fd, 4096).decode("utf-8", "replace"))
     finally:
         os.close(fd)
-    fields = dict(line.split(" ", 1) for line in head if " " in line)
-    pid, _, start = fields.get("pid", "").partition(" ")
-    if fields.get("boot") != boot or not (pid.isdecimal() and start.isdecimal()):
-        return False
-    return (int(pid), int(start)) in family
+    return report is not None and report.wrapper in family

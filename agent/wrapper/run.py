@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 
 from agent.base import sig
-from agent.runs import write
+from agent.runs.write import create_run_file
 from agent.wrapper.boot import say
 from agent.wrapper.person import notice
 from agent.wrapper.process import relay
@@ -17,7 +16,7 @@ from agent.wrapper.process.flusher import start_flush
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
-    from agent.runs.write import RunFile
+    from agent.runs.write import Place, RunFile
     from agent.wrapper.boot import Options
     from agent.wrapper.failure.trace import Trace
     from agent.wrapper.process.caller import Caller
@@ -34,11 +33,11 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
         return
     if STDERR in caller.closed:
         raise OSError(9, "stderr is closed, so the notice cannot be shown")
-    file = write.create(situation)
+    file = create_run_file(situation)
     try:
         notice.show(situation)
         trace = _trace(argv, caller) if options.trace else None
-        file.append("begun")
+        file.note_start()
     except BaseException:
         file.remove()
         raise
@@ -59,7 +58,7 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
 
 def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situation) -> None:
     try:
-        file.append(_ended(f"not-started {why.code}"))
+        file.note_end("not-started", why.code)
         file.sync()
         os.close(file.fd)
         start_flush(caller.environment, situation, ending=True)
@@ -101,7 +100,7 @@ def _accompany(run: Run) -> None:
         pass
     status = relay.until_ended(run.pid)
     try:
-        run.file.append(*_failed(run.trace, status), _outcome(status))
+        run.file.note_end(*_how_it_ended(status), _failed(run.trace, status))
         run.file.sync()
         _ask(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
@@ -118,15 +117,14 @@ def _send_meanwhile(run: Run) -> None:
         start_flush(run.caller.environment, run.situation)
 
 
-def _failed(trace: Trace | None, status: int) -> list[str]:
+def _failed(trace: Trace | None, status: int) -> Place | None:
     """Where the script failed, if it did and that is known."""
     if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
-        return []
+        return None
     try:
-        line = trace.failed(os.WEXITSTATUS(status))
+        return trace.failed(os.WEXITSTATUS(status))
     except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
-        return []
-    return [line] if line else []
+        return None
 
 
 def _ask(run: Run, status: int) -> None:
@@ -142,7 +140,7 @@ def _ask(run: Run, status: int) -> None:
     if status == 0:
         questions.after_success(situation)
     elif email := questions.after_failure(situation, run.file.reference):
-        run.file.append(f"email {time.time():.3f} {email}")
+        run.file.note_email(email)
         run.file.sync()
 
 
@@ -153,15 +151,10 @@ def _stopped_by_hand(status: int) -> bool:
     return os.WEXITSTATUS(status) == 128 + sig.SIGINT
 
 
-def _outcome(status: int) -> str:
+def _how_it_ended(status: int) -> tuple[str, int]:
     if os.WIFSIGNALED(status):
-        return _ended(f"signal {os.WTERMSIG(status)}")
-    return _ended(f"exit {os.WEXITSTATUS(status)}")
-
-
-def _ended(how: str) -> str:
-    now, clock = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
-    return f"ended {now:.3f} {clock:.3f} {how}"
+        return "signal", os.WTERMSIG(status)
+    return "exit", os.WEXITSTATUS(status)
 
 
 def _trace(argv: list[bytes], caller: Caller) -> Trace | None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.runs.write import Place
+
 FIELDS = 9
 UNKNOWN = b"-"
 ASSIGNMENT = re.compile(rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+""")
@@ -24,15 +28,15 @@ class Report:
         self.called_at, self.function, self.source, self.caller = fields[5:]
 
 
-def where(data: bytes, code: int, text: bytes | None) -> str | None:
-    """The `failed` line of a run file, for a run that ended with this exit code."""
+def where(data: bytes, code: int, text: bytes | None) -> Place | None:
+    """Line, command and script, for a run that ended with this exit code; `-` for what is not known."""
     fields = data.split(b"\0")[:-1]
     if len(fields) < FIELDS:
         return None
     last = Report(fields[-FIELDS:])
     if last.status != b"%d" % code:
         return None
-    return _say(*(_at_exit(last) if last.kind == b"EXIT" else _at_error(last, text)))
+    return _place(*(_at_exit(last) if last.kind == b"EXIT" else _at_error(last, text)))
 
 
 def _at_error(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
@@ -76,7 +80,7 @@ def _line(text: bytes, number: bytes) -> bytes:
     return lines[at] if 0 <= at < len(lines) else b""
 
 
-def _say(line: bytes, command: bytes, script: bytes) -> str | None:
+def _place(line: bytes, command: bytes, script: bytes) -> Place | None:
     if line == command == UNKNOWN:
         return None
-    return f"failed {line.decode()} {command.decode()} {script.decode('utf-8', 'replace')}"
+    return line.decode(), command.decode(), script.decode("utf-8", "replace")

@@ -12,6 +12,7 @@ from agent.wrapper.process.command import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.runs.write import Place
     from agent.wrapper.process.caller import Environment
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -48,8 +49,8 @@ class Trace:
     def descriptors(self) -> set[int]:
         return {self._report, self._source}
 
-    def failed(self, code: int) -> str | None:
-        """The run file's line that says where the script failed, if that is known."""
+    def failed(self, code: int) -> Place | None:
+        """Where the script failed, if that is known."""
         from agent.wrapper.failure.place import where
 
         os.lseek(self._report, 0, os.SEEK_SET)

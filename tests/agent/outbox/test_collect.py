@@ -11,38 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.base.statedir import StateDir
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox import collect
 from agent.outbox.outbox import Outbox, reading
-from agent.runs.write import FORMAT
+from agent.runs.parse import parse_run
+from tests.agent.runs.texts import RUN, run_text
 
 SYSTEM = System("debian", "12")
-RUN = "9f1c2d3e-1111-4222-8333-444455556666"
-HEAD = {
-    "id": RUN,
-    "pid": "1 1",
-    "boot": "b",
-    "time": "1800000000.000",
-    "clock": "100.000",
-    "started-id": ids.uuid7(1.8e9),
-    "ended-id": ids.uuid7(1.8e9 + 1),
-    "support-id": ids.uuid7(1.8e9 + 2),
-    "endpoint": "http://127.0.0.1:9",
-    "product": "Acme",
-    "version": "1.0",
-}
-
-
-def text(*lines: str, **head: str) -> str:
-    fields = [f"{key} {value}" for key, value in {**HEAD, **head}.items()]
-    return "\n".join([FORMAT, *fields, *lines]) + "\n"
 
 
 def told(*lines: str, live: bool = False) -> list[tuple[str, dict[str, object]]]:
-    run = collect.parse(text(*lines))
+    run = parse_run(run_text(*lines))
     assert run is not None
-    return [(name, properties) for name, properties, _, _ in collect.told(run, SYSTEM, live=live)]
+    return [(name, properties) for name, properties, _, _ in collect.events_of(run, SYSTEM, live=live)]
 
 
 def end(*lines: str) -> dict[str, object]:
@@ -60,13 +42,6 @@ def test_a_live_run_tells_its_start_alone() -> None:
 
 def test_a_dead_run_without_an_end_was_interrupted() -> None:
     assert end() == {"os": "debian", "durationSeconds": 0, "reason": "interrupted"}
-
-
-def test_a_line_that_was_being_written_is_not_there() -> None:
-    whole = text("begun", "ended 1800000002.000 102.000 exit 0")
-    run = collect.parse(whole[:-1])
-    assert run is not None
-    assert run.ended == []
 
 
 @pytest.mark.parametrize(
@@ -115,24 +90,26 @@ def test_an_address_is_told_with_the_reference() -> None:
 
 line = st.one_of(
     st.binary(max_size=60),
-    st.sampled_from(text("begun", "ended 1 2 exit 0", "failed 1 a b", "email 1 a@b.c").encode().split(b"\n")),
+    st.sampled_from(
+        run_text("begun", "ended 1 2 exit 0", "failed 1 a b", "email 1 a@b.c").encode().split(b"\n")
+    ),
     st.sampled_from([b"ended nan 1 exit 1", b"email inf a@b.c", b"failed " + b"9" * 5000, b"time 1e999"]),
 )
 
 
 @given(st.lists(line, max_size=20), st.booleans())
 def test_no_bytes_make_an_event_outside_the_catalogue(lines: list[bytes], headed: bool) -> None:
-    data = (text().encode() if headed else b"") + b"\n".join(lines)
-    run = collect.parse(data.decode("utf-8", "replace"))
+    data = (run_text().encode() if headed else b"") + b"\n".join(lines)
+    run = parse_run(data.decode("utf-8", "replace"))
     if run is None:
         return
-    origin = catalogue.Origin(RUN, run.head["product"], run.head["version"], SYSTEM)
+    origin = catalogue.Origin(RUN, run.product, run.version, SYSTEM)
     for live in (True, False):
-        for name, properties, message_id, at in collect.told(run, SYSTEM, live=live):
+        for name, properties, message_id, at in collect.events_of(run, SYSTEM, live=live):
             with contextlib.suppress(catalogue.NotInCatalogue):
                 made = catalogue.build(
                     name, properties, origin,
-                    message_id=message_id, timestamp=at, installation=run.installation,
+                    message_id=message_id, timestamp=at, installation=run.id,
                 )  # fmt: skip
                 assert made["event"] in (
                     catalogue.STARTED,
@@ -150,7 +127,7 @@ def state(tmp_path: Path) -> StateDir:
 
 def collected(state: StateDir) -> list[str]:
     with contextlib.closing(Outbox(state)) as outbox:
-        collect.collect(state, outbox, RUN, SYSTEM)
+        collect.collect_runs(state, outbox, RUN, SYSTEM)
     with reading(state) as found:
         assert found is not None
         return [entry.name for entry in found.entries()]
@@ -163,18 +140,18 @@ def put(state: StateDir, name: str, content: str) -> Path:
 
 
 def test_a_finished_run_is_moved_once(state: StateDir) -> None:
-    content = text("begun", "ended 1800000002.000 102.000 exit 0")
+    content = run_text("begun", "ended 1800000002.000 102.000 exit 0")
     path = put(state, f"{RUN}.run", content)
-    assert collect.waiting(state)
+    assert collect.has_runs(state)
     assert collected(state) == [catalogue.STARTED, catalogue.SUCCESS]
     assert not path.exists()
-    assert not collect.waiting(state)
+    assert not collect.has_runs(state)
     put(state, f"{RUN}.run", content)  # as if the importer had died before it removed the file
     assert collected(state) == [catalogue.STARTED, catalogue.SUCCESS]
 
 
 def test_a_locked_run_stays_and_its_end_follows(state: StateDir) -> None:
-    path = put(state, f"{RUN}.run", text("begun"))
+    path = put(state, f"{RUN}.run", run_text("begun"))
     with path.open("a") as live:
         fcntl.flock(live, fcntl.LOCK_EX)
         assert collected(state) == [catalogue.STARTED]
@@ -184,7 +161,7 @@ def test_a_locked_run_stays_and_its_end_follows(state: StateDir) -> None:
 
 
 def test_a_file_still_being_made_is_left_alone_for_an_hour(state: StateDir) -> None:
-    path = put(state, f"{RUN}.new", text("begun"))
+    path = put(state, f"{RUN}.new", run_text("begun"))
     assert collected(state) == []
     assert path.exists()
     os.utime(path, (time.time() - collect.ABANDONED_SECONDS - 60,) * 2)
@@ -200,7 +177,7 @@ def test_a_file_still_being_made_is_its_makers_to_lock(
     monkeypatch.setattr(
         fcntl, "flock", lambda handle, how: locked.append(os.readlink(f"/proc/self/fd/{handle}"))
     )
-    young, old = put(state, "young.new", text()), put(state, "old.new", text())
+    young, old = put(state, "young.new", run_text()), put(state, "old.new", run_text())
     os.utime(old, (time.time() - collect.ABANDONED_SECONDS - 60,) * 2)
     collected(state)
     assert str(young) not in locked
@@ -209,11 +186,11 @@ def test_a_file_still_being_made_is_its_makers_to_lock(
 
 def test_what_is_no_run_file_tells_nothing(state: StateDir) -> None:
     put(state, "garbage.run", "no run file\n")
-    put(state, "bad-end.run", text("begun", "ended soon 1 exit x"))
-    put(state, "bad-id.run", text("begun", id="../../etc"))
-    put(state, "bad-number.run", text("begun", "ended nan nan exit 1"))
-    put(state, "foreign.run", text("begun", "ended 1800000002.000 102.000 vanished 9"))
-    put(state, "other", text("begun"))
+    put(state, "bad-end.run", run_text("begun", "ended soon 1 exit x"))
+    put(state, "bad-id.run", run_text("begun", id="../../etc"))
+    put(state, "bad-number.run", run_text("begun", "ended nan nan exit 1"))
+    put(state, "foreign.run", run_text("begun", "ended 1800000002.000 102.000 vanished 9"))
+    put(state, "other", run_text("begun"))
     Path(state.runs, "fifo.run").parent.joinpath("folder.run").mkdir()
     os.mkfifo(Path(state.runs, "fifo.run"))
     Path(state.runs, "link.run").symlink_to("/etc/passwd")
@@ -227,8 +204,8 @@ def test_what_is_no_run_file_tells_nothing(state: StateDir) -> None:
 
 
 def test_silence_discards_every_run(state: StateDir) -> None:
-    put(state, f"{RUN}.run", text("begun"))
-    put(state, f"{RUN}.new", text())
+    put(state, f"{RUN}.run", run_text("begun"))
+    put(state, f"{RUN}.new", run_text())
     Path(state.runs, "folder").mkdir()
-    collect.discard(state)
+    collect.discard_runs(state)
     assert os.listdir(state.runs) == ["folder"]

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from agent.events import catalogue
-from tests.agent.outbox.test_collect import RUN, text
+from tests.agent.runs.texts import RUN, run_text
 from tests.agent.world import World
 
 
 def fail(world: World) -> None:
     runs = world.path / "state" / "runs"
     runs.mkdir(parents=True)
-    (runs / f"{RUN}.run").write_text(text("begun", "ended 1800000002.000 102.000 exit 3"))
+    (runs / f"{RUN}.run").write_text(run_text("begun", "ended 1800000002.000 102.000 exit 3"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_without_a_failure_on_record_there_is_nothing_to_ask_for(world: World) -
     assert not (world.path / "state").exists()
     runs = world.path / "state" / "runs"
     runs.mkdir(parents=True)
-    (runs / f"{RUN}.run").write_text(text("begun", "ended 1800000002.000 102.000 exit 0"))
+    (runs / f"{RUN}.run").write_text(run_text("begun", "ended 1800000002.000 102.000 exit 0"))
     done = world.run("support", "--email", "me@example.org")
     assert (done.code, "no install that failed" in done.err) == (1, True)
     assert names(world) == [catalogue.STARTED, catalogue.SUCCESS]

@@ -10,6 +10,7 @@ import pytest
 from agent.base import processes
 from agent.wrapper.process import prctl, relay
 from tests import wait
+from tests.agent.runs.texts import run_text
 from tests.agent.world import World
 from tests.e2e.wrap.shell import PROMPT, Shell
 
@@ -158,12 +159,12 @@ def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
     runs = world.path / "state/runs"
     runs.mkdir(parents=True)
     (runs / "a.run").symlink_to("/etc/passwd")
-    (runs / "b.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} x\n")
-    (runs / "c.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} 1\n")
+    boot, start = processes.boot_id(), processes.started(os.getpid())
+    (runs / "b.run").write_text(run_text(boot=boot, pid=f"{os.getpid()} x"))
+    (runs / "c.run").write_text(run_text(boot=boot, pid=f"{os.getpid()} 1"))
     assert wrapped(world, 'exec "$@"', "true").returncode == 0
     assert len([line for line in reported(world) if "Success" in line]) == 1
-    start = processes.started(os.getpid())
-    (runs / "d.run").write_text(f"boot {processes.boot_id()}\npid {os.getpid()} {start}\n")
+    (runs / "d.run").write_text(run_text(boot=boot, pid=f"{os.getpid()} {start}"))
     assert wrapped(world, 'exec "$@"', "true").stderr == b""  # the test itself is the outer one now
 
 

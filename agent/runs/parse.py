@@ -1,0 +1,92 @@
+"""What a run file says: the one reader of the format that write.py writes.
+
+Part of the boot path of `wrap` where there are other run files: imports stay few and cheap.
+"""
+
+from __future__ import annotations
+
+import math
+
+from agent.runs.write import FORMAT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    End = tuple[float, float, str, int]
+
+IDS = ("id", "started-id", "ended-id", "support-id")
+UUID_PARTS = [8, 4, 4, 4, 12]
+UUID_CHARACTERS = frozenset("0123456789abcdef-")
+
+
+class RunReport:
+    """One run file, complete and well-formed. ValueError, KeyError or IndexError if it is not."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.begun = False
+        self.end: End | None = None
+        """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
+        self.failed: list[str] = []
+        """Where: line, command, script; `-` for what is not known. Not yet checked."""
+        self.email: tuple[float, str] | None = None
+        """When help was asked for, and under which address."""
+        self._head: dict[str, str] = {}
+        for line in lines:
+            self._read(*line.split(" ", 1))
+        self.began, self.clock = _time(self._head["time"]), _time(self._head["clock"])
+        self.id, self.started_id, self.ended_id, self.support_id = (_uuid(self._head[name]) for name in IDS)
+        self.endpoint, self.product = self._head["endpoint"], self._head["product"]
+        self.version = self._head["version"]
+
+    def _read(self, key: str, value: str = "") -> None:
+        if key == "begun":
+            self.begun = True
+        elif key == "ended":
+            at, clock, how, number = value.split()[:4]
+            self.end = _time(at), _time(clock), how, int(number)
+        elif key == "failed":
+            self.failed = value.split(" ", 2)
+        elif key == "email":
+            self.email = _email(value)
+        else:
+            self._head.setdefault(key, value)
+
+    @property
+    def wrapper(self) -> tuple[str, int, int] | None:
+        """The process that wrote it: boot, pid and start; None if that is not known."""
+        pid, _, start = self._head.get("pid", "").partition(" ")
+        if not (pid.isdecimal() and start.isdecimal()):
+            return None
+        return self._head.get("boot", ""), int(pid), int(start)
+
+
+def parse_run(text: str) -> RunReport | None:
+    """The report in a run file; None if it is none. A last line without an end is half written: ignored."""
+    lines = text.split("\n")[:-1]
+    if lines[:1] != [FORMAT]:
+        return None
+    try:
+        return RunReport(lines[1:])
+    except (ValueError, KeyError, IndexError):
+        return None
+
+
+def _time(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _uuid(text: str) -> str:
+    if [len(part) for part in text.split("-")] != UUID_PARTS or not UUID_CHARACTERS.issuperset(text):
+        raise ValueError(text)
+    return text
+
+
+def _email(value: str) -> tuple[float, str] | None:
+    """An address that is not well-formed costs no other event of the run."""
+    when, _, email = value.partition(" ")
+    try:
+        return _time(when), email
+    except ValueError:
+        return None
