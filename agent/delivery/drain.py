@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from agent.delivery.backoff import backoff, seconds_to_next_try
 from agent.delivery.transport import Delivered, Rejected, RetryLater
-from agent.outbox.outbox import REJECTED, SENT, due_in
+from agent.outbox.outbox import REJECTED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 MAX_EVENTS = 100
 MAX_BATCH_BYTES = 450 * 1024
-FIRST_BACKOFF = 10.0
-LONGEST_BACKOFF = 3600.0
 LEAST_SECONDS = 0.5
 """With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
 
@@ -98,7 +97,7 @@ class Drain:
     def _wait(self) -> str | None:
         """Sleep until the next try is due; why not, if that is too far off."""
         trouble = self._outbox.trouble(self._endpoint)
-        wait = due_in(trouble, self._now())
+        wait = seconds_to_next_try(trouble, self._now())
         if trouble is not None and wait > (self._left() if self._patient else 0):
             return trouble.error
         if wait > 0:
@@ -163,11 +162,6 @@ class Drain:
 
     def _left(self) -> float:
         return self._end - self._monotonic()
-
-
-def backoff(failures: int, chance: float) -> float:
-    """Full jitter: anything from nothing to a span that doubles with every failure, an hour at most."""
-    return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
 
 
 def _fitting(rows: list[Row]) -> list[Row]:

@@ -18,8 +18,8 @@ import urllib3
 
 from agent import __version__
 from agent.base.deadline import TookTooLong, within
+from agent.delivery.backoff import LONGEST_WAIT
 from agent.events.catalogue import iso
-from agent.outbox.outbox import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,8 +25,6 @@ MAX_WAITING_BYTES = 10 * 1024 * 1024
 MAX_SETTLED = 10_000
 MAX_SETTLED_BYTES = 10 * 1024 * 1024
 KEEP_SECONDS = 90 * 86400
-LONGEST_WAIT = 86400.0
-"""The longest wait for a next try that a receiver may ask for; more is taken for a mistake."""
 
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
@@ -61,12 +59,6 @@ class Trouble:
     next_try: float
     error: str
     since: str
-
-
-def due_in(trouble: Trouble | None, now: float) -> float:
-    """Seconds until the next try is due; a wait beyond any that was ever noted is a clock set back."""
-    wait = trouble.next_try - now if trouble else 0.0
-    return wait if 0 < wait <= LONGEST_WAIT else 0.0
 
 
 class Reader:

@@ -13,11 +13,12 @@ from agent.base.files import replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
 from agent.config.settings import write_key
+from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue, ids
 from agent.heartbeat.answer import Report, Seen, write
 from agent.outbox import intake
 from agent.outbox.database import OutboxError
-from agent.outbox.outbox import WAITING, Outbox, due_in
+from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:
     import argparse
@@ -143,7 +144,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
                 outcome.last_error = "another flush is at work"
     outcome.waiting, outcome.last_beat = outbox.count(WAITING), outbox.last_beat()
     if endpoint and outbox.count_for(endpoint):
-        outcome.retry_in = due_in(outbox.trouble(endpoint), app.now())
+        outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
 
 
 def _drain(app: App, outbox: Outbox, key: str, files: list[Seen], *, budget: float, patient: bool) -> Result:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.drain import FIRST_BACKOFF
+from agent.delivery.backoff import FIRST_BACKOFF
 from agent.delivery.transport import ATTEMPT_SECONDS
 from tests import receiver as kit
 from tests.deadends import BlackHole, Mute, unused_port

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from agent.delivery.drain import FIRST_BACKOFF
+from agent.delivery.backoff import FIRST_BACKOFF
 from agent.delivery.transport import ATTEMPT_SECONDS
 from tests import receiver as kit
 from tests.deadends import Mute, unused_port

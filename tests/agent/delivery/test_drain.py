@@ -11,18 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.base.statedir import StateDir
+from agent.delivery.backoff import FIRST_BACKOFF, LONGEST_BACKOFF
 from agent.delivery.drain import (
     CHANGED,
-    FIRST_BACKOFF,
     LEAST_SECONDS,
-    LONGEST_BACKOFF,
     MAX_BATCH_BYTES,
     MAX_EVENTS,
     SETTLE_SECONDS,
     TOO_SHORT,
     Drain,
     Result,
-    backoff,
 )
 from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater
 from agent.outbox.outbox import Outbox
@@ -359,20 +357,6 @@ def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: World) ->
     for number, gap in enumerate(gaps):
         assert 0 <= gap <= min(FIRST_BACKOFF * 2**number, LONGEST_BACKOFF), f"seed {seed}"
     assert world.time < NOW + 3600 + LONGEST_BACKOFF + 1, f"seed {seed}"
-
-
-@given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
-def test_backoff_is_full_jitter_with_a_ceiling(failures: int, chance: float) -> None:
-    wait = backoff(failures, chance)
-
-    assert 0 <= wait <= LONGEST_BACKOFF
-    assert wait <= FIRST_BACKOFF * 2 ** min(failures, 20)
-
-
-def test_backoff_doubles() -> None:
-    spans = [backoff(failures, 1.0) for failures in range(12)]
-
-    assert spans == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]
 
 
 def test_events_of_another_endpoint_are_left_alone(world: World) -> None:

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.delivery import transport
+from agent.delivery.backoff import LONGEST_WAIT
 from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater, Transport, judge
-from agent.outbox.outbox import LONGEST_WAIT
 
 NOW = 1_800_000_000.0
 ENDPOINT = "http://collector.example"
