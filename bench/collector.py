@@ -116,7 +116,7 @@ def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list
         writes: list[tuple[schema.Table, list[Any]]] = []
         with store.transaction() as tx:
             assert isinstance(tx, SQLiteTransaction)
-            base.add(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
+            base.add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
         recorded.append([(table, rows) for table, rows in writes if rows])
     store.close()
     return recorded

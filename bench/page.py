@@ -20,7 +20,7 @@ from contextlib import closing
 from typing import Any
 
 from bench.compare import goal
-from collector.admin import demo
+from collector.admin import demo, transfer
 from collector.admin.keys import source_named
 from collector.base.ids import as_uuid
 from collector.page.app import Page
@@ -76,7 +76,7 @@ def filled(store: Store, events: int) -> int:
             source = source_named(tx, "bench", 0)
         instances = max(1, events // EVENTS_AN_INSTANCE)
         began = time.perf_counter()
-        made, _ = demo.fill(
+        made, _ = transfer.add_in_chunks(
             store, demo.demo_events(instances, 1, int(time.time() * 1000), source), lambda _: None
         )
         print(f"made {made:,} events in {time.perf_counter() - began:.0f} s")

@@ -30,11 +30,11 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
-    arguments = parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         options = {"db": arguments.db, "listen": getattr(arguments, "listen", None)}
         settings = read_settings(os.environ, options)
-        code: int = arguments.run(arguments, settings)
+        code: int = arguments.action(arguments, settings)
     except SettingError as error:
         return _fail(str(error), 2)
     except BrokenPipeError:
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Every verb with its options."""
     table = "\n".join(f"  {PREFIX + s.name}\n      {s.meaning} [{s.default or 'unset'}]" for s in SETTINGS)
     top = argparse.ArgumentParser(
@@ -61,9 +61,9 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--db", metavar="URL", help="sqlite:///PATH or postgresql://…, without a password")
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(group: Any, name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+    def verb(group: Any, name: str, action: Callable[..., int], text: str) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=[common])
-        made.set_defaults(run=run)
+        made.set_defaults(action=action)
         return made
 
     verb(verbs, "serve", _serve, "take events until stopped").add_argument("--listen", metavar="HOST:PORT")
@@ -94,15 +94,15 @@ def parser() -> argparse.ArgumentParser:
     demo = verb(verbs, "demo-data", _demo_data, "fill a source with a believable year of a made-up fleet")
     demo.add_argument("--source", metavar="NAME", default="demo")
     demo.add_argument(
-        "--instances", metavar="N", type=count, default=500, help="how large the fleet is [500]"
+        "--instances", metavar="N", type=fleet_size, default=500, help="how large the fleet is [500]"
     )
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="another story [1]")
     purge = verb(verbs, "purge", _purge, "delete events received before a time; counters stay")
-    purge.add_argument("--older-than", metavar="90d", type=duration, required=True)
+    purge.add_argument("--older-than", metavar="90d", type=seconds_of, required=True)
     return top
 
 
-def duration(text: str) -> int:
+def seconds_of(text: str) -> int:
     """Seconds in `90s`, `15m`, `6h` or `90d`; a number alone may be meant as days, and is refused."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
@@ -111,7 +111,7 @@ def duration(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
-def count(text: str) -> int:
+def fleet_size(text: str) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
         msg = f"{text!r} is no whole number from 1 to {MOST_INSTANCES}"
@@ -123,8 +123,8 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from collector.page.app import Page
     from collector.serve import server
 
-    logs.begin()
-    listener = server.listen(settings)
+    logs.configure_logging()
+    listener = server.open_listener(settings)
     store = open_store(settings.db)
     store.serve()
     host, port = listener.getsockname()[:2]
@@ -133,9 +133,9 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        _say(f"taking events at {address}" + (f", listening at {here}" if address != here else ""))
+        _message(f"taking events at {address}" + (f", listening at {here}" if address != here else ""))
 
-    server.serve(settings, store, listener, listening, Page(settings, store))
+    server.serve_requests(settings, store, listener, listening, Page(settings, store))
     return 0
 
 
@@ -143,10 +143,12 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     if store.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
     if not sqlite or "JOURNAL_STREAM" in os.environ:  # a log is no place for a key
-        _say("there is no write key yet; make one with: rollcall-collector keys add NAME")
+        _message("there is no write key yet; make one with: rollcall-collector keys add NAME")
         return
     key = keys.add_key(store, FIRST_SOURCE, _now())
-    _say(f"made the source {FIRST_SOURCE!r} and its write key, shown this once; for an agent's docker.env:")
+    _message(
+        f"made the source {FIRST_SOURCE!r} and its write key, shown this once; for an agent's docker.env:"
+    )
     sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
     sys.stdout.flush()
 
@@ -154,7 +156,7 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
 def _keys_add(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
-    _say("this key is shown once; only a digest of it is kept")
+    _message("this key is shown once; only a digest of it is kept")
     return 0
 
 
@@ -170,7 +172,7 @@ def _keys_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         if not keys.revoke_keys(store, arguments.key, _now()):
             return _fail("no such valid key; `rollcall-collector keys list` shows them", 1)
-    _say(f"revoked; a running collector notices within {REFRESH_SECONDS:.0f} s")
+    _message(f"revoked; a running collector notices within {REFRESH_SECONDS:.0f} s")
     return 0
 
 
@@ -206,15 +208,15 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
             read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
         finally:  # of a mistake nothing stays
             if made and not keys.drop_unused_source(store, source):
-                _say(f"made the source {arguments.source!r}")
-    _say(f"{read} events read, {fresh} new")
+                _message(f"made the source {arguments.source!r}")
+    _message(f"{read} events read, {fresh} new")
     return 0
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store, _file(arguments.file, "wb") as out:
         count = transfer.export_events(store, out, _progress("written"))
-    _say(f"{count} events written")
+    _message(f"{count} events written")
     return 0
 
 
@@ -226,15 +228,15 @@ def _demo_data(arguments: argparse.Namespace, settings: Settings) -> int:
         with store.transaction() as tx:
             source = keys.source_named(tx, arguments.source, now)
         events = demo.demo_events(arguments.instances, arguments.seed, now, source)
-        made, _ = demo.fill(store, events, _progress("made"))
-    _say(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
+        made, _ = transfer.add_in_chunks(store, events, _progress("made"))
+    _message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
     return 0
 
 
 def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         count = transfer.purge_events(store, _now() - arguments.older_than * 1000, _progress("deleted"))
-    _say(f"{count} events deleted")
+    _message(f"{count} events deleted")
     return 0
 
 
@@ -269,12 +271,12 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-def _say(text: str) -> None:
+def _message(text: str) -> None:
     lead = "\r" if sys.stderr.isatty() else ""
     sys.stderr.write(f"{lead}rollcall-collector: {text}\n")
     sys.stderr.flush()
 
 
 def _fail(text: str, code: int) -> int:
-    _say(text)
+    _message(text)
     return code

@@ -193,7 +193,7 @@ def default_database(environ: Mapping[str, str], uid: int) -> str:
     return "sqlite:///" + quote(os.path.join(folder, "collector.db"))
 
 
-def as_table() -> str:
+def settings_table() -> str:
     """The settings as the table in docs/collector.md."""
     lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for setting in SETTINGS:

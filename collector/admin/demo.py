@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
-from collector.store import Store
 
 DAYS = 365
 HOUR = 3_600_000
 INTERVAL = 6 * HOUR
 JITTER = 5 * 60_000
-EVENTS_AT_ONCE = 2000
 
 VERSION_DAYS = 35
 BAD_RELEASE = (0.72, 6)  # where in the year, and for how many days
@@ -51,8 +48,6 @@ FAILURES = (
     ("install.sh", 203, "openssl", 127, 5),
 )
 BAD_FAILURE = ("migrate.sh", 214, "psql", 3)
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -103,16 +98,6 @@ def demo_events(instances: int, seed: int, end: int, source: int) -> Iterator[Ev
     for received, _, event in heapq.merge(*lives):
         if received <= end:
             yield decode.read_event(event, "", source, received, settled=True)
-
-
-def fill(store: Store, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
-    """Keep the events; (made, new). The same ones again change nothing."""
-    made = fresh = 0
-    while chunk := list(islice(events, EVENTS_AT_ONCE)):
-        fresh += store.add(chunk)
-        made += len(chunk)
-        progress(made)
-    return made, fresh
 
 
 def _machine(year: Year, chance: random.Random) -> Machine:

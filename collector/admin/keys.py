@@ -18,7 +18,7 @@ def add_key(store: Store, name: str, now: int) -> str:
     key = _new_key()
     with store.transaction() as tx:
         source = source_named(tx, name, now)
-        tx.run(
+        tx.execute(
             "INSERT INTO write_keys (source, hash, hint, created) VALUES (?, ?, ?, ?)",
             source,
             digest(key),
@@ -37,7 +37,7 @@ def _new_key() -> str:
 
 def source_named(tx: Transaction, name: str, now: int) -> int:
     """The number of a source, which is made if need be."""
-    tx.run("INSERT INTO sources (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, now)
+    tx.execute("INSERT INTO sources (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, now)
     number: int = tx.all("SELECT id FROM sources WHERE name = ?", name)[0][0]
     return number
 
@@ -53,7 +53,7 @@ def drop_unused_source(store: Store, source: int) -> bool:
     """Take away a source that has neither a key nor an event; whether it was one."""
     with store.transaction() as tx:
         return bool(
-            tx.run(
+            tx.execute(
                 "DELETE FROM sources WHERE id = ?"
                 " AND NOT EXISTS (SELECT 1 FROM write_keys WHERE source = sources.id)"
                 " AND NOT EXISTS (SELECT 1 FROM events WHERE source = sources.id)",
@@ -78,7 +78,7 @@ def revoke_keys(store: Store, which: str, now: int) -> int:
     with store.transaction() as tx:
         sql = "UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND "
         if which.isdigit() and len(which) < HINT:
-            return tx.run(sql + "id = ?", now, int(which))
+            return tx.execute(sql + "id = ?", now, int(which))
         if len(which) == HINT:
-            return tx.run(sql + "hint = ?", now, which)
-        return tx.run(sql + "hash = ?", now, digest(which))
+            return tx.execute(sql + "hint = ?", now, which)
+        return tx.execute(sql + "hash = ?", now, digest(which))

@@ -34,22 +34,23 @@ def import_events(
     Takes what `export` writes, here and of the agent, plain or gzip. BadLine ends it; what was read
     before is kept, and the same file may be tried again.
     """
+    return add_in_chunks(store, _events_in(_unzipped(lines), source, now), progress)
+
+
+def add_in_chunks(store: Store, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
+    """Keep events, so many a transaction; (read, new). What was read before an error is kept."""
     read = fresh = 0
-    events, bad = _events_in(_unzipped(lines), source, now), None
-    while bad is None:
+    while True:
         chunk: list[Event] = []
         try:
             chunk.extend(islice(events, EVENTS_AT_ONCE))
-        except BadLine as error:
-            bad = error
+        finally:
+            if chunk:
+                fresh += store.add(chunk)
+                read += len(chunk)
+                progress(read)
         if not chunk:
-            break
-        fresh += store.add(chunk)
-        read += len(chunk)
-        progress(read)
-    if bad is not None:
-        raise bad
-    return read, fresh
+            return read, fresh
 
 
 def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
@@ -75,15 +76,15 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
     ):
         first, last = rows[0][0], rows[-1][0]
         with store.transaction() as tx:
-            count += tx.run(
+            count += tx.execute(
                 "DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before
             )
         progress(count)
     with store.transaction() as tx:
-        tx.run(_OLD_RUNS, before)
-        tx.run(_OLD_ANSWERS)
+        tx.execute(_OLD_RUNS, before)
+        tx.execute(_OLD_ANSWERS)
         for (source,) in tx.all("SELECT id FROM sources"):
-            tx.run(_OLD_INSTANCES, source, before, source, before)
+            tx.execute(_OLD_INSTANCES, source, before, source, before)
     return count
 
 
@@ -127,7 +128,7 @@ def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
 
 def _event_in(line: bytes, source: int, now: int) -> Event:
     """An event of an export; one that a collector stamped keeps its stamp."""
-    event = decode.parse(line)
+    event = decode.parse_object(line)
     received = read_time(event.get("receivedAt"))
     if received is None or not EARLIEST <= received <= now:
         return decode.read_event(event, "", source, now)

@@ -38,7 +38,7 @@ def add_user(store: Store, name: str, role: str, password: str, now: int) -> Non
     kept = hash_password(password)
     with store.transaction() as tx:
         sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        if not tx.run(sql, name, role, kept, now):
+        if not tx.execute(sql, name, role, kept, now):
             msg = f"there is a user {name!r} already"
             raise UserError(msg)
 
@@ -46,7 +46,7 @@ def add_user(store: Store, name: str, role: str, password: str, now: int) -> Non
 def remove_user(store: Store, name: str) -> None:
     """Remove a user; UserError if there is none of that name."""
     with store.transaction() as tx:
-        if not tx.run("DELETE FROM users WHERE name = ?", name):
+        if not tx.execute("DELETE FROM users WHERE name = ?", name):
             msg = f"there is no user {name!r}"
             raise UserError(msg)
 

@@ -57,18 +57,18 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
         return NOTHING
     app, system = mapping(context.get("app")), mapping(context.get("os"))
     return Fact(
-        version=short(app.get("version")) or "",
-        os=short(system.get("name")) or short(properties.get("os")) or "",
-        os_version=short(system.get("version")) or "",
+        version=short_text(app.get("version")) or "",
+        os=short_text(system.get("name")) or short_text(properties.get("os")) or "",
+        os_version=short_text(system.get("version")) or "",
         duration=_number(properties.get("durationSeconds"), 1000),
-        reason=short(properties.get("reason")),
+        reason=short_text(properties.get("reason")),
         exit_code=_number(properties.get("exitCode")),
-        signal=short(properties.get("signal")),
-        script=short(properties.get("script")),
+        signal=short_text(properties.get("signal")),
+        script=short_text(properties.get("script")),
         line=_number(properties.get("line")),
-        command=short(properties.get("command")),
-        email=short(properties.get("email")),
-        reference=short(properties.get("reference")),
+        command=short_text(properties.get("command")),
+        email=short_text(properties.get("email")),
+        reference=short_text(properties.get("reference")),
     )
 
 
@@ -77,7 +77,7 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def short(value: object) -> str | None:
+def short_text(value: object) -> str | None:
     """Text for a column: bounded, and without the NUL that PostgreSQL cannot keep."""
     if not isinstance(value, str) or not value:
         return None

@@ -41,7 +41,7 @@ class Refused(Exception):  # noqa: N818 - an outcome, not a fault
         self.status, self.code, self.message, self.retry = status, code, message, retry
 
 
-class Gone(Exception):  # noqa: N818 - an outcome
+class ClientGone(Exception):  # noqa: N818 - an outcome
     """The client hung up."""
 
 
@@ -72,7 +72,7 @@ async def read_body(receive: Receive, most: int, take: Callable[[int], object]) 
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise ClientGone
         chunk = message.get("body", b"")
         length += len(chunk)
         if length > most:

@@ -17,7 +17,7 @@ MAX_BUCKETS = 20_000
 RETRY_SECONDS = 5
 
 
-class Buckets(Generic[Key]):
+class TokenBuckets(Generic[Key]):
     """A token bucket a key.
 
     A request enters while its bucket is not empty and pays for its events afterwards, into debt if
@@ -52,7 +52,7 @@ class Buckets(Generic[Key]):
         return min(self.capacity, level + (self._clock() - at) * self.rate)
 
 
-class Budget:
+class MemoryBudget:
     """Bytes that may wait in memory at a time, over all requests; half of them a peer's at most."""
 
     def __init__(self, size: int) -> None:
@@ -61,10 +61,10 @@ class Budget:
         self.peers: Counter[str] = Counter()
 
 
-class Held:
+class HeldMemory:
     """What one request holds of the budget, until it ends or hands it over."""
 
-    def __init__(self, budget: Budget, peer: str) -> None:
+    def __init__(self, budget: MemoryBudget, peer: str) -> None:
         self._budget, self._peer = budget, peer
         self._bytes = 0
 
@@ -92,6 +92,6 @@ class Held:
 
     def hand_over(self) -> Callable[[], None]:
         """Let go of what is held; whoever calls the result gives it back."""
-        heir = Held(self._budget, self._peer)
+        heir = HeldMemory(self._budget, self._peer)
         heir._bytes, self._bytes = self._bytes, 0
         return heir.give_all

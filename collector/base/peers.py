@@ -11,7 +11,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_REMEMBERED = 20_000
 
 
-def contains(networks: Iterable[Network], address: str) -> bool:
+def in_networks(networks: Iterable[Network], address: str) -> bool:
     """Whether an address is in one of the networks; what is no address is in none."""
     try:
         parsed = ipaddress.ip_address(address)
@@ -30,7 +30,7 @@ def peer_of(address: str, forwarded: Sequence[str], trusted: Sequence[Network]) 
     """
     peer = address
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
-    while hops and contains(trusted, peer):
+    while hops and in_networks(trusted, peer):
         peer = hops.pop()
     return _one_peer(peer.strip("[]")) or address
 

@@ -23,7 +23,7 @@ import msgspec
 from collector.base import http
 from collector.base.events import Event
 from collector.base.http import Answer, Receive, Refused, Scope, Send
-from collector.base.limits import RETRY_SECONDS, Buckets, Budget, Held
+from collector.base.limits import RETRY_SECONDS, HeldMemory, MemoryBudget, TokenBuckets
 from collector.base.peers import peer_of
 from collector.ingest import decode
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST
@@ -68,9 +68,9 @@ class Tracking:
     ) -> None:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
         self._now = now
-        self.budget = Budget(settings.memory)
-        self._sources: Buckets[int] = Buckets(settings.rate, clock)
-        self._peers: Buckets[str] = Buckets(settings.peer_rate, clock)
+        self.budget = MemoryBudget(settings.memory)
+        self._sources: TokenBuckets[int] = TokenBuckets(settings.rate, clock)
+        self._peers: TokenBuckets[str] = TokenBuckets(settings.peer_rate, clock)
 
     def serves(self, path: str) -> bool:
         """Whether a path is of the tracking API."""
@@ -83,7 +83,7 @@ class Tracking:
             answer = await self._answer(path, scope, receive)
         except Refused as refused:
             answer = _refusal(refused)
-        except http.Gone:
+        except http.ClientGone:
             return
         self._metrics.request(path, answer.status, time.perf_counter() - began)
         await http.with_headers(answer, OPEN).send(send)
@@ -99,7 +99,7 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         _wait(self._peers.wait(peer))
-        held = Held(self.budget, peer)
+        held = HeldMemory(self.budget, peer)
         events: list[Event] = []
         try:
             if path in IGNORED:
@@ -114,7 +114,9 @@ class Tracking:
             self._peers.pay(peer, max(1, len(events)))
         return OK
 
-    async def _take(self, kind: str, scope: Scope, receive: Receive, held: Held, events: list[Event]) -> None:
+    async def _take(
+        self, kind: str, scope: Scope, receive: Receive, held: HeldMemory, events: list[Event]
+    ) -> None:
         """Keep the events of a request, and list them as they are read."""
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
@@ -124,7 +126,7 @@ class Tracking:
             _wait(self._sources.wait(source))
         body = await http.read_body(receive, most, held.take)
         if body[:2] == GZIP:
-            packed, body = len(body), decode.unzip(body)
+            packed, body = len(body), decode.unzip_body(body)
             held.take(len(body))
             held.give(packed)
         source = source or await self._source(decode.key_in(body))

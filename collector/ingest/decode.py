@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from collector.base.events import CATALOGUE, Event, fact_of, mapping, short
+from collector.base.events import CATALOGUE, Event, fact_of, mapping, short_text
 from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
@@ -60,7 +60,7 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def unzip(data: bytes) -> bytes:
+def unzip_body(data: bytes) -> bytes:
     """The content of a gzip stream, refusing it where it would grow past the limit."""
     stream = zlib.decompressobj(wbits=31)
     try:
@@ -79,14 +79,14 @@ def key_in(body: bytes) -> str:
     root = _read(_decode_keyed, body)
     key = _read(_decode, root.write_key)
     with contextlib.suppress(ValueError, IndexError):
-        key = key or parse(_decode_list(root.batch)[0]).get("writeKey")
+        key = key or parse_object(_decode_list(root.batch)[0]).get("writeKey")
     return key if isinstance(key, str) else ""
 
 
 def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event]:
     """The events of a request to `/v1/KIND`, each decoded when it is asked for."""
     if kind != "batch":
-        yield read_event(parse(body), kind, source, received)
+        yield read_event(parse_object(body), kind, source, received)
         return
     root = _read(_decode_batch, body)
     if root.batch is None:
@@ -97,14 +97,14 @@ def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Ev
     shared = {name: value for name, value in named.items() if isinstance(value, dict)}
     sent, kept = _read(_decode, root.sent_at), 0
     for item in root.batch:
-        event = read_event(parse(item), "", source, received, sent, shared)
+        event = read_event(parse_object(item), "", source, received, sent, shared)
         kept += len(event.body)
         if kept > MAX_KEPT:
             raise Refused(413, "too_large", f"the events of a batch may hold {MAX_KEPT} bytes together")
         yield event
 
 
-def parse(text: bytes | msgspec.Raw) -> dict[str, Any]:
+def parse_object(text: bytes | msgspec.Raw) -> dict[str, Any]:
     """The JSON object in a text."""
     root = _read(_decode, text)
     if not isinstance(root, dict):
@@ -219,8 +219,8 @@ def _settled(event: dict[str, Any], received: int) -> int:
 
 def _name(event: dict[str, Any], kind: str) -> str:
     if kind != "track":
-        return (short(event.get("name")) or "") if kind in ("page", "screen") else ""
-    name = short(event.get("event"))
+        return (short_text(event.get("name")) or "") if kind in ("page", "screen") else ""
+    name = short_text(event.get("event"))
     if name is None:
         raise Refused(400, "no_event", "a track call needs `event`, its name")
     return name

@@ -1,7 +1,7 @@
 """Group commit: requests that arrive together share one transaction, and one flush to the disk.
 
 The event loop hands events to one thread and is told when they are on disk. How much may wait is
-the caller's to bound (`base.limits.Budget`).
+the caller's to bound (`base.limits.MemoryBudget`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._wake = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread = threading.Thread(target=self._write_until_stopped, name="writer", daemon=True)
         self._thread.start()
 
     async def keep(self, events: list[Event], release: Callable[[], None]) -> None:
@@ -80,16 +80,16 @@ class Writer:
             self._wake.notify()
         self._thread.join()
 
-    def _run(self) -> None:
+    def _write_until_stopped(self) -> None:
         together = 0
         while jobs := self._next(GATHER_SECONDS if together > 1 else 0):
             together = len(jobs)
             error = self._write(jobs)
             if error is None or isinstance(error, StoreUnavailable) or len(jobs) == 1:
-                _tell(jobs, error)
+                _settle_jobs(jobs, error)
                 continue
             for job in jobs:  # one of them cannot be written; the others shall not suffer for it
-                _tell([job], self._write([job]))
+                _settle_jobs([job], self._write([job]))
 
     def _next(self, gather: float) -> list[Job]:
         with self._wake:
@@ -135,7 +135,7 @@ def _expire(done: asyncio.Future[None]) -> None:
         done.set_exception(StoreUnavailable("the store takes too long"))
 
 
-def _tell(jobs: list[Job], error: StoreError | None) -> None:
+def _settle_jobs(jobs: list[Job], error: StoreError | None) -> None:
     """Settle these jobs on their loop, in one call."""
 
     def settle() -> None:

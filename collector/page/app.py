@@ -19,15 +19,23 @@ from urllib.parse import quote, urlencode
 
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
-from collector.page import access, export
-from collector.page.access import Access, Visitor
-from collector.page.look import Look, Shown
+from collector.page import export
+from collector.page.authentication import (
+    Authenticator,
+    Visitor,
+    check_form,
+    cookie_header,
+    cookie_of,
+    form_token,
+    new_secret,
+)
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries import events
-from collector.page.queries.instances import Takes
+from collector.page.queries.instances import CensusCache
 from collector.page.queries.sources import Source, all_sources
 from collector.page.render import Renderer
-from collector.page.request import HTML, PageError, Request, read_request
+from collector.page.request import HTML, PageError, PageRequest, read_request
+from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import VIEWS, VIEWS_OF, support
 from collector.settings import Settings
 from collector.store import Store, StoreError
@@ -39,20 +47,12 @@ MOST_BODY = 16 * 1024
 VIEWS_AT_ONCE = 2
 EMPTY_REFRESH_SECONDS = 3
 
+POLICY = (
+    b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+    b" frame-ancestors 'none'"
+)
 SAFE = (
-    (
-        b"content-security-policy",
-        b"; ".join(
-            (
-                b"default-src 'none'",
-                b"style-src 'self'",
-                b"img-src 'self'",
-                b"form-action 'self'",
-                b"base-uri 'none'",
-                b"frame-ancestors 'none'",
-            )
-        ),
-    ),
+    (b"content-security-policy", POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -83,8 +83,8 @@ class Page:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._store, self._now = settings, store, now
-        self._access = Access(store, clock=clock)
-        self._takes = Takes(store, clock)
+        self._authenticator = Authenticator(store, clock=clock)
+        self._censuses = CensusCache(store, clock)
         self._render = Renderer()
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
         self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
@@ -93,7 +93,7 @@ class Page:
         """Answer one request; the one place where an exception ends."""
         try:
             answer = await self._answer(scope, receive)
-        except http.Gone:
+        except http.ClientGone:
             return
         except StoreError:
             answer = self._told(PageError(503, "The database does not answer. Come again in a moment.", 5))
@@ -131,51 +131,51 @@ class Page:
         except asyncio.TimeoutError:
             raise PageError(408, "That form took too long to arrive.") from None
 
-    def _get(self, request: Request) -> Answer:
+    def _get(self, request: PageRequest) -> Answer:
         now = int(self._now() * 1000)
-        visitor = self._access.visitor(request, now)
+        visitor = self._authenticator.visitor(request, now)
         if request.path == "/signin":
             return self._sign_in_form(request) if visitor is None else _go("/")
         if visitor is None:
             return self._sign_in_first(request)
-        secret = "" if visitor.secret else access.new_secret()
+        secret = "" if visitor.secret else new_secret()
         visitor = Visitor(visitor.name, visitor.role, visitor.open, visitor.secret or secret)
         answer = self._view(request, visitor, now)
-        return http.with_headers(answer, [access.set_cookie(request, secret)]) if secret else answer
+        return http.with_headers(answer, [cookie_header(request, secret)]) if secret else answer
 
-    def _view(self, request: Request, visitor: Visitor, now: int) -> Answer:
+    def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
         show = _route(request.path)
-        look = self._look(request, visitor, now)
-        if look is None:
+        view = self._view_request(request, visitor, now)
+        if view is None:
             return self._greeting(request, visitor)
-        shown = show(look)
+        result = show(view)
         if request.suffix == "json":
-            return Answer(200, export.as_json(look, shown), b"application/json", (PRIVATE,))
+            return Answer(200, export.view_as_json(view, result), b"application/json", (PRIVATE,))
         if request.suffix == "csv":
-            name, body = export.as_csv(shown, request.query.get("table"))
+            name, body = export.table_as_csv(result, request.query.get("table"))
             disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
             return Answer(200, body, b"text/csv; charset=utf-8", (PRIVATE, disposition))
-        return self._html(look, shown)
+        return self._html(view, result)
 
-    def _html(self, look: Look, shown: Shown) -> Answer:
-        waiting = events.waiting(look.store, look.source.id) if look.visitor.may_help else 0
+    def _html(self, view: ViewRequest, result: ViewResult) -> Answer:
+        waiting = events.count_waiting_requests(view.store, view.source.id) if view.visitor.may_help else 0
         body = self._render(
-            f"{shown.name}.html",
-            **self._frame(look.visitor),
-            shown=shown,
-            look=look,
-            url=look.url,
-            now=look.now,
-            period=look.period,
-            tables={table.name: table for table in shown.tables},
+            f"{result.name}.html",
+            **self._frame(view.visitor),
+            result=result,
+            view=view,
+            url=view.url,
+            now=view.now,
+            period=view.period,
+            tables={table.name: table for table in result.tables},
             periods=NAMED,
             support_waiting=waiting,
-            **{**shown.context, "data": shown.data},
+            **{**result.context, "data": result.data},
         )
-        refresh = shown.context.get("refresh")
+        refresh = result.context.get("refresh")
         return Answer(200, body, HTML, (PRIVATE, *([_refresh(refresh)] if refresh else [])))
 
-    def _look(self, request: Request, visitor: Visitor, now: int) -> Look | None:
+    def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
         """What a view needs to know; None where nothing has ever landed."""
         sources = tuple(all_sources(self._store))
         if not any(source.heard for source in sources):
@@ -185,9 +185,9 @@ class Page:
         except BadPeriod as error:
             raise PageError(400, f"{error}.".capitalize()) from None
         source = _source(sources, request.query.get("source"))
-        return Look(self._store, self._takes, request, visitor, source, sources, period, now)
+        return ViewRequest(self._store, self._censuses, request, visitor, source, sources, period, now)
 
-    def _greeting(self, request: Request, visitor: Visitor) -> Answer:
+    def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
         """An empty database: how to point an agent here. It fills in with the first event."""
         if request.suffix:
             return Answer(200, b"{}\n" if request.suffix == "json" else b"", headers=(PRIVATE,))
@@ -197,45 +197,45 @@ class Page:
         body = self._render("empty.html", **self._frame(visitor), base=base, refresh=EMPTY_REFRESH_SECONDS)
         return Answer(200, body, HTML, (PRIVATE, _refresh(EMPTY_REFRESH_SECONDS)))
 
-    async def _post(self, request: Request) -> Answer:
+    async def _post(self, request: PageRequest) -> Answer:
         if request.path not in FORMS:
             _route(request.path)
             raise PageError(405, "Nothing here takes a form.")
-        access.check_form(request)
+        check_form(request)
         if request.path == "/signin":
             return await self._sign_in(request)
         if request.path == "/signout":
-            await asyncio.to_thread(self._access.sign_out, request)
-            return http.with_headers(_go("/signin"), [access.set_cookie(request, "")])
+            await asyncio.to_thread(self._authenticator.sign_out, request)
+            return http.with_headers(_go("/signin"), [cookie_header(request, "")])
         return await asyncio.to_thread(self._support, request)
 
-    def _support(self, request: Request) -> Answer:
+    def _support(self, request: PageRequest) -> Answer:
         now = int(self._now() * 1000)
-        visitor = self._access.visitor(request, now)
-        look = self._look(request, visitor, now) if visitor else None
-        if look is None:
+        visitor = self._authenticator.visitor(request, now)
+        view = self._view_request(request, visitor, now) if visitor else None
+        if view is None:
             raise PageError(403, "Sign in first.")
-        return _go(support.change(look))
+        return _go(support.update_request(view))
 
-    async def _sign_in(self, request: Request) -> Answer:
-        secret = await self._access.sign_in(request, int(self._now() * 1000))
+    async def _sign_in(self, request: PageRequest) -> Answer:
+        secret = await self._authenticator.sign_in(request, int(self._now() * 1000))
         if secret is None:
             return self._sign_in_form(request, "Name and password do not match.")
-        return http.with_headers(_go(_next(request.form.get("next"))), [access.set_cookie(request, secret)])
+        return http.with_headers(_go(_next(request.form.get("next"))), [cookie_header(request, secret)])
 
-    def _sign_in_form(self, request: Request, wrong: str = "") -> Answer:
-        secret = access.cookie_of(request) or access.new_secret()
+    def _sign_in_form(self, request: PageRequest, wrong: str = "") -> Answer:
+        secret = cookie_of(request) or new_secret()
         body = self._render(
             "signin.html",
             **self._frame(None),
-            token=access.form_token(secret),
+            token=form_token(secret),
             wrong=wrong,
             name=request.form.get("name", ""),
             next=_next(request.form.get("next") or request.query.get("next")),
         )
-        return Answer(403 if wrong else 200, body, HTML, (PRIVATE, access.set_cookie(request, secret)))
+        return Answer(403 if wrong else 200, body, HTML, (PRIVATE, cookie_header(request, secret)))
 
-    def _sign_in_first(self, request: Request) -> Answer:
+    def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:
             return Answer(401, b"Sign in first, as a browser does, at /signin.\n", http.TEXT, (PRIVATE,))
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
@@ -260,13 +260,13 @@ class Page:
         return Answer(200, self._static[path], STATIC[path], ((b"cache-control", b"public, max-age=86400"),))
 
 
-def _route(path: str) -> Callable[[Look], Shown]:
+def _route(path: str) -> Callable[[ViewRequest], ViewResult]:
     if view := VIEWS.get(path):
         return view
     for prefix, view_of in VIEWS_OF.items():
         rest = path.removeprefix(prefix)
         if rest != path and rest and "/" not in rest:
-            return lambda look: view_of(look, rest)
+            return lambda view: view_of(view, rest)
     raise PageError(404, "There is no such page.")
 
 

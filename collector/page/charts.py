@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from collector.page.look import Table
 from collector.page.period import iso
+from collector.page.view_types import ViewTable
 
 STEPS = 4
 X_LABELS = 5
@@ -64,7 +64,7 @@ class Chart:
 
     title: str
     series: tuple[Series, ...]
-    table: Table
+    table: ViewTable
     y_labels: tuple[str, ...]
     x_labels: tuple[str, ...]
     bars: tuple[Bar, ...] = ()
@@ -77,7 +77,7 @@ class Chart:
 Days = Sequence[tuple[int, int]]
 
 
-def bar_chart(table: Table, days: Days, series: tuple[Series, ...], first: int) -> Chart:
+def bar_chart(table: ViewTable, days: Days, series: tuple[Series, ...], first: int) -> Chart:
     """Stacked bars; those of days before `first` are pale."""
     top = nice_top(max((sum(values) for values in _columns(series)), default=0.0))
     width = 100 / len(days)
@@ -96,7 +96,9 @@ def bar_chart(table: Table, days: Days, series: tuple[Series, ...], first: int) 
     return _chart(table, days, series, top, bars=tuple(bars))
 
 
-def line_chart(table: Table, days: Days, series: tuple[Series, ...], *, top: float | None = None) -> Chart:
+def line_chart(
+    table: ViewTable, days: Days, series: tuple[Series, ...], *, top: float | None = None
+) -> Chart:
     """A line a series; `top` fixes the scale, 1.0 means percent."""
     highest = max((value for one in series for value in one.values if value is not None), default=0.0)
     scale = top or nice_top(highest)
@@ -123,7 +125,7 @@ def nice_top(highest: float) -> float:
 
 
 def _chart(
-    table: Table,
+    table: ViewTable,
     days: Days,
     series: tuple[Series, ...],
     top: float,

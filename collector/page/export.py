@@ -8,42 +8,42 @@ import json
 from typing import Any
 
 from collector.base.times import write_time
-from collector.page.look import Cell, Look, Shown, Table
 from collector.page.period import iso
 from collector.page.request import PageError
+from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable
 
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def as_json(look: Look, shown: Shown) -> bytes:
+def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
     """The view's data and every table, rows as objects."""
-    period = look.period
+    period = view.period
     root = {
-        "view": shown.name,
-        "source": look.source.name,
+        "view": result.name,
+        "source": view.source.name,
         "period": {"name": period.name, "from": iso(period.first), "to": iso(period.last)},
-        "at": write_time(look.now),
-        **shown.data,
-        "tables": {table.name: [_object(table, row) for row in table.rows] for table in shown.tables},
+        "at": write_time(view.now),
+        **result.data,
+        "tables": {table.name: [_object(table, row) for row in table.rows] for table in result.tables},
     }
     return json.dumps(root, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
 
 
-def as_csv(shown: Shown, wanted: str | None) -> tuple[str, bytes]:
+def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, bytes]:
     """A name for the file, and the wanted table, or the first."""
-    table = next((one for one in shown.tables if one.name == wanted), None) if wanted else shown.tables[0]
+    table = next((one for one in result.tables if one.name == wanted), None) if wanted else result.tables[0]
     if table is None:
-        raise PageError(404, f"`table` is one of {', '.join(one.name for one in shown.tables)}.")
+        raise PageError(404, f"`table` is one of {', '.join(one.name for one in result.tables)}.")
     out = io.StringIO()
     # All text in quotes: some spreadsheets part cells at semicolons or tabs.
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(table.columns)
     writer.writerows([_inert(cell) for cell in row] for row in table.rows)
-    return f"rollcall-{shown.name}-{table.name}.csv", out.getvalue().encode("utf-8", "replace")
+    return f"rollcall-{result.name}-{table.name}.csv", out.getvalue().encode("utf-8", "replace")
 
 
-def _object(table: Table, row: Any) -> dict[str, Any]:
+def _object(table: ViewTable, row: Any) -> dict[str, Any]:
     cells = dict(zip(table.columns, row, strict=True))
     if "json" in cells:
         cells["json"] = json.loads(cells["json"])

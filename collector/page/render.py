@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.page.charts import short_day
-from collector.page.look import PAGE_ROWS
 from collector.page.period import iso
+from collector.page.view_types import PAGE_ROWS
 
 _UNITS = ((DAY_MS, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 

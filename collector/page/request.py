@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from collector.base import http
 from collector.base.http import Scope
-from collector.base.peers import contains, peer_of
+from collector.base.peers import in_networks, peer_of
 from collector.settings import Settings
 
 SUFFIXES = ("json", "csv")
@@ -25,7 +25,7 @@ class PageError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class PageRequest:
     """What was asked, by whom; nothing in it is to be trusted but `peer` and `secure`."""
 
     method: str
@@ -49,7 +49,7 @@ class Request:
         return [value for key, value in self.headers if key == name]
 
 
-def read_request(scope: Scope, body: bytes, settings: Settings) -> Request:
+def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
     """The request in an ASGI scope and its body."""
     path = "/" + scope["path"].strip("/")
     stem, dot, suffix = path.rpartition(".")
@@ -58,7 +58,7 @@ def read_request(scope: Scope, body: bytes, settings: Settings) -> Request:
     headers = tuple(
         (bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in scope["headers"]
     )
-    return Request(
+    return PageRequest(
         method="GET" if scope["method"] == "HEAD" else scope["method"],
         path=path,
         suffix=suffix,
@@ -77,7 +77,7 @@ def _is_secure(scope: Scope, address: str, settings: Settings) -> bool:
     """Whether the browser's side of the connection is TLS, by the socket, the settings or a trusted proxy."""
     if scope.get("scheme") == "https" or settings.public_url.startswith("https:"):
         return True
-    proxied = contains(settings.trusted_proxies, address)
+    proxied = in_networks(settings.trusted_proxies, address)
     return proxied and http.header(scope, b"x-forwarded-proto").strip().lower() == "https"
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 
-class Lines(logging.Formatter):
+class JsonLines(logging.Formatter):
     """A record as a JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -25,11 +25,11 @@ class Lines(logging.Formatter):
         return json.dumps(fields)
 
 
-def begin() -> None:
+def configure_logging() -> None:
     """Log what the collector says, and of the server below it only what broke."""
     handler = logging.StreamHandler(sys.stderr)
     if not sys.stderr.isatty():
-        handler.setFormatter(Lines())
+        handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

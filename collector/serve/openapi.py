@@ -17,7 +17,7 @@ ANSWERS = {
 }
 
 
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The document at /openapi.json."""
     return {
         "openapi": "3.1.0",

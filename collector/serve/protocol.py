@@ -7,7 +7,7 @@ from collections import Counter
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from collector.base.peers import contains, peer_of
+from collector.base.peers import in_networks, peer_of
 from collector.settings import Settings
 
 # Request line and headers together; trailers count as headers.
@@ -30,7 +30,7 @@ class UpgradeWithBody(Exception):  # noqa: N818 - as above
     """The parser would take the body for the next request."""
 
 
-def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
+def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
     """A protocol class that bounds time and size of what arrives, and how many connections there are.
 
     A timer runs while it is the client's turn: to begin a request, to finish the one that it began,
@@ -48,7 +48,7 @@ def bounded(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one 
             address = self.client[0] if self.client else ""
             self._peer = peer_of(address, (), ())
             peers[self._peer] += 1
-            crowd = peers[self._peer] > per_peer and not contains(settings.trusted_proxies, address)
+            crowd = peers[self._peer] > per_peer and not in_networks(settings.trusted_proxies, address)
             if crowd or len(self.connections) > settings.max_connections:
                 transport.write(FULL)
                 self._end()

@@ -12,12 +12,12 @@ import msgspec
 
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
-from collector.base.peers import contains
+from collector.base.peers import in_networks
 from collector.ingest.api import OPEN, Tracking
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.writer import Writer
-from collector.serve.openapi import document
+from collector.serve.openapi import openapi_document
 from collector.settings import Settings
 from collector.store import Store, StoreError
 
@@ -33,7 +33,7 @@ class Site:
         ring = KeyRing(store, time.monotonic, settings.timeout)
         self._tracking = Tracking(settings, ring, writer, self._metrics)
         self._page = page
-        self._asking, self._asked, self._ready = asyncio.Lock(), float("-inf"), False
+        self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
         self._own: dict[str, Callable[[Scope], Any]] = {
             "/healthz": self._healthz,
@@ -66,10 +66,10 @@ class Site:
 
     async def _readyz(self, _: Scope) -> Answer:
         """Whether the store answers; whoever asks within a second is told the same."""
-        async with self._asking:
-            if time.monotonic() - self._asked > READY_SECONDS:
+        async with self._ready_lock:
+            if time.monotonic() - self._ready_checked > READY_SECONDS:
                 self._ready = await self._store_answers()
-                self._asked = time.monotonic()
+                self._ready_checked = time.monotonic()
         if not self._ready:
             return Answer(503, b"the store does not answer\n", http.TEXT)
         return Answer(200, b"ready\n", http.TEXT)
@@ -83,12 +83,12 @@ class Site:
 
     async def _exposition(self, scope: Scope) -> Answer:
         peer = (scope.get("client") or ("", 0))[0]
-        if not (http.is_direct(scope) and contains(self._settings.metrics_allow, peer)):
+        if not (http.is_direct(scope) and in_networks(self._settings.metrics_allow, peer)):
             return Answer(403, b"not for this peer; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n", http.TEXT)
         return Answer(200, self._metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, _: Scope) -> Answer:
-        return Answer(200, msgspec.json.encode(document()), headers=OPEN)
+        return Answer(200, msgspec.json.encode(openapi_document()), headers=OPEN)
 
     def _library_settings(self, path: str, scope: Scope) -> Answer:
         """What Segment's browser library asks its CDN for: `cdnURL` may point here."""

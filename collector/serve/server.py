@@ -13,7 +13,7 @@ import uvicorn
 from collector.base.http import App
 from collector.ingest.writer import Writer
 from collector.serve import systemd
-from collector.serve.protocol import bounded
+from collector.serve.protocol import bounded_protocol
 from collector.serve.routes import Site
 from collector.settings import Settings
 from collector.store import Store
@@ -34,18 +34,18 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening()
-        systemd.notify("READY=1\nSTATUS=taking events")
+        systemd.send_state("READY=1\nSTATUS=taking events")
 
     def leave(self, *_: object) -> None:
         """A signal to stop."""
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        systemd.notify("STOPPING=1")
+        systemd.send_state("STOPPING=1")
         await super().shutdown(sockets)
 
 
-def listen(settings: Settings) -> socket.socket:
+def open_listener(settings: Settings) -> socket.socket:
     """The socket that the server listens on; OSError says why there is none."""
     host, port = settings.listen
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -59,7 +59,7 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(
+def serve_requests(
     settings: Settings,
     store: Store,
     listener: socket.socket,
@@ -71,7 +71,7 @@ def serve(
     writer = Writer(store, settings.timeout)
     config = uvicorn.Config(
         Site(settings, store, writer, page),
-        http=bounded(settings),
+        http=bounded_protocol(settings),
         ws="none",
         lifespan="off",
         log_config=None,

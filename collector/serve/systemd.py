@@ -7,7 +7,7 @@ import os
 import socket
 
 
-def notify(state: str) -> None:
+def send_state(state: str) -> None:
     """Send a state such as `READY=1` to `NOTIFY_SOCKET`; nothing where there is none."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):

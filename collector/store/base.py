@@ -31,7 +31,7 @@ class Transaction(ABC):
     dialect: Dialect
 
     @abstractmethod
-    def run(self, sql: str, *values: Any) -> int:
+    def execute(self, sql: str, *values: Any) -> int:
         """Run a statement; the number of rows it changed."""
 
     @abstractmethod
@@ -82,10 +82,10 @@ class Store(ABC):
         When this returns, they are on disk. When it raises, none of them is.
         """
         with self.transaction() as tx:
-            return add(tx, events)
+            return add_events(tx, events)
 
 
-def add(tx: Transaction, events: Iterable[Event]) -> int:
+def add_events(tx: Transaction, events: Iterable[Event]) -> int:
     """Insert events, and change what is derived from those that were new."""
     # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
     distinct = {(event.source, event.id): event for event in events}

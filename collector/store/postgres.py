@@ -33,7 +33,7 @@ class PostgresTransaction(Transaction):
         self._connection = connection
         self._fetched: set[tuple[str, int, bytes]] = set()
 
-    def run(self, sql: str, *values: Any) -> int:
+    def execute(self, sql: str, *values: Any) -> int:
         return self._connection.execute(_native(sql), values).rowcount
 
     def all(self, sql: str, *values: Any) -> list[Row]:
@@ -86,7 +86,7 @@ class PostgresStore(Store):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._told():
+        with self._explained():
             connection = self._connection()
             with connection.transaction():
                 yield PostgresTransaction(connection)
@@ -103,7 +103,7 @@ class PostgresStore(Store):
         raise AssertionError
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
-        with self._told():
+        with self._explained():
             yield from self._connection().execute(_native(sql), values)
 
     def serve(self) -> None:
@@ -134,7 +134,7 @@ class PostgresStore(Store):
         return connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """What goes wrong, in words that hold no data; a lost connection passes, and so does a conflict."""
         try:
             yield
@@ -147,11 +147,11 @@ class PostgresStore(Store):
 
     def _migrate(self) -> None:
         with self.transaction() as tx:
-            tx.run("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
+            tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
-            tx.run("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
+            tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
             done = {name for (name,) in tx.all("SELECT name FROM migrations")}
-            schema.migrate(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
+            schema.apply_migrations(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
 
 
 class Conflict(StoreUnavailable):

@@ -31,7 +31,7 @@ _WEEK = (1 << 7 * SLOTS_A_DAY) - 1
 
 
 @dataclass(slots=True)
-class Instance:
+class InstanceRow:
     """An installation that reported; the fields are the columns of its row."""
 
     source: int
@@ -76,7 +76,7 @@ class Instance:
 
 
 @dataclass(slots=True)
-class Run:
+class RunRow:
     """One run of an install script; the fields are the columns of its row."""
 
     source: int
@@ -140,8 +140,8 @@ class Ledger:
     """The instances, runs and counters that one transaction touches."""
 
     def __init__(self) -> None:
-        self.instances: dict[Key, Instance] = {}
-        self.runs: dict[Key, Run] = {}
+        self.instances: dict[Key, InstanceRow] = {}
+        self.runs: dict[Key, RunRow] = {}
         self._counted: dict[Key, tuple[tuple[int, int], int, int]] = {}  # standing, first day and slots
         self.daily: Counter[tuple[int, int, str, str, str, str]] = Counter()
         self.active: Counter[tuple[int, int, int, int]] = Counter()
@@ -152,14 +152,14 @@ class Ledger:
     def load_instances(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows of instances as they are before this transaction."""
         for row in rows:
-            instance = Instance(*row)
+            instance = InstanceRow(*row)
             instance.slots = int.from_bytes(row[7], "little")
             self.instances[instance.source, instance.id] = instance
 
     def load_runs(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows of runs as they are before this transaction."""
         for row in rows:
-            run = Run(*row)
+            run = RunRow(*row)
             self.runs[run.source, run.id] = run
 
     def count(self, event: Event) -> None:
@@ -186,7 +186,7 @@ class Ledger:
         yield schema.RETENTION, _counter_rows(self.retention)
 
     def _count_run(self, event: Event, who: bytes, key: bytes, fact: Fact) -> None:
-        run = self.runs.setdefault((event.source, key), Run(event.source, key, who))
+        run = self.runs.setdefault((event.source, key), RunRow(event.source, key, who))
         before = run.standing
         run.saw(event, fact)
         if before != run.standing:
@@ -199,7 +199,7 @@ class Ledger:
         key = (event.source, who)
         instance = self.instances.get(key)
         if instance is None:
-            instance = self.instances[key] = Instance(*key, event.time, event.time)
+            instance = self.instances[key] = InstanceRow(*key, event.time, event.time)
             self._enrol(key[0], instance.standing, 1)
         self._counted.setdefault(key, (instance.standing, instance.first_day, instance.slots))
         instance.saw(event)
@@ -208,7 +208,7 @@ class Ledger:
         established, cohort = standing
         self.cohorts[source, cohort, established] += step
 
-    def _recount(self, instance: Instance, standing: tuple[int, int], first_day: int, slots: int) -> None:
+    def _recount(self, instance: InstanceRow, standing: tuple[int, int], first_day: int, slots: int) -> None:
         """Move an instance from where it was counted to where it is now.
 
         Once a transaction, however many events it brought; only what differs is touched, for an instance
@@ -285,11 +285,11 @@ def _bits_of(mask: int, width: int) -> Iterator[int]:
         mask ^= lowest
 
 
-_instance_fields = attrgetter(*(field.name for field in fields(Instance)))
-_run_row = attrgetter(*(field.name for field in fields(Run)))
+_instance_fields = attrgetter(*(field.name for field in fields(InstanceRow)))
+_run_row = attrgetter(*(field.name for field in fields(RunRow)))
 
 
-def _instance_row(instance: Instance) -> tuple[Any, ...]:
+def _instance_row(instance: InstanceRow) -> tuple[Any, ...]:
     row = _instance_fields(instance)
     slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
     return (*row[:7], slots, *row[8:])

@@ -134,11 +134,11 @@ class Executes(Protocol):
 
     dialect: Literal["sqlite", "postgresql"]
 
-    def run(self, sql: str, *values: Any) -> Any:
+    def execute(self, sql: str, *values: Any) -> Any:
         """Run a statement with `?` for its values."""
 
 
-def create(table: Table, dialect: str) -> str:
+def create_table(table: Table, dialect: str) -> str:
     """The CREATE TABLE of a table in a dialect."""
     types = {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
     if dialect == "postgresql":
@@ -164,47 +164,47 @@ def first_schema(tx: Executes) -> None:
     blob = "BLOB"
     if tx.dialect == "postgresql":
         number, blob = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"
-    tx.run(f"CREATE TABLE sources (id {number}, name TEXT NOT NULL UNIQUE, created BIGINT NOT NULL)")
-    tx.run(
+    tx.execute(f"CREATE TABLE sources (id {number}, name TEXT NOT NULL UNIQUE, created BIGINT NOT NULL)")
+    tx.execute(
         f"CREATE TABLE write_keys (id {number}, source BIGINT NOT NULL REFERENCES sources (id),"
         f" hash {blob} NOT NULL UNIQUE, hint TEXT NOT NULL, created BIGINT NOT NULL, revoked BIGINT)",
     )
-    tx.run(
+    tx.execute(
         "CREATE TABLE users (name TEXT PRIMARY KEY,"
         " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
         " password TEXT NOT NULL, created BIGINT NOT NULL)",
     )
     for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, OUTCOMES, COHORTS, RETENTION):
-        tx.run(create(table, tx.dialect))
-    tx.run(
+        tx.execute(create_table(table, tx.dialect))
+    tx.execute(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
         " by_user TEXT NOT NULL, PRIMARY KEY (source, run))",
     )
     # Heartbeats are nearly all there is, and arrive in no order of instance: an index over them by
     # instance would be a random write an event. Their times are in instances.slots instead.
-    tx.run("CREATE INDEX events_by_name ON events (source, name, time)")
-    tx.run("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
-    tx.run(
+    tx.execute("CREATE INDEX events_by_name ON events (source, name, time)")
+    tx.execute("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
+    tx.execute(
         "CREATE INDEX events_by_who ON events (source, who, time)"
         " WHERE who IS NOT NULL AND name <> 'Instance Active'",
     )
-    tx.run("CREATE INDEX runs_asked ON runs (source, asked) WHERE asked IS NOT NULL")
+    tx.execute("CREATE INDEX runs_asked ON runs (source, asked) WHERE asked IS NOT NULL")
 
 
 def page_tables(tx: Executes) -> None:
     """What the page looks up: runs as they began, by place and by instance; and who is signed in."""
     stored, integer = ("VIRTUAL", "INTEGER") if tx.dialect == "sqlite" else ("STORED", "BIGINT")
-    tx.run(f"ALTER TABLE runs ADD COLUMN began {integer} GENERATED ALWAYS AS ({BEGAN}) {stored}")
-    tx.run(f"ALTER TABLE runs ADD COLUMN place TEXT GENERATED ALWAYS AS ({PLACE}) {stored}")
-    tx.run("CREATE INDEX runs_by_begin ON runs (source, began, outcome)")
+    tx.execute(f"ALTER TABLE runs ADD COLUMN began {integer} GENERATED ALWAYS AS ({BEGAN}) {stored}")
+    tx.execute(f"ALTER TABLE runs ADD COLUMN place TEXT GENERATED ALWAYS AS ({PLACE}) {stored}")
+    tx.execute("CREATE INDEX runs_by_begin ON runs (source, began, outcome)")
     # All that is asked of failures lies in these two: where the database can, it reads no run's own row.
     failed = "WHERE outcome = 'errors'"
-    tx.run(f"CREATE INDEX runs_failed ON runs (source, began, place, instance, ended) {failed}")
-    tx.run(f"CREATE INDEX runs_by_place ON runs (source, place, began, ended, instance) {failed}")
-    tx.run("CREATE INDEX runs_by_instance ON runs (source, instance)")
-    tx.run("CREATE INDEX events_by_source ON events (source, seq)")
+    tx.execute(f"CREATE INDEX runs_failed ON runs (source, began, place, instance, ended) {failed}")
+    tx.execute(f"CREATE INDEX runs_by_place ON runs (source, place, began, ended, instance) {failed}")
+    tx.execute("CREATE INDEX runs_by_instance ON runs (source, instance)")
+    tx.execute("CREATE INDEX events_by_source ON events (source, seq)")
     blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
-    tx.run(
+    tx.execute(
         f"CREATE TABLE sessions (token {blob} PRIMARY KEY, user_name TEXT NOT NULL"
         " REFERENCES users (name) ON DELETE CASCADE, began BIGINT NOT NULL, used BIGINT NOT NULL)",
     )
@@ -213,11 +213,11 @@ def page_tables(tx: Executes) -> None:
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables)
 
 
-def migrate(
+def apply_migrations(
     tx: Executes, done: set[str], now: int, migrations: tuple[Callable[[Executes], None], ...]
 ) -> None:
     """Run what is not in `done`; each change and its bookkeeping are in the caller's transaction."""
     for migration in migrations:
         if migration.__name__ not in done:
             migration(tx)
-            tx.run("INSERT INTO migrations (name, at) VALUES (?, ?)", migration.__name__, now)
+            tx.execute("INSERT INTO migrations (name, at) VALUES (?, ?)", migration.__name__, now)

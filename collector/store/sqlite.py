@@ -41,7 +41,7 @@ class SQLiteTransaction(Transaction):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def run(self, sql: str, *values: Any) -> int:
+    def execute(self, sql: str, *values: Any) -> int:
         return self._connection.execute(sql, values).rowcount
 
     def all(self, sql: str, *values: Any) -> list[Row]:
@@ -94,7 +94,7 @@ class SQLiteStore(Store):
         self._lock = threading.Lock()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        with _told(path):
+        with _explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._connect()
@@ -102,7 +102,7 @@ class SQLiteStore(Store):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._lock, _told(self.path):
+        with self._lock, _explained(self.path):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SQLiteTransaction(self._writer)
@@ -113,7 +113,7 @@ class SQLiteStore(Store):
                 raise
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
-        with _told(self.path):
+        with _explained(self.path):
             if not hasattr(self._local, "reader"):
                 self._local.reader = self._connect()
             yield from self._local.reader.execute(sql, values)
@@ -154,9 +154,9 @@ class SQLiteStore(Store):
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             tx = SQLiteTransaction(self._writer)
-            tx.run("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at INTEGER NOT NULL)")
+            tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at INTEGER NOT NULL)")
             done = {name for (name,) in tx.all("SELECT name FROM migrations")}
-            schema.migrate(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
+            schema.apply_migrations(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
             self._writer.execute("COMMIT")
         except BaseException:
             self._writer.execute("ROLLBACK")
@@ -164,7 +164,7 @@ class SQLiteStore(Store):
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _explained(path: str) -> Iterator[None]:
     """What goes wrong with the file, in words; a full disk or a long lock passes, the rest does not."""
     try:
         yield

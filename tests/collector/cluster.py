@@ -33,7 +33,7 @@ class Cluster:
         self.databases = 0
         if os.geteuid() == 0:
             os.chown(self.folder, NOBODY, NOBODY)
-        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        self.execute("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
         with Path(self.data, "postgresql.conf").open("a") as conf:
             conf.write(f"listen_addresses='127.0.0.1'\nport={self.port}\n")
             conf.write(f"unix_socket_directories='{self.folder}'\nshared_buffers=64MB\n")
@@ -42,7 +42,7 @@ class Cluster:
     def data(self) -> str:
         return str(self.folder / "data")
 
-    def run(self, program: str, *arguments: str) -> None:
+    def execute(self, program: str, *arguments: str) -> None:
         user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         command = [f"{self.programs}/{program}", *arguments]
         environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
@@ -60,17 +60,17 @@ class Cluster:
 
     def start(self) -> None:
         log = str(self.folder / "log")
-        self.run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", str(SECONDS), "start")
+        self.execute("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", str(SECONDS), "start")
 
     def stop(self) -> None:
         """Stop at once, as a crash would."""
-        self.run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
+        self.execute("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
 
     def database(self) -> str:
         """The URL of a new, empty database."""
         self.databases += 1
         name = f"test{self.databases}"
-        self.run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", name)
+        self.execute("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", name)
         return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(name)}"
 
     def remove(self) -> None:

@@ -51,7 +51,7 @@ class Collector:
         else:
             raise AssertionError("the collector did not start")
         if not self.key:
-            self.key = self.run("keys", "add", "test").stdout.strip()
+            self.key = self.verb("keys", "add", "test").stdout.strip()
         return self
 
     def popen(self, *arguments: str) -> subprocess.Popen[str]:
@@ -70,7 +70,7 @@ class Collector:
         make = environ.covered if self.covered else environ.bare
         return make(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
 
-    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
+    def verb(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "collector", *arguments],
             env=self.environ(),
@@ -128,7 +128,7 @@ class Collector:
 
     def export(self) -> list[dict[str, Any]]:
         """Every stored event."""
-        return [json.loads(line) for line in self.run("export", "-").stdout.splitlines()]
+        return [json.loads(line) for line in self.verb("export", "-").stdout.splitlines()]
 
     def wait_for(self, count: int) -> list[dict[str, Any]]:
         """The stored events, once there are so many."""

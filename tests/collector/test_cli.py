@@ -17,11 +17,11 @@ import pytest
 
 from collector.admin import keys
 from collector.admin.users import hash_password, password_is
-from collector.cli import parser
+from collector.cli import build_parser
 from collector.serve.openapi import ANSWERS
-from collector.settings import PREFIX, SETTINGS, SettingError, as_table, default_database, read_settings
+from collector.settings import PREFIX, SETTINGS, SettingError, default_database, read_settings, settings_table
 from collector.store import Store, StoreUnavailable, open_store, postgres, schema
-from collector.store.schema import MIGRATIONS, Executes, migrate
+from collector.store.schema import MIGRATIONS, Executes, apply_migrations
 from tests import environ
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
@@ -67,22 +67,22 @@ def test_a_server_with_a_public_address_says_where_it_listens_too(
 
 
 def test_keys_add_prints_the_key_alone_and_keeps_a_digest(idle: Collector) -> None:
-    key = idle.run("keys", "add", "web").stdout
+    key = idle.verb("keys", "add", "web").stdout
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}\n", key)
-    assert key.strip() not in idle.run("keys", "list").stdout
+    assert key.strip() not in idle.verb("keys", "list").stdout
     assert key.strip().encode() not in Path(idle.home, "collector.db").read_bytes()
-    idle.run("keys", "revoke", key[:6])
-    assert "revoked" in idle.run("keys", "list").stdout
-    assert "no such valid key" in idle.run("keys", "revoke", key.strip(), code=1).stderr
+    idle.verb("keys", "revoke", key[:6])
+    assert "revoked" in idle.verb("keys", "list").stdout
+    assert "no such valid key" in idle.verb("keys", "revoke", key.strip(), code=1).stderr
 
 
 def test_users_are_added_listed_and_removed(idle: Collector) -> None:
-    idle.run("users", "add", "ada", "--role", "support", stdin="correct horse\n")
-    assert idle.run("users", "list").stdout.startswith("ada\tsupport\t")
-    assert "already" in idle.run("users", "add", "ada", stdin="correct horse\n", code=1).stderr
-    assert "at least" in idle.run("users", "add", "bob", stdin="short\n", code=1).stderr
-    idle.run("users", "remove", "ada")
-    assert "no user" in idle.run("users", "remove", "ada", code=1).stderr
+    idle.verb("users", "add", "ada", "--role", "support", stdin="correct horse\n")
+    assert idle.verb("users", "list").stdout.startswith("ada\tsupport\t")
+    assert "already" in idle.verb("users", "add", "ada", stdin="correct horse\n", code=1).stderr
+    assert "at least" in idle.verb("users", "add", "bob", stdin="short\n", code=1).stderr
+    idle.verb("users", "remove", "ada")
+    assert "no user" in idle.verb("users", "remove", "ada", code=1).stderr
 
 
 def test_a_password_is_known_again_and_no_other() -> None:
@@ -94,7 +94,7 @@ def test_a_password_is_known_again_and_no_other() -> None:
 
 def test_a_password_in_an_option_is_refused(idle: Collector) -> None:
     for url in ("postgresql://me:secret@h/d", "postgresql://h/d?user=me&password=secret"):
-        done = idle.run("keys", "list", "--db", url, code=2)
+        done = idle.verb("keys", "list", "--db", url, code=2)
         assert "PGPASSFILE" in done.stderr
         assert "secret" not in done.stderr
 
@@ -107,19 +107,19 @@ def test_wrong_use_is_one_line_and_exit_code_2(idle: Collector) -> None:
         ("DB", "mysql://x"),
     ):
         idle.settings = {PREFIX + setting: wrong}
-        done = idle.run("keys", "list", code=2)
+        done = idle.verb("keys", "list", code=2)
         assert done.stderr.count("\n") == 1
         assert PREFIX + setting in done.stderr
     idle.settings = {}
     for wrong in ("soon", "90"):
-        assert "90d, 6h" in idle.run("purge", "--older-than", wrong, code=2).stderr
-    assert "nothing" not in idle.run("export", "/nowhere/x", code=1).stdout
+        assert "90d, 6h" in idle.verb("purge", "--older-than", wrong, code=2).stderr
+    assert "nothing" not in idle.verb("export", "/nowhere/x", code=1).stdout
 
 
 def test_a_database_that_is_none_is_one_line(idle: Collector) -> None:
     Path(idle.home, "collector.db").write_bytes(b"not a database" * 100)
-    assert idle.run("keys", "list", code=1).stderr.count("\n") == 1
-    done = idle.run("keys", "list", "--db", "postgresql://127.0.0.1:1/x", code=1)
+    assert idle.verb("keys", "list", code=1).stderr.count("\n") == 1
+    done = idle.verb("keys", "list", "--db", "postgresql://127.0.0.1:1/x", code=1)
     assert done.stderr.count("\n") == 1
 
 
@@ -128,7 +128,7 @@ def test_a_database_that_is_none_is_one_line(idle: Collector) -> None:
 )
 def test_a_password_that_breaks_its_url_is_not_shown(tmp_path: Path, password: str, code: int) -> None:
     idle = Collector(tmp_path, f"postgresql://rollcall:{password}@127.0.0.1:1/db")
-    said = idle.run("keys", "list", code=code).stderr
+    said = idle.verb("keys", "list", code=code).stderr
     assert said.count("\n") == 1
     assert "s3cr" not in said
     assert "et@" not in said
@@ -140,17 +140,17 @@ def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
     collector = start(database)  # type: ignore[operator]
     batch = [{"event": "Tried", "timestamp": "2026-01-02T03:04:05Z", "n": n} for n in range(2500)]
     assert collector.post("/v1/batch", {"batch": batch, "sentAt": "2026-01-02T03:04:06Z"}).status == 200
-    collector.run("export", str(tmp_path / "out.jsonl.gz"))
+    collector.verb("export", str(tmp_path / "out.jsonl.gz"))
     assert len(gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()) == 2500
     other = Collector(tmp_path, f"sqlite:///{tmp_path}/other.db")
-    assert "2500 new" in other.run("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
-    assert " 0 new" in other.run("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
+    assert "2500 new" in other.verb("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
+    assert " 0 new" in other.verb("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
     assert sorted(map(str, other.export())) == sorted(map(str, collector.export()))
 
 
 def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     lines = json.dumps({"type": "track", "event": "x"}) + "\n\n{secret\n"
-    done = idle.run("import", "--source", "s", "-", stdin=lines, code=1)
+    done = idle.verb("import", "--source", "s", "-", stdin=lines, code=1)
     assert "line 3" in done.stderr
     assert "secret" not in done.stderr
 
@@ -160,30 +160,30 @@ def test_only_an_import_of_something_makes_a_source_and_says_so(
 ) -> None:
     idle = Collector(tmp_path, database)
     for nothing, code in (("", 0), ("{cut", 1)):
-        done = idle.run("import", "--source", "s", "-", stdin=nothing, code=code)
+        done = idle.verb("import", "--source", "s", "-", stdin=nothing, code=code)
         assert "made" not in done.stderr
         assert store.all("SELECT name FROM sources") == []
     line = '{"event":"x","messageId":"m"}'
-    assert "made the source 's'" in idle.run("import", "--source", "s", "-", stdin=line).stderr
-    assert "made" not in idle.run("import", "--source", "s", "-", stdin=line).stderr
+    assert "made the source 's'" in idle.verb("import", "--source", "s", "-", stdin=line).stderr
+    assert "made" not in idle.verb("import", "--source", "s", "-", stdin=line).stderr
     assert store.all("SELECT name FROM sources") == [("s",)]
 
 
 def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:
     lines = "".join(json.dumps({"event": "x", "messageId": f"m{n}"}) + "\n" for n in range(500))
-    assert "line 501" in idle.run("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
+    assert "line 501" in idle.verb("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
     assert len(idle.export()) == 500
     packed = gzip.compress(lines.encode())
     for at in range(20, len(packed) - 20, len(packed) // 20):
         (tmp_path / "bad.gz").write_bytes(packed[:at] + bytes([packed[at] ^ 0xFF]) + packed[at + 1 :])
-        done = idle.run("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
+        done = idle.verb("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
         assert done.stderr.count("\n") == 1, done.stderr
         assert "line" in done.stderr
 
 
 def test_who_reads_no_further_is_told_nothing(idle: Collector) -> None:
     lines = "".join(json.dumps({"event": "x", "p": "x" * 1000}) + "\n" for _ in range(500))
-    idle.run("import", "--source", "s", "-", stdin=lines)
+    idle.verb("import", "--source", "s", "-", stdin=lines)
     with idle.popen("export", "-") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -209,14 +209,14 @@ def test_purge_keeps_who_was_heard_of_only_now(
     idle = Collector(tmp_path, database)
     late = {"type": "track", "event": name, "anonymousId": "a", "timestamp": "2026-01-01T00:00:00Z"}
     line = json.dumps({**late, "context": {"installation": {"id": "r"}}})
-    idle.run("import", "--source", "s", "-", stdin=line)
-    assert "0 events deleted" in idle.run("purge", "--older-than", "30d").stderr
+    idle.verb("import", "--source", "s", "-", stdin=line)
+    assert "0 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
     runs = 0 if name == "Instance Active" else 1
     with store.transaction() as tx:
-        tx.run("INSERT INTO answered (source, run, at, by_user) SELECT source, id, 0, 'ada' FROM runs")
+        tx.execute("INSERT INTO answered (source, run, at, by_user) SELECT source, id, 0, 'ada' FROM runs")
     assert store.all("SELECT count(*) FROM instances") == [(1,)]
     assert store.all("SELECT count(*) FROM runs") == [(runs,)]
-    idle.run("purge", "--older-than", "0s")
+    idle.verb("purge", "--older-than", "0s")
     assert not any(store.all(f"SELECT 1 FROM {table}") for table in ("instances", "runs", "answered"))
 
 
@@ -227,15 +227,15 @@ def test_purge_deletes_what_is_old_and_keeps_the_counters(
     old = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "old"}
     old |= {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
     new = {**old, "messageId": "new", "anonymousId": "b", "timestamp": None, "receivedAt": None}
-    idle.run("import", "--source", "s", "-", stdin=json.dumps(old) + "\n" + json.dumps(new))
-    assert "1 events deleted" in idle.run("purge", "--older-than", "30d").stderr
+    idle.verb("import", "--source", "s", "-", stdin=json.dumps(old) + "\n" + json.dumps(new))
+    assert "1 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
     assert [event["messageId"] for event in idle.export()] == ["new"]
     assert store.all("SELECT count(*) FROM instances") == [(1,)]
     assert int(store.all("SELECT sum(n) FROM daily")[0][0]) == 2
 
 
 def test_long_work_shows_progress_on_a_terminal(idle: Collector, tmp_path: Path) -> None:
-    idle.run("import", "--source", "s", "-", stdin='{"event":"x"}\n' * 3)
+    idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n' * 3)
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "collector", "export", str(tmp_path / "out")]
     with subprocess.Popen(command, env=idle.environ(), cwd=ROOT, stderr=theirs) as process:
@@ -249,16 +249,16 @@ def test_long_work_shows_progress_on_a_terminal(idle: Collector, tmp_path: Path)
 
 def test_a_migration_and_its_bookkeeping_are_one_transaction(store: Store) -> None:
     def broken(tx: Executes) -> None:
-        tx.run("CREATE TABLE half_made (id INTEGER)")
+        tx.execute("CREATE TABLE half_made (id INTEGER)")
         raise RuntimeError
 
     with pytest.raises(RuntimeError), store.transaction() as tx:
-        migrate(tx, {made.__name__ for made in MIGRATIONS}, 0, (*MIGRATIONS, broken))
+        apply_migrations(tx, {made.__name__ for made in MIGRATIONS}, 0, (*MIGRATIONS, broken))
     assert {name for (name,) in store.all("SELECT name FROM migrations")} == {
         made.__name__ for made in MIGRATIONS
     }
     with store.transaction() as tx:
-        tx.run("CREATE TABLE half_made (id INTEGER)")
+        tx.execute("CREATE TABLE half_made (id INTEGER)")
 
 
 @pytest.mark.needs("postgresql")
@@ -266,7 +266,7 @@ def test_a_migration_may_take_longer_than_a_request(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(tx: Executes) -> None:
-        tx.run("SELECT pg_sleep(0.5)")
+        tx.execute("SELECT pg_sleep(0.5)")
 
     database = cluster.database()
     monkeypatch.setattr(postgres, "STATEMENT_MS", 200)
@@ -280,7 +280,8 @@ def test_a_migration_may_take_longer_than_a_request(
 
 SIGTERM_BEFORE_IT_SERVES = """
 import os, signal, sys
-from collector import cli, server
+from collector import cli
+from collector.serve import server
 server.gc.freeze = lambda: os.kill(os.getpid(), signal.SIGTERM)
 sys.exit(cli.main(["serve", "--listen", "127.0.0.1:0"]))
 """
@@ -301,9 +302,9 @@ def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:
 
 def test_every_setting_is_in_the_docs_and_in_help() -> None:
     page = (ROOT / "docs" / "collector.md").read_text()
-    assert as_table() in page
+    assert settings_table() in page
     for setting in SETTINGS:
-        assert PREFIX + setting.name in parser().format_help()
+        assert PREFIX + setting.name in build_parser().format_help()
 
 
 @pytest.mark.parametrize(

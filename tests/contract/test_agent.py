@@ -60,6 +60,6 @@ def test_what_an_air_gapped_agent_exports_can_be_imported_twice(
     agent("track", "Backup Made", ROLLCALL_ENDPOINT="")
     agent("export", str(tmp_path / "out.jsonl.gz"), ROLLCALL_ENDPOINT="")
     for _ in range(2):
-        collector.run("import", "--source", "sneaker", str(tmp_path / "out.jsonl.gz"))
+        collector.verb("import", "--source", "sneaker", str(tmp_path / "out.jsonl.gz"))
     (stored,) = collector.export()
     assert stored["event"] == "Backup Made"

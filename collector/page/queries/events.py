@@ -17,13 +17,13 @@ BEATS_SEARCHED = 5000
 NAMED_DAYS = 91
 
 # Where a page of a list ended: a time, and a number among those of the same.
-Place = tuple[int, int]
+PageEnd = tuple[int, int]
 
 _EVENT = "seq, received, time, type, name, who, run, body"
 
 
 @dataclass(frozen=True)
-class Event:
+class StoredEvent:
     """One event as it is kept."""
 
     seq: int
@@ -37,7 +37,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Request:
+class HelpRequest:
     """A request for help: the failed run it belongs to, and who answered it when."""
 
     run: Run
@@ -45,13 +45,13 @@ class Request:
     answered_by: str | None
 
 
-def latest(store: Store, source: int, before: int, most: int) -> list[Event]:
+def latest_events(store: Store, source: int, before: int, most: int) -> list[StoredEvent]:
     """The latest to arrive, before one by its number."""
     sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
     return [_event(row) for row in store.all(sql, source, before, most)]
 
 
-def named(store: Store, source: int, name: str, before: Place, most: int) -> list[Event]:
+def events_named(store: Store, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
     """The latest of a name, by their time."""
     sql = (
         f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
@@ -60,9 +60,11 @@ def named(store: Store, source: int, name: str, before: Place, most: int) -> lis
     return [_event(row) for row in store.all(sql, source, name, *before, most)]
 
 
-def of_instance(store: Store, source: int, who: bytes, name: str, before: Place, most: int) -> list[Event]:
+def events_of_instance(
+    store: Store, source: int, who: bytes, name: str, before: PageEnd, most: int
+) -> list[StoredEvent]:
     """The latest of an instance, by their time; of a name, if one is given."""
-    found: list[Event] = []
+    found: list[StoredEvent] = []
     if name != BEAT:
         narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
         sql = (
@@ -81,13 +83,13 @@ def of_instance(store: Store, source: int, who: bytes, name: str, before: Place,
     return sorted(found, key=lambda event: (event.time, event.seq), reverse=True)[:most]
 
 
-def of_run(store: Store, source: int, key: bytes, most: int) -> list[Event]:
+def events_of_run(store: Store, source: int, key: bytes, most: int) -> list[StoredEvent]:
     """What a run sent, in the order it happened."""
     sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"
     return [_event(row) for row in store.all(sql, source, key, most)]
 
 
-def names(store: Store, source: int, most: int) -> list[str]:
+def event_names(store: Store, source: int, most: int) -> list[str]:
     """The names of events of the last days with any, most frequent first."""
     sql = (
         "SELECT name FROM daily WHERE source = ? AND name <> ''"
@@ -97,7 +99,7 @@ def names(store: Store, source: int, most: int) -> list[str]:
     return [name for (name,) in store.all(sql, source, source, most)]
 
 
-def requests(store: Store, source: int, most: int) -> list[Request]:
+def help_requests(store: Store, source: int, most: int) -> list[HelpRequest]:
     """Requests for help: those that wait first, the latest first."""
     columns = ", ".join(f"r.{name}" for name in RUN.replace(" ", "").split(","))
     sql = (
@@ -106,10 +108,10 @@ def requests(store: Store, source: int, most: int) -> list[Request]:
         " WHERE r.source = ? AND r.asked IS NOT NULL"
         " ORDER BY CASE WHEN a.at IS NULL THEN 0 ELSE 1 END, r.asked DESC LIMIT ?"
     )
-    return [Request(run_of(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
+    return [HelpRequest(run_of(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
 
 
-def waiting(store: Store, source: int) -> int:
+def count_waiting_requests(store: Store, source: int) -> int:
     """How many requests for help wait for an answer."""
     sql = (
         "SELECT COUNT(*) FROM runs r WHERE r.source = ? AND r.asked IS NOT NULL"
@@ -119,25 +121,25 @@ def waiting(store: Store, source: int) -> int:
     return count
 
 
-def answer(store: Store, source: int, run: bytes, user: str, now: int) -> None:
+def answer_request(store: Store, source: int, run: bytes, user: str, now: int) -> None:
     """Mark a request as answered; the first to do so is remembered."""
     with store.transaction() as tx:
         sql = (
             "INSERT INTO answered (source, run, at, by_user) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (source, run) DO NOTHING"
         )
-        tx.run(sql, source, run, now, user)
+        tx.execute(sql, source, run, now, user)
 
 
-def reopen(store: Store, source: int, run: bytes) -> None:
+def reopen_request(store: Store, source: int, run: bytes) -> None:
     """Mark a request as waiting again."""
     with store.transaction() as tx:
-        tx.run("DELETE FROM answered WHERE source = ? AND run = ?", source, run)
+        tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run)
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def _event(row: tuple[Any, ...]) -> StoredEvent:
     seq, received, time, kind, name, who, run, body = row
-    return Event(seq, received, time, kind, name, _bytes(who), _bytes(run), body)
+    return StoredEvent(seq, received, time, kind, name, _bytes(who), _bytes(run), body)
 
 
 def _bytes(value: Any) -> bytes | None:

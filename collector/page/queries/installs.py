@@ -26,7 +26,7 @@ RUN = (
 
 
 @dataclass
-class Counts:
+class RunCounts:
     """How runs ended; those that have not yet are running for a day, then given up."""
 
     succeeded: int = 0
@@ -43,6 +43,13 @@ class Counts:
         """The share that succeeded, of those that are over."""
         over = self.started - self.running
         return self.succeeded / over if over else None
+
+    def merge(self, other: RunCounts) -> None:
+        """Count the other's runs as well."""
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.given_up += other.given_up
+        self.running += other.running
 
     def add(self, outcome: str, n: int) -> None:
         """Count n runs of an outcome as the store names it, or of those open ones that are running."""
@@ -122,20 +129,22 @@ class Failure:
     first_seen: int  # ever, not only within the period
 
 
-def by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, Counts]:
+def counts_by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
     """Runs by the day they began."""
     sql = (
         "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
         f" GROUP BY day, outcome UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*) FROM runs"
         " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY 1"
     )
-    days: dict[int, Counts] = {}
+    days: dict[int, RunCounts] = {}
     for day, outcome, n in store.all(sql, source, first, last, source, *_running(first, last, now)):
-        days.setdefault(day, Counts()).add(outcome, int(n))
+        days.setdefault(day, RunCounts()).add(outcome, int(n))
     return days
 
 
-def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple[str, str, str], Counts]:
+def counts_by_system(
+    store: Store, source: int, period: Period, now: int
+) -> dict[tuple[str, str, str], RunCounts]:
     """Runs that began in a period, by version, os and os version."""
     sql = (
         "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes"
@@ -144,13 +153,13 @@ def by_system(store: Store, source: int, period: Period, now: int) -> dict[tuple
         " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY version, os, os_version"
     )
     running = _running(period.first, period.last, now)
-    found: dict[tuple[str, str, str], Counts] = {}
+    found: dict[tuple[str, str, str], RunCounts] = {}
     for *key, outcome, n in store.all(sql, source, period.first, period.last, source, *running):
-        found.setdefault((key[0], key[1], key[2]), Counts()).add(outcome, int(n))
+        found.setdefault((key[0], key[1], key[2]), RunCounts()).add(outcome, int(n))
     return {key: counts for key, counts in found.items() if counts.started}
 
 
-def failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
+def worst_failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
     """The places where most of the runs that began in a period failed, the worst first."""
     # Of two indexes that fit, SQLite without statistics takes that of all runs.
     index = " INDEXED BY runs_failed" if store.dialect == "sqlite" else ""
@@ -164,7 +173,7 @@ def failures(store: Store, source: int, period: Period, most: int) -> list[Failu
     return [Failure(_place(key), n, who, last, first[key]) for key, n, who, last in rows]
 
 
-def failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
+def find_failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
     """What happened at one place within a period; None where nothing ever did."""
     sql = (
         "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
@@ -175,7 +184,9 @@ def failure(store: Store, source: int, period: Period, place: Place) -> Failure 
     return Failure(place, n, who, last or 0, first) if first else None
 
 
-def trends(store: Store, source: int, period: Period, places: Sequence[Place]) -> dict[str, dict[int, int]]:
+def failure_trends(
+    store: Store, source: int, period: Period, places: Sequence[Place]
+) -> dict[str, dict[int, int]]:
     """Runs that failed at these places, by the place's key and the day they began, for a chart."""
     keys = [place.key for place in places]
     found: dict[str, dict[int, int]] = {key: {} for key in keys}
@@ -192,7 +203,7 @@ def trends(store: Store, source: int, period: Period, places: Sequence[Place]) -
     return found
 
 
-def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
+def runs_failed_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
     """The latest runs that failed at a place."""
     sql = (
         f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
@@ -201,19 +212,19 @@ def runs_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
     return [run_of(row) for row in store.all(sql, source, place.key, most)]
 
 
-def latest(store: Store, source: int, before: int, most: int) -> list[Run]:
+def latest_runs(store: Store, source: int, before: int, most: int) -> list[Run]:
     """The latest runs that began before an instant."""
     sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
     return [run_of(row) for row in store.all(sql, source, before, most)]
 
 
-def run(store: Store, source: int, key: bytes) -> Run | None:
+def find_run(store: Store, source: int, key: bytes) -> Run | None:
     """One run."""
     rows = store.all(f"SELECT {RUN} FROM runs WHERE source = ? AND id = ?", source, key)
     return run_of(rows[0]) if rows else None
 
 
-def runs_of(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
+def runs_of_instance(store: Store, source: int, instance: bytes, most: int) -> list[Run]:
     """The runs of an instance, the latest first."""
     sql = (
         f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"

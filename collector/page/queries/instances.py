@@ -71,7 +71,7 @@ class Instance:
         return offset >= 0 and bool(self.slots >> offset & 1)
 
 
-class Takes:
+class CensusCache:
     """Takes censuses of a store, and remembers the ones that took long."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
@@ -138,13 +138,13 @@ def active_by_day(store: Store, source: int, span: int, first: int, last: int) -
     return found
 
 
-def new_by_week(store: Store, source: int, first_week: int) -> dict[int, int]:
+def new_instances_by_week(store: Store, source: int, first_week: int) -> dict[int, int]:
     """Established instances by the week they were first heard from."""
     sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
     return {cohort: int(n) for cohort, n in store.all(sql, source, first_week)}
 
 
-def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int], int]:
+def retention_by_week(store: Store, source: int, first_week: int) -> dict[tuple[int, int], int]:
     """Of each cohort, by week: how many of its established instances beat in it."""
     sql = (
         "SELECT cohort, week, n FROM retention WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
@@ -152,7 +152,7 @@ def retention(store: Store, source: int, first_week: int) -> dict[tuple[int, int
     return {(cohort, week): int(n) for cohort, week, n in store.all(sql, source, first_week)}
 
 
-def listed(
+def list_instances(
     store: Store, source: int, state: str, period: Period, now: int, before: tuple[int, bytes], most: int
 ) -> list[Instance]:
     """Instances in a state, the latest heard from first; `before` is when the last was, and its id."""
@@ -164,7 +164,7 @@ def listed(
     return [_instance(row) for row in store.all(sql, source, *before, *values, most)]
 
 
-def instance(store: Store, source: int, key: bytes) -> Instance | None:
+def find_instance(store: Store, source: int, key: bytes) -> Instance | None:
     """One instance."""
     rows = store.all(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
     return _instance(rows[0]) if rows else None

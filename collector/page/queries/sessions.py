@@ -16,16 +16,16 @@ def password_of(store: Store, name: str) -> str | None:
     return rows[0][0] if rows else None
 
 
-def begin(store: Store, token: bytes, user: str, now: int, expired: int) -> None:
+def begin_session(store: Store, token: bytes, user: str, now: int, expired: int) -> None:
     """Keep a new session, and drop those that began before `expired`."""
     with store.transaction() as tx:
-        tx.run("DELETE FROM sessions WHERE began < ?", expired)
-        tx.run(
+        tx.execute("DELETE FROM sessions WHERE began < ?", expired)
+        tx.execute(
             "INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now
         )
 
 
-def find(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
+def find_session(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
     """Name, role, when it began and when it was last used."""
     sql = (
         "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name"
@@ -35,13 +35,13 @@ def find(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
     return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
 
 
-def touch(store: Store, token: bytes, now: int) -> None:
+def touch_session(store: Store, token: bytes, now: int) -> None:
     """Remember that a session is in use."""
     with store.transaction() as tx:
-        tx.run("UPDATE sessions SET used = ? WHERE token = ?", now, token)
+        tx.execute("UPDATE sessions SET used = ? WHERE token = ?", now, token)
 
 
-def end(store: Store, token: bytes) -> None:
+def end_session(store: Store, token: bytes) -> None:
     """End a session."""
     with store.transaction() as tx:
-        tx.run("DELETE FROM sessions WHERE token = ?", token)
+        tx.execute("DELETE FROM sessions WHERE token = ?", token)

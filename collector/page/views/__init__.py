@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collector.page.look import Look, Shown
+from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import events, installs, instances, overview, support
 
-View = Callable[[Look], Shown]
-ViewOf = Callable[[Look, str], Shown]
+View = Callable[[ViewRequest], ViewResult]
+ViewOf = Callable[[ViewRequest, str], ViewResult]
 
 # Those in the navigation, by path.
 VIEWS: dict[str, View] = {
-    "/": overview.show,
-    "/overview": overview.show,
-    "/installs": installs.show,
+    "/": overview.show_overview,
+    "/overview": overview.show_overview,
+    "/installs": installs.show_installs,
     "/failure": installs.show_failure,
-    "/instances": instances.show,
-    "/support": support.show,
-    "/events": events.show,
+    "/instances": instances.show_instances,
+    "/support": support.show_requests,
+    "/events": events.show_events,
 }
 # Those of one thing, by what stands before its id.
-VIEWS_OF: dict[str, ViewOf] = {"/run/": installs.show_run, "/instance/": instances.show_one}
+VIEWS_OF: dict[str, ViewOf] = {"/run/": installs.show_run, "/instance/": instances.show_instance}

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.base.ids import KEY_LENGTH, key_of
-from collector.page.look import PAGE_ROWS, Cell, Look, Shown, Table, told_id, told_time
 from collector.page.period import iso
 from collector.page.queries import installs, instances
 from collector.page.queries.instances import Instance
 from collector.page.request import PageError
-from collector.page.views.figures import active_chart, runs_table
+from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
+from collector.page.views.installs import runs_table
+from collector.page.views.over_time import active_chart
 from collector.store.rollups import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
@@ -53,30 +54,32 @@ class Gap:
         return (self.last_slot + 1) * SLOT_MS
 
 
-def show(look: Look) -> Shown:
+def show_instances(view: ViewRequest) -> ViewResult:
     """All instances of a source."""
-    wanted = look.query.get("state", "all")
+    wanted = view.query.get("state", "all")
     if wanted not in FILTERS:
         raise PageError(400, f"`state` is one of {', '.join(FILTERS)}.")
-    source = look.source.id
-    census = look.census
-    listed = instances.listed(look.store, source, wanted, look.period, look.now, _before(look), PAGE_ROWS + 1)
-    chart, active = active_chart(look)
-    cohorts = retention(look)
+    source = view.source.id
+    census = view.census
+    listed = instances.list_instances(
+        view.store, source, wanted, view.period, view.now, _before(view), PAGE_ROWS + 1
+    )
+    chart, active = active_chart(view)
+    cohorts = retention(view)
     states = {name: census.states[name, True] for name in instances.STATES}
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
     versions = _ranked(census.systems, lambda key: key[0] or "unknown")
     systems = _ranked(census.systems, lambda key: f"{key[1]} {key[2]}".strip() or "unknown")
-    older = _place(listed[PAGE_ROWS - 1]) if len(listed) > PAGE_ROWS else None
+    older = _page_end(listed[PAGE_ROWS - 1]) if len(listed) > PAGE_ROWS else None
     counts = {"new": census.new, "returning": census.returning, **states, "short_lived": short_lived}
     data = {**counts, "older": older}
     tables = (
-        Table(
-            "instances", "Instances", INSTANCE_COLUMNS, [_row(one, look.now) for one in listed[:PAGE_ROWS]]
+        ViewTable(
+            "instances", "Instances", INSTANCE_COLUMNS, [_row(one, view.now) for one in listed[:PAGE_ROWS]]
         ),
         active,
-        Table("versions", "Versions, as of the last install", ("version", "instances"), versions),
-        Table("systems", "Operating systems, as of the last install", ("os", "instances"), systems),
+        ViewTable("versions", "Versions, as of the last install", ("version", "instances"), versions),
+        ViewTable("systems", "Operating systems, as of the last install", ("os", "instances"), systems),
         retention_table(cohorts),
     )
     context = {
@@ -93,51 +96,51 @@ def show(look: Look) -> Shown:
         "filters": FILTERS,
         "wanted": wanted,
     }
-    return Shown("instances", "Instances", data, tables, context)
+    return ViewResult("instances", "Instances", data, tables, context)
 
 
-def show_one(look: Look, instance_id: str) -> Shown:
+def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
     """One instance, by its id."""
-    one = instances.instance(look.store, look.source.id, key_of(instance_id))
+    one = instances.find_instance(view.store, view.source.id, key_of(instance_id))
     if one is None:
         raise PageError(404, "No instance of that id has reported here.")
-    first, last = look.period.first * SLOTS_A_DAY, _last_slot(look)
+    first, last = view.period.first * SLOTS_A_DAY, _last_slot(view)
     gaps = gaps_of(one, first, last)
-    runs = installs.runs_of(look.store, look.source.id, one.id, PAGE_ROWS)
+    runs = installs.runs_of_instance(view.store, view.source.id, one.id, PAGE_ROWS)
     days = [
-        (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)]) for day in _days(look)
+        (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)]) for day in _days(view)
     ]
-    beats = Table(
+    beats = ViewTable(
         "timeline",
         "Heartbeats",
         ("day", "00-06", "06-12", "12-18", "18-24"),
         [(iso(day), *(mark or "" for mark in marks)) for day, marks in days],
     )
-    gap_rows = [(told_time(g.began), told_time(g.ended), g.beats) for g in gaps]
+    gap_rows = [(time_text(g.began), time_text(g.ended), g.beats) for g in gaps]
     tables = (
         beats,
-        Table("gaps", "Gaps of two beats or more", ("from", "until", "beats_missed"), gap_rows),
-        runs_table("runs", "Runs of the installer", runs, look.now),
-        Table("instance", "This instance", INSTANCE_COLUMNS, [_row(one, look.now)]),
+        ViewTable("gaps", "Gaps of two beats or more", ("from", "until", "beats_missed"), gap_rows),
+        runs_table("runs", "Runs of the installer", runs, view.now),
+        ViewTable("instance", "This instance", INSTANCE_COLUMNS, [_row(one, view.now)]),
     )
-    data = dict(zip(INSTANCE_COLUMNS, _row(one, look.now), strict=True))
+    data = dict(zip(INSTANCE_COLUMNS, _row(one, view.now), strict=True))
     context = {
         "one": one,
-        "state": one.state(look.now),
+        "state": one.state(view.now),
         "days": days,
         "gaps": gaps,
         "runs": runs,
         "beats": beats,
     }
-    return Shown("instance", "One instance", data, tables, context)
+    return ViewResult("instance", "One instance", data, tables, context)
 
 
-def retention(look: Look) -> list[Cohort]:
+def retention(view: ViewRequest) -> list[Cohort]:
     """The last weeks of installation up to the period's end, the newest first."""
-    this_week = week_of(look.period.last)
+    this_week = week_of(view.period.last)
     first = this_week - MOST_COHORTS + 1
-    sizes = instances.new_by_week(look.store, look.source.id, first)
-    alive = instances.retention(look.store, look.source.id, first)
+    sizes = instances.new_instances_by_week(view.store, view.source.id, first)
+    alive = instances.retention_by_week(view.store, view.source.id, first)
     return [
         Cohort(
             week * 7 - 3,
@@ -151,7 +154,7 @@ def retention(look: Look) -> list[Cohort]:
     ]
 
 
-def retention_table(cohorts: list[Cohort]) -> Table:
+def retention_table(cohorts: list[Cohort]) -> ViewTable:
     """Retention for programs: a row a cohort, a column a week since."""
     columns = ("week_of", "instances", *(f"week_{n}" for n in range(MOST_COHORTS)))
     rows: list[tuple[Cell, ...]] = []
@@ -159,7 +162,7 @@ def retention_table(cohorts: list[Cohort]) -> Table:
         shares = [round(share, 4) for share in cohort.shares]
         rest = [None] * (MOST_COHORTS - len(shares))
         rows.append((iso(cohort.monday), cohort.size, *shares, *rest))
-    return Table("retention", "Retention by week of installation", columns, rows)
+    return ViewTable("retention", "Retention by week of installation", columns, rows)
 
 
 def gaps_of(one: Instance, first: int, last: int) -> list[Gap]:
@@ -180,26 +183,19 @@ def gaps_of(one: Instance, first: int, last: int) -> list[Gap]:
 
 
 INSTANCE_COLUMNS = (
-    "instance",
-    "state",
-    "established",
-    "first_seen",
-    "last_seen",
-    "last_beat",
-    "beats",
-    "version",
-    "os",
+    *("instance", "state", "established", "first_seen", "last_seen"),
+    *("last_beat", "beats", "version", "os"),
 )
 
 
 def _row(one: Instance, now: int) -> tuple[Cell, ...]:
     return (
-        told_id(one.id),
+        id_text(one.id),
         one.state(now),
         int(one.established),
-        told_time(one.first_seen),
-        told_time(one.last_seen),
-        told_time(one.last_beat),
+        time_text(one.first_seen),
+        time_text(one.last_seen),
+        time_text(one.last_beat),
         one.beats,
         one.version,
         f"{one.os} {one.os_version}".strip(),
@@ -220,21 +216,21 @@ def _first_beat(one: Instance) -> int:
     return one.first_day * SLOTS_A_DAY + max(lowest.bit_length() - 1, 0)
 
 
-def _last_slot(look: Look) -> int:
+def _last_slot(view: ViewRequest) -> int:
     """The last slot that is over: a beat that is not due yet is not missed."""
-    return min((look.period.last + 1) * SLOTS_A_DAY, look.now // SLOT_MS) - 1
+    return min((view.period.last + 1) * SLOTS_A_DAY, view.now // SLOT_MS) - 1
 
 
-def _days(look: Look) -> range:
-    return range(look.period.first, look.period.last + 1)
+def _days(view: ViewRequest) -> range:
+    return range(view.period.first, view.period.last + 1)
 
 
-def _before(look: Look) -> tuple[int, bytes]:
-    at, number = look.before
+def _before(view: ViewRequest) -> tuple[int, bytes]:
+    at, number = view.before
     return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
 
 
-def _place(last: Instance) -> str:
+def _page_end(last: Instance) -> str:
     """Where a page ends, as `before` of the next."""
     return f"{last.last_seen}.{int.from_bytes(last.id, 'big')}"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.page.look import Look, Shown
 from collector.page.queries import events, installs, instances
-from collector.page.views.figures import active_chart, installs_over_time
+from collector.page.view_types import ViewRequest, ViewResult
+from collector.page.views.over_time import active_chart, installs_over_time
 from collector.store.rollups import SPANS
 
 TOP_FAILURES = 3
@@ -14,7 +14,7 @@ SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}
 
 
 @dataclass(frozen=True)
-class Active:
+class ActiveCount:
     """Instances alive within a span that ends with the period, and as it stood one span before."""
 
     span: int
@@ -27,13 +27,13 @@ class Active:
         return self.established - self.before
 
 
-def show(look: Look) -> Shown:
+def show_overview(view: ViewRequest) -> ViewResult:
     """The first view."""
-    active = [active_within(look, span) for span in SPANS]
-    runs = installs_over_time(look)
-    chart, table = active_chart(look)
-    worst = installs.failures(look.store, look.source.id, look.period, TOP_FAILURES)
-    waiting = events.waiting(look.store, look.source.id) if look.visitor.may_help else 0
+    active = [active_within(view, span) for span in SPANS]
+    runs = installs_over_time(view)
+    chart, table = active_chart(view)
+    worst = installs.worst_failures(view.store, view.source.id, view.period, TOP_FAILURES)
+    waiting = events.count_waiting_requests(view.store, view.source.id) if view.visitor.may_help else 0
     data = {
         "active": {
             SPAN_NAMES[one.span]: {
@@ -46,16 +46,16 @@ def show(look: Look) -> Shown:
         "installs": runs.data,
     }
     context = {"active": active, "installs": runs, "active_chart": chart, "worst": worst, "waiting": waiting}
-    return Shown("overview", "Overview", data, (table, *runs.tables), context)
+    return ViewResult("overview", "Overview", data, (table, *runs.tables), context)
 
 
-def active_within(look: Look, span: int) -> Active:
+def active_within(view: ViewRequest, span: int) -> ActiveCount:
     """Who was alive in a span: to the minute if the period goes on now, else by whole days (UTC)."""
-    period, source = look.period, look.source.id
+    period, source = view.period, view.source.id
     before_day = period.last - span
-    before = instances.active_by_day(look.store, source, span, before_day, before_day)[before_day][1]
+    before = instances.active_by_day(view.store, source, span, before_day, before_day)[before_day][1]
     if period.is_now:
-        alive = look.census.active
-        return Active(span, alive[span, True], alive[span, False], before)
-    short, lasting = instances.active_by_day(look.store, source, span, period.last, period.last)[period.last]
-    return Active(span, lasting, short, before)
+        alive = view.census.active
+        return ActiveCount(span, alive[span, True], alive[span, False], before)
+    short, lasting = instances.active_by_day(view.store, source, span, period.last, period.last)[period.last]
+    return ActiveCount(span, lasting, short, before)

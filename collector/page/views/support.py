@@ -3,52 +3,52 @@
 from __future__ import annotations
 
 from collector.base.ids import key_of
-from collector.page.look import Look, Shown, Table, told_id, told_time
 from collector.page.queries import events
 from collector.page.request import PageError
+from collector.page.view_types import ViewRequest, ViewResult, ViewTable, id_text, time_text
 
 MOST_REQUESTS = 200
 REFUSAL = "Requests for help are for users with the role support: they bear e-mail addresses."
 
 
-def show(look: Look) -> Shown:
+def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help, those that wait first."""
-    _require(look)
-    requests = events.requests(look.store, look.source.id, MOST_REQUESTS)
+    _require(view)
+    requests = events.help_requests(view.store, view.source.id, MOST_REQUESTS)
     rows = [
         (
             one.run.reference,
             one.run.email,
-            told_time(one.run.asked),
-            told_id(one.run.id),
+            time_text(one.run.asked),
+            id_text(one.run.id),
             one.run.place.script or None,
             one.run.line,
             one.run.place.end or None,
-            told_time(one.answered),
+            time_text(one.answered),
             one.answered_by,
         )
         for one in requests
     ]
     columns = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
-    waiting = events.waiting(look.store, look.source.id)
-    table = Table("requests", "Requests for help", columns, rows)
-    return Shown(
+    waiting = events.count_waiting_requests(view.store, view.source.id)
+    table = ViewTable("requests", "Requests for help", columns, rows)
+    return ViewResult(
         "support", "Support", {"waiting": waiting}, (table,), {"requests": requests, "waiting": waiting}
     )
 
 
-def change(look: Look) -> str:
+def update_request(view: ViewRequest) -> str:
     """Mark a request as answered, or as waiting again; returns where to go next."""
-    _require(look)
-    form = look.request.form
+    _require(view)
+    form = view.request.form
     run = key_of(form.get("run", ""))
     if form.get("answered") == "yes":
-        events.answer(look.store, look.source.id, run, look.visitor.name, look.now)
+        events.answer_request(view.store, view.source.id, run, view.visitor.name, view.now)
     else:
-        events.reopen(look.store, look.source.id, run)
-    return look.url("/support")
+        events.reopen_request(view.store, view.source.id, run)
+    return view.url("/support")
 
 
-def _require(look: Look) -> None:
-    if not look.visitor.may_help:
+def _require(view: ViewRequest) -> None:
+    if not view.visitor.may_help:
         raise PageError(403, REFUSAL)

@@ -10,7 +10,7 @@ import pytest
 from collector.admin import demo
 from collector.base.events import BEAT, ERRORS, STARTED, Event
 from collector.base.times import DAY_MS
-from collector.cli import count, main
+from collector.cli import fleet_size, main
 from collector.store import open_store
 
 END = 20_000 * DAY_MS + 5
@@ -70,4 +70,4 @@ def test_the_verb_fills_a_source_and_a_second_time_says_so_too(
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1000001", "²", ""])
 def test_a_fleet_is_a_whole_number_of_instances(text: str) -> None:
     with pytest.raises(Exception, match="whole number"):
-        count(text)
+        fleet_size(text)

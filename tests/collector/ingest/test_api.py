@@ -59,7 +59,7 @@ def test_the_same_events_in_any_order_and_number_are_kept_once(
 
 
 def test_a_message_id_is_one_within_its_source_only(collector: Collector) -> None:
-    other = collector.run("keys", "add", "other").stdout.strip()
+    other = collector.verb("keys", "add", "other").stdout.strip()
     for key in (collector.key, other, other):
         assert collector.post("/v1/track", event(messageId="same"), key=key).status == 200
     assert len(collector.export()) == 2
@@ -118,14 +118,17 @@ def test_an_event_without_an_id_is_given_one(collector: Collector) -> None:
 def test_a_wrong_key_is_401_until_it_is_made_and_after_it_is_revoked(collector: Collector) -> None:
     assert collector.post("/v1/track", event(), key="nonsense").status == 401
     assert collector.post("/v1/track", event(), key="").status == 401
-    key = collector.run("keys", "add", "late").stdout.strip()
+    key = collector.verb("keys", "add", "late").stdout.strip()
     assert collector.post("/v1/track", event(), key=key).status == 200
-    collector.run("keys", "revoke", key)
+    collector.verb("keys", "revoke", key)
     until(lambda: collector.post("/v1/track", event(), key=key).status == 401, 15)
 
 
 def test_a_browser_may_send_from_anywhere(collector: Collector) -> None:
-    asked = {"Origin": "https://a.example", "Access-Control-Request-Headers": "authorization,content-type"}
+    asked = {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
     reply = collector.request("OPTIONS", "/v1/t", headers=asked)
     assert reply.status == 204
     assert reply.headers["Access-Control-Allow-Origin"] == "*"

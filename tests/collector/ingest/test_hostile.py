@@ -26,7 +26,7 @@ from collector.base.events import Event
 from collector.base.http import Refused
 from collector.ingest import decode
 from collector.ingest.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST
-from collector.serve.protocol import bounded
+from collector.serve.protocol import bounded_protocol
 from collector.settings import read_settings
 from tests.collector.running import Collector, basic
 from tests.wait import until
@@ -80,7 +80,7 @@ def test_any_bytes_are_events_or_a_refusal(noise: bytes, at: int) -> None:
     )
     check(good[:at] + noise + good[at:])
     with contextlib.suppress(Refused):
-        check(decode.unzip(noise))
+        check(decode.unzip_body(noise))
 
 
 def nested(levels: int) -> bytes:
@@ -347,7 +347,7 @@ def test_a_forged_forwarding_header_makes_no_other_peer(
 def test_a_trailer_names_no_peer(start: Callable[..., Collector], tmp_path: Path) -> None:
     """Or guesses of a password would be without limit behind a proxy that hands trailers on."""
     collector = start(f"sqlite:///{tmp_path}/t.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
-    collector.run("users", "add", "ada", stdin="correct horse battery\n")
+    collector.verb("users", "add", "ada", stdin="correct horse battery\n")
     shown = collector.get("/signin")
     token = re.search(rb'name="token" value="([^"]*)"', shown.body)
     assert token
@@ -388,7 +388,7 @@ def test_a_network_of_ipv6_is_one_peer_of_connections_too() -> None:
         settings = read_settings({"HOME": "/nowhere", "ROLLCALL_COLLECTOR_MAX_CONNECTIONS": "10"})
         config = uvicorn.Config(lambda: None, lifespan="off")
         config.load()
-        protocol, state = bounded(settings), ServerState()
+        protocol, state = bounded_protocol(settings), ServerState()
         wires = [Wire(address) for address in addresses]
         for wire in wires:
             protocol(config, state, {}).connection_made(wire)

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.base.ids import as_uuid, key_of, new_id
-from collector.base.limits import Buckets
-from collector.base.peers import contains, peer_of
+from collector.base.limits import TokenBuckets
+from collector.base.peers import in_networks, peer_of
 from collector.base.times import EARLIEST, corrected, read_time, write_time
 from collector.ingest import decode
-from collector.serve.logs import Lines
+from collector.serve.logs import JsonLines
 from tests.collector.ingest.test_hostile import check
 
 AT = 1_795_168_800_000  # 2026-11-20T10:00:00Z
@@ -109,7 +109,7 @@ def test_a_log_line_says_where_it_broke_and_not_what_was_sent() -> None:
         read_secret()
     at = (broken.type, broken.value, broken.tb)
     record = logging.LogRecord("rollcall", logging.ERROR, __file__, 1, "it %s", ("broke",), at)
-    line = Lines().format(record)
+    line = JsonLines().format(record)
     assert "secret" not in line
     told = json.loads(line)
     assert (told["level"], told["message"], told["error"]) == ("error", "it broke", "ValueError")
@@ -145,13 +145,13 @@ def test_a_peer_is_who_the_trusted_proxies_saw(address: str, forwarded: list[str
 
 
 def test_an_address_that_is_none_is_in_no_network() -> None:
-    assert contains(TRUSTED, "10.1.2.3")
-    assert not contains(TRUSTED, "unix:")
+    assert in_networks(TRUSTED, "10.1.2.3")
+    assert not in_networks(TRUSTED, "unix:")
 
 
 def test_a_bucket_lets_a_large_batch_in_and_has_it_paid_off() -> None:
     now = 100.0
-    buckets: Buckets[str] = Buckets(10, lambda: now)
+    buckets: TokenBuckets[str] = TokenBuckets(10, lambda: now)
     assert buckets.wait("a") == 0
     buckets.pay("a", 100)
     assert buckets.wait("a") == pytest.approx(8.1)
@@ -161,11 +161,11 @@ def test_a_bucket_lets_a_large_batch_in_and_has_it_paid_off() -> None:
 
 
 def test_buckets_are_bounded_and_zero_is_no_limit() -> None:
-    few: Buckets[int] = Buckets(1, lambda: 0.0, most=3)
+    few: TokenBuckets[int] = TokenBuckets(1, lambda: 0.0, most=3)
     for number in range(10):
         few.pay(number, 1)
     assert len(few._levels) == 3
-    none: Buckets[int] = Buckets(0, lambda: 0.0)
+    none: TokenBuckets[int] = TokenBuckets(0, lambda: 0.0)
     none.pay(1, 1e9)
     assert none.wait(1) == 0
 

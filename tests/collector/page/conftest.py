@@ -12,7 +12,7 @@ from collector.admin import users
 from collector.admin.keys import source_named
 from collector.ingest import decode
 from collector.store import Store, open_store
-from tests.collector.page.asking import NOW, Asking
+from tests.collector.page.client import NOW, PageClient
 
 PASSWORD = "correct horse battery"
 
@@ -25,8 +25,8 @@ def page_store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def asking(page_store: Store) -> Asking:
-    return Asking(page_store)
+def client(page_store: Store) -> PageClient:
+    return PageClient(page_store)
 
 
 @pytest.fixture

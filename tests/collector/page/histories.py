@@ -13,7 +13,7 @@ from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Store
-from tests.collector.page.asking import NOW
+from tests.collector.page.client import NOW
 
 HOUR = 3_600_000
 NAMES = [BEAT, BEAT, BEAT, STARTED, STARTED, SUCCESS, ERRORS]

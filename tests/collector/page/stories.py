@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from collector.base.times import write_time
-from tests.collector.page.asking import NOW
+from tests.collector.page.client import NOW
 
 INSTANCE = "11111111-1111-4111-8111-111111111111"
 RUN = "22222222-2222-4222-8222-222222222222"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collector.page.app import NAVIGATION
 from collector.store import Store
-from tests.collector.page.asking import Asking
+from tests.collector.page.client import PageClient
 from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 
 EVIL = [
@@ -77,13 +77,13 @@ def hostile(evil: str, name: str = RUN) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_text_in_every_field_is_text_on_every_view(
-    asking: Asking, page_store: Store, send: Callable[..., None], evil: str
+    client: PageClient, page_store: Store, send: Callable[..., None], evil: str
 ) -> None:
     send(*hostile(evil), source=evil)
     kept = page_store.all("SELECT COUNT(*) FROM events")
     seen = ""
     for view in VIEWS:
-        reply = asking.get(view)
+        reply = client.get(view)
         assert reply.status == 200, reply.text
         check_inert(reply.text)
         seen += reply.text
@@ -91,7 +91,7 @@ def test_hostile_text_in_every_field_is_text_on_every_view(
     assert page_store.all("SELECT COUNT(*) FROM events") == kept
     for view in VIEWS[1:]:
         for suffix in ("json", "csv"):
-            assert asking.get(f"{view}.{suffix}").status == 200
+            assert client.get(f"{view}.{suffix}").status == 200
 
 
 def test_the_check_would_notice_what_is_not_inert() -> None:
@@ -101,35 +101,35 @@ def test_the_check_would_notice_what_is_not_inert() -> None:
 
 
 def test_a_failure_with_a_hostile_place_is_found_again_by_its_link(
-    asking: Asking, send: Callable[..., None]
+    client: PageClient, send: Callable[..., None]
 ) -> None:
     for evil in EVIL:
         send(*hostile(evil, evil))
-    found = asking.get("/installs.json").json()["tables"]["failures"]
+    found = client.get("/installs.json").json()["tables"]["failures"]
     assert len(found) == len(EVIL)
     for row in found:
         place = urlencode({name: row[name] for name in ("script", "line", "command", "end")})
-        assert asking.get(f"/failure?{place}").status == 200
+        assert client.get(f"/failure?{place}").status == 200
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_text(asking: Asking, send: Callable[..., None]) -> None:
+def test_a_cell_that_a_spreadsheet_would_run_is_text(client: PageClient, send: Callable[..., None]) -> None:
     for evil in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1"):
         send(event(evil))
-    rows = list(csv.DictReader(io.StringIO(asking.get("/events.csv").text)))
+    rows = list(csv.DictReader(io.StringIO(client.get("/events.csv").text)))
     assert rows
     assert all(row["event"].startswith("'") for row in rows)
 
 
 def test_text_in_csv_is_quoted_so_that_no_spreadsheet_parts_it_elsewhere(
-    asking: Asking, send: Callable[..., None]
+    client: PageClient, send: Callable[..., None]
 ) -> None:
     send(event("a;=1+1"))
-    assert '"a;=1+1"' in asking.get("/events.csv").text
+    assert '"a;=1+1"' in client.get("/events.csv").text
 
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_addresses_are_answered_in_words(
-    asking: Asking, send: Callable[..., None], evil: str
+    client: PageClient, send: Callable[..., None], evil: str
 ) -> None:
     send(*failed_run())
     text = quote(evil)
@@ -145,7 +145,7 @@ def test_hostile_addresses_are_answered_in_words(
         f"/failure?script={text}&line={text}&command={text}&end={text}",
         f"/installs.csv?table={text}",
     ):
-        reply = asking.get(target)
+        reply = client.get(target)
         assert reply.status in (200, 400, 404), (target, reply.text)
         if "html" in reply.header("content-type"):
             check_inert(reply.text)
@@ -156,12 +156,12 @@ def test_hostile_addresses_are_answered_in_words(
     path=st.text(max_size=40), query=st.dictionaries(st.text(max_size=9), st.text(max_size=20), max_size=4)
 )
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_address_makes_the_page_fail(asking: Asking, path: str, query: dict[str, str]) -> None:
+def test_no_address_makes_the_page_fail(client: PageClient, path: str, query: dict[str, str]) -> None:
     names = ["source", "period", "from", "to", "before", "state", "event", "instance", "table", "live"]
     told = {names[n]: value for n, value in enumerate(query.values())} | query
     text = urlencode(told, errors="surrogatepass") if all(map(str.isprintable, query)) else ""
-    assert asking.get(f"/{path.replace('?', '')}?{text}").status < 500
-    assert asking.get(f"/events?{text}").status < 500
+    assert client.get(f"/{path.replace('?', '')}?{text}").status < 500
+    assert client.get(f"/events?{text}").status < 500
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_no_address_makes_the_page_fail(asking: Asking, path: str, query: dict[s
     ],
 )
 def test_names_of_our_own_and_the_ends_of_the_calendar_are_answered_in_words(
-    asking: Asking, send: Callable[..., None], target: str
+    client: PageClient, send: Callable[..., None], target: str
 ) -> None:
     send(*failed_run())
-    assert asking.get(target).status in (200, 400)
+    assert client.get(target).status in (200, 400)
 
 
 def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
-    asking: Asking, send: Callable[..., None]
+    client: PageClient, send: Callable[..., None]
 ) -> None:
     runs = []
     for number in range(3000):
@@ -196,17 +196,19 @@ def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
     for _ in range(90):
         deep = [deep]
     send(*(event(f"deep {number}", k=deep) for number in range(20)))
-    shown = asking.get("/installs")
+    shown = client.get("/installs")
     assert len(shown.text) < 300_000
     assert "2,950 more, as CSV" in shown.text
-    assert len(asking.get("/installs.json").json()["tables"]["versions"]) == 3000
-    assert len(asking.get("/events").text) < 1_500_000
+    assert len(client.get("/installs.json").json()["tables"]["versions"]) == 3000
+    assert len(client.get("/events").text) < 1_500_000
 
 
-def test_the_headers_forbid_what_the_page_does_not_need(asking: Asking, send: Callable[..., None]) -> None:
+def test_the_headers_forbid_what_the_page_does_not_need(
+    client: PageClient, send: Callable[..., None]
+) -> None:
     send(*failed_run())
     for target in (*VIEWS, "/page.css", "/icon.svg", "/nowhere", "/events.json", "/events.csv"):
-        reply = asking.get(target)
+        reply = client.get(target)
         policy = reply.header("content-security-policy")
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
@@ -215,13 +217,13 @@ def test_the_headers_forbid_what_the_page_does_not_need(asking: Asking, send: Ca
         assert "http" not in "".join(re.findall(r'(?:src|href|url)[=(]"?([^"\s>]*)', reply.text)).lower()
 
 
-def test_only_what_takes_a_form_takes_one_and_only_a_short_one(asking: Asking) -> None:
-    assert asking.ask("DELETE", "/").status == 405
-    assert asking.ask("PUT", "/events").status == 405
-    assert asking.post("/v1/nope", {}).status == 404
-    assert asking.post("/installs", {}).status == 405
-    assert asking.post("/signin", {}).status == 403
-    assert asking.ask("POST", "/signin", body=b"x" * 20_000, content_length="20000").status == 413
-    assert asking.ask("POST", "/signin", body=b"x" * 20_000).status == 413
-    assert asking.ask("POST", "/", body=b"").status == 405
-    assert asking.ask("POST", "/signin", body=b"&".join(b"a=b" for _ in range(100))).status == 400
+def test_only_what_takes_a_form_takes_one_and_only_a_short_one(client: PageClient) -> None:
+    assert client.request("DELETE", "/").status == 405
+    assert client.request("PUT", "/events").status == 405
+    assert client.post("/v1/nope", {}).status == 404
+    assert client.post("/installs", {}).status == 405
+    assert client.post("/signin", {}).status == 403
+    assert client.request("POST", "/signin", body=b"x" * 20_000, content_length="20000").status == 413
+    assert client.request("POST", "/signin", body=b"x" * 20_000).status == 413
+    assert client.request("POST", "/", body=b"").status == 405
+    assert client.request("POST", "/signin", body=b"&".join(b"a=b" for _ in range(100))).status == 400

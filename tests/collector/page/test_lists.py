@@ -12,21 +12,21 @@ import pytest
 from collector.admin.keys import source_named
 from collector.ingest import decode
 from collector.store import Store
-from tests.collector.page.asking import NOW, Asking
+from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import INSTANCE, event
 
 MANY = 120
 OLDER = re.compile(r'<p class="more"><a href="([^"#]*)')
 
 
-def everything(asking: Asking, address: str, table: str) -> list[dict[str, Any]]:
+def everything(client: PageClient, address: str, table: str) -> list[dict[str, Any]]:
     """The rows of every page, by following the link to the earlier one."""
     rows: list[dict[str, Any]] = []
     while address:
         path, _, query = address.partition("?")
-        data = asking.get(f"{path}.json?{query}").json()
+        data = client.get(f"{path}.json?{query}").json()
         rows += data["tables"][table]
-        older = OLDER.search(asking.get(address).text)
+        older = OLDER.search(client.get(address).text)
         address = unescape(older[1]) if older else ""
         assert (data["older"] is None) == (older is None)
     return rows
@@ -59,5 +59,5 @@ def test_what_happened_in_the_same_moment_is_on_one_page_each(store: Store, addr
     store.add(
         [decode.read_event({**made(n), "messageId": f"m{n}"}, "track", source, NOW) for n in range(MANY)]
     )
-    rows = everything(Asking(store), address, table)
+    rows = everything(PageClient(store), address, table)
     assert len(rows) == len({str(row) for row in rows}) == MANY

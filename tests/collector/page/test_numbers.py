@@ -20,7 +20,7 @@ from collector.store import Store, open_store
 from collector.store.rollups import week_of
 from tests.collector.cluster import Cluster
 from tests.collector.page import histories
-from tests.collector.page.asking import NOW, Asking
+from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.histories import active, land, outcomes, sent
 
 TODAY = NOW // DAY_MS
@@ -32,7 +32,7 @@ class Ground:
     """One database and one page for all examples; each example is a source of its own."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.asking = store, Asking(store)
+        self.store, self.client = store, PageClient(store)
         self._names = itertools.count()
 
     def check(self, history: Sequence[dict[str, Any]], chunk: int, days: int) -> None:
@@ -40,7 +40,7 @@ class Ground:
         with self.store.transaction() as tx:
             source = source_named(tx, name, 0)
         kept = land(self.store, source, history, chunk)
-        check_all(self.asking, quote(name), kept, TODAY - days + 1)
+        check_all(self.client, quote(name), kept, TODAY - days + 1)
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,15 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield Ground(store)
 
 
-def check_all(asking: Asking, name: str, kept: Sequence[Event], first: int) -> None:
+def check_all(client: PageClient, name: str, kept: Sequence[Event], first: int) -> None:
     period = f"?source={name}&from={iso(first)}&to={iso(TODAY)}"
-    check_overview(asking.get(f"/overview.json{period}").json(), kept, first)
-    check_instances(asking.get(f"/instances.json{period}").json(), kept, first)
-    check_failures(asking.get(f"/installs.json{period}").json(), kept, first)
+    check_overview(client.get(f"/overview.json{period}").json(), kept, first)
+    check_instances(client.get(f"/instances.json{period}").json(), kept, first)
+    check_failures(client.get(f"/installs.json{period}").json(), kept, first)
     for past in (TODAY - 3, TODAY - 20):
         days = f"?source={name}&from={iso(past - 4)}&to={iso(past)}"
-        check_past(asking.get(f"/overview.json{days}").json(), kept, past)
-        check_new(asking.get(f"/instances.json{days}&state=new").json(), kept, past)
+        check_past(client.get(f"/overview.json{days}").json(), kept, past)
+        check_new(client.get(f"/instances.json{days}&state=new").json(), kept, past)
 
 
 def check_overview(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
@@ -182,7 +182,7 @@ def test_installs_that_start_while_the_page_counts_do_no_harm(
 
     start()
     monkeypatch.setattr(on_sqlite.store, "all", ask_while_another_starts)
-    reply = on_sqlite.asking.get("/installs.json?source=busy")
+    reply = on_sqlite.client.get("/installs.json?source=busy")
     assert reply.status == 200
     tables = reply.json()["tables"]
     assert sum(row["running"] for row in tables["systems"]) > tables["installs"][-1]["started"] > 1
@@ -194,7 +194,7 @@ def test_the_count_beside_the_page_would_notice_a_wrong_number(on_sqlite: Ground
     with on_sqlite.store.transaction() as tx:
         source = source_named(tx, "alone", 0)
     kept = land(on_sqlite.store, source, [{**beat, "messageId": "1"}], 1)
-    shown = on_sqlite.asking.get("/overview.json?source=alone&period=week").json()
+    shown = on_sqlite.client.get("/overview.json?source=alone&period=week").json()
     check_overview(shown, kept, TODAY - 6)
     shown["active"]["24h"]["short_lived"] += 1
     with pytest.raises(AssertionError):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from collector.base.times import DAY_MS
 from collector.page.charts import Series, bar_chart, nice_top
-from collector.page.look import Table
 from collector.page.period import NAMED, BadPeriod, Period, day_of, iso, read_period
+from collector.page.view_types import ViewTable
 
 NOW = day_of("2026-11-20") * DAY_MS + 5
 
@@ -78,7 +78,7 @@ def test_a_scale_holds_its_highest_value_and_is_not_much_taller(highest: float) 
 @pytest.mark.parametrize("count", [7, 8, 30, 53, 91, 3660])
 def test_a_label_names_the_day_that_stands_above_it(count: int) -> None:
     days = [(20_000 + n, 20_000 + n) for n in range(count)]
-    chart = bar_chart(Table("t", "T", (), ()), days, (Series("n", "good", [1] * count),), 0)
+    chart = bar_chart(ViewTable("t", "T", (), ()), days, (Series("n", "good", [1] * count),), 0)
     width = 100 / len(chart.x_labels)
     for index, label in enumerate(chart.x_labels):
         middle = (index + 0.5) * width

@@ -185,10 +185,10 @@ def test_a_database_that_stands_still_is_503_in_time(
     """Also for a key that is looked up first; what waits longer fills the memory."""
     database = cluster.database()
     collector = start(database, ROLLCALL_COLLECTOR_TIMEOUT="1")
-    key = collector.run("keys", "add", "late").stdout.strip()
+    key = collector.verb("keys", "add", "late").stdout.strip()
     store = open_store(database)
     with store.transaction() as tx:
-        tx.run("LOCK TABLE write_keys IN ACCESS EXCLUSIVE MODE")
+        tx.execute("LOCK TABLE write_keys IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         assert collector.post("/v1/track", {"event": "x"}, key=key).status == 503
         assert time.monotonic() - began < 15  # PostgreSQL itself ends a statement after 30
@@ -247,7 +247,7 @@ def test_a_database_that_another_process_holds_is_503_and_passes(
 
 
 def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
-    done = collector.run("serve", "--listen", "127.0.0.1:0", code=1)
+    done = collector.verb("serve", "--listen", "127.0.0.1:0", code=1)
     assert "another collector serves" in done.stderr
     assert done.stderr.count("\n") == 1
 

@@ -187,7 +187,7 @@ def test_counters_equal_a_recount_for_any_order_duplicates_and_late_arrivals(
     """In both databases; the same events in order, as other sources, make the same instances and runs."""
     with store.transaction() as tx:
         for table in TABLES:
-            tx.run(f"DELETE FROM {table.name}")
+            tx.execute(f"DELETE FROM {table.name}")
     chance = random.Random(seed)
     pending = distinct(found)
     everything = pending + (chance.choices(pending, k=len(pending) // 3) if pending else [])

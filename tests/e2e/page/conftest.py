@@ -30,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     home = tmp_path_factory.mktemp("page")
     collector = Collector(home, f"sqlite:///{home}/collector.db")
     for arguments in (("--instances", "60"), ("--instances", "3", "--source", "staging", "--seed", "2")):
-        collector.run("demo-data", *arguments)
+        collector.verb("demo-data", *arguments)
     yield collector.start()
     collector.stop()
 

@@ -161,7 +161,7 @@ def test_an_empty_page_greets_and_fills_in_with_the_first_event(browser: Browser
 
 
 def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> None:
-    empty.run("users", "add", "vera", "--role", "viewer", stdin=PASSWORD + "\n")
+    empty.verb("users", "add", "vera", "--role", "viewer", stdin=PASSWORD + "\n")
     empty.post("/v1/track", BEAT)
     context = browser.new_context()
     watched = Watched(context, base_of(empty))

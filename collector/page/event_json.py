@@ -12,7 +12,7 @@ _INDENTED = json.JSONEncoder(indent=2, ensure_ascii=False)
 HIDDEN = "(hidden; the role support may see it)"
 
 
-def pretty(body: str, *, reveal: bool) -> str:
+def indented_json(body: str, *, reveal: bool) -> str:
     """Indented, for people; on one line where indents would make it too long."""
     parts: list[str] = []
     length = 0
@@ -20,11 +20,11 @@ def pretty(body: str, *, reveal: bool) -> str:
         parts.append(part)
         length += len(part)
         if length > LONGEST:
-            return compact(body, reveal=reveal)
+            return compact_json(body, reveal=reveal)
     return "".join(parts)
 
 
-def compact(body: str, *, reveal: bool) -> str:
+def compact_json(body: str, *, reveal: bool) -> str:
     """On one line, for programs."""
     return (
         body

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 from collector.base.ids import as_uuid
 from collector.base.times import write_time
-from collector.page.access import Visitor
+from collector.page.authentication import Visitor
 from collector.page.period import Period, iso
-from collector.page.queries.instances import Census, Takes
+from collector.page.queries.instances import Census, CensusCache
 from collector.page.queries.sources import Source
-from collector.page.request import Request
+from collector.page.request import PageRequest
 from collector.store import Store
 
 # Rows a page shows; the rest is one link further.
@@ -28,7 +28,7 @@ Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
-class Table:
+class ViewTable:
     """Rows under named columns: a chart's figures, or a list; written as HTML, JSON and CSV alike."""
 
     name: str
@@ -38,23 +38,23 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ViewResult:
     """A view: plain data and tables for programs; `context` is for the template alone."""
 
     name: str
     title: str
     data: Mapping[str, Any]
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ViewTable, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewRequest:
     """One visitor's look at one source over one period."""
 
     store: Store
-    takes: Takes
-    request: Request
+    censuses: CensusCache
+    request: PageRequest
     visitor: Visitor
     source: Source
     sources: tuple[Source, ...]
@@ -74,7 +74,7 @@ class Look:
     @cached_property
     def census(self) -> Census:
         """Who is alive now, who is new in the period, and who is back since it began."""
-        return self.takes.census(self.source.id, self.period.from_ms, self.period.until_ms, self.now)
+        return self.censuses.census(self.source.id, self.period.from_ms, self.period.until_ms, self.now)
 
     def url(self, path: str, /, **more: str | None) -> str:
         """The address of a view that keeps source and period; None takes something out."""
@@ -94,16 +94,16 @@ class Look:
         return self.url(f"{path}.{suffix}", **{**own, "table": table})
 
 
-def told_time(milliseconds: int | None) -> str | None:
+def time_text(milliseconds: int | None) -> str | None:
     """A time for programs."""
     return None if milliseconds is None else write_time(milliseconds)
 
 
-def told_id(key: bytes | None) -> str | None:
+def id_text(key: bytes | None) -> str | None:
     """An id for programs and people."""
     return None if key is None else as_uuid(key)
 
 
-def told_days(first: int, last: int) -> str:
+def days_text(first: int, last: int) -> str:
     """A bar of a chart, by its days."""
     return iso(first) if first == last else f"{iso(first)}/{iso(last)}"

@@ -48,7 +48,7 @@ class Reply:
         return self.header("set-cookie").partition(";")[0]
 
 
-class Asking:
+class PageClient:
     """A browser without a screen: keeps a cookie if told to."""
 
     def __init__(self, store: Store, now: int = NOW, **settings: str) -> None:
@@ -65,12 +65,12 @@ class Asking:
         weakref.finalize(self, self._loop.close)
 
     def get(self, path: str, **more: Any) -> Reply:
-        return self.ask("GET", path, **more)
+        return self.request("GET", path, **more)
 
     def post(self, path: str, fields: dict[str, str], **more: Any) -> Reply:
-        return self.ask("POST", path, body=urlencode(fields).encode(), **more)
+        return self.request("POST", path, body=urlencode(fields).encode(), **more)
 
-    def ask(
+    def request(
         self,
         method: str,
         target: str,

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from collector.admin import users
-from collector.base.limits import Buckets
+from collector.base.limits import TokenBuckets
 from collector.page.queries import sessions
-from collector.page.request import PageError, Request
+from collector.page.request import PageError, PageRequest
 from collector.store import Store, StoreUnavailable
 
 COOKIE = "rollcall"
@@ -57,40 +57,40 @@ class Visitor:
         return form_token(self.secret)
 
 
-class Access:
+class Authenticator:
     """Decides about every request; owns the limits on signing in."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._tries: Buckets[str] = Buckets(1 / SECONDS_A_TRY, clock)
+        self._tries: TokenBuckets[str] = TokenBuckets(1 / SECONDS_A_TRY, clock)
         self._tries.capacity = TRIES
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._nobody = ""  # the password of users that do not exist
 
-    def visitor(self, request: Request, now: int) -> Visitor | None:
+    def visitor(self, request: PageRequest, now: int) -> Visitor | None:
         """Who is asking; None where they have to sign in; PageError where nobody can."""
         secret = cookie_of(request)
         if not sessions.has_users(self._store):
-            if is_open_to(request):
+            if _is_local(request):
                 return Visitor("this machine", "support", open=True, secret=secret)
             raise PageError(
                 403,
                 "This page is closed: no user exists yet. On the server, make one: "
                 "rollcall-collector users add NAME --role support",
             )
-        found = sessions.find(self._store, digest(secret)) if secret else None
+        found = sessions.find_session(self._store, secret_digest(secret)) if secret else None
         if found is None:
             return None
         name, role, began, used = found
         if now - began > LONGEST_MS or now - used > IDLE_MS:
-            sessions.end(self._store, digest(secret))
+            sessions.end_session(self._store, secret_digest(secret))
             return None
         if now - used > TOUCH_MS:
             with contextlib.suppress(StoreUnavailable):  # remembered later; to look, nothing need be written
-                sessions.touch(self._store, digest(secret), now)
+                sessions.touch_session(self._store, secret_digest(secret), now)
         return Visitor(name, role, secret=secret)
 
-    async def sign_in(self, request: Request, now: int) -> str | None:
+    async def sign_in(self, request: PageRequest, now: int) -> str | None:
         """A new session's secret, or None where name and password do not match; 429 after too many tries."""
         wait = self._tries.wait(request.peer)
         if wait > 0:
@@ -103,10 +103,10 @@ class Access:
             self._tries.pay(request.peer, -1)
         return secret
 
-    def sign_out(self, request: Request) -> None:
+    def sign_out(self, request: PageRequest) -> None:
         """End the session of this request's cookie, if it has one."""
         if secret := cookie_of(request):
-            sessions.end(self._store, digest(secret))
+            sessions.end_session(self._store, secret_digest(secret))
 
     def _begin(self, name: str, password: str, before: str, now: int) -> str | None:
         self._nobody = self._nobody or users.hash_password(secrets.token_hex(16))
@@ -114,13 +114,13 @@ class Access:
         if not users.password_is(password, kept or self._nobody) or kept is None:
             return None
         if before:
-            sessions.end(self._store, digest(before))
+            sessions.end_session(self._store, secret_digest(before))
         secret = new_secret()
-        sessions.begin(self._store, digest(secret), name, now, now - LONGEST_MS)
+        sessions.begin_session(self._store, secret_digest(secret), name, now, now - LONGEST_MS)
         return secret
 
 
-def is_open_to(request: Request) -> bool:
+def _is_local(request: PageRequest) -> bool:
     """Whether a request comes from this machine, by its own name, past no proxy."""
     try:
         loopback = ipaddress.ip_address(request.address).is_loopback
@@ -130,7 +130,7 @@ def is_open_to(request: Request) -> bool:
     return loopback and request.direct and len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
 
 
-def check_form(request: Request) -> None:
+def check_form(request: PageRequest) -> None:
     """PageError unless the form was made by this page for this browser."""
     secret, token = cookie_of(request), request.form.get("token", "")
     right = hmac.compare_digest(token.encode(), form_token(secret).encode())
@@ -152,17 +152,17 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def digest(secret: str) -> bytes:
+def secret_digest(secret: str) -> bytes:
     """What is kept of a secret."""
     return sha256(secret.encode()).digest()
 
 
-def cookie_of(request: Request) -> str:
+def cookie_of(request: PageRequest) -> str:
     """The secret in the cookie, or empty."""
     return request.cookies.get(SECURE_COOKIE if request.secure else COOKIE, "")
 
 
-def set_cookie(request: Request, secret: str) -> tuple[bytes, bytes]:
+def cookie_header(request: PageRequest, secret: str) -> tuple[bytes, bytes]:
     """The header that sets the cookie; an empty secret removes it."""
     name = SECURE_COOKIE if request.secure else COOKIE
     life = LONGEST_MS // 1000 if secret else 0
