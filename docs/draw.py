@@ -1,7 +1,8 @@
-# ruff: noqa: INP001, SLF001 - a script of its own; argparse has no other way to be asked
-"""Draw what the docs say of tables in the code: `python docs/draw.py`; with --check, only compare.
+# ruff: noqa: INP001, SLF001 - a script of its own; argparse shows its verbs only in private attributes
+"""Draw the parts of the docs that repeat tables of the code.
 
-A page holds marked blocks; what stands between the marks is drawn, the rest is written by hand:
+`python docs/draw.py` draws them; `--check` only compares. A page has marked blocks. The text between the
+marks is drawn, and the rest is written by hand:
 
     <!-- drawn: NAME, by docs/draw.py -->
     <!-- end: NAME -->
@@ -85,7 +86,7 @@ def default(setting: Setting) -> str:
 
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
-    """Every verb and its own parser."""
+    """Every verb and its parser."""
     of_kind = argparse._SubParsersAction
     return next(dict(action.choices) for action in parser()._actions if isinstance(action, of_kind))
 
@@ -102,7 +103,7 @@ def verb_list() -> str:
 
 
 def shown(verb: argparse.ArgumentParser) -> list[argparse.Action]:
-    """The arguments and options that are for people."""
+    """The arguments and options that people use."""
     return [action for action in verb._actions if action.help != argparse.SUPPRESS and action.dest != "help"]
 
 
@@ -115,12 +116,12 @@ def option(action: argparse.Action) -> str:
 
 
 def rule_table() -> str:
-    """Every rule that `status` may name."""
+    """Every rule that `status` can name."""
     return table(["rule", "meaning"], [[f"`{rule}`", words] for rule, words in RULES.items()])
 
 
 def bounds() -> str:
-    """How long and how much is kept."""
+    """How long events are kept, and how many."""
     waiting, settled = outbox.MAX_WAITING_BYTES // MIB, outbox.MAX_SETTLED_BYTES // MIB
     days = outbox.KEEP_SECONDS // 86400
     return (
@@ -131,12 +132,12 @@ def bounds() -> str:
 
 
 def example() -> str:
-    """docker.env.example: every setting and flag, all commented out."""
+    """docker.env.example: every setting and flag, commented out."""
     lines = [
-        "# Settings of Rollcall. Copy this file to one of the places where docker.env is looked for, and",
-        "# take away the # before a line to set it. The environment overrules what stands here.",
+        "# Settings of Rollcall. Copy this file to one of the places where Rollcall looks for docker.env.",
+        "# Remove the # before a line to set it. The environment wins over this file.",
         "#",
-        "# To stop all telemetry, set one of these flags to anything but 0, false, no or off:",
+        "# To stop all telemetry, set one of these flags to any value except 0, false, no and off:",
         *(f"#{flag}=true" for flag in FLAGS),
     ]
     for setting in SETTINGS:
@@ -162,7 +163,7 @@ EXAMPLE = "docker.env.example"
 
 
 def filled(text: str) -> str:
-    """The page with every block drawn anew; KeyError for a block that nobody draws."""
+    """The page with every block drawn again; KeyError for a block that nobody draws."""
     mark = re.compile(
         r"(<!-- drawn: (?P<name>[^,>]+), by docs/draw\.py -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL
     )
@@ -170,23 +171,23 @@ def filled(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Each drawn file and what it should hold."""
+    """Each drawn file, and the text it should hold."""
     drawn = {ROOT / page: filled((ROOT / page).read_text(encoding="utf-8")) for page in PAGES}
     return {**drawn, ROOT / EXAMPLE: example()}
 
 
 def main(argv: list[str]) -> int:
-    """Draw, or with --check say what has parted."""
-    parted = [
+    """Draw, or with --check say which files differ."""
+    stale = [
         path
         for path, text in pages().items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
-    for path in parted:
-        print(f"{path.relative_to(ROOT)} has parted from the tables" if argv else f"drawn: {path}")
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} differs from the tables" if argv else f"drawn: {path}")
         if not argv:
             path.write_text(pages()[path], encoding="utf-8")
-    return 1 if argv and parted else 0
+    return 1 if argv and stale else 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from agent.events import catalogue
+from collector.base import events
 from tests import environ
 from tests.collector.running import Collector
 
@@ -37,6 +39,10 @@ def agent(collector: Collector, tmp_path: Path) -> Any:
         )
 
     return run
+
+
+def test_agent_and_collector_know_the_same_events() -> None:
+    assert set(catalogue.NAMES) == events.CATALOGUE
 
 
 def test_what_the_agent_sends_is_stored_once_as_its_log_shows_it(collector: Collector, agent: Any) -> None:

@@ -70,7 +70,7 @@ def test_every_event_property_rule_and_bound_is_on_the_public_page() -> None:
     [
         "a connection has one",
         "even to a wrong write key",
-        "`rollcall forget` ends the tie",
+        "`rollcall forget` deletes the id, and the next one cannot be linked to it",
         "HTTPS_PROXY",
         "os-release",
     ],
