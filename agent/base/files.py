@@ -34,6 +34,19 @@ def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
     return data, found
 
 
+FileStamp = list[object]
+"""A file as it was: [path, device, inode, size, mtime_ns], or [path, None] if there was none."""
+
+
+def file_stamp(path: str) -> FileStamp:
+    """The file as it is now, without opening it; one that cannot be looked at counts as absent."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return [path, None]
+    return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+
+
 def replace(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
     """Put `data` at `path`, durably and at once, for the owner alone or with the mode and owner of `like`."""
     temporary = f"{path}.{os.getpid()}.new"

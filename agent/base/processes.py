@@ -17,12 +17,13 @@ def state(pid: int) -> str:
     return _stat(pid)[0]
 
 
-def boot_id() -> str:
+def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
+    """Which boot this is; empty where the kernel does not say."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             return file.read(64).decode("ascii").strip()
     except (OSError, ValueError):
-        return "unknown"
+        return ""
 
 
 def ancestors() -> list[tuple[int, int]]:

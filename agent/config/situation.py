@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent.base.files import read_small
+from agent.base.files import FileStamp, file_stamp, read_small
 from agent.base.statedir import StateDir
 from agent.config import envfile, settings
 from agent.config.consent import in_environment, in_files
@@ -111,12 +111,10 @@ class Situation:
             return envfile.system_file(self.name, self.root)
         return envfile.user_file(self.environ, self.name)
 
-    def stamps(self) -> list[list[object]]:
+    def stamps(self) -> list[FileStamp]:
         """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
-        from agent.heartbeat.answer import see
-
         places = envfile.candidates(self.environ, name=self.name, cwd=self.cwd, root=self.root)
-        return [see(place) for place in places]
+        return [file_stamp(place) for place in places]
 
 
 def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:

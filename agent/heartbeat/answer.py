@@ -24,11 +24,10 @@ stderr and exit 2, and no report.
 from __future__ import annotations
 
 import json
-import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Seen = list[object]
-"""A file as it was: [path, device, inode, size, mtime_ns], or [path, None] if there was none."""
+if TYPE_CHECKING:
+    from agent.base.files import FileStamp
 
 
 class Report(NamedTuple):
@@ -47,16 +46,7 @@ class Report(NamedTuple):
     first_delay: float
     jitter: float
     state_dir: str
-    files: list[Seen]
-
-
-def see(path: str) -> Seen:
-    """`path` as it is now; what cannot be looked at is as good as absent."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return [path, None]
-    return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+    files: list[FileStamp]
 
 
 def write(report: Report) -> str:

@@ -14,18 +14,22 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from agent.base import stdio
+from agent.base.clock import read_clocks
+from agent.base.files import file_stamp
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
 from agent.config import credentials
-from agent.heartbeat import answer, duefile
+from agent.heartbeat import answer
 from agent.heartbeat.children import Leave, Signals
+from agent.heartbeat.due import read_due, write_due
 from agent.heartbeat.heart import Heart
 from agent.heartbeat.systemd import ERROR, INFO, WARNING, Journal, Notifier
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-    from agent.heartbeat.due import Due, Now
+    from agent.base.clock import Now
+    from agent.heartbeat.due import Due
 
 CHILD = (sys.executable, "-I", "-m", "agent")
 
@@ -51,7 +55,7 @@ class Daemon:
         self._notifier = Notifier(environ)
         self._journal = Journal(environ)
         self._copies = credentials.env_files(environ)
-        self._sources = {source: answer.see(source) for _, source in self._copies}
+        self._sources = {source: file_stamp(source) for _, source in self._copies}
         if key := credentials.write_key(environ):
             environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
@@ -85,7 +89,7 @@ class Daemon:
         if not self._signals.reload:  # it may have come while a child ran
             self._signals.pause(wait)
         for source, seen in self._sources.items():
-            if answer.see(source) != seen:
+            if file_stamp(source) != seen:
                 self._leave_for_edit(source)
         if self._signals.reload:
             self._signals.reload = False
@@ -132,7 +136,7 @@ class Daemon:
         return said
 
     def clocks(self) -> Now:
-        return duefile.clocks()
+        return read_clocks()
 
     def uniform(self, low: float, high: float) -> float:
         return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
@@ -159,12 +163,12 @@ class Daemon:
         if self._state is None:
             return None
         with ActingAsOwner(self._state):
-            return duefile.read(self._state.due)
+            return read_due(self._state.due)
 
     def keep(self, due: Due) -> None:
         if self._state is not None:
             with ActingAsOwner(self._state):
-                duefile.write(self._state.due, due)
+                write_due(self._state.due, due)
 
     def say(self, priority: int, message: str, **fields: object) -> None:
         self._journal.say(priority, message, **fields)

@@ -10,8 +10,12 @@ recorded, so that the outbox can tell a repetition from a new one.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, NamedTuple
+
+from agent.base.clock import Now
+from agent.base.files import read_small, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,16 +30,11 @@ SPREAD = 4.0
 enough to keep the busiest minute of a fleet that comes back together under three times the mean."""
 
 
+MAX_BYTES = 4096
+"""A longer file is not ours."""
+
 LAST_SLOT = 2**53
 """Slots are seconds since 1970 or little more; a number beyond is not ours, and no child would keep it."""
-
-
-class Now(NamedTuple):
-    """One look at the clocks: seconds since boot, seconds since 1970, and which boot it is."""
-
-    boot: float
-    wall: float
-    boot_id: str
 
 
 class Pace(NamedTuple):
@@ -55,13 +54,13 @@ class Due(NamedTuple):
     at: Now
 
 
-def first(now: Now, pace: Pace) -> Due:
+def first_due(now: Now, pace: Pace) -> Due:
     """The first beat of an instance: after the first delay, without jitter."""
     base = now.boot + pace.first_delay
     return Due(int(now.wall), base, base, now)
 
 
-def following(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
+def next_due(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
     """The slot after `done`: the next place on the grid, or a new grid if that has passed."""
     base = done.base + pace.interval
     if base <= now.boot:
@@ -69,7 +68,7 @@ def following(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
     return Due(max(done.slot + 1, int(now.wall)), base, base + uniform(0.0, pace.jitter), now)
 
 
-def spread(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Due:
+def spread_due(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Due:
     """Put off a beat that came due while nothing ran, so that a fleet does not return as one.
 
     `alive` is when this was last seen running. What was left to wait then is the most that is
@@ -83,7 +82,7 @@ def spread(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Du
     return Due(due.slot, at, at, now)
 
 
-def resume(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
+def resumed_due(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
     """What `saved` means to a daemon that starts now, perhaps on another boot or clock."""
     same_boot = saved.at.boot_id and saved.at.boot_id == now.boot_id and saved.at.boot <= now.boot
     due = saved if same_boot else _bridge(saved, now, pace)
@@ -91,7 +90,7 @@ def resume(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
     if due.due > latest:  # a shorter interval was set, or a snapshot of the machine restored
         at = now.boot + pace.interval
         return Due(due.slot, at, at + uniform(0.0, pace.jitter), now)
-    return spread(due, due.at.boot, now, pace, uniform)
+    return spread_due(due, due.at.boot, now, pace, uniform)
 
 
 def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
@@ -103,6 +102,19 @@ def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
     shift = now.boot - off - saved.at.boot
     at_then = Now(saved.at.boot + shift, saved.at.wall, now.boot_id)
     return Due(saved.slot, saved.base + shift, saved.due + shift, at_then)
+
+
+def read_due(path: str) -> Due | None:
+    """What was kept, or None: nothing there, not readable, or not ours. That costs one early beat at most."""
+    try:
+        return from_json(json.loads(read_small(path, MAX_BYTES)))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write_due(path: str, due: Due) -> None:
+    """Keep `due`; raises OSError where it cannot be kept, leaving the old one as it was."""
+    replace(path, (json.dumps(to_json(due)) + "\n").encode())
 
 
 def to_json(due: Due) -> dict[str, object]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from agent.heartbeat import due as due_
+from agent.base.files import file_stamp
 from agent.heartbeat.agenda import Agenda
-from agent.heartbeat.answer import see
+from agent.heartbeat.due import Pace, first_due, next_due, resumed_due, spread_due
 from agent.heartbeat.systemd import ERROR, INFO, NOTICE, WARNING
 
 if TYPE_CHECKING:
-    from agent.heartbeat.answer import Report, Seen
-    from agent.heartbeat.due import Due, Now
+    from agent.base.clock import Now
+    from agent.base.files import FileStamp
+    from agent.heartbeat.answer import Report
+    from agent.heartbeat.due import Due
 
 STEP = 300.0
 """The longest sleep: how late an edit, a resume or a clock that jumped is noticed."""
@@ -158,15 +160,15 @@ class Heart:
         pace = _pace(report)
         if self.due is None:
             saved = self._kept = self._world.load()
-            first = due_.first(now, pace)
-            self._owe(first if saved is None else due_.resume(saved, now, pace, self._world.uniform))
+            first = first_due(now, pace)
+            self._owe(first if saved is None else resumed_due(saved, now, pace, self._world.uniform))
         elif self.due.due > now.boot + pace.interval + pace.jitter:
-            self._owe(due_.resume(self.due, now, pace, self._world.uniform))
+            self._owe(resumed_due(self.due, now, pace, self._world.uniform))
 
     def _next_slot(self, report: Report) -> None:
         if self.due is not None:
             now = self._world.clocks()
-            self._owe(due_.following(self.due, now, _pace(report), self._world.uniform))
+            self._owe(next_due(self.due, now, _pace(report), self._world.uniform))
 
     def _owe(self, due: Due) -> None:
         self.due = due
@@ -196,7 +198,7 @@ class Heart:
             return
         pace = _pace(self.report)
         if self._agenda.due("beat") == self.due.due:
-            put_off = due_.spread(self.due, self._awake, now, pace, self._world.uniform)
+            put_off = spread_due(self.due, self._awake, now, pace, self._world.uniform)
             if put_off != self.due:
                 self._owe(put_off)
         moved = (now.wall - now.boot) - (self.due.at.wall - self.due.at.boot)
@@ -208,14 +210,14 @@ class Heart:
         """Look again if a docker.env is not what the last child saw."""
         if self.report is None:
             return
-        seen = [see(str(file[0])) for file in self.report.files]
+        seen = [file_stamp(str(file[0])) for file in self.report.files]
         if seen != self.report.files:
             self._notice(seen)
             if self.gone is not None:
                 self._forget_the_plan()  # no child knows of a file that no beat has read yet
             self.reload()
 
-    def _notice(self, files: list[Seen]) -> None:
+    def _notice(self, files: list[FileStamp]) -> None:
         """A docker.env that was there and is gone silences until it is back."""
         self._present |= {str(file[0]) for file in files if file[1] is not None}
         absent = [str(f[0]) for f in files if f[1] is None and str(f[0]) in self._present]
@@ -277,8 +279,8 @@ class Heart:
             self._world.say(priority, text, **fields)
 
 
-def _pace(report: Report) -> due_.Pace:
-    return due_.Pace(report.interval, report.first_delay, report.jitter)
+def _pace(report: Report) -> Pace:
+    return Pace(report.interval, report.first_delay, report.jitter)
 
 
 def _why(report: Report) -> str:

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
-from agent.base.files import replace
+from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue, ids
-from agent.heartbeat.answer import Report, Seen, write
+from agent.heartbeat.answer import Report, write
 from agent.outbox import intake
 from agent.outbox.database import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
@@ -37,7 +37,7 @@ SENDING = (*intake.RECORDING, "agent.delivery.drain", "agent.delivery.transport"
 class Outcome:
     """What a verb learned on its way, for the report and the exit code."""
 
-    files: list[Seen]
+    files: list[FileStamp]
     """As they were before any was read: an edit that comes later is one that was not seen."""
     alive: bool | None = None
     recorded: bool = False
@@ -147,7 +147,9 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
         outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
 
 
-def _drain(app: App, outbox: Outbox, key: str, files: list[Seen], *, budget: float, patient: bool) -> Result:
+def _drain(
+    app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, patient: bool
+) -> Result:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
 

@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
+from agent.base.clock import read_clocks
 from agent.base.owner import become_owner
 from agent.base.words import plain
 from agent.config.consent import RULES, in_environment
 from agent.events import catalogue, identity, ids
-from agent.heartbeat import duefile
-from agent.heartbeat.due import wall_time
+from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.database import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, Entry, Reader, reading
 
@@ -148,7 +148,7 @@ def status(app: App, args: argparse.Namespace) -> int:
 
 def _next_beat(app: App) -> str | None:
     """When the daemon means to beat next; None if it never ran, or stopped running before that."""
-    due, now = duefile.read(app.situation.state.due), duefile.clocks()._replace(wall=app.now())
+    due, now = read_due(app.situation.state.due), read_clocks()._replace(wall=app.now())
     when = None if due is None else wall_time(due, now)
     return catalogue.iso(when) if when is not None and when > now.wall else None
 

@@ -4,8 +4,9 @@ import itertools
 import random
 from dataclasses import dataclass, field
 
+from agent.base.clock import Now
 from agent.heartbeat.answer import Report
-from agent.heartbeat.due import PROMPT, Due, Now
+from agent.heartbeat.due import PROMPT, Due
 from agent.heartbeat.heart import BEAT, STEP, Heart
 
 HOUR = 3600.0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.heartbeat.answer import see
+from agent.base.files import file_stamp
 from agent.heartbeat.heart import AGAIN, FLUSH, STEP
 from tests.agent.heartbeat.lives import FIRST_DELAY, HOUR, INTERVAL, Life, report
 
@@ -101,11 +101,11 @@ def test_silence_forgets_the_plan_and_its_end_takes_up_the_one_on_disk() -> None
 def test_a_docker_env_that_goes_before_the_first_beat_silences_that_beat_too(tmp_path: Path) -> None:
     env = tmp_path / "docker.env"
     env.write_text("")
-    there = see(str(env))
+    there = file_stamp(str(env))
     life = Life(answer=report(files=[there], waiting=3, retry_in=FIRST_DELAY))
     life.run(FIRST_DELAY / 2)
     env.rename(tmp_path / "aside")
-    life.answer = report(files=[see(str(env))])
+    life.answer = report(files=[file_stamp(str(env))])
     life.freeze(FIRST_DELAY / 2 + 1)  # it wakes when the beat is due, and not before
     life.run(HOUR)
     assert (life.beats, FLUSH in life.asked) == ([], False)

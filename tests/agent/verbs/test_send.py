@@ -14,10 +14,10 @@ import pytest
 
 from agent import cli
 from agent.app import App
+from agent.base.files import file_stamp
 from agent.base.locks import held
 from agent.base.statedir import StateDir
 from agent.events import catalogue
-from agent.heartbeat.answer import see
 from agent.outbox.outbox import Entry, Outbox, reading
 from agent.verbs import export
 from tests.deadends import unused_port
@@ -241,7 +241,7 @@ def test_an_edit_while_a_beat_is_sent_is_one_that_its_report_has_not_seen(place:
         during = place.report("beat")
     after = place.report("beat")
     assert (during["sending"], after["sending"]) == (True, False)
-    seen = [see(str(file)) in report["files"] for report in (during, after)]
+    seen = [file_stamp(str(file)) in report["files"] for report in (during, after)]
     assert seen == [False, True]
 
 

@@ -1,0 +1,18 @@
+import time
+from pathlib import Path
+
+from agent.base.clock import read_clocks
+from agent.base.processes import boot_id
+
+
+def test_one_look_is_at_all_clocks() -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
+    now = read_clocks()
+    after = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
+    assert before[0] <= now.boot <= after[0]
+    assert before[1] <= now.wall <= after[1]
+    assert now.boot_id == boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_a_kernel_that_does_not_name_its_boot_leaves_the_clock(tmp_path: Path) -> None:
+    assert boot_id(str(tmp_path / "none")) == ""
