@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EAGER_AFTER = 0.1
-PATIENT_AFTER = 1.0
-"""Who has waited longer waits for somebody's network, not for a turn; to look on would be to spin."""
+EAGER_SECONDS = 0.0002
+PATIENT_AFTER = 10.0
+"""Whoever has waited longer waits for somebody's network, not for a turn, and need not look so often."""
 PATIENT_SECONDS = 0.05
 
 
@@ -33,7 +34,7 @@ def pause(began: float) -> None:
     if waited > PATIENT_AFTER:
         time.sleep(PATIENT_SECONDS)
     else:
-        time.sleep((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2)
+        time.sleep(max((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2, EAGER_SECONDS))
 
 
 def _taken(handle: int, wait: float) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.base.locks import held, pause
+from agent.base.locks import PATIENT_AFTER, held, pause
 
 HOLD = """
 import sys, signal
@@ -63,5 +63,5 @@ def test_who_waits_for_long_does_not_spin() -> None:
     """The flush of a second installation, while the first one's is behind a black hole."""
     before = time.monotonic()
     for _ in range(10):
-        pause(before - 2)
+        pause(before - PATIENT_AFTER - 1)
     assert time.monotonic() - before >= 0.3
