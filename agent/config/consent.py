@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 
+from agent.config.flags import is_flag, silences
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from agent.config.envfile import EnvFile
-
-FLAGS = frozenset({"DO_NOT_TRACK", "DISABLE_TELEMETRY"})
-MEANS_ON = frozenset({"", "0", "false", "no", "off"})
-"""The only values of a flag that do not silence, in any case, spaces around them ignored."""
-SPACES = " \t\r\n\v\f"
-"""What is ignored around a value; a no-break space, which merely looks like one, is doubt."""
 
 
 class Decision:
@@ -49,16 +45,6 @@ RULES = {
     "gone": "a docker.env that was read before is gone",
 }
 """Every rule that a Decision may name, in words."""
-
-
-def is_flag(name: str) -> bool:
-    """Whether a variable of this name is a refusal, whoever's product it was meant for."""
-    return name in FLAGS or name.endswith("_DISABLE_TELEMETRY")
-
-
-def silences(value: str) -> bool:
-    """Whether a flag of this value means off. Anything that is not plainly "no" does."""
-    return value.strip(SPACES).lower() not in MEANS_ON
 
 
 def in_environment(environ: Mapping[str, str]) -> Decision | None:

@@ -11,7 +11,7 @@ import os
 
 from agent.base.files import read_with_stat
 from agent.config import credentials
-from agent.config.consent import is_flag
+from agent.config.flags import QUOTES, is_flag, is_garbled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,37 +143,18 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
 
     for binding in parse_stream(StringIO(text, newline="")):
         line = _first_line(binding.original.string, binding.original.line)
-        if binding.error or _garbles_a_flag(binding.key) or _swallows_a_flag(binding.original.string):
+        name = (binding.key or "").strip(QUOTES)
+        if binding.error or is_garbled(name, binding.original.string):
             file.fault = file.fault or ("unparsable", line)
         elif binding.key is None:
             continue
-        elif names_a_flag(binding.key, binding.value):
-            file.flags.append(Line(binding.key.strip("\"'"), binding.value, line))
+        elif is_flag(name, binding.value):
+            file.flags.append(Line(name, binding.value, line))
         elif binding.key in wanted and binding.value is not None and file.trusted:
             file.settings[binding.key] = Line(binding.key, binding.value, line)
-
-
-def names_a_flag(key: str, value: str | None) -> bool:
-    """Whether a binding is a flag, or was clearly meant as one."""
-    return is_flag(key.strip("\"'")) or (value is None and _speaks_of_a_flag(key))
 
 
 def _first_line(text: str, line: int) -> int:
     """The line of a binding's first word; the parser counts blank lines before it as its own."""
     blank = text[: len(text) - len(text.lstrip())]
     return line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
-
-
-def _garbles_a_flag(key: str | None) -> bool:
-    """Whether this was meant for a flag and is no variable's name, such as `DO_NOT_TRACK+=1`."""
-    name = (key or "").strip("\"'")
-    return _speaks_of_a_flag(name) and not (name.isascii() and name.isidentifier())
-
-
-def _swallows_a_flag(text: str) -> bool:
-    """Whether a value of several lines has a line that was meant to be a flag of its own."""
-    return any(_speaks_of_a_flag(line.partition("=")[0]) for line in text.strip().splitlines()[1:])
-
-
-def _speaks_of_a_flag(text: str) -> bool:
-    return "DISABLE_TELEMETRY" in text or "DO_NOT_TRACK" in text

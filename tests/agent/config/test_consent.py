@@ -1,39 +1,9 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.config import consent
 from agent.config.envfile import EnvFile, Line
 
-NO = ["", "0", "false", "no", "off"]
 FLAGS = ["DO_NOT_TRACK", "DISABLE_TELEMETRY", "APPSMITH_DISABLE_TELEMETRY", "_DISABLE_TELEMETRY"]
-
-
-def mixed_case(text: str) -> st.SearchStrategy[str]:
-    return st.tuples(*(st.sampled_from([c.lower(), c.upper()]) for c in text)).map("".join)
-
-
-spaces = st.text(consent.SPACES, max_size=4)
-
-
-@given(st.sampled_from(NO).flatmap(mixed_case), spaces, spaces)
-def test_the_five_no_spellings_mean_on_in_any_case_with_spaces_around(
-    word: str, before: str, after: str
-) -> None:
-    assert not consent.silences(before + word + after)
-
-
-@given(st.text())
-def test_everything_else_silences(text: str) -> None:
-    plainly_no = text.strip(" \t\r\n\v\f").lower() in NO
-    assert consent.silences(text) is not plainly_no
-
-
-@pytest.mark.parametrize(
-    "value", ["n", "f", "nein", "00", "-0", "0.0", "'0'", "falsy", "\xa00", "no\u200b", "\uff10"]
-)
-def test_what_merely_looks_like_no_silences(value: str) -> None:
-    assert consent.silences(value)
 
 
 @pytest.mark.parametrize("name", FLAGS)
@@ -43,12 +13,6 @@ def test_every_refusal_counts_whoevers_product_it_was_meant_for(name: str) -> No
     assert (decision.sending, decision.rule) == (False, "flag")
     assert decision.source == f"{name} in the environment"
     assert not decision.passing
-
-
-@given(st.text(st.characters(codec="ascii", exclude_characters="\0=")))
-def test_a_variable_is_a_flag_only_by_its_exact_name(name: str) -> None:
-    expected = name in ("DO_NOT_TRACK", "DISABLE_TELEMETRY") or name.endswith("_DISABLE_TELEMETRY")
-    assert consent.is_flag(name) is expected
 
 
 def test_an_environment_without_a_refusal_decides_nothing() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import envfile, settings
-from agent.config.consent import in_files, silences
+from agent.config.consent import in_files
 from agent.config.envfile import EnvFile
+from agent.config.flags import silences
 from agent.config.settings import NAMES
 from tests.agent.world import World
 
