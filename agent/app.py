@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from agent.base.words import say
+from agent.base.words import print_message
 from agent.config.situation import Situation, look, working_directory
 from agent.events import catalogue, facts, identity
 
@@ -66,4 +66,4 @@ class App:
 
     def say(self, text: str) -> None:
         """A word to the person who called."""
-        say(text, self.err)
+        print_message(text, self.err)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from agent import __version__
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.base import stdio
-from agent.base.words import say
+from agent.base.words import print_message
 from agent.config.envedit import EditError
 from agent.config.settings import SETTINGS, SettingError, duration
 from agent.outbox.database import OutboxError
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
 
     def error(self, message: str) -> NoReturn:
-        say(f"{message}; see {self.prog} --help", sys.stderr)
+        print_message(f"{message}; see {self.prog} --help", sys.stderr)
         sys.exit(WRONG_USE)
 
 
@@ -177,7 +177,7 @@ def _place(why: BaseException) -> str:
 
 def _fail(why: object, code: int) -> int:
     if not isinstance(why, BrokenPipeError):
-        say(_words(why), sys.stderr)
+        print_message(_words(why), sys.stderr)
     return code
 
 

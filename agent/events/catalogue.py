@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.base.words import plain
+from agent.base.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,7 +168,7 @@ def build_usage(
         raise NotInCatalogue("a usage event needs a name of printable characters")
     for key, value in properties.items():
         if not _is_scalar(value):
-            raise NotInCatalogue(f"{plain(key)} is not a number, true, false, null or text")
+            raise NotInCatalogue(f"{printable(key)} is not a number, true, false, null or text")
     about = _about(origin)
     event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.base.locks import held
-from agent.base.words import say
+from agent.base.words import print_message
 from agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ class Database:
                 for suffix in ("-journal", ""):
                     if os.path.lexists(path + suffix):
                         os.replace(path + suffix, f"{path}.{why}{suffix}")
-                say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
+                print_message(
+                    f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr
+                )
         raise Disturbed(why)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
 from agent.base.owner import become_owner
-from agent.base.words import plain
+from agent.base.words import printable
 from agent.config.consent import RULES, in_environment
 from agent.events import catalogue, identity, ids
 from agent.heartbeat import duefile
@@ -93,7 +93,7 @@ def _as_json(entry: Entry) -> str:
 
 def _as_line(entry: Entry, app: App) -> str:
     when = entry.recorded_at[:19].replace("T", " ")
-    name = entry.name if entry.name.isprintable() else ascii(entry.name)
+    name = printable(entry.name)
     properties = "" if entry.payload is None else json.dumps(json.loads(entry.payload)["properties"])
     return (
         f"{when}Z  {paint(f'{entry.state:<8}', COLORS[entry.state], app)}  {name:<22}  {properties}".rstrip()
@@ -170,7 +170,7 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
     why = RULES[str(shown["rule"])] + (f": {shown['source']}" if shown["source"] else "")
     rows = [
         ("product", f"{settings.product} {settings.product_version}"),
-        ("sending", f"{paint(sending, COLORS[sending], app)}, {plain(why)}"),
+        ("sending", f"{paint(sending, COLORS[sending], app)}, {printable(why)}"),
         ("usage events", "yes" if shown["usage"] else "no"),
         ("instance id", shown["instanceId"] or "none yet"),
         ("last beat", shown["lastBeat"] or "none yet"),
@@ -179,9 +179,9 @@ def _status_text(shown: dict[str, object], app: App, elsewhere: int) -> str:
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
-        ("last error", plain(str(shown["lastError"] or "none"))),
-        ("state", plain(str(shown["stateDir"]))),
-        ("docker.env", plain(str(shown["envFile"] or "none"))),
+        ("last error", printable(str(shown["lastError"] or "none"))),
+        ("state", printable(str(shown["stateDir"]))),
+        ("docker.env", printable(str(shown["envFile"] or "none"))),
     ]
     lines = [f"{name:<13} {value}" for name, value in rows]
     me = app.name

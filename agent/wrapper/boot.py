@@ -8,33 +8,13 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
+from agent.base.words import write_message, write_stderr
+from agent.wrapper.options import USAGE, Options
 from agent.wrapper.process.caller import Caller, arguments
 from agent.wrapper.process.child import complaint, plug_closed
 from agent.wrapper.process.command import become
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
 WRONG_USE = 2
-
-
-class Options:
-    """What stood before CMD, and how many words CMD has."""
-
-    def __init__(self, words: list[str]) -> None:
-        self.trace = self.input = True
-        self.words = 0
-        for at, word in enumerate(words):
-            if word == "--no-trace":
-                self.trace = False
-            elif word == "--no-input":
-                self.input = False
-            elif word == "--":
-                self.words = len(words) - at - 1
-                return
-            elif word.startswith("-"):
-                return
-            else:
-                self.words = len(words) - at
-                return
 
 
 def main(words: list[str], launch: str = "") -> int:
@@ -61,7 +41,7 @@ def main(words: list[str], launch: str = "") -> int:
 
             report(argv, caller, situation, options)
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
-        say(f"{name}: this installation is not reported: {_reason(why)}")
+        write_message(f"{name}: this installation is not reported: {_reason(why)}")
     return plainly(argv, caller, name)
 
 
@@ -69,20 +49,8 @@ def plainly(argv: list[bytes], caller: Caller, name: str) -> int:
     """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
     caller.restore_signals()
     problem = become(argv, caller.environment)
-    _write(2, complaint(name, argv[0], problem))
+    write_stderr(complaint(name, argv[0], problem))
     return problem.code
-
-
-def say(line: str) -> None:
-    """One line on stderr, if there is one."""
-    _write(2, os.fsencode(line) + b"\n")
-
-
-def _write(fd: int, data: bytes) -> None:
-    try:
-        os.write(fd, data)
-    except OSError:
-        pass
 
 
 def _reason(why: Exception) -> str:

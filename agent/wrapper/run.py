@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
+from agent.base.words import write_message
 from agent.runs.write import create_run_file
-from agent.wrapper.boot import say
 from agent.wrapper.person import notice
 from agent.wrapper.process import relay
 from agent.wrapper.process.child import STDERR, end_as, let_go, start, stay_with
@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
     from agent.runs.write import Place, RunFile
-    from agent.wrapper.boot import Options
     from agent.wrapper.failure.trace import Trace
+    from agent.wrapper.options import Options
     from agent.wrapper.process.caller import Caller
 
 
@@ -106,7 +106,7 @@ def _accompany(run: Run) -> None:
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
         start_flush(run.caller.environment, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
-        say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
+        write_message(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
     finally:
         end_as(status)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from agent.base.words import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
@@ -28,8 +30,9 @@ def show(situation: Situation) -> None:
     """
     marker = situation.state.notice
     full = os.isatty(2) and not os.path.lexists(marker)
-    product = "".join(c if c.isprintable() else "?" for c in situation.settings.product)
-    text = (FULL if full else SHORT).format(product=product, name=situation.name)
+    text = (FULL if full else SHORT).format(
+        product=printable(situation.settings.product), name=situation.name
+    )
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")

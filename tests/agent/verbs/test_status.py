@@ -151,7 +151,7 @@ def test_nothing_recorded_can_steer_the_terminal(world: World) -> None:
     world.tty = True
     record(world, 1, "\x1b[2J\x07", x="\x1b]0;title\x07")
     out = world.run("log").out
-    assert "'\\x1b[2J\\x07'" in out
+    assert "\\x1b[2J\\x07" in out
     assert out.replace("\x1b[33m", "").replace("\x1b[0m", "").count("\x1b") == 0
 
 
