@@ -10,7 +10,6 @@ import errno
 import os
 
 from agent.base.files import read_with_stat
-from agent.config import credentials
 from agent.config.flags import QUOTES, is_flag, is_garbled
 
 TYPE_CHECKING = False
@@ -52,18 +51,17 @@ class EnvFile:
 
 def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
     """Every place where a docker.env may be; settings come from the first that exists."""
-    places = []
-    if environ.get("ROLLCALL_ENV_FILE"):
-        places.append(environ["ROLLCALL_ENV_FILE"])
+    places = [environ["ROLLCALL_ENV_FILE"]] if environ.get("ROLLCALL_ENV_FILE") else []
     places.append("docker.env")
-    directory = environ.get(credentials.DIRECTORY)
-    if directory:
-        places.append(os.path.join(directory, "docker.env"))
-    copies = credentials.env_files(environ)
-    places += [copy for copy, _ in copies]
-    # What a copy stands for is root's alone; the daemon watches it.
-    known = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
-    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]
+    copied = set()
+    if directory := environ.get("CREDENTIALS_DIRECTORY"):
+        from agent.config import credentials  # only a service has them
+
+        copies = credentials.env_files(environ)
+        places += [os.path.join(directory, "docker.env"), *(copy for copy, _ in copies)]
+        # Only root may read the file that was copied; the daemon watches it.
+        copied = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
+    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in copied]
     return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
 
 

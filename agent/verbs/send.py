@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
+from agent.base import ids
 from agent.base.files import replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.delivery.backoff import seconds_to_next_try
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.heartbeat.answer import Report, Seen, write
 from agent.outbox import intake
 from agent.outbox.database import OutboxError

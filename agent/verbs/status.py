@@ -7,10 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
+from agent.base import ids
 from agent.base.owner import become_owner
 from agent.base.words import printable
 from agent.config.consent import RULES, in_environment
-from agent.events import catalogue, identity, ids
+from agent.events import catalogue, identity
 from agent.heartbeat import duefile
 from agent.heartbeat.due import wall_time
 from agent.outbox.database import OutboxError

@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
+from agent.base import ids
 from agent.base.owner import become_owner
 from agent.config.consent import RULES
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.outbox import intake
 
 if TYPE_CHECKING:

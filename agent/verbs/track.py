@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
+from agent.base import ids
 from agent.base.owner import become_owner
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.outbox import intake
 
 if TYPE_CHECKING:

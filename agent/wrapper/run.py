@@ -27,10 +27,11 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
 
     Returns where an outer wrapper reports already; raises where nothing can be reported.
     """
-    from agent.wrapper.nested import inside_another
+    if others := situation.state.run_files():
+        from agent.wrapper.nested import inside_another
 
-    if inside_another(situation.state):
-        return
+        if inside_another(others):
+            return
     if STDERR in caller.closed:
         raise OSError(9, "stderr is closed, so the notice cannot be shown")
     file = create_run_file(situation)

@@ -18,7 +18,8 @@ from tests import environ
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
 import os, sys
-from agent.events import catalogue as events, ids
+from agent.base import ids
+from agent.events import catalogue as events
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 clock = [1_800_000_000.0]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.events import catalogue, ids
+from agent.base import ids
+from agent.events import catalogue
 from agent.events.catalogue import CATALOGUE, NAMES, NotInCatalogue, Origin
 from agent.events.facts import System
 from tests.agent.world import NOW, World
