@@ -53,40 +53,40 @@ def parser(name: str = "rollcall") -> Parser:
     verb.add_argument("command", nargs="+", metavar="CMD", help="the command, and its arguments")
     add("daemon", "", "send Instance Active for as long as the product is alive").usage = f"{name} daemon"
     add(
-        "preview", "status.preview", "print the exact JSON of each event; sends and stores nothing"
+        "preview", "preview.show_preview", "print the exact JSON of each event; sends and stores nothing"
     ).add_argument("event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'")
-    verb = add("log", "status.log", "show all that was ever recorded and what became of it")
+    verb = add("log", "log.show_log", "show all that was ever recorded and what became of it")
     verb.add_argument("-n", type=_count, metavar="N", help="only the newest N")
     verb.add_argument("--json", action="store_true", help="a line of JSON for each")
-    verb = add("status", "status.status", "say whether anything is sent, why, and how it goes")
+    verb = add("status", "status.show_status", "say whether anything is sent, why, and how it goes")
     verb.add_argument("--json", action="store_true", help="for programs")
-    add("disable", "switch.disable", "write the flag to docker.env; erase what waits")
-    add("enable", "switch.enable", "remove every flag from docker.env")
-    verb = add("consent", "switch.consent", "opt in to usage events, or out")
+    add("disable", "switch.switch_off", "write the flag to docker.env; erase what waits")
+    add("enable", "switch.switch_on", "remove every flag from docker.env")
+    verb = add("consent", "switch.set_consent", "opt in to usage events, or out")
     verb.add_argument("what", choices=["usage"])
     verb.add_argument("choice", choices=["on", "off"])
     _add_senders(add)
-    verb = add("support", "support.support", "ask for help for the last install that failed")
+    verb = add("support", "support.request_support", "ask for help for the last install that failed")
     verb.add_argument("--email", metavar="ADDRESS", help="where an answer may go; asked for if not given")
-    add("forget", "switch.forget", "delete id, queue and log; the next id has no tie to the last")
+    add("forget", "forget.forget_instance", "delete id, queue and log; the next id has no tie to the last")
     return top
 
 
 def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
     verb = add(
         "beat",
-        "send.beat",
+        "send.send_beat",
         "record one Instance Active now, if alive and allowed, and deliver what waits",
     )
     verb.add_argument(
         "--slot", type=_count, metavar="N", help="the due slot it is for; one beat is kept a slot"
     )
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb = add("flush", "send.flush", "deliver what waits")
+    verb = add("flush", "send.flush_outbox", "deliver what waits")
     verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
     verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush
-    verb = add("track", "track.track", "record one usage event, if they were opted in to")
+    verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush_outbox
+    verb = add("track", "track.track_event", "record one usage event, if they were opted in to")
     verb.add_argument("event", metavar="EVENT", help="a name of the product's own choice")
     verb.add_argument(
         "-p",
@@ -96,7 +96,9 @@ def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
         metavar="KEY=TEXT|KEY:=JSON",
         help="a property",
     )
-    verb = add("export", "export.export", "write what waits as JSON lines, for a site without a network")
+    verb = add(
+        "export", "export.export_events", "write what waits as JSON lines, for a site without a network"
+    )
     verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
     verb.add_argument("--settle", action="store_true", help="and let go of what was written")
 
@@ -141,12 +143,12 @@ def main(argv: Sequence[str]) -> int:
     """Run one verb as a process of its own."""
     stdio.prepare()
     try:
-        return run(argv)
+        return run_verb(argv)
     finally:
         stdio.release()
 
 
-def run(argv: Sequence[str], app: App | None = None) -> int:
+def run_verb(argv: Sequence[str], app: App | None = None) -> int:
     """Run one verb. The one exception boundary of the process."""
     try:
         app = app or App()

@@ -31,23 +31,31 @@ class Decision:
         """Whether this silence ends by itself, so that what waits is kept and not erased."""
         return self.rule == "gone"
 
+    def __str__(self) -> str:
+        return decision_text(self.rule, self.source)
+
     def __repr__(self) -> str:
         return f"Decision(sending={self.sending}, rule={self.rule!r}, source={self.source!r})"
 
 
 RULES = {
-    "no-flag": "no flag is set anywhere",
+    "no-flag": "no flag is set",
     "flag": "a flag is set",
     "unreadable": "a docker.env cannot be read",
-    "unparsable": "a docker.env has a line that cannot be understood",
-    "bare-flag": "a flag stands in a docker.env without a value",
-    "duplicate-flag": "a flag stands in a docker.env more than once",
-    "gone": "a docker.env that was read before is gone",
+    "unparsable": "a docker.env has a line that cannot be parsed",
+    "bare-flag": "a docker.env names a flag without a value",
+    "duplicate-flag": "a docker.env sets the same flag more than once",
+    "gone": "a docker.env that was read before is missing",
 }
 """Every rule that a Decision may name, in words."""
 
 
-def in_environment(environ: Mapping[str, str]) -> Decision | None:
+def decision_text(rule: str, source: str | None) -> str:
+    """Why something is sent or silent, for a person."""
+    return RULES[rule] + (f" ({source})" if source else "")
+
+
+def decision_from_environment(environ: Mapping[str, str]) -> Decision | None:
     """The refusal that stands in the environment, if one does."""
     for name, value in environ.items():
         if is_flag(name) and silences(value):
@@ -55,7 +63,7 @@ def in_environment(environ: Mapping[str, str]) -> Decision | None:
     return None
 
 
-def in_files(files: Iterable[EnvFile], seen: Iterable[str] = ()) -> Decision:
+def decision_from_files(files: Iterable[EnvFile], seen: Iterable[str] = ()) -> Decision:
     """Weigh every docker.env that was found, and those that were read before."""
     for file in files:
         doubt = _doubt(file)

@@ -49,7 +49,7 @@ class EnvFile:
         self.fault: tuple[str, int | None] | None = None
 
 
-def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
+def env_file_places(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
     """Every place where a docker.env may be; settings come from the first that exists."""
     places = [environ["ROLLCALL_ENV_FILE"]] if environ.get("ROLLCALL_ENV_FILE") else []
     places.append("docker.env")
@@ -82,7 +82,7 @@ def home(environ: Mapping[str, str]) -> str:
     return known if os.path.isabs(known) else "/"
 
 
-def read_all(
+def read_env_files(
     environ: Mapping[str, str],
     wanted: Container[str],
     *,
@@ -93,14 +93,14 @@ def read_all(
 ) -> list[EnvFile]:
     """Every docker.env that exists, in order of precedence."""
     found = []
-    for path in candidates(environ, name=name, cwd=cwd, root=root):
-        file = read(path, wanted, uid=uid)
+    for path in env_file_places(environ, name=name, cwd=cwd, root=root):
+        file = read_env_file(path, wanted, uid=uid)
         if file is not None:
             found.append(file)
     return found
 
 
-def read(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
+def read_env_file(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
     """One docker.env, or None where there is none. A file in doubt has a `fault`."""
     try:
         link = os.lstat(path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAGE = 500
 
 
-def export(app: App, args: argparse.Namespace) -> int:
+def export_events(app: App, args: argparse.Namespace) -> int:
     """Write what waits as JSON lines, for a site without a network."""
     situation = app.situation
     if not situation.decision.sending:

@@ -48,10 +48,10 @@ class Outcome:
     last_beat: str | None = None
 
 
-def beat(app: App, args: argparse.Namespace) -> int:
+def send_beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
-    outcome = Outcome(situation.stamps())
+    outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
@@ -72,13 +72,13 @@ def beat(app: App, args: argparse.Namespace) -> int:
     return DONE
 
 
-def flush(app: App, args: argparse.Namespace) -> int:
+def flush_outbox(app: App, args: argparse.Namespace) -> int:
     """Deliver what waits. The wrapper's own looks for docker.env in a folder that it does not stand in."""
     if args.folder is not None:
         app.cwd = args.folder
-        app.look_again()
+        app.reread_situation()
     situation = app.situation
-    outcome = Outcome(situation.stamps())
+    outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
@@ -160,7 +160,7 @@ def _drain(app: App, outbox: Outbox, key: str, files: list[Seen], *, budget: flo
             transport.send,
             budget=budget,
             patient=patient,
-            still_allowed=lambda: app.situation.stamps() == files,
+            still_allowed=lambda: app.situation.file_stamps() == files,
             now=app.now,
         ).run()
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.base import ids
 from agent.base.owner import become_owner
-from agent.config.consent import RULES
 from agent.events import catalogue
 from agent.outbox import intake
 
@@ -23,11 +22,11 @@ TRIES = 3
 PROMPT = "An e-mail, for an answer (Enter to skip; it ties that report to you): "
 
 
-def support(app: App, args: argparse.Namespace) -> int:
+def request_support(app: App, args: argparse.Namespace) -> int:
     """Record Installation Support for the newest Installation Errors, with an address."""
     decision = app.situation.decision
     if not decision.sending:
-        raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
+        raise CouldNot(f"telemetry is off: {decision}; nothing was sent")
     if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is no e-mail address")
     become_owner(app.situation.state, *intake.RECORDING)

@@ -18,7 +18,7 @@ NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Stands for the id until all else about an event is known to be right."""
 
 
-def track(app: App, args: argparse.Namespace) -> int:
+def track_event(app: App, args: argparse.Namespace) -> int:
     """Record one usage event, if they were opted in to; the next flush or beat sends it."""
     properties = dict(_property(text) for text in args.properties)
     situation = app.situation

@@ -32,9 +32,9 @@ def main(words: list[str], launch: str = "") -> int:
     argv = arguments(options.words)
     name = "rollcall"
     try:
-        from agent.config.situation import look, working_directory
+        from agent.config.situation import read_situation, working_directory
 
-        situation = look(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
+        situation = read_situation(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
             from agent.wrapper.run import report

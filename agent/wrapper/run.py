@@ -132,7 +132,7 @@ def _ask(run: Run, status: int) -> None:
     """The questions after CMD, where a person may answer them."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
-    situation = run.situation.anew()  # CMD may have chosen, for itself or for its operator
+    situation = run.situation.reread()  # CMD may have chosen, for itself or for its operator
     if not situation.decision.sending:
         return
     _send_meanwhile(run)  # what is known need not wait for an answer

@@ -58,7 +58,7 @@ class Place:
             err=err,
         )
         with contextlib.redirect_stderr(err):
-            code = cli.run(argv, app)
+            code = cli.run_verb(argv, app)
         return code, out.getvalue(), err.getvalue()
 
     def report(self, *argv: str) -> dict[str, Any]:

@@ -149,7 +149,8 @@ def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path:
 
 
 def test_an_error_of_ours_is_called_one(world: World) -> None:
-    patch = "import agent.config.situation as s\ndef look(*a, **k): raise ZeroDivisionError\ns.look = look"
+    patch = "import agent.config.situation as s\ndef broken(*a, **k): raise ZeroDivisionError\n"
+    patch += "s.read_situation = broken"
     done = wrapped(world, 'exec "$@"', "sh", "-c", "exit 5", patch=patch)
     assert done.returncode == 5
     assert b"ZeroDivisionError, an error in rollcall itself" in done.stderr
@@ -171,9 +172,9 @@ def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
 def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None:
     code = (
         "import os, pty, sys\n"
-        "from agent.config.situation import look\nfrom agent.wrapper.person import notice\n"
+        "from agent.config.situation import read_situation\nfrom agent.wrapper.person import notice\n"
         "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
-        "situation = look(os.environ, cwd='/', uid=os.geteuid())\n"
+        "situation = read_situation(os.environ, cwd='/', uid=os.geteuid())\n"
         "notice.show(situation); notice.show(situation)\n"
         "seen = b''\n"
         "while seen.count(b'Nothing has been sent yet.') < 2: seen += os.read(master, 65536)\n"

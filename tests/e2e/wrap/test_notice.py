@@ -243,9 +243,9 @@ def test_an_install_that_answered_the_opt_in_leaves_nothing_to_ask(desk: Desk) -
 
 SLOW_PERSON = """
 import os, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
 situation.state.make()
 if sys.argv[1] == "success":
     questions.after_success(situation, seconds=0.3)
@@ -268,7 +268,7 @@ def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str
 
 ANOTHER_READER = """
 import os, select, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions
 another, wait, left = os.open("/dev/tty", os.O_RDWR), select.select, [1]
 def outrun(reads, *rest):
@@ -278,7 +278,7 @@ def outrun(reads, *rest):
         print("taken:", os.read(another, 99))
     return found
 select.select = outrun
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
 print("answer:", repr(questions.after_failure(situation, "01234567", seconds=float(sys.argv[1]))))
 """
 
@@ -298,7 +298,7 @@ def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: D
 
 SIGNALS = """
 import os, select, signal, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions, terminal
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 wait, hold = select.select, terminal.hold_signals_again
@@ -316,7 +316,7 @@ if sys.argv[1] == "twice":
     select.select = both_at_once
 else:
     terminal.hold_signals_again = too_late
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
 print("answer:", repr(questions.after_failure(situation, "01234567")))
 print("held:", {1, 2, 3, 15} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
 """
