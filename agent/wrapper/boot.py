@@ -10,9 +10,9 @@ import os
 from agent.base import sig
 from agent.base.words import write_message, write_stderr
 from agent.wrapper.options import USAGE, Options
-from agent.wrapper.process.caller import Caller, arguments
-from agent.wrapper.process.child import complaint, plug_closed
-from agent.wrapper.process.command import become
+from agent.wrapper.process.caller import Caller, command_arguments
+from agent.wrapper.process.child import plug_closed_descriptors, shell_message
+from agent.wrapper.process.command import exec_command
 
 WRONG_USE = 2
 
@@ -24,12 +24,12 @@ def main(words: list[str], launch: str = "") -> int:
     """
     if sig.getsignal(sig.SIGINT) == sig.default_int_handler:
         sig.signal(sig.SIGINT, sig.SIG_DFL)  # ^C ends us plainly, not in a traceback
-    caller = Caller(launch, plug_closed())
+    caller = Caller(launch, plug_closed_descriptors())
     options = Options(words)
     if not options.words:
         os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
         return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
-    argv = arguments(options.words)
+    argv = command_arguments(options.words)
     name = "rollcall"
     try:
         from agent.config.situation import read_situation, working_directory
@@ -37,19 +37,19 @@ def main(words: list[str], launch: str = "") -> int:
         situation = read_situation(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
-            from agent.wrapper.run import report
+            from agent.wrapper.run import report_run
 
-            report(argv, caller, situation, options)
+            report_run(argv, caller, situation, options)
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
         write_message(f"{name}: this installation is not reported: {_reason(why)}")
-    return plainly(argv, caller, name)
+    return run_unreported(argv, caller, name)
 
 
-def plainly(argv: list[bytes], caller: Caller, name: str) -> int:
+def run_unreported(argv: list[bytes], caller: Caller, name: str) -> int:
     """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
     caller.restore_signals()
-    problem = become(argv, caller.environment)
-    write_stderr(complaint(name, argv[0], problem))
+    problem = exec_command(argv, caller.environment)
+    write_stderr(shell_message(name, argv[0], problem))
     return problem.code
 
 

@@ -12,7 +12,7 @@ from agent.base import processes
 from agent.runs.write import SUFFIX
 
 
-def inside_another(run_files: list[str]) -> bool:
+def inside_another_run(run_files: list[str]) -> bool:
     """Whether one of these run files belongs to an ancestor of ours."""
     boot = processes.boot_id()
     family = {(boot, pid, start) for pid, start in processes.ancestors()}

@@ -23,7 +23,7 @@ SHORT = (
 )
 
 
-def show(situation: Situation) -> None:
+def show_notice(situation: Situation) -> None:
     """Write the notice, in one piece. OSError if nobody can have seen it.
 
     In full the first time on a terminal, else as one line.

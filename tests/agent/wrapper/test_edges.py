@@ -175,7 +175,7 @@ def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None
         "from agent.config.situation import read_situation\nfrom agent.wrapper.person import notice\n"
         "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
         "situation = read_situation(os.environ, cwd='/', uid=os.geteuid())\n"
-        "notice.show(situation); notice.show(situation)\n"
+        "notice.show_notice(situation); notice.show_notice(situation)\n"
         "seen = b''\n"
         "while seen.count(b'Nothing has been sent yet.') < 2: seen += os.read(master, 65536)\n"
         "sys.stdout.write(seen.decode())\n"
