@@ -133,16 +133,16 @@ def bounds() -> str:
 def example() -> str:
     """docker.env.example: every setting and flag, all commented out."""
     lines = [
-        "# Settings of Rollcall. Copy this file to one of the places where docker.env is looked for, and",
-        "# take away the # before a line to set it. The environment overrules what stands here.",
+        "# Settings of Rollcall. Copy this file to a place where Rollcall looks for docker.env, and",
+        "# remove the # from a line to set it. The environment overrides this file.",
         "#",
-        "# To stop all telemetry, set one of these flags to anything but 0, false, no or off:",
+        "# To turn all telemetry off, remove the # from one of these lines:",
         *(f"#{flag}=true" for flag in FLAGS),
     ]
     for setting in SETTINGS:
         if setting.name == "ROLLCALL_ENV_FILE":
             continue
-        lines += ["", f"# {setting.name}: {setting.meaning}", f"# takes {setting.accepted}"]
+        lines += ["", f"# {setting.name}: {setting.meaning}", f"# accepts {setting.accepted}"]
         value = "" if setting.name == "ROLLCALL_PRODUCT_VERSION" else setting.default
         lines.append(f"#{setting.name}={value}")
     return "\n".join(lines) + "\n"

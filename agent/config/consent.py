@@ -52,7 +52,7 @@ RULES = {
 
 def decision_text(rule: str, source: str | None) -> str:
     """Why something is sent or silent, for a person."""
-    return RULES[rule] + (f" ({source})" if source else "")
+    return RULES.get(rule, rule) + (f" ({source})" if source else "")
 
 
 def decision_from_environment(environ: Mapping[str, str]) -> Decision | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from agent.config.consent import decision_text
 from agent.heartbeat import due as due_
 from agent.heartbeat.agenda import Agenda
 from agent.heartbeat.answer import see
@@ -179,7 +180,7 @@ class Heart:
         try:
             self._world.keep(due)
         except OSError as error:
-            self._once("keep", str(error), WARNING, f"cannot keep the due time: {error}")
+            self._once("keep", str(error), WARNING, f"cannot store the time of the next beat: {error}")
         else:
             self._kept = due
             self._said.pop("keep", None)
@@ -216,7 +217,7 @@ class Heart:
             self.reload()
 
     def _notice(self, files: list[Seen]) -> None:
-        """A docker.env that was there and is gone silences until it is back."""
+        """A docker.env that was read before and is missing silences until it is back."""
         self._present |= {str(file[0]) for file in files if file[1] is not None}
         absent = [str(f[0]) for f in files if f[1] is None and str(f[0]) in self._present]
         self.gone = absent[0] if absent else None
@@ -240,7 +241,7 @@ class Heart:
     def _standing(self) -> str:
         report, now = self.report, self._world.clocks()
         if report is None:
-            return "starting: nothing decided yet"
+            return "starting"
         if not self._beating():
             return self._decision(report)
         last = f"last beat {_minute_of(report.last_beat)}" if report.last_beat else "no beat yet"
@@ -252,7 +253,7 @@ class Heart:
 
     def _decision(self, report: Report) -> str:
         if self.gone is not None:
-            return f"silent: {self.gone} was there and is gone"
+            return f"silent: {self.gone} was read before and is missing"
         return "sending" if report.sending else f"silent: {_why(report)}"
 
     def _tell_decision(self, report: Report) -> None:
@@ -262,7 +263,7 @@ class Heart:
 
     def _tell_alive(self, report: Report) -> None:
         if report.alive is False:
-            self._once("alive", "no", NOTICE, "the product is not alive: no beat until it is")
+            self._once("alive", "no", NOTICE, "the product is not alive; no heartbeat is sent until it is")
         elif "alive" in self._said:
             self._once("alive", "yes", INFO, "the product is alive again")
 
@@ -282,7 +283,7 @@ def _pace(report: Report) -> due_.Pace:
 
 
 def _why(report: Report) -> str:
-    return f"{report.rule} in {report.source}" if report.source else report.rule
+    return decision_text(report.rule, report.source)
 
 
 def _minute(wall: float) -> str:

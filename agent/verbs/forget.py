@@ -18,18 +18,18 @@ SENDER_WAIT = 30.0
 
 
 def forget_instance(app: App, _args: argparse.Namespace) -> int:
-    """Delete id, queue and log."""
+    """Delete the id, the queue and the log."""
     state = app.situation.state
     become_owner(state)
     if not state.exists():
-        app.say(f"nothing to forget in {state.path}")
+        app.say(f"there is nothing to delete in {state.path}")
         return DONE
     with held(state.sender, SENDER_WAIT) as alone:
         if not alone:
-            raise CouldNot("a flush is under way; try again in a minute")
+            raise CouldNot("events are being sent at the moment; try again in a minute")
         with between_transactions(state):
             for path in state.memory():
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
-    app.say(f"id, queue and log in {state.path} are deleted; the next id has no tie to the last")
+    app.say(f"id, queue and log in {state.path} are deleted; the next id cannot be linked to the old one")
     return DONE

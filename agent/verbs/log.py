@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_log(app: App, args: argparse.Namespace) -> int:
-    """Print the audit log, newest last."""
+    """Print every recorded event, newest last."""
     state = app.situation.state
     become_owner(state)
     with reading(state) as outbox:
@@ -24,9 +24,9 @@ def show_log(app: App, args: argparse.Namespace) -> int:
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)
     if not entries and args.n != 0:
-        app.say(f"nothing was ever recorded in {state.path}")
+        app.say(f"nothing has been recorded in {state.path}")
     elif entries and not args.json:
-        app.say(f"each event to the letter: {app.name} log --json")
+        app.say(f"to see each event exactly as it is sent: {app.name} log --json")
     return DONE
 
 

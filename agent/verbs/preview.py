@@ -27,10 +27,10 @@ def show_preview(app: App, args: argparse.Namespace) -> int:
         raise WrongUse(str(why)) from None
     found = identity.read(state)
     if found is None:
-        app.say("this instance has no id yet; the one shown is a sample")
+        app.say("this instance has no id yet, so a sample is shown")
     origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
     if any(kind.about_installation for kind in kinds):
-        app.say("what is known only when it happens (times, durations, failures, an address) is a sample")
+        app.say("values that are known only later (times, durations, failures, addresses) are samples")
     samples = [_sample(kind, origin, app) for kind in kinds]
     shown = samples[0] if args.event else samples
     print(json.dumps(shown, indent=2), file=app.out)

@@ -102,7 +102,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
         if not args.report:
             raise
         outcome.retry_in, outcome.last_error = ERASE_AGAIN, str(why)
-        app.say(f"what waits cannot be erased: {why}; tried again in {ERASE_AGAIN / 60:.0f} minutes")
+        app.say(f"the waiting events cannot be erased: {why}; next try in {ERASE_AGAIN / 60:.0f} minutes")
 
 
 def _remember_files(app: App) -> None:
@@ -142,7 +142,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
                 for message in result.messages:
                     app.say(message)
             else:
-                outcome.last_error = "another flush is at work"
+                outcome.last_error = "another process is sending"
     outcome.waiting, outcome.last_beat = outbox.count(WAITING), outbox.last_beat()
     if endpoint and outbox.count_for(endpoint):
         outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
@@ -170,7 +170,7 @@ def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespa
         print(_report(app, decision, outcome), file=app.out)
     elif outcome.retry_in is not None and args.verb == "flush":
         why = outcome.last_error or "there was no time to send"
-        app.say(f"{outcome.waiting} events wait: {why}; next try in {outcome.retry_in:.0f} s")
+        app.say(f"{outcome.waiting} events are waiting: {why}; next try in {outcome.retry_in:.0f} s")
 
 
 def _report(app: App, decision: Decision, outcome: Outcome) -> str:

@@ -91,7 +91,7 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
         ("instance id", shown["instanceId"] or "none yet"),
         ("last beat", shown["lastBeat"] or "none yet"),
         ("next beat", shown["nextBeat"] or "not planned"),
-        ("endpoint", shown["endpoint"] or "none: nothing leaves this machine"),
+        ("endpoint", shown["endpoint"] or "none: nothing is sent from this machine"),
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
@@ -101,9 +101,9 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
     ]
     lines = [f"{name:<13} {value}" for name, value in rows]
     me = app.name
-    hints = [f"what is sent: {me} preview", f"what was: {me} log"]
+    hints = [f"see what is sent: {me} preview", f"see what was sent: {me} log"]
     if decision.sending:
-        hints.append(f"stop it: {me} disable")
+        hints.append(f"turn it off: {me} disable")
     elif decision_from_environment(app.environ) is None:  # a flag in the environment is not ours to take away
         hints.append(f"turn it on: {me} enable")
     return "\n".join([*lines, "", "   ".join(hints)])
@@ -112,7 +112,8 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
 def _elsewhere(count: int, app: App) -> str:
     if not count:
         return ""
-    return f", of which {count} for another endpoint (to let go of them: {app.name} export FILE --settle)"
+    how = f"to take them out of the queue: {app.name} export FILE --settle"
+    return f", of which {count} for another endpoint ({how})"
 
 
 def _mention_what_only_silences(app: App) -> None:
@@ -120,8 +121,8 @@ def _mention_what_only_silences(app: App) -> None:
     for file in app.situation.env_files:
         if not file.trusted and file.fault != ("unreadable", None):
             app.say(
-                f"the settings in {file.path} are not used: it is somebody else's, or others may"
-                " write to it (chmod go-w); it can silence and nothing more"
+                f"the settings in {file.path} are not used, because another user owns or may write it;"
+                " a flag in it still counts. To use them: chown it to yourself, and chmod go-w"
             )
 
 
@@ -129,4 +130,7 @@ def _mention_the_service(app: App) -> None:
     """Say so when the service on this machine keeps its state in another place than this caller."""
     service = os.path.join(app.root, "var/lib", app.situation.name)
     if os.path.isdir(service) and os.path.realpath(service) != os.path.realpath(app.situation.state.path):
-        app.say(f"this is your own state; the service's is in {service} (sudo {app.name} status shows it)")
+        app.say(
+            f"this is the state of your own user; the service keeps its state in {service}"
+            f" (to see it: sudo {app.name} status)"
+        )

@@ -26,21 +26,21 @@ def switch_off(app: App, _args: argparse.Namespace) -> int:
     envedit.set_value(path, FLAG, "true")
     decision = app.reread_situation().decision
     if decision.sending:
-        raise CouldNot(f"{path} was written and yet does not silence; set {FLAG}=true in the environment")
+        raise CouldNot(f"the flag in {path} has no effect; set {FLAG}=true in the environment instead")
     app.say(f"telemetry is off ({path}); to turn it on again: {app.name} enable")
     if read_situation(app.environ, cwd="/", uid=app.uid, root=app.root).decision.sending:
         app.say(
-            f"but {path} is read in its folder alone, and what runs elsewhere still reports;"
-            f" silence that too: cd / && {app.name} disable"
+            f"but {path} counts only for commands that run in its folder;"
+            f" to turn telemetry off everywhere: cd / && {app.name} disable"
         )
     erased = intake.erase(app)
     if erased is not None:
-        app.say(f"{erased} waiting events were erased")
+        app.say(f"waiting events erased: {erased}")
     return DONE
 
 
 def switch_on(app: App, _args: argparse.Namespace) -> int:
-    """Remove every flag from docker.env, and say so if something else still silences."""
+    """Remove every flag from docker.env; exit 1 if another one still silences."""
     path = app.situation.env_file
     if path is not None and os.path.exists(path):
         _refuse_foreign_file(path, app)
@@ -50,9 +50,9 @@ def switch_on(app: App, _args: argparse.Namespace) -> int:
         become_owner(app.situation.state)
         os.unlink(app.situation.state.seen)
     if not decision.sending:
-        app.say(f"still silent: {decision}")
+        app.say(f"telemetry is still off: {decision}")
         return COULD_NOT
-    app.say(f"telemetry is on; what would be sent: {app.name} preview")
+    app.say(f"telemetry is on; to see what is sent: {app.name} preview")
     return DONE
 
 
@@ -65,10 +65,10 @@ def set_consent(app: App, args: argparse.Namespace) -> int:
     overruled = app.environ.get("ROLLCALL_USAGE_TELEMETRY")
     if overruled and situation.settings.usage != (args.choice == "on"):
         raise CouldNot(
-            f"ROLLCALL_USAGE_TELEMETRY={overruled} in the environment overrules it; change it there"
+            f"ROLLCALL_USAGE_TELEMETRY={overruled} in the environment overrides it; change it there"
         )
     if not situation.decision.sending:
-        app.say(f"silent all the same: {situation.decision}")
+        app.say(f"but telemetry is off, so nothing is sent: {situation.decision}")
     elif args.choice == "off" and os.path.exists(situation.state.outbox):
         become_owner(situation.state, *intake.RECORDING)
         with intake.opened(app):
@@ -84,7 +84,7 @@ def _file_to_edit(app: App) -> str:
 
 
 def _refuse_foreign_file(path: str, app: App) -> None:
-    """Never change, as root, a file that somebody else planted."""
+    """Never change, as root, a file that another user put there."""
     file = read_env_file(path, NAMES, uid=app.uid)
     if file is not None and not file.trusted:
-        raise CouldNot(f"{path} cannot be read, or somebody else may write to it; change it by hand")
+        raise CouldNot(f"{path} cannot be read, or another user may write to it; edit it by hand")

@@ -113,7 +113,7 @@ def _accompany(run: ReportedRun) -> None:
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
         start_flush(run.caller.environment, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
-        write_message(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
+        write_message(f"{run.situation.name}: the outcome of this installation was not recorded: {why}")
     finally:
         end_like_child(status)
 

@@ -28,9 +28,9 @@ WRONG = [
     (
         ["preview", "Install Danced"],
         {},
-        "there is no event 'Install Danced'; there are: Installation Started",
+        "there is no event 'Install Danced'; choose one of: Installation Started",
     ),
-    (["track", "Instance Active"], USAGE, "'Instance Active' is Rollcall's own"),
+    (["track", "Instance Active"], USAGE, "'Instance Active' is an event of Rollcall itself"),
     (["track", "E", "-p", "x"], USAGE, "takes key=text, or key:= and a number"),
     (["track", "E", "-p", "x:=[1]"], {}, "a number, true, false, null or text"),
     (["track", "E", "-p", "x:=NaN"], {}, "a number, true, false, null or text"),

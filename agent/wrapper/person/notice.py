@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from agent.config.situation import Situation
 
 FULL = """\
-{product} reports how this installation goes: that it started, and whether it succeeded or failed
-(the operating system's name, the duration, the exit code, and where a script failed: its base name,
-line and command name), under a random id. No host name, path, argument or address is sent.
-See every byte: {name} preview    What was sent: {name} log    Turn it off: {name} disable,
-or DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
+{product} reports how this installation goes: that it started, and whether it succeeded or failed.
+A report has a random id, the versions of {product} and of the operating system, the duration, the exit
+code and, after a failure, the base name of the script, the line and the name of the failed program.
+It has no host name, path, argument or IP address.
+To see every byte: {name} preview    To see what was sent: {name} log    To turn it off: {name} disable,
+or set DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
 """
 SHORT = (
     "{name}: {product} reports this installation's outcome;"
-    " {name} preview shows it, {name} disable stops it\n"
+    " to see it: {name} preview; to turn it off: {name} disable\n"
 )
 
 

@@ -48,4 +48,4 @@ def test_nothing_recorded_can_steer_the_terminal(world: World) -> None:
 
 
 def test_nothing_was_ever_recorded_is_said(world: World) -> None:
-    assert world.run("log").err == f"rollcall: nothing was ever recorded in {world.state.path}\n"
+    assert world.run("log").err == f"rollcall: nothing has been recorded in {world.state.path}\n"

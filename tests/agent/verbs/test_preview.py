@@ -16,7 +16,7 @@ def test_preview_shows_a_sample_id_until_there_is_one(world: World) -> None:
 def test_preview_says_what_is_a_sample(world: World) -> None:
     world.run("beat")
     for words in (["preview"], ["preview", "Installation Started"]):
-        assert world.run(*words).err.count("is a sample\n") == 1
+        assert world.run(*words).err.count("are samples\n") == 1
 
 
 def test_preview_says_the_settings_in_force(world: World) -> None:

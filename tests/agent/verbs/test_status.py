@@ -57,8 +57,11 @@ def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
     record(world, 2, endpoint="https://old.example")
     out = world.run("status").out
     assert "sending       yes, no flag is set" in out
-    assert "1, of which 1 for another endpoint (to let go of them: rollcall export FILE --settle)" in out
-    assert "stop it: rollcall disable" in out
+    assert (
+        "1, of which 1 for another endpoint (to take them out of the queue: rollcall export FILE --settle)"
+        in out
+    )
+    assert "turn it off: rollcall disable" in out
     world.environ[FLAG] = "1"
     out = world.run("status").out
     assert f"sending       no, a flag is set ({FLAG} in the environment)" in out
@@ -103,7 +106,7 @@ def test_status_of_a_database_that_cannot_be_read_is_still_a_status(world: World
     Path(world.state.outbox).write_bytes(b"garbage" * 1000)
     done = world.run("status", "--json")
     assert done.code == 0
-    assert "is damaged; the next event sets it aside" in str(done.json["lastError"])
+    assert "is damaged; with the next event it is renamed" in str(done.json["lastError"])
     assert "is damaged" in done.err
 
 
@@ -133,10 +136,13 @@ def test_a_file_whose_settings_do_not_count_is_named(world: World) -> None:
 
 def test_status_of_an_ordinary_user_points_at_the_services_state(world: World) -> None:
     world.uid = 1000
-    assert "the service's" not in world.run("status").err
+    assert "the service keeps its state" not in world.run("status").err
     (world.root / "var/lib/rollcall").mkdir(parents=True)
     done = world.run("status")
-    assert f"this is your own state; the service's is in {world.root}/var/lib/rollcall" in done.err
+    assert (
+        f"this is the state of your own user; the service keeps its state in {world.root}/var/lib/rollcall"
+        in done.err
+    )
     assert "sudo rollcall status" in done.err
 
 

@@ -24,7 +24,7 @@ def test_disable_writes_the_flag_where_status_looks_and_erases_what_waits(world:
     assert done.code == 0
     assert path.read_text() == f"# ours\nDB_PASSWORD=x\n{FLAG}=true\n"
     assert "telemetry is off" in done.err
-    assert "1 waiting events were erased" in done.err
+    assert "waiting events erased: 1" in done.err
     assert b"secret" not in Path(world.state.outbox).read_bytes()
     assert world.run("status", "--json").json["source"] == f"{path}:3"
 
@@ -55,7 +55,7 @@ def test_enable_names_what_still_silences(world: World) -> None:
     world.environ["DO_NOT_TRACK"] = "1"
     done = world.run("enable")
     assert done.code == 1
-    assert "still silent: a flag is set (DO_NOT_TRACK in the environment)" in done.err
+    assert "telemetry is still off: a flag is set (DO_NOT_TRACK in the environment)" in done.err
     del world.environ["DO_NOT_TRACK"]
     path = world.env_file("A='unbalanced\n")
     done = world.run("enable")
@@ -96,14 +96,14 @@ def test_usage_events_that_wait_go_with_the_consent(world: World, how: str) -> N
 
 def test_consent_while_silent_says_that_nothing_is_sent_all_the_same(world: World) -> None:
     world.env_file(f"{FLAG}=true\n")
-    assert "silent all the same: a flag is set" in world.run("consent", "usage", "on").err
+    assert "telemetry is off, so nothing is sent: a flag is set" in world.run("consent", "usage", "on").err
 
 
 def test_disable_in_a_folder_says_what_it_does_not_reach(world: World) -> None:
     world.env_file("")
-    assert "what runs elsewhere still reports" in world.run("disable").err
+    assert "counts only for commands that run in its folder" in world.run("disable").err
     (world.cwd / "docker.env").unlink()
-    assert "elsewhere" not in world.run("disable").err
+    assert "everywhere" not in world.run("disable").err
 
 
 def test_consent_that_the_environment_overrules_is_said(world: World) -> None:
@@ -111,7 +111,7 @@ def test_consent_that_the_environment_overrules_is_said(world: World) -> None:
     world.environ["ROLLCALL_USAGE_TELEMETRY"] = "false"
     done = world.run("consent", "usage", "on")
     assert done.code == 1
-    assert "in the environment overrules it; change it there" in done.err
+    assert "in the environment overrides it; change it there" in done.err
     assert world.run("consent", "usage", "off").code == 0
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_ours_to_change_is_left_alone(world: World, verb: lis
     before = tree(world.path)
     done = world.run(*verb)
     assert done.code == 1
-    assert "change it by hand" in done.err
+    assert "edit it by hand" in done.err
     assert tree(world.path) == before
 
 
@@ -137,7 +137,7 @@ def test_disable_with_a_setting_that_does_not_parse_is_off_all_the_same(world: W
     path = world.env_file("ROLLCALL_INTERVAL=soon\n")
     done = world.run("disable")
     assert done.code == 0
-    assert "1 waiting events were erased" in done.err
+    assert "waiting events erased: 1" in done.err
     assert f"{FLAG}=true" in path.read_text()
     assert '"waiting"' not in world.run("log", "--json").out
 

@@ -107,7 +107,7 @@ def test_with_one_process_to_be_had_cmd_has_it(world: World, script: str, code: 
     """No witness, no delivery: signals are passed on, and the outcome is on disk all the same."""
     done = wrapped(world, 'exec "$@"', "sh", "-c", script, patch=FORKS_ONLY.format(count=1))
     assert done.returncode == code
-    assert b"not noted" not in done.stderr
+    assert b"not recorded" not in done.stderr
     assert told in reported(world)[1].replace('":', '": ').replace(":  ", ": ")
 
 
@@ -143,7 +143,7 @@ def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path:
     )
     with Shell(world.real_environ(), str(tmp_path)) as shell:
         shell.type(f"{sys.executable} patched.py --no-input sh -c 'exit 5'; echo status:$?\n")
-        shell.expect("was not noted: ")
+        shell.expect("was not recorded: ")
         shell.expect("status:5")
         shell.expect(PROMPT)
 
