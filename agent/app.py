@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from agent.base.words import say
-from agent.config.situation import Situation, look, working_directory
+from agent.base.words import print_message
+from agent.config.situation import Situation, read_situation, working_directory
 from agent.events import catalogue, facts, identity
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class App:
     @cached_property
     def situation(self) -> Situation:
         """Decision, settings and places, looked at once."""
-        return look(self.environ, cwd=self.cwd, uid=self.uid, root=self.root)
+        return read_situation(self.environ, cwd=self.cwd, uid=self.uid, root=self.root)
 
     @property
     def name(self) -> str:
         """What the command of this installation is called, for words on what to type next."""
         return self.situation.name
 
-    def look_again(self) -> Situation:
+    def reread_situation(self) -> Situation:
         """The situation after a docker.env was changed."""
         del self.situation
         return self.situation
@@ -66,4 +66,4 @@ class App:
 
     def say(self, text: str) -> None:
         """A word to the person who called."""
-        say(text, self.err)
+        print_message(text, self.err)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from agent import __version__
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.base import stdio
-from agent.base.words import say
+from agent.base.words import print_message
 from agent.config.envedit import EditError
 from agent.config.settings import SETTINGS, SettingError, duration
 from agent.outbox.database import OutboxError
@@ -19,6 +19,8 @@ from agent.outbox.database import OutboxError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Adder = Callable[[str, str, str], "Parser"]
+    """Adds a verb: its name, where its function is, and what it does."""
     Verb = Callable[[App, argparse.Namespace], int]
 
 INTERRUPTED = 130
@@ -30,81 +32,88 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
 
     def error(self, message: str) -> NoReturn:
-        say(f"{message}; see {self.prog} --help", sys.stderr)
+        print_message(f"{message}; see {self.prog} --help", sys.stderr)
         sys.exit(WRONG_USE)
 
 
 def parser(name: str = "rollcall") -> Parser:
-    """Every verb, wrap and daemon too, though they go their own light ways and are not parsed here."""
+    """Every verb, wrap and daemon too, though they start in their own light way and are not parsed here."""
     top = Parser(
         prog=name,
-        description=f"Honest installer telemetry and heartbeats. Off is off: {name} disable",
+        description=f"Installer telemetry and heartbeats. To turn it off: {name} disable",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"rollcall {__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add = _adder(verbs)
-    verb = add("wrap", "", "run an install script, exactly as if telemetry were not there")
-    verb.usage = f"{name} wrap [--no-trace] [--no-input] -- CMD..."
-    verb.add_argument("--no-trace", action="store_true", help="do not find out where a script failed")
-    verb.add_argument("--no-input", action="store_true", help="ask nothing afterwards")
-    verb.add_argument("command", nargs="+", metavar="CMD", help="the command, and its arguments")
-    add("daemon", "", "send Instance Active for as long as the product is alive").usage = f"{name} daemon"
-    add(
-        "preview", "status.preview", "print the exact JSON of each event; sends and stores nothing"
-    ).add_argument("event", nargs="?", metavar="EVENT", help="one event's name, such as 'Instance Active'")
-    verb = add("log", "status.log", "show all that was ever recorded and what became of it")
-    verb.add_argument("-n", type=_count, metavar="N", help="only the newest N")
-    verb.add_argument("--json", action="store_true", help="a line of JSON for each")
-    verb = add("status", "status.status", "say whether anything is sent, why, and how it goes")
-    verb.add_argument("--json", action="store_true", help="for programs")
-    add("disable", "switch.disable", "write the flag to docker.env; erase what waits")
-    add("enable", "switch.enable", "remove every flag from docker.env")
-    verb = add("consent", "switch.consent", "opt in to usage events, or out")
-    verb.add_argument("what", choices=["usage"])
-    verb.add_argument("choice", choices=["on", "off"])
+    add = _adder(top.add_subparsers(dest="verb", metavar="VERB", required=True))
+    _add_programs(add, name)
+    _add_readers(add)
+    _add_switches(add)
     _add_senders(add)
-    verb = add("support", "support.support", "ask for help for the last install that failed")
-    verb.add_argument("--email", metavar="ADDRESS", help="where an answer may go; asked for if not given")
-    add("forget", "switch.forget", "delete id, queue and log; the next id has no tie to the last")
+    add("forget", "forget.forget_instance", "delete id, queue and log; the next id cannot be linked to it")
     return top
 
 
-def _add_senders(add: Callable[[str, str, str], Parser]) -> None:
+def _add_programs(add: Adder, name: str) -> None:
+    verb = add("wrap", "", "run an install script as if it ran alone, and report how it ends")
+    verb.usage = f"{name} wrap [--no-trace] [--no-input] -- CMD..."
+    verb.add_argument("--no-trace", action="store_true", help="do not look for the line that fails")
+    verb.add_argument("--no-input", action="store_true", help="ask no questions after the install")
+    verb.add_argument("command", nargs="+", metavar="CMD", help="the command and its arguments")
+    add("daemon", "", "send heartbeats (Instance Active) while the product is alive").usage = f"{name} daemon"
+
+
+def _add_readers(add: Adder) -> None:
     verb = add(
-        "beat",
-        "send.beat",
-        "record one Instance Active now, if alive and allowed, and deliver what waits",
+        "preview", "preview.show_preview", "print the exact JSON of each event; sends and stores nothing"
     )
-    verb.add_argument(
-        "--slot", type=_count, metavar="N", help="the due slot it is for; one beat is kept a slot"
-    )
-    verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb = add("flush", "send.flush", "deliver what waits")
-    verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="at most so long (30s)")
-    verb.add_argument("--report", action="store_true", help="tell the daemon, as a line of JSON")
-    verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush
-    verb = add("track", "track.track", "record one usage event, if they were opted in to")
-    verb.add_argument("event", metavar="EVENT", help="a name of the product's own choice")
-    verb.add_argument(
-        "-p",
-        dest="properties",
-        action="append",
-        default=[],
-        metavar="KEY=TEXT|KEY:=JSON",
-        help="a property",
-    )
-    verb = add("export", "export.export", "write what waits as JSON lines, for a site without a network")
-    verb.add_argument("file", metavar="FILE|-", help="gzip if the name ends in .gz; - is stdout")
-    verb.add_argument("--settle", action="store_true", help="and let go of what was written")
+    verb.add_argument("event", nargs="?", metavar="EVENT", help="only this event, such as 'Instance Active'")
+    verb = add("log", "log.show_log", "show every recorded event and what became of it")
+    verb.add_argument("-n", type=_count, metavar="N", help="only the newest N events")
+    verb.add_argument("--json", action="store_true", help="one line of JSON for each event")
+    verb = add("status", "status.show_status", "show whether events are sent, and why")
+    verb.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _adder(verbs: argparse._SubParsersAction[Parser]) -> Callable[[str, str, str], Parser]:
-    def add(name: str, where: str, says: str) -> Parser:
-        words = says[0].upper() + says[1:] + "."
-        verb = verbs.add_parser(name, help=says, description=words, allow_abbrev=False)
+def _add_switches(add: Adder) -> None:
+    add("disable", "switch.switch_off", "turn telemetry off, in docker.env, and erase waiting events")
+    add("enable", "switch.switch_on", "turn telemetry on: remove every flag from docker.env")
+    verb = add("consent", "switch.set_consent", "agree to usage events, or refuse them")
+    verb.add_argument("what", choices=["usage"])
+    verb.add_argument("choice", choices=["on", "off"])
+
+
+def _add_senders(add: Adder) -> None:
+    report = "print the result as one line of JSON (used by the daemon)"
+    verb = add("beat", "send.send_beat", "record one heartbeat now, if the product is alive, and deliver it")
+    slot = "scheduled heartbeat number (used by the daemon); one heartbeat is stored per number"
+    verb.add_argument("--slot", type=_count, metavar="N", help=slot)
+    verb.add_argument("--report", action="store_true", help=report)
+    verb = add("flush", "send.flush_outbox", "deliver the waiting events")
+    verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="stop after this (30s)")
+    verb.add_argument("--report", action="store_true", help=report)
+    verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush_outbox
+    verb = add("track", "track.track_event", "record one usage event, if the user has agreed to usage events")
+    verb.add_argument("event", metavar="EVENT", help="name of the event, chosen by the product")
+    property_help = "a property of the event; repeat it for more"
+    verb.add_argument(
+        "-p", dest="properties", action="append", default=[], metavar="KEY=TEXT|KEY:=JSON", help=property_help
+    )
+    verb = add(
+        "export", "export.export_events", "write waiting events as JSON lines, for a site without a network"
+    )
+    verb.add_argument("file", metavar="FILE|-", help="compressed if the name ends in .gz; - is stdout")
+    settle = "mark exported events as exported, so they are not sent later"
+    verb.add_argument("--settle", action="store_true", help=settle)
+    verb = add("support", "support.request_support", "ask for help with the last install that failed")
+    verb.add_argument("--email", metavar="ADDRESS", help="where the answer is sent; asked for if missing")
+
+
+def _adder(verbs: argparse._SubParsersAction[Parser]) -> Adder:
+    def add(name: str, where: str, what: str) -> Parser:
+        description = what[0].upper() + what[1:] + "."
+        verb = verbs.add_parser(name, help=what, description=description, allow_abbrev=False)
         verb.set_defaults(where=where)
         return verb
 
@@ -132,21 +141,27 @@ def _duration(text: str) -> float:
 
 
 def _settings_help() -> str:
-    rows = [f"  {setting.name:<26} {setting.meaning} ({setting.default or 'empty'})" for setting in SETTINGS]
-    flags = "  *_DISABLE_TELEMETRY, DISABLE_TELEMETRY, DO_NOT_TRACK: anything but 0, false, no, off silences"
-    return "\n".join(["settings, from the environment or docker.env:", *rows, flags])
+    rows = []
+    for setting in SETTINGS:
+        default = f" (default: {setting.default})" if setting.default else ""
+        rows.append(f"  {setting.name:<26} {setting.meaning}{default}")
+    flags = [
+        "flags, from the environment or any docker.env; each turns all of it off:",
+        "  DO_NOT_TRACK, DISABLE_TELEMETRY, *_DISABLE_TELEMETRY unless empty, 0, false, no or off",
+    ]
+    return "\n".join(["settings, from the environment or docker.env:", *rows, *flags])
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one verb as a process of its own."""
     stdio.prepare()
     try:
-        return run(argv)
+        return run_verb(argv)
     finally:
         stdio.release()
 
 
-def run(argv: Sequence[str], app: App | None = None) -> int:
+def run_verb(argv: Sequence[str], app: App | None = None) -> int:
     """Run one verb. The one exception boundary of the process."""
     try:
         app = app or App()
@@ -177,7 +192,7 @@ def _place(why: BaseException) -> str:
 
 def _fail(why: object, code: int) -> int:
     if not isinstance(why, BrokenPipeError):
-        say(_words(why), sys.stderr)
+        print_message(_words(why), sys.stderr)
     return code
 
 

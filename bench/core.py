@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.base import ids
 from agent.base.statedir import StateDir
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.outbox.outbox import Outbox
 from bench.compare import goal, ratio, rounds, table, timed
 

@@ -143,7 +143,7 @@ def example() -> str:
     for setting in SETTINGS:
         if setting.name == "ROLLCALL_ENV_FILE":
             continue
-        lines += ["", f"# {setting.name}: {setting.meaning}", f"# takes {setting.accepted}"]
+        lines += ["", f"# {setting.name}: {setting.meaning}", f"# accepts {setting.accepted}"]
         value = "" if setting.name == "ROLLCALL_PRODUCT_VERSION" else setting.default
         lines.append(f"#{setting.name}={value}")
     return "\n".join(lines) + "\n"

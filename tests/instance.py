@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.base import ids
 from agent.base.statedir import StateDir
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox.outbox import Entry, Outbox, Trouble, reading
 from tests import environ

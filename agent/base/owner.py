@@ -84,4 +84,6 @@ def _take_on(
         set_gid(gid)
         set_uid(uid)
     except OSError as why:
-        raise OSError(why.errno, f"this root may not act as the owner, uid {uid}", state.path) from None
+        raise OSError(
+            why.errno, f"root is not allowed to act as the owner (uid {uid}) here", state.path
+        ) from None

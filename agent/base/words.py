@@ -1,22 +1,40 @@
-"""Words for a person. What others wrote (a path, a name) must not steer the terminal."""
+"""Messages for a person. What others wrote (a path, a name) must not control the terminal.
+
+Part of the boot path of `wrap`: imports stay few and cheap.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING
+import os
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
 
-def say(text: str, to: TextIO) -> None:
-    """One line, beside the data. One that cannot be said stops nothing."""
-    with contextlib.suppress(OSError):
-        print(f"rollcall: {plain(text)}", file=to)
-
-
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """The text with everything that is not printable escaped, so that it is one harmless line."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def print_message(text: str, to: TextIO) -> None:
+    """One line to the stream, under our name. A stream that cannot take it stops nothing."""
+    try:
+        print(f"rollcall: {printable(text)}", file=to)
+    except OSError:
+        pass
+
+
+def write_message(text: str) -> None:
+    """One line to stderr, if it is open, without Python's own stream."""
+    write_stderr(printable(text).encode() + b"\n")
+
+
+def write_stderr(data: bytes) -> None:
+    """The bytes as they are, to stderr, if it is open."""
+    try:
+        os.write(2, data)
+    except OSError:
+        pass

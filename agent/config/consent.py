@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 
+from agent.config.flags import is_flag, silences
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from agent.config.envfile import EnvFile
-
-FLAGS = frozenset({"DO_NOT_TRACK", "DISABLE_TELEMETRY"})
-MEANS_ON = frozenset({"", "0", "false", "no", "off"})
-"""The only values of a flag that do not silence, in any case, spaces around them ignored."""
-SPACES = " \t\r\n\v\f"
-"""What is ignored around a value; a no-break space, which merely looks like one, is doubt."""
 
 
 class Decision:
@@ -35,33 +31,31 @@ class Decision:
         """Whether this silence ends by itself, so that what waits is kept and not erased."""
         return self.rule == "gone"
 
+    def __str__(self) -> str:
+        return decision_text(self.rule, self.source)
+
     def __repr__(self) -> str:
         return f"Decision(sending={self.sending}, rule={self.rule!r}, source={self.source!r})"
 
 
 RULES = {
-    "no-flag": "no flag is set anywhere",
+    "no-flag": "no flag is set",
     "flag": "a flag is set",
     "unreadable": "a docker.env cannot be read",
-    "unparsable": "a docker.env has a line that cannot be understood",
-    "bare-flag": "a flag stands in a docker.env without a value",
-    "duplicate-flag": "a flag stands in a docker.env more than once",
-    "gone": "a docker.env that was read before is gone",
+    "unparsable": "a docker.env has a line that cannot be parsed",
+    "bare-flag": "a docker.env names a flag without a value",
+    "duplicate-flag": "a docker.env sets the same flag more than once",
+    "gone": "a docker.env that was read before is missing",
 }
 """Every rule that a Decision may name, in words."""
 
 
-def is_flag(name: str) -> bool:
-    """Whether a variable of this name is a refusal, whoever's product it was meant for."""
-    return name in FLAGS or name.endswith("_DISABLE_TELEMETRY")
+def decision_text(rule: str, source: str | None) -> str:
+    """Why something is sent or silent, for a person."""
+    return RULES.get(rule, rule) + (f" ({source})" if source else "")
 
 
-def silences(value: str) -> bool:
-    """Whether a flag of this value means off. Anything that is not plainly "no" does."""
-    return value.strip(SPACES).lower() not in MEANS_ON
-
-
-def in_environment(environ: Mapping[str, str]) -> Decision | None:
+def decision_from_environment(environ: Mapping[str, str]) -> Decision | None:
     """The refusal that stands in the environment, if one does."""
     for name, value in environ.items():
         if is_flag(name) and silences(value):
@@ -69,7 +63,7 @@ def in_environment(environ: Mapping[str, str]) -> Decision | None:
     return None
 
 
-def in_files(files: Iterable[EnvFile], seen: Iterable[str] = ()) -> Decision:
+def decision_from_files(files: Iterable[EnvFile], seen: Iterable[str] = ()) -> Decision:
     """Weigh every docker.env that was found, and those that were read before."""
     for file in files:
         doubt = _doubt(file)

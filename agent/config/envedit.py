@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from agent.base.files import replace
-from agent.config.envfile import names_a_flag
+from agent.config.flags import QUOTES, is_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def with_value(text: str, name: str, value: str) -> str:
 def without_flags(text: str) -> str:
     """The text without the lines that are flags."""
     return "".join(
-        lead if key is not None and names_a_flag(key, value) else lead + body
+        lead if key is not None and is_flag(key.strip(QUOTES), value) else lead + body
         for lead, body, key, value in _bindings(text)
     )
 

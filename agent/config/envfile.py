@@ -10,8 +10,7 @@ import errno
 import os
 
 from agent.base.files import read_with_stat
-from agent.config import credentials
-from agent.config.consent import is_flag
+from agent.config.flags import QUOTES, is_flag, is_garbled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,20 +49,19 @@ class EnvFile:
         self.fault: tuple[str, int | None] | None = None
 
 
-def candidates(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
+def env_file_places(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
     """Every place where a docker.env may be; settings come from the first that exists."""
-    places = []
-    if environ.get("ROLLCALL_ENV_FILE"):
-        places.append(environ["ROLLCALL_ENV_FILE"])
+    places = [environ["ROLLCALL_ENV_FILE"]] if environ.get("ROLLCALL_ENV_FILE") else []
     places.append("docker.env")
-    directory = environ.get(credentials.DIRECTORY)
-    if directory:
-        places.append(os.path.join(directory, "docker.env"))
-    copies = credentials.env_files(environ)
-    places += [copy for copy, _ in copies]
-    # What a copy stands for is root's alone; the daemon watches it.
-    known = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
-    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in known]
+    copied = set()
+    if directory := environ.get("CREDENTIALS_DIRECTORY"):
+        from agent.config import credentials  # only a service has them
+
+        copies = credentials.env_files(environ)
+        places += [os.path.join(directory, "docker.env"), *(copy for copy, _ in copies)]
+        # Only root may read the file that was copied; the daemon watches it.
+        copied = {source for copy, source in copies if os.path.isfile(copy) and not os.path.isdir(source)}
+    places += [place for place in (system_file(name, root), user_file(environ, name)) if place not in copied]
     return list(dict.fromkeys(os.path.normpath(os.path.join(cwd, place)) for place in places))
 
 
@@ -84,7 +82,7 @@ def home(environ: Mapping[str, str]) -> str:
     return known if os.path.isabs(known) else "/"
 
 
-def read_all(
+def read_env_files(
     environ: Mapping[str, str],
     wanted: Container[str],
     *,
@@ -95,14 +93,14 @@ def read_all(
 ) -> list[EnvFile]:
     """Every docker.env that exists, in order of precedence."""
     found = []
-    for path in candidates(environ, name=name, cwd=cwd, root=root):
-        file = read(path, wanted, uid=uid)
+    for path in env_file_places(environ, name=name, cwd=cwd, root=root):
+        file = read_env_file(path, wanted, uid=uid)
         if file is not None:
             found.append(file)
     return found
 
 
-def read(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
+def read_env_file(path: str, wanted: Container[str], *, uid: int) -> EnvFile | None:
     """One docker.env, or None where there is none. A file in doubt has a `fault`."""
     try:
         link = os.lstat(path)
@@ -143,37 +141,18 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
 
     for binding in parse_stream(StringIO(text, newline="")):
         line = _first_line(binding.original.string, binding.original.line)
-        if binding.error or _garbles_a_flag(binding.key) or _swallows_a_flag(binding.original.string):
+        name = (binding.key or "").strip(QUOTES)
+        if binding.error or is_garbled(name, binding.original.string):
             file.fault = file.fault or ("unparsable", line)
         elif binding.key is None:
             continue
-        elif names_a_flag(binding.key, binding.value):
-            file.flags.append(Line(binding.key.strip("\"'"), binding.value, line))
+        elif is_flag(name, binding.value):
+            file.flags.append(Line(name, binding.value, line))
         elif binding.key in wanted and binding.value is not None and file.trusted:
             file.settings[binding.key] = Line(binding.key, binding.value, line)
-
-
-def names_a_flag(key: str, value: str | None) -> bool:
-    """Whether a binding is a flag, or was clearly meant as one."""
-    return is_flag(key.strip("\"'")) or (value is None and _speaks_of_a_flag(key))
 
 
 def _first_line(text: str, line: int) -> int:
     """The line of a binding's first word; the parser counts blank lines before it as its own."""
     blank = text[: len(text) - len(text.lstrip())]
     return line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
-
-
-def _garbles_a_flag(key: str | None) -> bool:
-    """Whether this was meant for a flag and is no variable's name, such as `DO_NOT_TRACK+=1`."""
-    name = (key or "").strip("\"'")
-    return _speaks_of_a_flag(name) and not (name.isascii() and name.isidentifier())
-
-
-def _swallows_a_flag(text: str) -> bool:
-    """Whether a value of several lines has a line that was meant to be a flag of its own."""
-    return any(_speaks_of_a_flag(line.partition("=")[0]) for line in text.strip().splitlines()[1:])
-
-
-def _speaks_of_a_flag(text: str) -> bool:
-    return "DISABLE_TELEMETRY" in text or "DO_NOT_TRACK" in text

@@ -132,14 +132,14 @@ def _usage(value: str) -> str:
     return value.lower()
 
 
-A_DURATION = "a whole number of seconds, or one with a unit: 90s 15m 6h 1d (a year at most)"
+A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
 A_PATH = "a path"
 
 SETTINGS = (
     Setting(
         "ROLLCALL_PRODUCT",
         "rollcall",
-        "whose software this is",
+        "name of the software that is installed",
         "up to 100 printable characters",
         _text,
     ),
@@ -153,40 +153,52 @@ SETTINGS = (
     Setting(
         "ROLLCALL_ENDPOINT",
         "",
-        "where events go; empty: nothing leaves, events wait on this machine",
+        "where events are sent; empty: nothing is sent, events wait on this machine",
         "the base URL of a Segment-compatible API, such as https://api.segment.io",
         _endpoint,
     ),
-    Setting("ROLLCALL_WRITE_KEY", "", "the source's write key", "ASCII without spaces and colons", _key),
+    Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", "ASCII without spaces and colons", _key),
     Setting(
         "ROLLCALL_WRITE_KEY_FILE",
         "",
-        "a file that holds the write key",
+        "file that contains the write key",
         "the path of a file that exists",
         _path,
     ),
-    Setting("ROLLCALL_STATE_DIR", "", "where the instance id and the outbox are kept", A_PATH, _path),
-    Setting("ROLLCALL_ENV_FILE", "", "where docker.env is (from the environment only)", A_PATH, _path),
+    Setting(
+        "ROLLCALL_STATE_DIR",
+        "",
+        "directory of the instance id and of the outbox (the queue and the log)",
+        A_PATH,
+        _path,
+    ),
+    Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", A_PATH, _path),
     Setting(
         "ROLLCALL_INTERVAL",
         "6h",
-        "how often Instance Active is sent",
+        "time between two heartbeats (Instance Active)",
         A_DURATION + ", not 0",
         _interval,
     ),
-    Setting("ROLLCALL_FIRST_DELAY", "2m", "when the first one is sent", A_DURATION, duration),
-    Setting("ROLLCALL_JITTER", "5m", "the most that chance adds to each", A_DURATION, duration),
+    Setting("ROLLCALL_FIRST_DELAY", "2m", "time before the first heartbeat", A_DURATION, duration),
+    Setting(
+        "ROLLCALL_JITTER",
+        "5m",
+        "each later heartbeat is delayed by a random time, at most this long",
+        A_DURATION,
+        duration,
+    ),
     Setting(
         "ROLLCALL_HEALTH",
         "",
-        "Instance Active is sent only while this is alive; empty: always",
+        "heartbeats are sent only while this is alive; empty: always",
         "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…",
         _health,
     ),
     Setting(
         "ROLLCALL_USAGE_TELEMETRY",
         "ask",
-        "the opt-in to usage events",
+        "whether usage events are recorded; ask: the user is asked once, after an install",
         "ask, true or false",
         _usage,
     ),
@@ -296,7 +308,7 @@ def write_key(settings: Settings) -> str:
     try:
         return _a_key(read_small(settings.write_key_file, MAX_KEY_FILE).decode("ascii").strip())
     except (OSError, ValueError):
-        accepted = "the path of a file with nothing but the key in it, readable to whoever sends"
+        accepted = "the path of a file that has only the key in it, and that the sending user can read"
         raise _key_file_error(settings, accepted) from None
 
 

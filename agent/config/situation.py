@@ -11,7 +11,7 @@ import sys
 from agent.base.files import FileStamp, file_stamp, read_small
 from agent.base.statedir import StateDir
 from agent.config import envfile, settings
-from agent.config.consent import in_environment, in_files
+from agent.config.consent import decision_from_environment, decision_from_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MAX_SEEN = 64 * 1024
 
 
 class Situation:
-    """Made by `look`. Reading it changes nothing."""
+    """Made by `read_situation`. Reading it changes nothing."""
 
     def __init__(self, environ: Mapping[str, str], *, cwd: str, uid: int, name: str, root: str = "/") -> None:
         self.environ = environ
@@ -39,7 +39,7 @@ class Situation:
         self._env_files: list[EnvFile] | None = None
         self._settings: Settings | None = None
 
-    def anew(self) -> Situation:
+    def reread(self) -> Situation:
         """The same, looked at once more."""
         return Situation(self.environ, cwd=self.cwd, uid=self.uid, name=self.name, root=self.root)
 
@@ -47,7 +47,7 @@ class Situation:
     def env_files(self) -> list[EnvFile]:
         """Every docker.env that exists, in order of precedence; read when first asked for."""
         if self._env_files is None:
-            self._env_files = envfile.read_all(
+            self._env_files = envfile.read_env_files(
                 self.environ,
                 settings.NAMES,
                 name=self.name,
@@ -60,13 +60,15 @@ class Situation:
     @property
     def decision(self) -> Decision:
         """May anything be recorded or sent? Where the environment says no, no file is opened."""
-        return in_environment(self.environ) or in_files(self.env_files)
+        return decision_from_environment(self.environ) or decision_from_files(self.env_files)
 
     @property
     def standing_decision(self) -> Decision:
         """The decision for heartbeats, which a docker.env that was read before and is gone silences too."""
         decision = self.decision
-        return in_files(self.env_files, seen(self.state)) if decision.sending else decision
+        if not decision.sending:
+            return decision
+        return decision_from_files(self.env_files, files_of_last_beat(self.state))
 
     @property
     def settings(self) -> Settings:
@@ -111,13 +113,13 @@ class Situation:
             return envfile.system_file(self.name, self.root)
         return envfile.user_file(self.environ, self.name)
 
-    def stamps(self) -> list[FileStamp]:
+    def file_stamps(self) -> list[FileStamp]:
         """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
-        places = envfile.candidates(self.environ, name=self.name, cwd=self.cwd, root=self.root)
+        places = envfile.env_file_places(self.environ, name=self.name, cwd=self.cwd, root=self.root)
         return [file_stamp(place) for place in places]
 
 
-def look(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
+def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""
     return Situation(environ, cwd=cwd, uid=uid, name=product_name(sys.prefix), root=root)
 
@@ -141,7 +143,7 @@ def product_name(prefix: str) -> str:
     return name if sane else "rollcall"
 
 
-def seen(state: StateDir) -> list[str]:
+def files_of_last_beat(state: StateDir) -> list[str]:
     """The docker.env files that the last beat read."""
     try:
         data = read_small(state.seen, MAX_SEEN)

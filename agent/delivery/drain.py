@@ -29,8 +29,8 @@ SETTLE_SECONDS = 0.25
 A kill within it sends those batches again, under the same messageIds.
 """
 
-CHANGED = "docker.env was changed meanwhile"
-TOO_SHORT = "the time given was too short"
+CHANGED = "docker.env was edited in the meantime"
+TOO_SHORT = "there was not enough time"
 
 Row = tuple[int, str]
 
@@ -156,8 +156,8 @@ class Drain:
         wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
         self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
         if trouble is None:
-            what = "does not take events" if outcome.answered else "cannot be reached"
-            self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events wait")
+            what = "does not accept events" if outcome.answered else "cannot be reached"
+            self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events are waiting")
         return None if self._patient and wait <= self._left() else outcome.why
 
     def _left(self) -> float:

@@ -124,11 +124,7 @@ def judge(status: int, retry_after: str | None, now: float) -> Outcome:
     if status in TRY_LATER or status >= 500:  # noqa: PLR2004
         return RetryLater(_seconds(retry_after, now), said, answered=True)
     refused = status in (401, 403)
-    hint = (
-        "does it accept the write key?"
-        if refused
-        else "is ROLLCALL_ENDPOINT right? redirects are not followed"
-    )
+    hint = "check the write key" if refused else "check ROLLCALL_ENDPOINT; redirects are not followed"
     return RetryLater(None, f"{said}: {hint}", answered=True)
 
 
@@ -165,7 +161,7 @@ def _words(why: BaseException) -> str:
     if isinstance(why, requests.exceptions.Timeout):
         return f"{who}: no answer in time"
     if type(why) is OSError:
-        return "the CA bundle cannot be found; is REQUESTS_CA_BUNDLE right?"
+        return "the CA bundle was not found; check REQUESTS_CA_BUNDLE"
     return f"{who}: the connection failed ({type(why).__name__})"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.base.words import plain
+from agent.base.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,20 +69,20 @@ class Kind:
     """Whether it carries product, operating system and the run's id in its context."""
 
 
-OS = Property("os", "os-release's ID", "ubuntu", r"[a-z0-9][a-z0-9._-]{0,31}")
-DURATION = Property("durationSeconds", "how long the install ran", 42)
+OS = Property("os", "the ID in os-release", "ubuntu", r"[a-z0-9][a-z0-9._-]{0,31}")
+DURATION = Property("durationSeconds", "duration of the install in seconds", 42)
 REASON = Property(
     "reason",
-    "`exit` (it ended with a code), `signal` (it was ended by one), `interrupted` (power cut or kill: "
-    "it never ended in our sight), `not-started` (there was no such command)",
+    "`exit` (ended with an exit code), `signal` (ended by a signal), `interrupted` (power cut or kill: "
+    "how it ended is not known), `not-started` (the command could not be started)",
     "signal",
     "exit|signal|interrupted|not-started",
 )
-EXIT_CODE = Property("exitCode", "its exit code; 128 + n for signal n", 143, required=False)
-SIGNAL = Property("signal", "the signal's name", "SIGTERM", r"SIG[A-Z0-9+-]{1,12}", required=False)
+EXIT_CODE = Property("exitCode", "the exit code; 128 + n for signal n", 143, required=False)
+SIGNAL = Property("signal", "name of the signal", "SIGTERM", r"SIG[A-Z0-9+-]{1,12}", required=False)
 SCRIPT = Property(
     "script",
-    "base name of the script that failed, never its folder",
+    "base name of the script that failed, without its folder",
     "install.sh",
     r"[^/\0-\x1f\x7f\ud800-\udfff]{1,64}",
     required=False,
@@ -90,26 +90,29 @@ SCRIPT = Property(
 LINE = Property("line", "the line that failed", 17, required=False)
 COMMAND = Property(
     "command",
-    "base name of the program that failed, never its arguments",
+    "base name of the program that failed, without its arguments",
     "curl",
     r"[A-Za-z0-9_.+-]{1,64}",
     required=False,
 )
 EMAIL_ADDRESS = Property("email", "the address that was typed", "operator@example.org", EMAIL)
 REFERENCE = Property(
-    "reference", "first eight characters of the run's id, to quote", "3f2b8c1d", r"[0-9a-f]{8}"
+    "reference",
+    "first eight characters of the run's id, to quote when asking for help",
+    "3f2b8c1d",
+    r"[0-9a-f]{8}",
 )
 INSTANCE = Property("instanceId", "the instance id", "00000000-0000-4000-8000-000000000000", UUID)
 
 CATALOGUE = (
-    Kind(STARTED, "an installation was started", (OS,)),
-    Kind(SUCCESS, "an installation ended well", (OS, DURATION)),
+    Kind(STARTED, "an installation starts", (OS,)),
+    Kind(SUCCESS, "an installation succeeds", (OS, DURATION)),
     Kind(
         ERRORS,
-        "an installation failed",
+        "an installation fails",
         (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND),
     ),
-    Kind(SUPPORT, "help was asked for; sent only with an address", (OS, EMAIL_ADDRESS, REFERENCE)),
+    Kind(SUPPORT, "the user asks for help and gives an e-mail address", (OS, EMAIL_ADDRESS, REFERENCE)),
     Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),
 )
 NAMES = tuple(kind.name for kind in CATALOGUE)
@@ -130,7 +133,7 @@ def kind(name: str) -> Kind:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
-    raise NotInCatalogue(f"there is no event {name!r}; there are: {', '.join(NAMES)}")
+    raise NotInCatalogue(f"there is no event {name!r}; choose one of: {', '.join(NAMES)}")
 
 
 def build(
@@ -163,16 +166,16 @@ def build_usage(
 ) -> dict[str, object]:
     """A usage event; NotInCatalogue if it takes a catalogue's name or is larger than may be sent."""
     if " ".join(name.split()).casefold() in {known.casefold() for known in NAMES}:
-        raise NotInCatalogue(f"{name!r} is Rollcall's own; a usage event needs another name")
+        raise NotInCatalogue(f"{name!r} is an event of Rollcall itself; choose another name")
     if not name.strip() or not name.isprintable():
         raise NotInCatalogue("a usage event needs a name of printable characters")
     for key, value in properties.items():
         if not _is_scalar(value):
-            raise NotInCatalogue(f"{plain(key)} is not a number, true, false, null or text")
+            raise NotInCatalogue(f"{printable(key)} is not a number, true, false, null or text")
     about = _about(origin)
     event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:
-        raise NotInCatalogue(f"a usage event may have {MAX_EVENT_BYTES} bytes; this one has more")
+        raise NotInCatalogue(f"a usage event may have at most {MAX_EVENT_BYTES} bytes; this one is larger")
     return event
 
 

@@ -44,8 +44,8 @@ WRONG_SETTING = 2
 USAGE = """usage: rollcall daemon
 
 Send Instance Active every ROLLCALL_INTERVAL for as long as the product is alive.
-Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the settings anew.
-While telemetry is disabled it stays, and does nothing."""
+Runs in the foreground until SIGTERM or SIGINT; SIGHUP makes it read the settings again.
+While telemetry is off, it keeps running and sends nothing."""
 
 
 class Daemon:
@@ -96,7 +96,7 @@ class Daemon:
             self._reload(heart)
 
     def _leave_for_edit(self, source: str) -> NoReturn:
-        raise Leave(0, f"{source} was edited: leaving, to be started with the new one")
+        raise Leave(0, f"{source} was edited; the service restarts to read it")
 
     def _reload(self, heart: Heart) -> None:
         self._notifier.reloading()
@@ -128,10 +128,10 @@ class Daemon:
         said = answer.parse(ended.output)
         self._answered = self._answered or said is not None
         if ended.code == WRONG_SETTING and not self._answered:
-            raise Leave(WRONG_SETTING, "a setting is wrong, see above")
+            raise Leave(WRONG_SETTING, "a setting is not valid (see above)")
         failure = None if said is not None else _failure(ended.code)
         if failure is not None and failure != self._failure:
-            self.say(WARNING, f"{verb[0]} {failure}; will be tried again", verb=verb[0])
+            self.say(WARNING, f"{verb[0]} {failure}; it will be tried again", verb=verb[0])
         self._failure = failure
         return said
 
@@ -151,7 +151,7 @@ class Daemon:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Leave(1, f"another rollcall daemon already runs on {state_dir}") from None
+            raise Leave(1, f"another rollcall daemon already uses {state_dir}") from None
         except OSError:  # a file system without locks
             os.close(lock)
             raise
@@ -176,12 +176,12 @@ class Daemon:
 
 def _failure(code: int | None) -> str:
     if code is None:
-        return f"was ended after {DEADLINE:.0f} s"
+        return f"took more than {DEADLINE:.0f} s and was stopped"
     if code < 0:
         from signal import Signals as Names  # rare, and 100 KiB
 
-        return f"died of {Names(-code).name}"
-    return f"ended with {code} and no report"
+        return f"was killed by {Names(-code).name}"
+    return f"ended with exit code {code} and no result"
 
 
 def main(argv: Sequence[str], child: Sequence[str] = CHILD) -> int:

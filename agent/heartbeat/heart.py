@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from agent.base.files import file_stamp
+from agent.config.consent import decision_text
 from agent.heartbeat.agenda import Agenda
 from agent.heartbeat.due import Pace, first_due, next_due, resumed_due, spread_due
 from agent.heartbeat.systemd import ERROR, INFO, NOTICE, WARNING
@@ -181,7 +182,7 @@ class Heart:
         try:
             self._world.keep(due)
         except OSError as error:
-            self._once("keep", str(error), WARNING, f"cannot keep the due time: {error}")
+            self._once("keep", str(error), WARNING, f"cannot store the time of the next beat: {error}")
         else:
             self._kept = due
             self._said.pop("keep", None)
@@ -218,7 +219,7 @@ class Heart:
             self.reload()
 
     def _notice(self, files: list[FileStamp]) -> None:
-        """A docker.env that was there and is gone silences until it is back."""
+        """A docker.env that was read before and is missing silences until it is back."""
         self._present |= {str(file[0]) for file in files if file[1] is not None}
         absent = [str(f[0]) for f in files if f[1] is None and str(f[0]) in self._present]
         self.gone = absent[0] if absent else None
@@ -242,7 +243,7 @@ class Heart:
     def _standing(self) -> str:
         report, now = self.report, self._world.clocks()
         if report is None:
-            return "starting: nothing decided yet"
+            return "starting"
         if not self._beating():
             return self._decision(report)
         last = f"last beat {_minute_of(report.last_beat)}" if report.last_beat else "no beat yet"
@@ -254,7 +255,7 @@ class Heart:
 
     def _decision(self, report: Report) -> str:
         if self.gone is not None:
-            return f"silent: {self.gone} was there and is gone"
+            return f"silent: {self.gone} was read before and is missing"
         return "sending" if report.sending else f"silent: {_why(report)}"
 
     def _tell_decision(self, report: Report) -> None:
@@ -264,7 +265,7 @@ class Heart:
 
     def _tell_alive(self, report: Report) -> None:
         if report.alive is False:
-            self._once("alive", "no", NOTICE, "the product is not alive: no beat until it is")
+            self._once("alive", "no", NOTICE, "the product is not alive; no heartbeat is sent until it is")
         elif "alive" in self._said:
             self._once("alive", "yes", INFO, "the product is alive again")
 
@@ -284,7 +285,7 @@ def _pace(report: Report) -> Pace:
 
 
 def _why(report: Report) -> str:
-    return f"{report.rule} in {report.source}" if report.source else report.rule
+    return decision_text(report.rule, report.source)
 
 
 def _minute(wall: float) -> str:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.base.locks import held
-from agent.base.words import say
+from agent.base.words import print_message
 from agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ class Database:
                 for suffix in ("-journal", ""):
                     if os.path.lexists(path + suffix):
                         os.replace(path + suffix, f"{path}.{why}{suffix}")
-                say(f"{path} is {why}: it was set aside as {path}.{why} and a new one begun", sys.stderr)
+                print_message(
+                    f"{path} is {why}; it was renamed to {path}.{why}, and a new one was made", sys.stderr
+                )
         raise Disturbed(why)
 
 
@@ -197,9 +199,7 @@ def _version(path: str, db: sqlite3.Connection) -> int:
     """The schema's version, 0 for an empty database. Another program's is an error, a newer one unsound."""
     application, version, empty = patiently(db, IDENTIFY).fetchone()
     if not empty and application != APPLICATION_ID:
-        raise OutboxError(
-            f"{path} is another program's database; set ROLLCALL_STATE_DIR to a directory of its own"
-        )
+        raise OutboxError(f"{path} belongs to another program; set ROLLCALL_STATE_DIR to another directory")
     if version > VERSION:
         raise Unsound("newer")
     return 0 if empty else version
@@ -263,7 +263,9 @@ def _open_to_read(path: str) -> sqlite3.Connection | None:
         return _readable(path)
     except (Unsound, sqlite3.DatabaseError) as why:
         word = why if isinstance(why, Unsound) else "damaged"
-        raise OutboxError(f"{path} is {word}; the next event sets it aside and begins a new one") from None
+        raise OutboxError(
+            f"{path} is {word}; with the next event it is renamed, and a new one is made"
+        ) from None
 
 
 def _readable(path: str) -> sqlite3.Connection | None:
@@ -307,7 +309,7 @@ def _words(why: Exception) -> str:
     if isinstance(why, PermissionError):
         return f"{why.filename} may not be read or written by this user; try it with sudo"
     if "full" in text or (isinstance(why, OSError) and why.errno == errno.ENOSPC):
-        return "the disk is full: nothing could be kept"
+        return "the disk is full, so nothing can be stored"
     if "locked" in text:
-        return "the outbox is held by another process; try again"
+        return "another process is using the outbox; try again"
     return f"the outbox cannot be used ({text})"

@@ -12,8 +12,8 @@ import os
 import time
 
 from agent.base import processes
+from agent.base.ids import uuid4, uuid7
 from agent.base.owner import ActingAsOwner
-from agent.events.ids import uuid4, uuid7
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

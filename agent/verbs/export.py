@@ -1,4 +1,4 @@
-"""The verb `export`: what waits, as a file to be carried out."""
+"""The verb `export`: the waiting events as a file, for a site without a network."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 PAGE = 500
 
 
-def export(app: App, args: argparse.Namespace) -> int:
-    """Write what waits as JSON lines, for a site without a network."""
+def export_events(app: App, args: argparse.Namespace) -> int:
+    """Write the waiting events as JSON lines."""
     situation = app.situation
     if not situation.decision.sending:
         intake.erase(app)
-        app.say("silent: nothing waits")
+        app.say("telemetry is off, so no event is waiting")
         return DONE
     outbox, seqs = None, list[int]()
     with contextlib.ExitStack() as open_still:
@@ -37,7 +37,9 @@ def export(app: App, args: argparse.Namespace) -> int:
                 seqs = _write(outbox, file, args.file)
         if outbox and args.settle:  # only now, when nothing takes the file away again
             outbox.settle(seqs, EXPORTED)
-    app.say(f"{len(seqs)} events were written to {args.file}" + (", and let go of" if args.settle else ""))
+    app.say(
+        f"{len(seqs)} events were written to {args.file}" + (" and marked as exported" if args.settle else "")
+    )
     return DONE
 
 
@@ -45,7 +47,7 @@ def export(app: App, args: argparse.Namespace) -> int:
 def _opened(name: str) -> Iterator[BinaryIO]:
     """The file that is written to, opened as the caller; one that exists is left alone.
 
-    One that could not be written whole is no export, and goes.
+    A file that could not be written completely is removed.
     """
     if name == "-":
         yield sys.stdout.buffer
@@ -53,7 +55,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
     try:
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise CouldNot(f"{name} exists; choose another name") from None
+        raise CouldNot(f"{name} already exists; choose another name") from None
     try:
         with open(handle, "wb") as file:
             yield file
@@ -80,7 +82,7 @@ def _write(outbox: Outbox, file: BinaryIO, name: str) -> list[int]:
 
 
 def _make_durable(file: BinaryIO) -> None:
-    """What is let go of must be on disk first; a pipe or a terminal has no disk to be on."""
+    """The file must be on disk before its events are marked as exported. A pipe or a terminal has no disk."""
     try:
         os.fsync(file.fileno())
     except OSError as why:

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
+from agent.base import ids
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.delivery.backoff import seconds_to_next_try
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.heartbeat.answer import Report, write
 from agent.outbox import intake
 from agent.outbox.database import OutboxError
@@ -47,10 +48,10 @@ class Outcome:
     last_beat: str | None = None
 
 
-def beat(app: App, args: argparse.Namespace) -> int:
+def send_beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
-    outcome = Outcome(situation.stamps())
+    outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
@@ -71,13 +72,13 @@ def beat(app: App, args: argparse.Namespace) -> int:
     return DONE
 
 
-def flush(app: App, args: argparse.Namespace) -> int:
+def flush_outbox(app: App, args: argparse.Namespace) -> int:
     """Deliver what waits. The wrapper's own looks for docker.env in a folder that it does not stand in."""
     if args.folder is not None:
         app.cwd = args.folder
-        app.look_again()
+        app.reread_situation()
     situation = app.situation
-    outcome = Outcome(situation.stamps())
+    outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
@@ -101,7 +102,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
         if not args.report:
             raise
         outcome.retry_in, outcome.last_error = ERASE_AGAIN, str(why)
-        app.say(f"what waits cannot be erased: {why}; tried again in {ERASE_AGAIN / 60:.0f} minutes")
+        app.say(f"the waiting events cannot be erased: {why}; next try in {ERASE_AGAIN / 60:.0f} minutes")
 
 
 def _remember_files(app: App) -> None:
@@ -141,7 +142,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
                 for message in result.messages:
                     app.say(message)
             else:
-                outcome.last_error = "another flush is at work"
+                outcome.last_error = "another process is sending"
     outcome.waiting, outcome.last_beat = outbox.count(WAITING), outbox.last_beat()
     if endpoint and outbox.count_for(endpoint):
         outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
@@ -161,7 +162,7 @@ def _drain(
             transport.send,
             budget=budget,
             patient=patient,
-            still_allowed=lambda: app.situation.stamps() == files,
+            still_allowed=lambda: app.situation.file_stamps() == files,
             now=app.now,
         ).run()
 
@@ -171,7 +172,7 @@ def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespa
         print(_report(app, decision, outcome), file=app.out)
     elif outcome.retry_in is not None and args.verb == "flush":
         why = outcome.last_error or "there was no time to send"
-        app.say(f"{outcome.waiting} events wait: {why}; next try in {outcome.retry_in:.0f} s")
+        app.say(f"{outcome.waiting} events are waiting: {why}; next try in {outcome.retry_in:.0f} s")
 
 
 def _report(app: App, decision: Decision, outcome: Outcome) -> str:

@@ -8,35 +8,33 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
+from agent.base import ids
 from agent.base.owner import become_owner
-from agent.config.consent import RULES
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.outbox import intake
+from agent.wrapper.person.email import ask_for_email
 
 if TYPE_CHECKING:
     import argparse
 
     from agent.outbox.outbox import Outbox
 
-TRIES = 3
-PROMPT = "An e-mail, for an answer (Enter to skip; it ties that report to you): "
 
-
-def support(app: App, args: argparse.Namespace) -> int:
+def request_support(app: App, args: argparse.Namespace) -> int:
     """Record Installation Support for the newest Installation Errors, with an address."""
     decision = app.situation.decision
     if not decision.sending:
-        raise CouldNot(f"telemetry is off: {RULES[decision.rule]} ({decision.source}); nothing was sent")
+        raise CouldNot(f"telemetry is off: {decision}; nothing is sent")
     if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
-        raise WrongUse(f"{args.email!r} is no e-mail address")
+        raise WrongUse(f"{args.email!r} is not an e-mail address")
     become_owner(app.situation.state, *intake.RECORDING)
     if not app.situation.state.exists():
-        raise CouldNot("no install that failed is on record")
+        raise CouldNot("no failed install is on record")
     with intake.opened(app) as outbox:
         failed, endpoint = _last_failure(outbox)
-        email = args.email if args.email is not None else _ask(app)
+        email = args.email if args.email is not None else _ask_for_email(app)
         if not email:
-            app.say("no address, nothing sent")
+            app.say("no address was given, so nothing is sent")
             return DONE
         origin = app.origin(app.ensure_instance())
         event = catalogue.build(
@@ -48,7 +46,7 @@ def support(app: App, args: argparse.Namespace) -> int:
             installation=failed,
         )
         outbox.record(event, endpoint)
-    app.say(f"help is asked for; please quote {failed[:8]}")
+    app.say(f"help is requested; please quote {failed[:8]}")
     return DONE
 
 
@@ -57,17 +55,16 @@ def _last_failure(outbox: Outbox) -> tuple[str, str]:
     for entry in reversed(outbox.entries()):
         if entry.name == catalogue.ERRORS and entry.payload is not None:
             return json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or ""
-    raise CouldNot("no install that failed is on record")
+    raise CouldNot("no failed install is on record")
 
 
-def _ask(app: App) -> str:
-    """An address from the terminal; empty if none is given, or nobody is there to give one."""
+def _ask_for_email(app: App) -> str:
+    """An address from the terminal; empty if none is given."""
     if not sys.stdin.isatty():
-        raise WrongUse("there is no terminal to ask on; give --email ADDRESS")
-    for _ in range(TRIES):
-        print(PROMPT, end="", file=app.err, flush=True)
-        answer = sys.stdin.readline().strip()
-        if not answer or re.fullmatch(catalogue.EMAIL, answer):
-            return answer
-        app.say("that is no e-mail address")
-    return ""
+        raise WrongUse("there is no terminal to ask on; use --email ADDRESS")
+
+    def read_answer(question: str) -> str:
+        print(question, end="", file=app.err, flush=True)
+        return sys.stdin.readline().strip()
+
+    return ask_for_email(app.name, read_answer) or ""

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
+from agent.base import ids
 from agent.base.owner import become_owner
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.outbox import intake
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Stands for the id until all else about an event is known to be right."""
 
 
-def track(app: App, args: argparse.Namespace) -> int:
-    """Record one usage event, if they were opted in to; the next flush or beat sends it."""
+def track_event(app: App, args: argparse.Namespace) -> int:
+    """Record one usage event, if the user has agreed to them; the next flush or beat sends it."""
     properties = dict(_property(text) for text in args.properties)
     situation = app.situation
     allowed = situation.decision.sending and situation.settings.usage
@@ -52,7 +53,7 @@ def _property(text: str) -> tuple[str, catalogue.Scalar]:
         scalar = []
     if isinstance(scalar, (dict, list)) or not equals or not key.strip(":"):
         raise WrongUse(
-            f"-p {text!r} is not understood; it takes key=text, "
+            f"-p {text!r} is not valid; it takes key=text, "
             "or key:= and a number, true, false, null or text in quotes"
         )
     return key.removesuffix(":"), scalar

@@ -8,33 +8,13 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
-from agent.wrapper.process.caller import Caller, arguments
-from agent.wrapper.process.child import complaint, plug_closed
-from agent.wrapper.process.command import become
+from agent.base.words import write_message, write_stderr
+from agent.wrapper.options import USAGE, Options
+from agent.wrapper.process.caller import Caller, command_arguments
+from agent.wrapper.process.child import plug_closed_descriptors, shell_message
+from agent.wrapper.process.command import exec_command
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
 WRONG_USE = 2
-
-
-class Options:
-    """What stood before CMD, and how many words CMD has."""
-
-    def __init__(self, words: list[str]) -> None:
-        self.trace = self.input = True
-        self.words = 0
-        for at, word in enumerate(words):
-            if word == "--no-trace":
-                self.trace = False
-            elif word == "--no-input":
-                self.input = False
-            elif word == "--":
-                self.words = len(words) - at - 1
-                return
-            elif word.startswith("-"):
-                return
-            else:
-                self.words = len(words) - at
-                return
 
 
 def main(words: list[str], launch: str = "") -> int:
@@ -44,45 +24,33 @@ def main(words: list[str], launch: str = "") -> int:
     """
     if sig.getsignal(sig.SIGINT) == sig.default_int_handler:
         sig.signal(sig.SIGINT, sig.SIG_DFL)  # ^C ends us plainly, not in a traceback
-    caller = Caller(launch, plug_closed())
+    caller = Caller(launch, plug_closed_descriptors())
     options = Options(words)
     if not options.words:
         os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
         return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
-    argv = arguments(options.words)
+    argv = command_arguments(options.words)
     name = "rollcall"
     try:
-        from agent.config.situation import look, working_directory
+        from agent.config.situation import read_situation, working_directory
 
-        situation = look(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
+        situation = read_situation(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
-            from agent.wrapper.run import report
+            from agent.wrapper.run import report_run
 
-            report(argv, caller, situation, options)
+            report_run(argv, caller, situation, options)
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
-        say(f"{name}: this installation is not reported: {_reason(why)}")
-    return plainly(argv, caller, name)
+        write_message(f"{name}: this installation is not reported: {_reason(why)}")
+    return run_unreported(argv, caller, name)
 
 
-def plainly(argv: list[bytes], caller: Caller, name: str) -> int:
+def run_unreported(argv: list[bytes], caller: Caller, name: str) -> int:
     """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
     caller.restore_signals()
-    problem = become(argv, caller.environment)
-    _write(2, complaint(name, argv[0], problem))
+    problem = exec_command(argv, caller.environment)
+    write_stderr(shell_message(name, argv[0], problem))
     return problem.code
-
-
-def say(line: str) -> None:
-    """One line on stderr, if there is one."""
-    _write(2, os.fsencode(line) + b"\n")
-
-
-def _write(fd: int, data: bytes) -> None:
-    try:
-        os.write(fd, data)
-    except OSError:
-        pass
 
 
 def _reason(why: Exception) -> str:

@@ -11,19 +11,12 @@ import os
 from agent.base import processes
 from agent.runs.write import SUFFIX
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from agent.base.statedir import StateDir
 
-
-def inside_another(state: StateDir) -> bool:
-    """Whether an ancestor of ours reports to this state directory already."""
-    files = [path for path in state.run_files() if path.endswith(SUFFIX)]
-    if not files:
-        return False
+def inside_another_run(run_files: list[str]) -> bool:
+    """Whether one of these run files belongs to an ancestor of ours."""
     boot = processes.boot_id()
     family = {(boot, pid, start) for pid, start in processes.ancestors()}
-    return any(_belongs(path, family) for path in files)
+    return any(_belongs(path, family) for path in run_files if path.endswith(SUFFIX))
 
 
 def _belongs(path: str, family: set[tuple[str, int, int]]) -> bool:

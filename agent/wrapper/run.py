@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
+from agent.base.words import write_message
 from agent.runs.write import create_run_file
-from agent.wrapper.boot import say
 from agent.wrapper.person import notice
 from agent.wrapper.process import relay
-from agent.wrapper.process.child import STDERR, end_as, let_go, start, stay_with
+from agent.wrapper.process.child import (
+    STDERR,
+    end_like_child,
+    end_with_child,
+    release_descriptors,
+    start_child,
+)
 from agent.wrapper.process.command import CannotRun
 from agent.wrapper.process.flusher import start_flush
 
@@ -17,33 +23,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
     from agent.runs.write import Place, RunFile
-    from agent.wrapper.boot import Options
     from agent.wrapper.failure.trace import Trace
+    from agent.wrapper.options import Options
     from agent.wrapper.process.caller import Caller
 
 
-def report(argv: list[bytes], caller: Caller, situation: Situation, options: Options) -> None:
+def report_run(argv: list[bytes], caller: Caller, situation: Situation, options: Options) -> None:
     """Run CMD and report it. Never returns once CMD was started.
 
     Returns where an outer wrapper reports already; raises where nothing can be reported.
     """
-    from agent.wrapper.nested import inside_another
+    if others := situation.state.run_files():
+        from agent.wrapper.nested import inside_another_run
 
-    if inside_another(situation.state):
-        return
+        if inside_another_run(others):
+            return
     if STDERR in caller.closed:
         raise OSError(9, "stderr is closed, so the notice cannot be shown")
     file = create_run_file(situation)
     try:
-        notice.show(situation)
-        trace = _trace(argv, caller) if options.trace else None
+        notice.show_notice(situation)
+        trace = _prepare_trace(argv, caller) if options.trace else None
         file.note_start()
     except BaseException:
         file.remove()
         raise
     environment = trace.environment if trace else caller.environment
     try:
-        pid = start(argv, caller, environment, situation.name)
+        pid = start_child(argv, caller, environment, situation.name)
     except CannotRun as why:
         _not_started(file, why, caller, situation)
         os._exit(why.code)
@@ -51,9 +58,9 @@ def report(argv: list[bytes], caller: Caller, situation: Situation, options: Opt
         file.remove()
         raise
     try:
-        _accompany(Run(pid, file, trace, caller, situation, options))
+        _accompany(ReportedRun(pid, file, trace, caller, situation, options))
     finally:
-        stay_with(pid)  # CMD runs: it must not be run again
+        end_with_child(pid)  # CMD runs: it must not be run again
 
 
 def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situation) -> None:
@@ -66,7 +73,7 @@ def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situa
         pass  # the shell's message was written; there is no more to say
 
 
-class Run:
+class ReportedRun:
     """CMD is running, and all that belongs to it."""
 
     def __init__(
@@ -89,29 +96,29 @@ class Run:
         return self.file.descriptors() | (self.trace.descriptors() if self.trace else set())
 
 
-def _accompany(run: Run) -> None:
+def _accompany(run: ReportedRun) -> None:
     """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
     try:
-        let_go(run.descriptors())
+        release_descriptors(run.descriptors())
         run.file.sync()
         run.file.sync_name()
         _send_meanwhile(run)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
-    status = relay.until_ended(run.pid)
+    status = relay.relay_signals(run.pid)
     try:
         run.file.note_end(*_how_it_ended(status), _failed(run.trace, status))
         run.file.sync()
-        _ask(run, status)
+        _ask_questions(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
         start_flush(run.caller.environment, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
-        say(f"{run.situation.name}: the outcome of this installation was not noted: {why}")
+        write_message(f"{run.situation.name}: the outcome of this installation was not recorded: {why}")
     finally:
-        end_as(status)
+        end_like_child(status)
 
 
-def _send_meanwhile(run: Run) -> None:
+def _send_meanwhile(run: ReportedRun) -> None:
     """Deliver what is known so far. Without an endpoint the end is soon enough: it takes no time from CMD."""
     if run.situation.settings.endpoint:
         start_flush(run.caller.environment, run.situation)
@@ -127,19 +134,19 @@ def _failed(trace: Trace | None, status: int) -> Place | None:
         return None
 
 
-def _ask(run: Run, status: int) -> None:
+def _ask_questions(run: ReportedRun, status: int) -> None:
     """The questions after CMD, where a person may answer them."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
-    situation = run.situation.anew()  # CMD may have chosen, for itself or for its operator
+    situation = run.situation.reread()  # CMD may have chosen, for itself or for its operator
     if not situation.decision.sending:
         return
     _send_meanwhile(run)  # what is known need not wait for an answer
     from agent.wrapper.person import questions
 
     if status == 0:
-        questions.after_success(situation)
-    elif email := questions.after_failure(situation, run.file.reference):
+        questions.ask_for_usage(situation)
+    elif email := questions.ask_for_help(situation, run.file.reference):
         run.file.note_email(email)
         run.file.sync()
 
@@ -157,7 +164,7 @@ def _how_it_ended(status: int) -> tuple[str, int]:
     return "exit", os.WEXITSTATUS(status)
 
 
-def _trace(argv: list[bytes], caller: Caller) -> Trace | None:
+def _prepare_trace(argv: list[bytes], caller: Caller) -> Trace | None:
     """A trace, if CMD is a bash script; the install goes on without one if it cannot be made."""
     try:
         from agent.wrapper.failure.trace import prepare

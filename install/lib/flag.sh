@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # May anything be made, fetched or written? Promise: when in doubt, silent.
 #
-# Sourced. The same rules as agent/config/consent.py and agent/config/envfile.py, but here a docker.env is not
+# Sourced. The same rules as agent/config/flags.py and agent/config/envfile.py, but here a docker.env is not
 # parsed: each of its lines must be of a shape whose meaning is certain, else the answer is no.
 # Nothing here writes a file, and all programs it calls only read.
 

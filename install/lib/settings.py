@@ -7,7 +7,7 @@ import os
 import sys
 
 from agent.config.envedit import EditError, set_value
-from agent.config.envfile import read
+from agent.config.envfile import read_env_file
 from agent.config.settings import NAMES, SETTINGS
 
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
                 file=sys.stderr,
             )
             return 2
-    file = read(path, NAMES, uid=os.geteuid())
+    file = read_env_file(path, NAMES, uid=os.geteuid())
     if file is not None and not file.trusted:
         print(
             f"rollcall: {path} may be written to by others, so nothing in it would be heeded: "

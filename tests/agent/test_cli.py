@@ -28,9 +28,9 @@ WRONG = [
     (
         ["preview", "Install Danced"],
         {},
-        "there is no event 'Install Danced'; there are: Installation Started",
+        "there is no event 'Install Danced'; choose one of: Installation Started",
     ),
-    (["track", "Instance Active"], USAGE, "'Instance Active' is Rollcall's own"),
+    (["track", "Instance Active"], USAGE, "'Instance Active' is an event of Rollcall itself"),
     (["track", "E", "-p", "x"], USAGE, "takes key=text, or key:= and a number"),
     (["track", "E", "-p", "x:=[1]"], {}, "a number, true, false, null or text"),
     (["track", "E", "-p", "x:=NaN"], {}, "a number, true, false, null or text"),
@@ -115,7 +115,7 @@ def test_a_fault_of_our_own_is_said_and_never_shown_whole(
     def broken(*_: object) -> int:
         raise RuntimeError("s3cret")
 
-    monkeypatch.setattr("agent.verbs.status.status", broken)
+    monkeypatch.setattr("agent.verbs.status.show_status", broken)
     done = world.run("status")
     assert done.code == 1
     assert re.fullmatch(
@@ -128,7 +128,7 @@ def test_an_interrupt_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent.verbs.status.status", interrupted)
+    monkeypatch.setattr("agent.verbs.status.show_status", interrupted)
     assert world.run("status").code == 130
 
 
@@ -237,11 +237,10 @@ def test_a_wrong_clock_is_no_trouble(world: World, now: float) -> None:
 
 def test_an_interrupt_at_a_terminal_ends_it_quietly(world: World) -> None:
     master, slave = pty.openpty()
-    script = "import sys, agent.verbs.status as look\n"
-    script += (
-        "def status(*_):\n    print('up', flush=True)\n    while True: pass\n"  # no pause that it could miss
-    )
-    script += "look.status = status\nfrom agent.cli import main\nsys.exit(main(['status']))"
+    script = "import sys, agent.verbs.status as verb\n"
+    # It loops without a pause, in which a signal could be missed.
+    script += "def show_status(*_):\n    print('up', flush=True)\n    while True: pass\n"
+    script += "verb.show_status = show_status\nfrom agent.cli import main\nsys.exit(main(['status']))"
     env = world.real_environ()
     with subprocess.Popen(
         [sys.executable, "-I", "-c", script],

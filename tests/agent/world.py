@@ -12,7 +12,7 @@ from pathlib import Path
 from agent import cli
 from agent.app import App
 from agent.base.statedir import StateDir
-from agent.config.situation import Situation, look
+from agent.config.situation import Situation, read_situation
 from tests import environ
 
 NOW = 1_800_000_000.0
@@ -69,7 +69,7 @@ class World:
 
     @property
     def situation(self) -> Situation:
-        return look(self.environ, cwd=str(self.cwd), uid=self.uid, root=str(self.root))
+        return read_situation(self.environ, cwd=str(self.cwd), uid=self.uid, root=str(self.root))
 
     def env_file(self, text: str | bytes) -> Path:
         """Make ./docker.env, owner-only, with that text."""
@@ -95,7 +95,7 @@ class World:
         app, out, err = self.app(), io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = cli.run(argv, app)
+                code = cli.run_verb(argv, app)
             except SystemExit as end:
                 code = int(end.code or 0)
         assert isinstance(app.out, io.StringIO)

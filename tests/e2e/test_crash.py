@@ -18,7 +18,8 @@ from tests import environ
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
 import os, sys
-from agent.events import catalogue as events, ids
+from agent.base import ids
+from agent.events import catalogue as events
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 clock = [1_800_000_000.0]
@@ -155,7 +156,7 @@ def test_a_write_that_fails_drops_the_event_says_so_and_recovers(
             assert len(done.stderr.splitlines()) == 1
             assert done.stderr.startswith("rollcall: the ")
             if error == "ENOSPC" and "I/O" not in done.stderr:
-                assert "the disk is full: nothing could be kept" in done.stderr
+                assert "the disk is full, so nothing can be stored" in done.stderr
         assert '"Before"' in shown.stdout
         with closing(sqlite3.connect(state / "outbox.db")) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -212,7 +213,7 @@ def in_a_mount_of_its_own(options: str, folder: Path, script: str) -> "subproces
 @pytest.mark.needs("unshare")
 def test_a_full_disk_drops_the_event_says_so_and_recovers(tmp_path: Path) -> None:
     done = in_a_mount_of_its_own("size=1m", tmp_path / "disk", '"$1" -I -c "$2" "$0"')
-    assert done.stdout.splitlines() == ["the disk is full: nothing could be kept", "recovered"], done
+    assert done.stdout.splitlines() == ["the disk is full, so nothing can be stored", "recovered"], done
 
 
 @pytest.mark.needs("unshare")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.base import ids
 from agent.delivery.drain import MAX_BATCH_BYTES, MAX_EVENTS
-from agent.events import catalogue, ids
+from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox.outbox import Outbox
 from tests import receiver as kit

@@ -44,9 +44,9 @@ FAULTS: dict[str, tuple[Callable[[], Receiver | BlackHole | Mute], str]] = {
     "answers 408": (lambda: Receiver(then=answer(408)), "408 Request Timeout"),
     "answers 425": (lambda: Receiver(then=answer(425)), "425"),
     "answers 429": (lambda: Receiver(then=answer(429)), "429 Too Many Requests"),
-    "answers 401": (lambda: Receiver(then=answer(401)), "401 Unauthorized: does it accept the write key"),
-    "answers 403": (lambda: Receiver(then=answer(403)), "403 Forbidden: does it accept the write key"),
-    "answers 404": (lambda: Receiver(then=answer(404)), "404 Not Found: is ROLLCALL_ENDPOINT right"),
+    "answers 401": (lambda: Receiver(then=answer(401)), "401 Unauthorized: check the write key"),
+    "answers 403": (lambda: Receiver(then=answer(403)), "403 Forbidden: check the write key"),
+    "answers 404": (lambda: Receiver(then=answer(404)), "404 Not Found: check ROLLCALL_ENDPOINT"),
     "answers 302": (lambda: Receiver(then=answer(302, {"Location": "/"})), "redirects are not followed"),
     "answers 799": (lambda: Receiver(then=answer(799)), "799"),
 }
@@ -70,8 +70,8 @@ def test_a_failing_endpoint_ends_in_time_loses_nothing_and_is_tried_again(
         assert trouble.failures == 1
         assert said in trouble.error
         assert -SLACK < instance.next_try() <= FIRST_BACKOFF
-        what = "does not take events" if trouble.error[:3].isdigit() else "cannot be reached"
-        assert ended.err == f"rollcall: {instance.endpoint} {what}: {trouble.error}; events wait\n"
+        what = "does not accept events" if trouble.error[:3].isdigit() else "cannot be reached"
+        assert ended.err == f"rollcall: {instance.endpoint} {what}: {trouble.error}; events are waiting\n"
         report = json.loads(ended.out)
         assert 0 <= report["retryIn"] <= FIRST_BACKOFF
         assert report["waiting"] == MANY
@@ -86,7 +86,7 @@ def test_status_says_what_came_back_and_since_when(instance: Instance) -> None:
 
     trouble = instance.trouble()
     assert trouble is not None
-    assert status["lastError"] == (f"401 Unauthorized: does it accept the write key? (since {trouble.since})")
+    assert status["lastError"] == (f"401 Unauthorized: check the write key (since {trouble.since})")
     assert status["waiting"] == 1
 
 

@@ -42,7 +42,7 @@ def test_a_streak_is_one_line_at_its_start_and_one_at_its_end(instance: Instance
             instance.forgive()
 
     assert [text.count("\n") for text in said] == [1, 0, 0, 0, 1, 0, 0]
-    assert "does not take events: 500 Internal Server Error; events wait" in said[0]
+    assert "does not accept events: 500 Internal Server Error; events are waiting" in said[0]
     assert "answers again" in said[4]
 
 
@@ -79,7 +79,7 @@ def test_a_second_flush_waits_no_longer_than_its_budget(instance: Instance) -> N
             assert first.wait(30) == 0
 
     assert (second.code, receiver.connections >= 1) == (1, True)
-    assert "another flush is at work" in second.err
+    assert "another process is sending" in second.err
 
 
 def test_the_lock_of_a_sender_that_was_killed_is_free(instance: Instance) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.config.consent import in_environment, in_files
-from agent.config.envfile import read_all
+from agent.config.consent import decision_from_environment, decision_from_files
+from agent.config.envfile import read_env_files
 from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
 
 NAME = "rollcall-nowhere"
@@ -62,10 +62,10 @@ def agents(place: Path, environ: Mapping[str, str], uid: int = 0) -> str:
     before = os.getcwd()
     os.chdir(place)
     try:
-        files = read_all(environ, (), name=NAME, cwd=str(place), uid=uid)
+        files = read_env_files(environ, (), name=NAME, cwd=str(place), uid=uid)
     finally:
         os.chdir(before)
-    decision = in_environment(environ) or in_files(files)
+    decision = decision_from_environment(environ) or decision_from_files(files)
     return "sends" if decision.sending else "silent"
 
 

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import os
 
+from agent.base.words import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
 
 FULL = """\
-{product} reports how this installation goes: that it started, and whether it succeeded or failed
-(the operating system's name, the duration, the exit code, and where a script failed: its base name,
-line and command name), under a random id. No host name, path, argument or address is sent.
-See every byte: {name} preview    What was sent: {name} log    Turn it off: {name} disable,
-or DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
+{product} reports how this installation goes: that it started, and whether it succeeded or failed.
+A report has a random id, the versions of {product} and of the operating system, the duration, the exit
+code and, after a failure, the base name of the script, the line and the name of the failed program.
+It has no host name, path, argument or IP address.
+To see every byte: {name} preview    To see what was sent: {name} log    To turn it off: {name} disable,
+or set DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
 """
 SHORT = (
     "{name}: {product} reports this installation's outcome;"
-    " {name} preview shows it, {name} disable stops it\n"
+    " to see it: {name} preview; to turn it off: {name} disable\n"
 )
 
 
-def show(situation: Situation) -> None:
+def show_notice(situation: Situation) -> None:
     """Write the notice, in one piece. OSError if nobody can have seen it.
 
     In full the first time on a terminal, else as one line.
     """
     marker = situation.state.notice
     full = os.isatty(2) and not os.path.lexists(marker)
-    product = "".join(c if c.isprintable() else "?" for c in situation.settings.product)
-    text = (FULL if full else SHORT).format(product=product, name=situation.name)
+    text = (FULL if full else SHORT).format(
+        product=printable(situation.settings.product), name=situation.name
+    )
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")

@@ -3,72 +3,65 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from agent.base.owner import ActingAsOwner
-from agent.events.catalogue import EMAIL
+from agent.base.words import printable
 from agent.wrapper.person import terminal
+from agent.wrapper.person.email import ask_for_email
 
 if TYPE_CHECKING:
     from agent.config.situation import Situation
     from agent.wrapper.person.terminal import Terminal
 
 SECONDS = 60.0
-TRIES = 3
-OPT_IN = "{name}: share anonymous usage data with {product}? [y/N] "
-HELP = "{name}: An e-mail, if you would like help (Enter to skip; it ties this report to you): "
+OPT_IN = "{name}: share pseudonymous usage data with {product}? [y/N] "
 YES = frozenset(("y", "yes"))
 NO = frozenset(("n", "no"))
 
 
-def after_success(situation: Situation, seconds: float = SECONDS) -> None:
+def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
     """Ask for the opt-in, once an instance, and keep the answer in docker.env."""
-    if situation.settings.usage_telemetry != "ask" or _asked_before(situation):
+    if situation.settings.usage_telemetry != "ask" or _was_asked(situation):
         return
-    person = terminal.attended(seconds)
+    person = terminal.open_terminal(seconds)
     if person is None:
         return
     _remember_asking(situation)
-    question = OPT_IN.format(name=situation.name, product=_printable(situation.settings.product))
-    answer = _listen(person, question)
+    question = OPT_IN.format(name=situation.name, product=printable(situation.settings.product))
+    answer = _read_answer(person, question)
     if answer.lower() in YES | NO:
-        _keep("on" if answer.lower() in YES else "off", person)
+        _store_choice("on" if answer.lower() in YES else "off", person)
 
 
-def after_failure(situation: Situation, reference: str, seconds: float = SECONDS) -> str:
+def ask_for_help(situation: Situation, reference: str, seconds: float = SECONDS) -> str:
     """The address to ask for help with; empty if none was given."""
-    person = terminal.attended(seconds)
+    person = terminal.open_terminal(seconds)
     if person is None:
         return ""
-    question = HELP.format(name=situation.name)
-    for _ in range(TRIES):
-        answer = _listen(person, question)
-        if not answer:
-            return ""
-        if re.fullmatch(EMAIL, answer):
-            person.say(f"{situation.name}: thank you; please quote {reference}\n")
-            return answer
-        question = f"{situation.name}: that is no e-mail address; another try, or Enter to skip: "
-    person.say(f"{situation.name}: no help was asked for; later: {situation.name} support\n")
-    return ""
+    email = ask_for_email(situation.name, lambda question: _read_answer(person, question))
+    if email:
+        person.show(f"{situation.name}: thank you; please quote {reference}\n")
+    elif email is None:
+        person.show(f"{situation.name}: no help is requested; to ask later: {situation.name} support\n")
+    return email or ""
 
 
-def _listen(person: Terminal, question: str) -> str:
+def _read_answer(person: Terminal, question: str) -> str:
     try:
         try:
-            terminal.let_signals_end_it()
-            return person.ask(question)
+            terminal.unblock_signals()
+            return person.read_answer(question)
         finally:
-            terminal.hold_signals_again()
-    except (terminal.Silence, OSError):
-        terminal.hold_signals_again()  # the one that ended it may have come before they were held
+            terminal.block_signals()
+    except (terminal.NoAnswer, OSError):
+        terminal.block_signals()  # the one that ended it may have come before they were blocked
         return ""
 
 
-def _asked_before(situation: Situation) -> bool:
+def _was_asked(situation: Situation) -> bool:
     return os.path.lexists(situation.state.asked)
 
 
@@ -77,12 +70,8 @@ def _remember_asking(situation: Situation) -> None:
         os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
-def _keep(choice: str, person: Terminal) -> None:
+def _store_choice(choice: str, person: Terminal) -> None:
     """Let the verb write docker.env: it knows which, and keeps the rest of it as it is."""
     verb = [sys.executable, "-I", "-m", "agent", "consent", "usage", choice]
     told = subprocess.run(verb, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    person.say(told.stderr)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+    person.show(told.stderr)

@@ -114,7 +114,7 @@ class Caller:
         sig.pthread_sigmask(sig.SIG_SETMASK, self.mask)
 
 
-def arguments(count: int) -> list[bytes]:
+def command_arguments(count: int) -> list[bytes]:
     """The last count words of our command line, byte for byte."""
     if count == 0:
         return []

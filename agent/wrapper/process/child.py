@@ -7,7 +7,7 @@ import select
 
 from agent.base import processes, sig
 from agent.wrapper.process import prctl
-from agent.wrapper.process.command import CannotRun, become
+from agent.wrapper.process.command import CannotRun, exec_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ GLANCE_MS = 100
 """How often a CMD whose start takes long is looked at."""
 
 
-def plug_closed() -> list[int]:
+def plug_closed_descriptors() -> list[int]:
     """Keep files of ours off descriptors 0 to 2 where those came closed; which did.
 
     What is put there closes at exec, so CMD finds them closed, as it would have.
@@ -34,7 +34,7 @@ def plug_closed() -> list[int]:
     return closed
 
 
-def start(argv: list[bytes], caller: Caller, environment: Environment, name: str) -> int:
+def start_child(argv: list[bytes], caller: Caller, environment: Environment, name: str) -> int:
     """Fork and exec CMD; its pid. CannotRun, said on stderr as a shell would, where that fails.
 
     From here on every signal is blocked in this process: `relay` picks them up one by one.
@@ -47,7 +47,7 @@ def start(argv: list[bytes], caller: Caller, environment: Environment, name: str
     if pid == 0:
         _child(argv, caller, environment, name, parent, say)
     os.close(say)
-    why = _complaint_of(pid, failed)
+    why = _start_failure(pid, failed)
     os.close(failed)
     if why:
         os.waitpid(pid, 0)
@@ -56,7 +56,7 @@ def start(argv: list[bytes], caller: Caller, environment: Environment, name: str
     return pid
 
 
-def _complaint_of(pid: int, failed: int) -> bytes:
+def _start_failure(pid: int, failed: int) -> bytes:
     """Why CMD could not be started; nothing once it has taken over.
 
     A ^Z until then stops it alone, for ours are blocked, and nobody would see it stopped: it is woken.
@@ -75,20 +75,20 @@ def _child(
     try:
         prctl.die_with(parent)
         caller.restore_signals()
-        problem = become(argv, environment)
-        os.write(2, complaint(name, argv[0], problem))
+        problem = exec_command(argv, environment)
+        os.write(2, shell_message(name, argv[0], problem))
         os.write(say, b"%d %s" % (problem.code, os.fsencode(problem.why)))
         os._exit(problem.code)
     finally:
         os._exit(126)
 
 
-def complaint(name: str, word: bytes, problem: CannotRun) -> bytes:
+def shell_message(name: str, word: bytes, problem: CannotRun) -> bytes:
     """The one line that a shell would print, under our name."""
     return b"%s: %s: %s\n" % (os.fsencode(name), word, os.fsencode(problem.why))
 
 
-def let_go(keep: set[int]) -> None:
+def release_descriptors(keep: set[int]) -> None:
     """Close our copies of all that CMD was given, so that a pipe it closes is closed.
 
     A terminal on stderr stays, for what must be said.
@@ -112,15 +112,15 @@ def open_descriptors() -> list[int]:
         return list(range(256))
 
 
-def stay_with(pid: int) -> None:
+def end_with_child(pid: int) -> None:
     """Wait for CMD and end as it does, where nothing more of ours works. Never returns."""
     try:
-        end_as(os.waitpid(pid, 0)[1])
+        end_like_child(os.waitpid(pid, 0)[1])
     finally:
         os._exit(LOST)  # its end was taken note of, and the note lost
 
 
-def end_as(status: int) -> None:
+def end_like_child(status: int) -> None:
     """End this process as CMD ended: the same code, or the same death. Never returns."""
     if not os.WIFSIGNALED(status):
         os._exit(os.WEXITSTATUS(status))

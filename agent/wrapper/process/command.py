@@ -39,7 +39,7 @@ def places(word: bytes, environment: Environment) -> list[bytes]:
     return [folder + b"/" + word if folder else b"./" + word for folder in folders]
 
 
-def become(argv: list[bytes], environment: Environment) -> CannotRun:
+def exec_command(argv: list[bytes], environment: Environment) -> CannotRun:
     """Exec CMD. Returning at all means that it could not be done, and says why."""
     word = argv[0]
     if not word:

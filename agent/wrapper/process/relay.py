@@ -15,7 +15,7 @@ CHILD_CHANGED = range(1, 7)  # si_code CLD_EXITED ... CLD_CONTINUED
 FROM_KERNEL = 0x80  # si_code SI_KERNEL: a terminal's doing
 
 
-def until_ended(pid: int) -> int:
+def relay_signals(pid: int) -> int:
     """Stand by until CMD ends; its wait status."""
     relay = Relay(pid)
     try:

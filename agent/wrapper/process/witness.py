@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import os
 import select
-import struct
 import time
 
 from agent.base import processes, sig
 from agent.wrapper.process import prctl
-from agent.wrapper.process.child import let_go
+from agent.wrapper.process.child import release_descriptors
 
 PATIENCE = 0.1
 """How long a sender may take from one process of the group to the next."""
@@ -32,7 +31,8 @@ GLANCE = 0.2
 # has reported all that came before.
 ASKING, STOPPING, GOING_ON = sig.SIGRTMAX, sig.SIGRTMAX - 1, sig.SIGRTMAX - 2
 
-REPORT = struct.Struct("=id")
+REPORT_BYTES = 9
+"""A signal's number in one byte, then the monotonic clock in nanoseconds."""
 
 
 class Witness:
@@ -49,7 +49,7 @@ class Witness:
         if self.pid == 0:  # pragma: no cover - it ends by SIGKILL, which saves no measurement
             try:
                 prctl.die_with(parent)
-                let_go({tell})
+                release_descriptors({tell})
                 os.dup2(os.open(os.devnull, os.O_RDWR), 2)
                 _watch(tell, parent, cmd)
             finally:
@@ -77,10 +77,11 @@ class Witness:
             left = now + patience - time.monotonic()
             if left <= 0 or not select.select([self._pipe], [], [], left)[0]:
                 return False
-            data = os.read(self._pipe, REPORT.size * 64)
+            data = os.read(self._pipe, REPORT_BYTES * 64)
             if not data:  # gone: nobody can tell
                 return False
-            self._seen.extend(REPORT.iter_unpack(data))
+            for at in range(0, len(data), REPORT_BYTES):
+                self._seen.append((data[at], int.from_bytes(data[at + 1 : at + REPORT_BYTES], "big") / 1e9))
         return True
 
     def _take(self, number: int, now: float) -> bool:
@@ -115,4 +116,4 @@ def _watch(tell: int, parent: int, cmd: int) -> None:  # pragma: no cover - as a
 
 
 def _report(tell: int, number: int) -> None:  # pragma: no cover - as above
-    os.write(tell, REPORT.pack(number, time.monotonic()))
+    os.write(tell, bytes([number]) + time.monotonic_ns().to_bytes(REPORT_BYTES - 1, "big"))

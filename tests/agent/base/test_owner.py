@@ -56,7 +56,7 @@ def test_a_root_that_may_not_become_the_owner_goes_no_further(tmp_path: Path) ->
     os.chown(tmp_path, 1234, 4321)
     done = act(BECOME, tmp_path, "setpriv", "--bounding-set", "-setuid,-setgid", "--inh-caps=-setuid,-setgid")
     assert done.returncode == 1
-    assert f"this root may not act as the owner, uid 1234: '{tmp_path}'" in done.stderr
+    assert f"root is not allowed to act as the owner (uid 1234) here: '{tmp_path}'" in done.stderr
     assert done.stdout == ""
 
 
@@ -74,7 +74,7 @@ def test_a_root_that_may_not_act_as_the_owner_stays_wholly_itself(tmp_path: Path
     os.chown(tmp_path, 1234, 4321)
     done = act(ACT, tmp_path, "setpriv", "--groups", "7,8", "--bounding-set", lost, "--inh-caps=" + lost)
     said, restored = done.stdout.splitlines()
-    assert f"this root may not act as the owner, uid 1234: '{tmp_path}'" in said
+    assert f"root is not allowed to act as the owner (uid 1234) here: '{tmp_path}'" in said
     assert restored == "True"
 
 

@@ -1,22 +1,38 @@
 import io
+import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.base.words import plain, say
+from agent.base.words import print_message, printable, write_message
 
 
 @given(st.text(st.characters()))
 def test_whatever_others_wrote_is_one_harmless_line(text: str) -> None:
-    assert plain(text).isprintable()
+    assert printable(text).isprintable()
 
 
 def test_what_is_harmless_stays() -> None:
-    assert plain("/srv/Müller/docker.env:3") == "/srv/Müller/docker.env:3"
-    assert plain("\x1b[2J\n\udcff") == "\\x1b[2J\\n\\udcff"
+    assert printable("/srv/Müller/docker.env:3") == "/srv/Müller/docker.env:3"
+    assert printable("\x1b[2J\n\udcff") == "\\x1b[2J\\n\\udcff"
 
 
 def test_a_line_is_one_harmless_line_whatever_it_names() -> None:
     said = io.StringIO()
-    say("\x1b[2J/docker.env\nrollcall: all is well", said)
+    print_message("\x1b[2J/docker.env\nrollcall: all is well", said)
     assert said.getvalue() == "rollcall: \\x1b[2J/docker.env\\nrollcall: all is well\n"
+
+
+def test_a_message_is_written_though_python_has_no_stream_and_lost_where_stderr_is_closed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    write_message("\x1b[2J\udcff")
+    assert capfd.readouterr().err == "\\x1b[2J\\udcff\n"
+    closed = os.dup(2)
+    os.close(2)
+    try:
+        write_message("nobody reads this")
+    finally:
+        os.dup2(closed, 2)
+        os.close(closed)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.config import envedit
-from agent.config.consent import is_flag
+from agent.config.flags import is_flag
 
 NAME = "ROLLCALL_DISABLE_TELEMETRY"
 pieces = st.one_of(

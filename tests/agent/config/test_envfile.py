@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import envfile, settings
-from agent.config.consent import in_files, silences
+from agent.config.consent import decision_from_files
 from agent.config.envfile import EnvFile
+from agent.config.flags import silences
 from agent.config.settings import NAMES
 from tests.agent.world import World
 
@@ -16,7 +17,7 @@ SOMEBODY = 54321
 
 
 def read(path: Path, uid: int = ME) -> EnvFile:
-    file = envfile.read(str(path), NAMES, uid=uid)
+    file = envfile.read_env_file(str(path), NAMES, uid=uid)
     assert file is not None
     return file
 
@@ -52,8 +53,8 @@ def test_nothing_is_interpolated_and_the_environment_is_untouched(
 
 
 def test_no_file_is_none_and_an_empty_one_says_nothing(tmp_path: Path) -> None:
-    assert envfile.read(str(tmp_path / "docker.env"), NAMES, uid=ME) is None
-    assert envfile.read(str(tmp_path / "a" / "docker.env"), NAMES, uid=ME) is None
+    assert envfile.read_env_file(str(tmp_path / "docker.env"), NAMES, uid=ME) is None
+    assert envfile.read_env_file(str(tmp_path / "a" / "docker.env"), NAMES, uid=ME) is None
     path = tmp_path / "docker.env"
     path.write_text(" \n\n")
     file = read(path)
@@ -109,7 +110,7 @@ def test_the_largest_file_is_still_read(tmp_path: Path) -> None:
 def test_a_line_in_doubt_is_named(text: str, line: int) -> None:
     file = parsed(text)
     assert file.fault == ("unparsable", line)
-    assert not in_files([file]).sending
+    assert not decision_from_files([file]).sending
 
 
 @pytest.mark.parametrize(
@@ -142,9 +143,9 @@ def test_no_text_whatever_raises_and_a_faulty_or_flagged_line_silences(text: str
     file = parsed(text)
     refused = [flag for flag in file.flags if flag.value is None or silences(flag.value)]
     if file.fault or refused:
-        assert not in_files([file]).sending
+        assert not decision_from_files([file]).sending
     elif not file.flags:
-        assert in_files([file]).sending
+        assert decision_from_files([file]).sending
 
 
 @given(st.text(), st.text(), st.sampled_from(["\n", "\r\n", "\r"]))
@@ -152,7 +153,7 @@ def test_a_flag_on_a_line_of_its_own_silences_whatever_stands_around_it(
     before: str, after: str, end: str
 ) -> None:
     file = parsed(f"{before}{end}DO_NOT_TRACK=1{end}{after}")
-    assert not in_files([file]).sending
+    assert not decision_from_files([file]).sending
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
@@ -162,7 +163,7 @@ def test_a_file_that_others_may_write_can_silence_and_nothing_more(tmp_path: Pat
     path.chmod(mode)
     file = read(path)
     assert (file.trusted, file.settings) == (False, {})
-    assert not in_files([file]).sending
+    assert not decision_from_files([file]).sending
 
 
 def test_a_file_that_is_somebody_elses_can_silence_and_nothing_more(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_file_that_is_somebody_elses_can_silence_and_nothing_more(tmp_path: Pa
     path.chmod(0o644)
     file = read(path, uid=SOMEBODY)
     assert file.trusted is (ME == 0)  # root's own file is anybody's to rely on
-    assert not in_files([file]).sending
+    assert not decision_from_files([file]).sending
 
 
 @pytest.mark.needs("root")
@@ -195,7 +196,7 @@ def test_every_place_is_looked_at_in_order(world: World) -> None:
         "CREDENTIALS_DIRECTORY": "/run/creds",
         "XDG_CONFIG_HOME": "/conf",
     }
-    found = envfile.candidates(world.environ, name="rollcall-shop", cwd="/srv", root="/r")
+    found = envfile.env_file_places(world.environ, name="rollcall-shop", cwd="/srv", root="/r")
     assert found == [
         "/srv/named.env",
         "/srv/docker.env",
@@ -206,7 +207,7 @@ def test_every_place_is_looked_at_in_order(world: World) -> None:
 
 
 def test_a_place_that_is_named_twice_is_one() -> None:
-    places = envfile.candidates(
+    places = envfile.env_file_places(
         {"ROLLCALL_ENV_FILE": "../srv/./docker.env", "HOME": "/h"}, name="x", cwd="/srv"
     )
     assert places == ["/srv/docker.env", "/etc/x/docker.env", "/h/.config/x/docker.env"]
@@ -231,16 +232,16 @@ def test_the_file_that_systemd_copied_is_read_as_its_copy_alone(
     system, credentials = tmp_path / "etc/x/docker.env", tmp_path / "credentials"
     environ = {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": str(credentials)}
     ask = {"name": "x", "cwd": "/", "root": str(tmp_path)}
-    assert str(system) in envfile.candidates(environ, **ask)
+    assert str(system) in envfile.env_file_places(environ, **ask)
     environ[source] = str(system)
-    assert str(system) in envfile.candidates(environ, **ask), "there is no copy"
+    assert str(system) in envfile.env_file_places(environ, **ask), "there is no copy"
     credentials.mkdir()
     (credentials / copy).write_text("")
-    places = envfile.candidates(environ, **ask)
+    places = envfile.env_file_places(environ, **ask)
     assert str(credentials / copy) in places
     assert str(system) not in places
     system.mkdir(parents=True)
-    assert str(system) in envfile.candidates(environ, **ask), "nobody can copy a directory"
+    assert str(system) in envfile.env_file_places(environ, **ask), "nobody can copy a directory"
 
 
 def test_settings_come_from_the_vendors_copy_and_the_flag_counts_in_the_machines_too(tmp_path: Path) -> None:
@@ -252,10 +253,10 @@ def test_settings_come_from_the_vendors_copy_and_the_flag_counts_in_the_machines
     }
     (tmp_path / "docker.env").write_text("ROLLCALL_PRODUCT=Shop\n")
     (tmp_path / "system.env").write_text("ROLLCALL_PRODUCT=Other\nDO_NOT_TRACK=1\n")
-    files = envfile.read_all(environ, NAMES, name="x", cwd="/", uid=ME, root=str(tmp_path))
+    files = envfile.read_env_files(environ, NAMES, name="x", cwd="/", uid=ME, root=str(tmp_path))
     assert [file.path for file in files] == [str(tmp_path / "docker.env"), str(tmp_path / "system.env")]
     assert settings.load(environ, files).product == "Shop"
-    assert in_files(files).source == f"{tmp_path}/system.env:2"
+    assert decision_from_files(files).source == f"{tmp_path}/system.env:2"
 
 
 @pytest.mark.needs("user")

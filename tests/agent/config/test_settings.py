@@ -227,7 +227,7 @@ def test_a_key_file_with_something_else_in_it_is_refused_without_a_word_of_it(
 ) -> None:
     path = tmp_path / "key"
     path.write_bytes(data)
-    with pytest.raises(SettingError, match="a file with nothing but the key in it") as caught:
+    with pytest.raises(SettingError, match="a file that has only the key in it") as caught:
         settings.write_key(load(WRITE_KEY_FILE=str(path)))
     assert "root:x" not in str(caught.value)
 

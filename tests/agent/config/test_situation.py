@@ -36,7 +36,7 @@ def test_a_file_read_before_and_gone_silences_heartbeats_until_it_is_back(world:
     paths = [str(world.cwd / "docker.env"), str(world.path / "odd\nname")]
     world.state.make()
     replace(world.state.seen, b"\0".join(map(os.fsencode, paths)))
-    assert situation.seen(world.state) == paths
+    assert situation.files_of_last_beat(world.state) == paths
     assert world.situation.standing_decision.rule == "gone"
     assert world.situation.decision.sending
     for path in paths:
@@ -54,7 +54,7 @@ def test_a_list_of_files_that_cannot_be_read_is_none(world: World, kind: str) ->
         os.mkdir(state.seen)
     elif kind == "huge":
         replace(state.seen, b"x" * (situation.MAX_SEEN + 1))
-    assert situation.seen(state) == []
+    assert situation.files_of_last_beat(state) == []
 
 
 def test_the_file_that_status_names_is_the_named_one_or_the_first_that_may_set(world: World) -> None:
@@ -103,12 +103,12 @@ def test_a_deleted_working_directory_is_one_where_nothing_is(
 
 
 def test_a_stamp_changes_with_the_file(world: World) -> None:
-    before = world.situation.stamps()
+    before = world.situation.file_stamps()
     path = world.env_file("A=1\n")
-    between = world.situation.stamps()
+    between = world.situation.file_stamps()
     assert before != between
     path.write_text("A=1\nB=2\n")
-    assert world.situation.stamps() != between
+    assert world.situation.file_stamps() != between
 
 
 def test_a_flag_wins_over_a_setting_that_does_not_parse(world: World) -> None:

@@ -163,7 +163,7 @@ def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
 
     result = world.drain(patient=False)
 
-    assert result == Result("down", [f"{ENDPOINT} cannot be reached: down; events wait"])
+    assert result == Result("down", [f"{ENDPOINT} cannot be reached: down; events are waiting"])
     assert set(world.states()) == {"waiting"}
     trouble = world.outbox.trouble(ENDPOINT)
     assert trouble is not None
@@ -175,7 +175,7 @@ def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> N
     world.then = lambda texts: RetryLater(None, "403 Forbidden", answered=True)
 
     assert world.drain(patient=False).messages == [
-        f"{ENDPOINT} does not take events: 403 Forbidden; events wait"
+        f"{ENDPOINT} does not accept events: 403 Forbidden; events are waiting"
     ]
 
 
@@ -208,7 +208,7 @@ def test_a_patient_flush_tries_again_while_there_is_time(world: World) -> None:
     assert result.waiting is None
     assert world.slept == [5.0, 10.0, 7.0]
     assert result.messages == [
-        f"{ENDPOINT} cannot be reached: down; events wait",
+        f"{ENDPOINT} cannot be reached: down; events are waiting",
         f"{ENDPOINT} answers again, after 3 failures since 2027-01-15T08:00:00.000Z",
     ]
     assert world.outbox.trouble(ENDPOINT) is None

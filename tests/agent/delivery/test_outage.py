@@ -71,7 +71,7 @@ class RealChildren(Life):
         out = io.StringIO()
         app = App(environ=self.environ, cwd="/", root="/nowhere", now=lambda: self.clocks().wall, out=out)
         with contextlib.redirect_stderr(io.StringIO()):
-            cli.run(verb, app)
+            cli.run_verb(verb, app)
         said = answer.parse(out.getvalue().encode())
         assert said is not None
         if said.recorded:

@@ -199,7 +199,7 @@ FAILURES: list[tuple[Exception, str]] = [
     (UnicodeError("secret"), "the endpoint: the connection failed (UnicodeError)"),
     (
         OSError("Could not find a suitable TLS CA certificate bundle, invalid path: secret"),
-        "the CA bundle cannot be found; is REQUESTS_CA_BUNDLE right?",
+        "the CA bundle was not found; check REQUESTS_CA_BUNDLE",
     ),
 ]
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.events import catalogue, ids
+from agent.base import ids
+from agent.events import catalogue
 from agent.events.catalogue import CATALOGUE, NAMES, NotInCatalogue, Origin
 from agent.events.facts import System
 from tests.agent.world import NOW, World
@@ -135,7 +136,7 @@ def test_the_shape_is_segments_and_nothing_else_is_in_it(name: str) -> None:
         (
             "Installation Pondered",
             {},
-            "no event 'Installation Pondered'; there are: Instal",
+            "no event 'Installation Pondered'; choose one of: Instal",
         ),
         (
             "Installation Started",
@@ -214,7 +215,7 @@ def test_a_usage_property_that_is_no_scalar_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("name", ["Instance Active", "instance active", " INSTALLATION  Started "])
 def test_a_catalogue_name_is_no_usage_events(name: str) -> None:
-    with pytest.raises(NotInCatalogue, match="is Rollcall's own"):
+    with pytest.raises(NotInCatalogue, match="is an event of Rollcall itself"):
         usage(name)
 
 
@@ -227,7 +228,7 @@ def test_a_usage_event_needs_a_printable_name(name: str) -> None:
 def test_a_usage_event_may_be_as_large_as_segment_takes_and_no_larger() -> None:
     size = len(catalogue.dumps(usage(a="")))
     assert usage(a="x" * (catalogue.MAX_EVENT_BYTES - size))
-    with pytest.raises(NotInCatalogue, match="32768 bytes; this one has more"):
+    with pytest.raises(NotInCatalogue, match="32768 bytes; this one is larger"):
         usage(a="x" * (catalogue.MAX_EVENT_BYTES - size + 1))
 
 

@@ -152,7 +152,7 @@ def test_a_second_daemon_on_the_same_state_refuses_in_one_line(resident: Residen
     resident.hear("READY=1")
     code, errors = ended(resident.start())
     assert code == 1
-    assert errors.splitlines()[-1].endswith(f"another rollcall daemon already runs on {resident.state}")
+    assert errors.splitlines()[-1].endswith(f"another rollcall daemon already uses {resident.state}")
 
 
 def test_started_with_sigchld_ignored_it_hears_of_its_children_all_the_same(resident: Resident) -> None:
@@ -193,7 +193,7 @@ def test_the_due_time_outlives_a_restart(resident: Resident) -> None:
 def test_silence_makes_nothing_on_disk(resident: Resident) -> None:
     resident.answer(sending=False, rule="flag", source="DO_NOT_TRACK", firstDelay=0)
     process = resident.start()
-    assert "silent: flag in DO_NOT_TRACK" in resident.hear("READY=1")
+    assert "silent: a flag is set (DO_NOT_TRACK)" in resident.hear("READY=1")
     process.terminate()
     ended(process)
     assert not resident.state.exists()
@@ -230,7 +230,7 @@ def test_a_docker_env_that_is_gone_silences_until_it_is_back(resident: Resident)
     resident.hear("READY=1")
     resident.answer(interval=1, files=[[str(env), None]])
     env.rename(resident.directory / "aside")
-    assert str(env) in resident.hear("is gone")
+    assert str(env) in resident.hear("is missing")
     count = resident.beats()
     (resident.directory / "aside").rename(env)
     resident.answer(interval=1, files=[there])
@@ -257,7 +257,7 @@ def test_hangup_reads_everything_anew(resident: Resident) -> None:
     process.send_signal(signal.SIGHUP)
     reloading = resident.hear("RELOADING=1")
     assert "MONOTONIC_USEC=" in reloading
-    assert "silent: flag in here" in resident.hear("READY=1")
+    assert "silent: a flag is set (here)" in resident.hear("READY=1")
 
 
 def test_a_wrong_setting_at_the_start_ends_it_with_the_childs_word(resident: Resident) -> None:
@@ -314,7 +314,7 @@ def test_a_child_that_fails_is_tried_again_under_the_same_slot(resident: Residen
     _, errors = ended(process)
     slots = [verb[3] for verb in resident.asked() if verb[0] == "beat"]
     assert slots[0] == slots[1]
-    assert errors.count("will be tried again") == 1
+    assert errors.count("it will be tried again") == 1
 
 
 def test_a_product_that_is_not_alive_is_said_once_and_again_when_it_is_back(resident: Resident) -> None:

@@ -35,7 +35,7 @@ def test_a_first_look_that_fails_is_tried_again() -> None:
     life.run(STEP - 10)
     assert len(life.asked) == 1
     assert life.heart is not None
-    assert life.heart.status() == "starting: nothing decided yet; the last try failed, see the log"
+    assert life.heart.status() == "starting; the last try failed, see the log"
     life.broken = False
     life.run(20 + FIRST_DELAY)
     assert len(life.beats) == 1
@@ -66,7 +66,7 @@ def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
     assert len(life.beats) == 1
     assert life.said == [
         "sending",
-        "the product is not alive: no beat until it is",
+        "the product is not alive; no heartbeat is sent until it is",
         "the product is alive again",
     ]
 
@@ -89,13 +89,13 @@ def test_silence_forgets_the_plan_and_its_end_takes_up_the_one_on_disk() -> None
     assert life.heart is not None
     life.heart.reload()
     life.run(HOUR)
-    assert life.heart.status() == "silent: flag in DO_NOT_TRACK"
+    assert life.heart.status() == "silent: a flag is set (DO_NOT_TRACK)"
     assert life.disk == kept
     life.answer = report()
     life.heart.reload()
     life.run(6 * HOUR)
     assert len(life.beats) == 2
-    assert life.said == ["sending", "silent: flag in DO_NOT_TRACK", "sending"]
+    assert life.said == ["sending", "silent: a flag is set (DO_NOT_TRACK)", "sending"]
 
 
 def test_a_docker_env_that_goes_before_the_first_beat_silences_that_beat_too(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_docker_env_that_goes_before_the_first_beat_silences_that_beat_too(tmp
     life.freeze(FIRST_DELAY / 2 + 1)  # it wakes when the beat is due, and not before
     life.run(HOUR)
     assert (life.beats, FLUSH in life.asked) == ([], False)
-    assert life.said[-1] == f"silent: {env} was there and is gone"
+    assert life.said[-1] == f"silent: {env} was read before and is missing"
     (tmp_path / "aside").rename(env)
     life.answer = report(files=[there])
     life.run(INTERVAL)
@@ -121,7 +121,7 @@ def test_what_silence_could_not_erase_is_tried_again_and_nothing_else() -> None:
     life.run(AGAIN + 1)
     assert life.asked[1:] == [FLUSH]
     assert life.heart is not None
-    assert life.heart.status() == "silent: flag"
+    assert life.heart.status() == "silent: a flag is set"
     life.answer = report(sending=False, rule="flag")
     life.run(AGAIN)
     count = len(life.asked)
@@ -148,7 +148,7 @@ def test_a_disk_that_keeps_nothing_is_said_once_and_ends_nothing() -> None:
     life = Full()
     life.run(24 * HOUR)
     assert len(life.beats) == 4
-    assert sum("cannot keep" in line for line in life.said) == 1
+    assert sum("cannot store" in line for line in life.said) == 1
 
 
 def test_a_job_that_raises_starves_nobody() -> None:

@@ -76,7 +76,7 @@ def test_an_unsound_database_is_set_aside_with_one_warning(
     assert Path(f"{state.outbox}.{word}").read_bytes() == before
     record(state, "newer")
     assert capfd.readouterr().err.splitlines() == [
-        f"rollcall: {state.outbox} is {word}: it was set aside as {state.outbox}.{word} and a new one begun"
+        f"rollcall: {state.outbox} is {word}; it was renamed to {state.outbox}.{word}, and a new one was made"
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_reader_of_an_unsound_database_gets_a_clear_line_and_changes_nothing(
 ) -> None:
     spoil(state)
     before = Path(state.outbox).read_bytes()
-    with pytest.raises(OutboxError, match=f"outbox.db is {word}; the next event sets it aside"):
+    with pytest.raises(OutboxError, match=f"outbox.db is {word}; with the next event it is renamed"):
         messages(state)
     assert Path(state.outbox).read_bytes() == before
 
@@ -131,7 +131,7 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     assert [process.returncode for process in running] == [0] * 6, said
     assert sorted(messages(state)) == [f"m{number}" for number in range(6)]
     assert Path(f"{state.outbox}.{word}").read_bytes() == before
-    assert "".join(said).count("set aside") == 1
+    assert "".join(said).count("was renamed") == 1
 
 
 def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
@@ -183,7 +183,7 @@ def test_another_programs_database_is_left_alone(state: StateDir) -> None:
         db.execute("CREATE TABLE theirs (x)")
     before = Path(state.outbox).read_bytes()
     for use in (record, lambda state, _: messages(state)):
-        with pytest.raises(OutboxError, match="another program's database; set ROLLCALL_STATE_DIR"):
+        with pytest.raises(OutboxError, match="belongs to another program; set ROLLCALL_STATE_DIR"):
             use(state, "x")
     assert Path(state.outbox).read_bytes() == before
     assert sorted(os.listdir(state.path)) == ["outbox.db"]
@@ -235,7 +235,7 @@ def test_who_deletes_the_database_waits_for_a_change_in_progress(
     with closing(sqlite3.connect(state.outbox, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with (
-            pytest.raises(OutboxError, match="held by another process"),
+            pytest.raises(OutboxError, match="another process is using the outbox"),
             database.between_transactions(state),
         ):
             raise AssertionError
@@ -253,9 +253,12 @@ def test_who_deletes_the_database_waits_for_a_change_in_progress(
             PermissionError(13, "Permission denied", "/x"),
             "/x may not be read or written by this user; try it with sudo",
         ),
-        (OSError(28, "No space left on device"), "the disk is full: nothing could be kept"),
-        (sqlite3.OperationalError("database or disk is full"), "the disk is full: nothing could be kept"),
-        (sqlite3.OperationalError("database is locked"), "the outbox is held by another process; try again"),
+        (OSError(28, "No space left on device"), "the disk is full, so nothing can be stored"),
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full, so nothing can be stored"),
+        (
+            sqlite3.OperationalError("database is locked"),
+            "another process is using the outbox; try again",
+        ),
         (sqlite3.OperationalError("disk I/O error"), "the outbox cannot be used (disk I/O error)"),
     ],
 )

@@ -325,7 +325,7 @@ def test_nobody_who_waits_for_ever_hangs_a_writer(
     monkeypatch.setattr("agent.outbox.database.LOCK_WAIT", 0.2)
     with closing(sqlite3.connect(state.outbox, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(OutboxError, match="held by another process; try again"):
+        with pytest.raises(OutboxError, match="another process is using the outbox; try again"):
             box.record(event(1), HERE)
     assert box.record(event(1), HERE)
 
@@ -349,5 +349,5 @@ def test_a_page_torn_under_an_open_outbox_is_set_aside_and_the_event_kept(
     damage(state.outbox, torn)  # bytes 24 to 27: what tells SQLite to trust its cache no more
     assert box.record(event(99), HERE)
     assert names(box, "waiting") == ["m99"]
-    assert capfd.readouterr().err.count("is damaged: it was set aside as") == 1
+    assert capfd.readouterr().err.count("is damaged; it was renamed to") == 1
     assert json.loads(box.waiting(HERE, limit=1)[0][1]) == event(99)

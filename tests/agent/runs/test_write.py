@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.base import processes
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.runs.parse import parse_run
 from agent.runs.write import RunFile, create_run_file
 
@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> RunFile:
         "ROLLCALL_PRODUCT": "Acme Thing",
         "HOME": "/nowhere",
     }
-    return create_run_file(look(environ, cwd=str(tmp_path), uid=os.geteuid()))
+    return create_run_file(read_situation(environ, cwd=str(tmp_path), uid=os.geteuid()))
 
 
 def written(tmp_path: Path) -> Path:

@@ -1,6 +1,6 @@
 """Run files as the wrapper writes them, or as somebody else does."""
 
-from agent.events import ids
+from agent.base import ids
 from agent.runs.write import FORMAT
 
 RUN = "9f1c2d3e-1111-4222-8333-444455556666"

@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import sys
@@ -57,12 +56,15 @@ def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
     world.environ["ROLLCALL_ENDPOINT"] = "https://api.example"
     record(world, 2, endpoint="https://old.example")
     out = world.run("status").out
-    assert "sending       yes, no flag is set anywhere" in out
-    assert "1, of which 1 for another endpoint (to let go of them: rollcall export FILE --settle)" in out
-    assert "stop it: rollcall disable" in out
+    assert "sending       yes, no flag is set" in out
+    assert (
+        "1, of which 1 for another endpoint (to take them out of the queue: rollcall export FILE --settle)"
+        in out
+    )
+    assert "turn it off: rollcall disable" in out
     world.environ[FLAG] = "1"
     out = world.run("status").out
-    assert f"sending       no, a flag is set: {FLAG} in the environment" in out
+    assert f"sending       no, a flag is set ({FLAG} in the environment)" in out
     assert "turn it on" not in out, "enable takes no flag out of the environment"
     del world.environ[FLAG]
     world.env_file(f"{FLAG}=1\n")
@@ -104,7 +106,7 @@ def test_status_of_a_database_that_cannot_be_read_is_still_a_status(world: World
     Path(world.state.outbox).write_bytes(b"garbage" * 1000)
     done = world.run("status", "--json")
     assert done.code == 0
-    assert "is damaged; the next event sets it aside" in str(done.json["lastError"])
+    assert "is damaged; with the next event it is renamed" in str(done.json["lastError"])
     assert "is damaged" in done.err
 
 
@@ -112,47 +114,6 @@ def test_a_fifo_in_the_place_of_the_due_time_hangs_nobody(world: World) -> None:
     world.state.make()
     os.mkfifo(world.state.due)
     assert world.run("status", "--json").json["nextBeat"] is None
-
-
-def test_log_shows_each_event_as_sent_and_what_became_of_it(world: World) -> None:
-    record(world, 1, "Installation Started", "https://a.example", os="debian")
-    record(world, 2, "Filled", x="\x1b[2J")
-    with closing(Outbox(world.state, now=lambda: world.now + 60)) as box:
-        box.settle([1], "sent")
-        box.erase()
-    lines = [json.loads(line) for line in world.run("log", "--json").out.splitlines()]
-    assert lines == [
-        {
-            "state": "sent",
-            "recordedAt": "2027-01-15T08:00:00.000Z",
-            "settledAt": "2027-01-15T08:01:00.000Z",
-            "endpoint": "https://a.example",
-            "event": {"messageId": "m1", "event": "Installation Started", "properties": {"os": "debian"}},
-        },
-        {
-            "state": "deleted",
-            "recordedAt": "2027-01-15T08:00:00.000Z",
-            "settledAt": "2027-01-15T08:01:00.000Z",
-            "endpoint": None,
-            "event": {"messageId": "m2", "event": "Filled"},
-        },
-    ]
-    done = world.run("log")
-    assert done.out.splitlines() == [
-        '2027-01-15 08:00:00Z  sent      Installation Started    {"os": "debian"}',
-        "2027-01-15 08:00:00Z  deleted   Filled",
-    ]
-    assert "rollcall log --json" in done.err
-    assert len(world.run("log", "-n", "1").out.splitlines()) == 1
-    assert world.run("log", "-n", "0").err == ""
-
-
-def test_nothing_recorded_can_steer_the_terminal(world: World) -> None:
-    world.tty = True
-    record(world, 1, "\x1b[2J\x07", x="\x1b]0;title\x07")
-    out = world.run("log").out
-    assert "'\\x1b[2J\\x07'" in out
-    assert out.replace("\x1b[33m", "").replace("\x1b[0m", "").count("\x1b") == 0
 
 
 def test_colors_are_for_terminals_that_want_them(world: World) -> None:
@@ -165,35 +126,6 @@ def test_colors_are_for_terminals_that_want_them(world: World) -> None:
         del world.environ[name]
 
 
-def test_nothing_was_ever_recorded_is_said(world: World) -> None:
-    assert world.run("log").err == f"rollcall: nothing was ever recorded in {world.state.path}\n"
-
-
-def test_preview_shows_a_sample_id_until_there_is_one(world: World) -> None:
-    done = world.run("preview", "Instance Active")
-    assert "a sample" in done.err
-    assert json.loads(done.out)["properties"]["instanceId"].startswith("00000000")
-    world.run("beat")
-    done = world.run("preview", "Instance Active")
-    assert done.err == ""
-    assert json.loads(done.out)["anonymousId"] == world.run("status", "--json").json["instanceId"]
-
-
-def test_preview_says_what_is_a_sample(world: World) -> None:
-    world.run("beat")
-    for words in (["preview"], ["preview", "Installation Started"]):
-        assert world.run(*words).err.count("is a sample\n") == 1
-
-
-def test_preview_says_the_settings_in_force(world: World) -> None:
-    world.env_file("ROLLCALL_PRODUCT=Shop\nROLLCALL_PRODUCT_VERSION=3\n")
-    (world.root / "etc/os-release").write_text("ID=debian\nVERSION_ID=12\n")
-    shown = json.loads(world.run("preview", "Installation Started").out)
-    assert shown["context"]["app"] == {"name": "Shop", "version": "3"}
-    assert shown["context"]["os"] == {"name": "debian", "version": "12"}
-    assert shown["properties"] == {"os": "debian"}
-
-
 def test_a_file_whose_settings_do_not_count_is_named(world: World) -> None:
     path = world.env_file("ROLLCALL_PRODUCT=Shop\n")
     path.chmod(0o664)
@@ -204,10 +136,13 @@ def test_a_file_whose_settings_do_not_count_is_named(world: World) -> None:
 
 def test_status_of_an_ordinary_user_points_at_the_services_state(world: World) -> None:
     world.uid = 1000
-    assert "the service's" not in world.run("status").err
+    assert "the service keeps its state" not in world.run("status").err
     (world.root / "var/lib/rollcall").mkdir(parents=True)
     done = world.run("status")
-    assert f"this is your own state; the service's is in {world.root}/var/lib/rollcall" in done.err
+    assert (
+        f"this is the state of your own user; the service keeps its state in {world.root}/var/lib/rollcall"
+        in done.err
+    )
     assert "sudo rollcall status" in done.err
 
 

@@ -107,7 +107,7 @@ def test_with_one_process_to_be_had_cmd_has_it(world: World, script: str, code: 
     """No witness, no delivery: signals are passed on, and the outcome is on disk all the same."""
     done = wrapped(world, 'exec "$@"', "sh", "-c", script, patch=FORKS_ONLY.format(count=1))
     assert done.returncode == code
-    assert b"not noted" not in done.stderr
+    assert b"not recorded" not in done.stderr
     assert told in reported(world)[1].replace('":', '": ').replace(":  ", ": ")
 
 
@@ -143,13 +143,14 @@ def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path:
     )
     with Shell(world.real_environ(), str(tmp_path)) as shell:
         shell.type(f"{sys.executable} patched.py --no-input sh -c 'exit 5'; echo status:$?\n")
-        shell.expect("was not noted: ")
+        shell.expect("was not recorded: ")
         shell.expect("status:5")
         shell.expect(PROMPT)
 
 
 def test_an_error_of_ours_is_called_one(world: World) -> None:
-    patch = "import agent.config.situation as s\ndef look(*a, **k): raise ZeroDivisionError\ns.look = look"
+    patch = "import agent.config.situation as s\ndef broken(*a, **k): raise ZeroDivisionError\n"
+    patch += "s.read_situation = broken"
     done = wrapped(world, 'exec "$@"', "sh", "-c", "exit 5", patch=patch)
     assert done.returncode == 5
     assert b"ZeroDivisionError, an error in rollcall itself" in done.stderr
@@ -171,10 +172,10 @@ def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
 def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None:
     code = (
         "import os, pty, sys\n"
-        "from agent.config.situation import look\nfrom agent.wrapper.person import notice\n"
+        "from agent.config.situation import read_situation\nfrom agent.wrapper.person import notice\n"
         "master, slave = pty.openpty(); os.dup2(slave, 2)\n"
-        "situation = look(os.environ, cwd='/', uid=os.geteuid())\n"
-        "notice.show(situation); notice.show(situation)\n"
+        "situation = read_situation(os.environ, cwd='/', uid=os.geteuid())\n"
+        "notice.show_notice(situation); notice.show_notice(situation)\n"
         "seen = b''\n"
         "while seen.count(b'Nothing has been sent yet.') < 2: seen += os.read(master, 65536)\n"
         "sys.stdout.write(seen.decode())\n"

@@ -17,7 +17,7 @@ from tests.e2e.wrap.side_by_side import WRAP, Sides
 from tests.receiver import Receiver
 from tests.wait import until
 
-OPT_IN, HELP = "share anonymous usage data with Acme? [y/N] ", "An e-mail, if you would like help"
+OPT_IN, HELP = "share pseudonymous usage data with Acme? [y/N] ", "e-mail address, if you would like help"
 FULL, SHORT = "Nothing has been sent yet.", "reports this installation's outcome"
 
 
@@ -144,7 +144,7 @@ def test_help_is_asked_for_with_an_address(desk: Desk) -> None:
         shell.type("w sh -c 'exit 6'\n")
         shell.expect(HELP)
         shell.type("no address\n")
-        shell.expect("another try")
+        shell.expect("try again")
         shell.type("me@example.org\n")
         shell.expect("please quote ")
         shell.expect(PROMPT)
@@ -164,7 +164,7 @@ def test_no_address_sends_nothing_and_ends_as_cmd_did(desk: Desk, answers: list[
     with desk.shell() as shell:
         shell.type("w sh -c 'exit 6'\n")
         for answer in answers:
-            shell.expect(HELP if answer == answers[0] else "another try")
+            shell.expect(HELP if answer == answers[0] else "try again")
             shell.type(answer if answer in "\x03\x04" and answer else answer + "\n")
         shell.expect(PROMPT)
         shell.run("echo status:$?")
@@ -243,14 +243,14 @@ def test_an_install_that_answered_the_opt_in_leaves_nothing_to_ask(desk: Desk) -
 
 SLOW_PERSON = """
 import os, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
 situation.state.make()
 if sys.argv[1] == "success":
-    questions.after_success(situation, seconds=0.3)
+    questions.ask_for_usage(situation, seconds=0.3)
 else:
-    print("answer:", repr(questions.after_failure(situation, "01234567", seconds=0.3)))
+    print("answer:", repr(questions.ask_for_help(situation, "01234567", seconds=0.3)))
 print("went", "on")
 """
 
@@ -268,7 +268,7 @@ def test_who_does_not_answer_in_time_said_no(desk: Desk, end: str, question: str
 
 ANOTHER_READER = """
 import os, select, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions
 another, wait, left = os.open("/dev/tty", os.O_RDWR), select.select, [1]
 def outrun(reads, *rest):
@@ -278,8 +278,8 @@ def outrun(reads, *rest):
         print("taken:", os.read(another, 99))
     return found
 select.select = outrun
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
-print("answer:", repr(questions.after_failure(situation, "01234567", seconds=float(sys.argv[1]))))
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.ask_for_help(situation, "01234567", seconds=float(sys.argv[1]))))
 """
 
 
@@ -298,10 +298,10 @@ def test_a_question_waits_no_longer_where_another_process_takes_the_line(desk: D
 
 SIGNALS = """
 import os, select, signal, sys
-from agent.config.situation import look
+from agent.config.situation import read_situation
 from agent.wrapper.person import questions, terminal
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-wait, hold = select.select, terminal.hold_signals_again
+wait, hold = select.select, terminal.block_signals
 def both_at_once(reads, *rest):
     if reads and rest[-1]:
         signal.pthread_sigmask(signal.SIG_BLOCK, [15, 1])
@@ -315,9 +315,9 @@ def too_late():
 if sys.argv[1] == "twice":
     select.select = both_at_once
 else:
-    terminal.hold_signals_again = too_late
-situation = look(os.environ, cwd=os.getcwd(), uid=os.geteuid())
-print("answer:", repr(questions.after_failure(situation, "01234567")))
+    terminal.block_signals = too_late
+situation = read_situation(os.environ, cwd=os.getcwd(), uid=os.geteuid())
+print("answer:", repr(questions.ask_for_help(situation, "01234567")))
 print("held:", {1, 2, 3, 15} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
 """
 
@@ -356,15 +356,15 @@ def test_support_asks_later(desk: Desk) -> None:
         shell.run("w --no-input sh -c 'exit 3'")
         agent = f"{sys.executable} -I -m agent support\n"
         shell.type(agent)
-        shell.expect("An e-mail, for an answer")
+        shell.expect(HELP)
         shell.type("none\n")
-        shell.expect("no e-mail address")
+        shell.expect("not an e-mail address")
         shell.type("me@example.org\n")
         shell.expect("please quote")
         shell.expect(PROMPT)
         shell.type(agent)
-        shell.expect("An e-mail, for an answer")
+        shell.expect(HELP)
         shell.type("\n")
-        shell.expect("nothing sent")
+        shell.expect("nothing is sent")
         shell.expect(PROMPT)
     assert desk.names() == ["Installation Started", "Installation Errors", "Installation Support"]

@@ -186,11 +186,11 @@ def test_a_signal_arrives_once_where_the_witness_is_slow(covered: Sides) -> None
 STOPPED_EARLY = """
 import os, signal, sys
 from agent.wrapper import boot; from agent.wrapper.process import child
-become = child.become
+exec_command = child.exec_command
 def stopped(argv, environment):
     os.kill(os.getpid(), signal.SIGTSTP)
-    return become(argv, environment)
-child.become = stopped
+    return exec_command(argv, environment)
+child.exec_command = stopped
 boot.main(["--no-input", "--", *sys.argv[-1:]])
 """
 

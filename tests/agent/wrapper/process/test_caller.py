@@ -78,7 +78,7 @@ def test_a_parent_that_is_no_shell_says_nothing_of_what_was_ignored() -> None:
 
 
 def test_words_are_exact_where_the_locale_is_not_utf_8() -> None:
-    code = "import sys; from agent.wrapper.process.caller import arguments; print(arguments(2), arguments(0))"
+    code = "from agent.wrapper.process.caller import command_arguments as last; print(last(2), last(0))"
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code, b"a", b"\xff\xe4"],
         env=environ.covered("/", LC_ALL="POSIX", PYTHONCOERCECLOCALE="0"),

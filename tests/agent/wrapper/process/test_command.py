@@ -6,7 +6,7 @@ import pytest
 
 from agent.wrapper.process import rawexec
 from agent.wrapper.process.caller import Environment
-from agent.wrapper.process.command import CannotRun, become, places
+from agent.wrapper.process.command import CannotRun, exec_command, places
 
 
 def environment(path: str | None) -> Environment:
@@ -45,7 +45,7 @@ def test_what_cannot_be_run_says_why(tmp_path: Path, word: str, code: int, why: 
     given = environment(str(tmp_path))
     if odd:
         given.entries.append(b"ODD")
-    found = become([word.format(tmp_path).encode()], given)
+    found = exec_command([word.format(tmp_path).encode()], given)
     assert isinstance(found, CannotRun)
     assert (found.code, found.why) == (code, why)
 

@@ -3,7 +3,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.events import ids
+from agent.base import ids
 
 
 @given(st.floats(0, 2**47 / 1000), st.binary(min_size=10, max_size=10))

@@ -1,0 +1,50 @@
+"""The verb `log`: all that was recorded, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from agent.app import DONE, App
+from agent.base.owner import become_owner
+from agent.base.words import printable
+from agent.outbox.outbox import Entry, reading
+from agent.verbs.color import COLORS, paint
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def show_log(app: App, args: argparse.Namespace) -> int:
+    """Print every recorded event, newest last."""
+    state = app.situation.state
+    become_owner(state)
+    with reading(state) as outbox:
+        entries = [] if outbox is None else outbox.entries(args.n)
+    for entry in entries:
+        print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)
+    if not entries and args.n != 0:
+        app.say(f"nothing has been recorded in {state.path}")
+    elif entries and not args.json:
+        app.say(f"to see each event exactly as it is sent: {app.name} log --json")
+    return DONE
+
+
+def _as_json(entry: Entry) -> str:
+    shown = {
+        "state": entry.state,
+        "recordedAt": entry.recorded_at,
+        "settledAt": entry.settled_at,
+        "endpoint": entry.endpoint,
+        "event": entry.event,
+    }
+    return json.dumps(shown, separators=(",", ":"))
+
+
+def _as_line(entry: Entry, app: App) -> str:
+    when = entry.recorded_at[:19].replace("T", " ")
+    name = printable(entry.name)
+    properties = "" if entry.payload is None else json.dumps(json.loads(entry.payload)["properties"])
+    return (
+        f"{when}Z  {paint(f'{entry.state:<8}', COLORS[entry.state], app)}  {name:<22}  {properties}".rstrip()
+    )

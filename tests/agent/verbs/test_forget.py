@@ -1,0 +1,45 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.agent.verbs.test_switch import record
+from tests.agent.world import World, tree
+
+
+def test_forget_leaves_no_tie_to_the_last_id(world: World) -> None:
+    world.run("beat")
+    first = world.run("status", "--json").json["instanceId"]
+    Path(world.state.id + ".77.new").write_text(str(first))
+    assert world.run("forget").code == 0
+    left = [path for path in tree(Path(world.state.path)) if not path.endswith("lock")]
+    assert left == []
+    assert world.run("status", "--json").json["instanceId"] is None
+    world.run("beat")
+    assert world.run("status", "--json").json["instanceId"] != first
+
+
+def test_forget_where_there_is_nothing_makes_nothing(world: World) -> None:
+    done = world.run("forget")
+    assert (done.code, "nothing to delete" in done.err) == (0, True)
+    assert not os.path.exists(world.state.path)
+
+
+def test_forget_does_not_pull_the_queue_from_under_a_sender(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.verbs.forget.SENDER_WAIT", 0.05)
+    record(world)
+    hold = "import sys, signal\nfrom agent.base.locks import held\n"
+    hold += "with held(sys.argv[1], 0): print(1, flush=True), signal.pause()"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", hold, world.state.sender], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        done = world.run("forget")
+        other.kill()
+    assert (done.code, "events are being sent" in done.err) == (1, True)
+    assert os.path.exists(world.state.outbox)
