@@ -45,7 +45,7 @@ class Collector:
         self.process = self.popen("serve", "--listen", listen)
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if "taking events at" in line:
+            if "receiving events at" in line:
                 self.port = int(line.strip().rpartition(":")[2])
                 break
         else:

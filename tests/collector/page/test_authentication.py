@@ -27,7 +27,7 @@ def landed(send: Callable[..., None]) -> None:
 def test_without_users_the_page_is_open_to_this_machine_and_says_so(client: PageClient, host: str) -> None:
     reply = client.get("/", host=host, peer="::1" if "::1" in host else "127.0.0.1")
     assert reply.status == 200
-    assert "open, to this machine alone" in reply.text
+    assert "open, but only to this machine" in reply.text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(client: PageClie
         for name, password in ((viewer, "wrong horse battery"), ("nobody", PASSWORD), (viewer, ""))
     ]
     assert {reply.status for reply in replies} == {403}
-    assert all("do not match" in reply.text and not reply.header("location") for reply in replies)
+    assert all("is wrong" in reply.text and not reply.header("location") for reply in replies)
     assert client.sign_in(viewer, PASSWORD)
 
 

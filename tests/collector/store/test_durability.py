@@ -227,7 +227,7 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
     with sqlite3.connect(small_disk / "c.db") as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     raw.close()
-    assert "takes no events" in collector.stop()
+    assert "accepts no events" in collector.stop()
 
 
 def test_a_database_that_another_process_holds_is_503_and_passes(
@@ -248,7 +248,7 @@ def test_a_database_that_another_process_holds_is_503_and_passes(
 
 def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
     done = collector.verb("serve", "--listen", "127.0.0.1:0", code=1)
-    assert "another collector serves" in done.stderr
+    assert "another collector already uses" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
