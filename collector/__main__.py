@@ -6,12 +6,12 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; says so in a line where the extra is not installed."""
+    """Run the command line, or say which package is missing."""
     try:
         from collector.cli import main as run
     except ModuleNotFoundError as error:
         sys.stderr.write(
-            f"rollcall-collector: {error.name} is missing; pip install 'rollcall-telemetry[collector]'\n"
+            f"rollcall-collector: {error.name} is missing; run: pip install 'rollcall-telemetry[collector]'\n"
         )
         return 1
     return run()

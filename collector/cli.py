@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingError as error:
         return _fail(str(error), 2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on; say nothing more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has closed the pipe
         return 1
     except (StoreError, users.UserError, transfer.BadLine, OSError) as error:
         return _fail(str(error), 1)
@@ -48,17 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Every verb with its options."""
+    """All verbs with their options."""
     table = "\n".join(f"  {PREFIX + s.name}\n      {s.meaning} [{s.default or 'unset'}]" for s in SETTINGS)
     top = argparse.ArgumentParser(
         prog="rollcall-collector",
-        description="Takes events of Rollcall and of any Segment client, and keeps each exactly once.",
-        epilog=f"environment:\n{table}",
+        description="Receives events from Rollcall agents and Segment clients; stores each exactly once.",
+        epilog=f"environment variables, with their defaults:\n{table}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--db", metavar="URL", help="sqlite:///PATH or postgresql://…, without a password")
+    common.add_argument(
+        "--db", metavar="URL", help="the database: sqlite:///PATH or postgresql://…, without a password"
+    )
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     def verb(group: Any, name: str, action: Callable[..., int], text: str) -> argparse.ArgumentParser:
@@ -66,47 +68,42 @@ def build_parser() -> argparse.ArgumentParser:
         made.set_defaults(action=action)
         return made
 
-    verb(verbs, "serve", _serve, "take events until stopped").add_argument("--listen", metavar="HOST:PORT")
-    key_verbs = verbs.add_parser("keys", help="write keys of sources").add_subparsers(
-        required=True, metavar="VERB"
-    )
-    verb(key_verbs, "add", _keys_add, "make a key; it is shown this once").add_argument(
-        "name", metavar="NAME"
-    )
-    verb(key_verbs, "list", _keys_list, "what keys there are")
-    revoke = verb(key_verbs, "revoke", _keys_revoke, "make a key worthless")
-    revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or all of it")
-    user_verbs = verbs.add_parser("users", help="who may look").add_subparsers(required=True, metavar="VERB")
-    add = verb(
-        user_verbs, "add", _users_add, "let somebody look; the password is asked for, or read from stdin"
-    )
+    def group(name: str, text: str) -> Any:
+        return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
+
+    verb(verbs, "serve", _serve, "receive events until stopped").add_argument("--listen", metavar="HOST:PORT")
+    key_verbs = group("keys", "manage the write keys of sources")
+    add = verb(key_verbs, "add", _keys_add, "create a write key and print it; it is shown only once")
+    add.add_argument("name", metavar="NAME")
+    verb(key_verbs, "list", _keys_list, "list the write keys")
+    revoke = verb(key_verbs, "revoke", _keys_revoke, "revoke a write key")
+    revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or the whole key")
+    user_verbs = group("users", "manage the users of the page")
+    add = verb(user_verbs, "add", _users_add, "add a user; asks for the password, or reads it from stdin")
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=users.ROLES, default="viewer")
-    verb(user_verbs, "list", _users_list, "who may look")
-    verb(user_verbs, "remove", _users_remove, "let somebody look no more").add_argument(
-        "name", metavar="NAME"
-    )
-    take = verb(verbs, "import", _import, "keep the events in JSON lines, plain or gzip")
+    verb(user_verbs, "list", _users_list, "list the users")
+    remove = verb(user_verbs, "remove", _users_remove, "remove a user and end their sessions")
+    remove.add_argument("name", metavar="NAME")
+    take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", required=True)
     take.add_argument("file", metavar="FILE|-")
-    give = verb(verbs, "export", _export, "write every event as a JSON line; gzip if the name ends in .gz")
+    give = verb(verbs, "export", _export, "export every event as a JSON line; gzip if FILE ends in .gz")
     give.add_argument("file", metavar="FILE|-")
-    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a believable year of a made-up fleet")
+    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a year of invented events")
     demo.add_argument("--source", metavar="NAME", default="demo")
-    demo.add_argument(
-        "--instances", metavar="N", type=fleet_size, default=500, help="how large the fleet is [500]"
-    )
-    demo.add_argument("--seed", metavar="N", type=int, default=1, help="another story [1]")
-    purge = verb(verbs, "purge", _purge, "delete events received before a time; counters stay")
+    demo.add_argument("--instances", metavar="N", type=fleet_size, default=500, help="how many [500]")
+    demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same events [1]")
+    purge = verb(verbs, "purge", _purge, "delete events that were received long ago; counts by day stay")
     purge.add_argument("--older-than", metavar="90d", type=seconds_of, required=True)
     return top
 
 
 def seconds_of(text: str) -> int:
-    """Seconds in `90s`, `15m`, `6h` or `90d`; a number alone may be meant as days, and is refused."""
+    """Seconds in `90s`, `15m`, `6h` or `90d`. A number without a unit is refused: it may mean days."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
-        msg = f"{text!r} is no duration such as 90d, 6h, 15m or 90s"
+        msg = f"{text!r} is not a duration such as 90d, 6h, 15m or 90s"
         raise argparse.ArgumentTypeError(msg)
     return int(match[1]) * UNITS[match[2]]
 
@@ -114,7 +111,7 @@ def seconds_of(text: str) -> int:
 def fleet_size(text: str) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
-        msg = f"{text!r} is no whole number from 1 to {MOST_INSTANCES}"
+        msg = f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -133,7 +130,7 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        _message(f"taking events at {address}" + (f", listening at {here}" if address != here else ""))
+        _message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve_requests(settings, store, listener, listening, Page(settings, store))
     return 0
@@ -142,12 +139,12 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     if store.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
-    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a log is no place for a key
-        _message("there is no write key yet; make one with: rollcall-collector keys add NAME")
+    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
+        _message("there is no write key yet; create one: rollcall-collector keys add NAME")
         return
     key = keys.add_key(store, FIRST_SOURCE, _now())
     _message(
-        f"made the source {FIRST_SOURCE!r} and its write key, shown this once; for an agent's docker.env:"
+        f"created the source {FIRST_SOURCE!r}; its write key is shown only once; for the agent's docker.env:"
     )
     sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
     sys.stdout.flush()
@@ -156,7 +153,7 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
 def _keys_add(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
-    _message("this key is shown once; only a digest of it is kept")
+    _message("this key is shown only once; the collector stores only a digest of it")
     return 0
 
 
@@ -164,15 +161,15 @@ def _keys_list(_: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         for number, source, hint, created, revoked in keys.list_keys(store):
             state = f"revoked {write_time(revoked)}" if revoked else "valid"
-            sys.stdout.write(f"{number}\t{source}\t{hint}…\tmade {write_time(created)}\t{state}\n")
+            sys.stdout.write(f"{number}\t{source}\t{hint}…\tcreated {write_time(created)}\t{state}\n")
     return 0
 
 
 def _keys_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         if not keys.revoke_keys(store, arguments.key, _now()):
-            return _fail("no such valid key; `rollcall-collector keys list` shows them", 1)
-    _message(f"revoked; a running collector notices within {REFRESH_SECONDS:.0f} s")
+            return _fail("no valid key matches; see `rollcall-collector keys list`", 1)
+    _message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
     return 0
 
 
@@ -180,7 +177,7 @@ def _users_add(arguments: argparse.Namespace, settings: Settings) -> int:
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if password != getpass.getpass("Again: "):
-            return _fail("the two differ", 1)
+            return _fail("the passwords are not the same", 1)
     else:
         password = sys.stdin.readline().rstrip("\n")
     with _opened(settings) as store:
@@ -191,7 +188,7 @@ def _users_add(arguments: argparse.Namespace, settings: Settings) -> int:
 def _users_list(_: argparse.Namespace, settings: Settings) -> int:
     with _opened(settings) as store:
         for name, role, created in users.list_users(store):
-            sys.stdout.write(f"{name}\t{role}\tmade {write_time(created)}\n")
+            sys.stdout.write(f"{name}\t{role}\tcreated {write_time(created)}\n")
     return 0
 
 
@@ -206,9 +203,9 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         source, made = keys.make_source(store, arguments.source, _now())
         try:
             read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
-        finally:  # of a mistake nothing stays
+        finally:  # a failed import leaves no empty source behind
             if made and not keys.drop_unused_source(store, source):
-                _message(f"made the source {arguments.source!r}")
+                _message(f"created the source {arguments.source!r}")
     _message(f"{read} events read, {fresh} new")
     return 0
 

@@ -1,9 +1,10 @@
-"""Every setting of the collector, once: the docs, `--help` and parsing are drawn from this table."""
+"""All settings of the collector. The docs, `--help` and the parser use this one table."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +14,19 @@ from collector.base.peers import Network
 
 PREFIX = "ROLLCALL_COLLECTOR_"
 LAST_PORT = 65535
-LONGEST_SECONDS = 3600
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 3600
 
 
 class SettingError(Exception):
-    """A setting that does not parse: its name, where it came from and what is accepted, in a line."""
+    """A wrong setting. The message is one line: its name, where it came from and what it must be."""
 
-    def __init__(self, name: str, source: str, accepted: str) -> None:
-        super().__init__(f"{name} from {source}: {accepted}")
+    def __init__(self, name: str, source: str, rule: str) -> None:
+        super().__init__(f"{name} from {source}: {rule}")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its name without the prefix, what it is when unset, and what it means."""
+    """One setting: its name without the prefix, its default and its meaning."""
 
     name: str
     default: str
@@ -76,11 +77,18 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 <= rate < float("inf"):
-        raise ValueError
-    return rate
+def _number(lowest: float, highest: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        number = float(text)
+        if not lowest <= number <= highest:
+            raise ValueError
+        return number
+
+    return parse
+
+
+_rate = _number(0, sys.float_info.max)
+_timeout = _number(SHORTEST_SECONDS, LONGEST_SECONDS)
 
 
 def _count(text: str) -> int:
@@ -90,73 +98,47 @@ def _count(text: str) -> int:
     return count
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= LONGEST_SECONDS:
-        raise ValueError
-    return seconds
-
+NETWORKS = "addresses and networks, separated by commas"
+FROM_ZERO = "0 or a larger number"
+FROM_ONE = "a whole number, 1 or larger"
+SECONDS = f"a number of seconds from {SHORTEST_SECONDS} to {LONGEST_SECONDS}"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "LISTEN", "127.0.0.1:8787", "where to listen; port 0 lets the kernel choose", _listen, "HOST:PORT"
+        "LISTEN", "127.0.0.1:8787", "address to listen on; port 0 means any free port", _listen, "HOST:PORT"
     ),
     Setting(
         "DB",
         "",
-        "the database, `sqlite:////PATH` or `postgresql://…`; unset: `collector.db` in systemd's"
-        " `STATE_DIRECTORY`, for root in `/var/lib/rollcall-collector`, else in"
+        "the database, `sqlite:////PATH` or `postgresql://…`. If unset: `collector.db` in systemd's"
+        " `STATE_DIRECTORY`, for root in `/var/lib/rollcall-collector`, otherwise in"
         " `$XDG_STATE_HOME/rollcall-collector`",
         _db,
         "sqlite:///PATH or postgresql://…",
     ),
     Setting(
-        "PUBLIC_URL",
-        "",
-        "the address that clients use, e.g. `https://rollcall.example`",
-        _url,
-        "http(s)://HOST",
+        "PUBLIC_URL", "", "address that clients use, e.g. `https://rollcall.example`", _url, "http(s)://HOST"
     ),
     Setting(
         "TRUSTED_PROXIES",
         "",
-        "proxies whose `X-Forwarded-For` names the peer, e.g. `127.0.0.1,10.0.0.0/8`",
+        "proxies that may name the client in `X-Forwarded-For`, e.g. `127.0.0.1,10.0.0.0/8`",
         _networks,
-        "addresses and networks, separated by commas",
+        NETWORKS,
     ),
+    Setting("METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", _networks, NETWORKS),
+    Setting("RATE", "50000", "events per second from one source; 0 means no limit", _rate, FROM_ZERO),
+    Setting("PEER_RATE", "10000", "events per second from one address; 0 means no limit", _rate, FROM_ZERO),
+    Setting("MAX_CONNECTIONS", "1000", "maximum number of open connections", _count, FROM_ONE),
+    Setting("TIMEOUT", "10", "seconds that a request may take to arrive, or to be stored", _timeout, SECONDS),
     Setting(
-        "METRICS_ALLOW",
-        "127.0.0.0/8,::1",
-        "peers that may read `/metrics`",
-        _networks,
-        "addresses and networks, separated by commas",
-    ),
-    Setting(
-        "RATE", "50000", "events a second that a source may send; 0 is no limit", _rate, "a number from 0"
-    ),
-    Setting(
-        "PEER_RATE", "10000", "events a second that a peer may send; 0 is no limit", _rate, "a number from 0"
-    ),
-    Setting("MAX_CONNECTIONS", "1000", "connections at a time", _count, "a whole number from 1"),
-    Setting(
-        "TIMEOUT",
-        "10",
-        "seconds that a request may take to arrive, or to be stored",
-        _seconds,
-        "0 < N <= 3600",
-    ),
-    Setting(
-        "MEMORY",
-        "16777216",
-        "bytes of requests that may wait at a time, half of them a peer's",
-        _count,
-        "a whole number from 1",
+        "MEMORY", "16777216", "bytes of waiting requests; one address may use half of them", _count, FROM_ONE
     ),
 )
 
 
 def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> Settings:
-    """Settings from options, then the environment, then defaults; SettingError names what is wrong."""
+    """Settings from options, else the environment, else defaults. Raises SettingError."""
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         option = (options or {}).get(setting.name.lower())
@@ -168,21 +150,21 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
         try:
             values[setting.name.lower()] = setting.parse(text.strip() or setting.default)
         except ValueError:
-            raise SettingError(name, source, f"accepted is {setting.accepted}") from None
+            raise SettingError(name, source, f"must be {setting.accepted}") from None
     if option_password(options):
-        hint = f"a password in a command line is visible to all; use {PREFIX}DB or PGPASSFILE"
+        hint = f"everybody can see a password on a command line; use {PREFIX}DB or PGPASSFILE"
         raise SettingError("--db", "the command line", hint)
     return Settings(**values)
 
 
 def option_password(options: Mapping[str, str | None] | None) -> bool:
-    """Whether `--db` bears a password, in the authority or as a parameter."""
+    """Whether `--db` contains a password, before the host or as a parameter."""
     url = urlsplit((options or {}).get("db") or "")
     return url.password is not None or "password=" in url.query.lower()
 
 
 def default_database(environ: Mapping[str, str], uid: int) -> str:
-    """The database where none is named."""
+    """The database that is used if none is set."""
     if environ.get("STATE_DIRECTORY"):
         folder = environ["STATE_DIRECTORY"].split(":")[0]
     elif uid == 0:

@@ -1,8 +1,8 @@
-"""A believable year of a made-up fleet, for `rollcall-collector demo-data`.
+"""A year of invented events, for `rollcall-collector demo-data`.
 
-Installs grow over the year and rest at weekends; each version lives five weeks; some installs fail at
-known places, and some of those ask for help. One release is bad for six days, and one provider is
-dark for two. The same seed and the same last moment give the same events, under the same ids.
+The number of installs grows over the year and falls at weekends. A new version appears every five weeks.
+Some installs fail at known places, and some of these ask for help. One release is broken for six days,
+and one hosting provider has an outage of two days. The same seed and end time give the same events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sources and their write keys: shown once, kept as a digest."""
+"""Sources and their write keys. A key is shown once; only its digest is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HINT = 6
 
 
 def add_key(store: Store, name: str, now: int) -> str:
-    """A new key for the source of that name, which is made if need be."""
+    """A new key for a source, which is created if it does not exist."""
     key = _new_key()
     with store.transaction() as tx:
         source = source_named(tx, name, now)
@@ -29,28 +29,28 @@ def add_key(store: Store, name: str, now: int) -> str:
 
 
 def _new_key() -> str:
-    """One that no command line takes for an option."""
+    """A key that does not start like a command-line option."""
     while (key := secrets.token_urlsafe(KEY_BYTES)).startswith("-"):
         pass
     return key
 
 
 def source_named(tx: Transaction, name: str, now: int) -> int:
-    """The number of a source, which is made if need be."""
+    """The number of a source, which is created if it does not exist."""
     tx.execute("INSERT INTO sources (name, created) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, now)
     number: int = tx.all("SELECT id FROM sources WHERE name = ?", name)[0][0]
     return number
 
 
 def make_source(store: Store, name: str, now: int) -> tuple[int, bool]:
-    """The number of a source, and whether it had to be made."""
+    """The number of a source, and whether it was created now."""
     with store.transaction() as tx:
         made = not tx.all("SELECT 1 FROM sources WHERE name = ?", name)
         return source_named(tx, name, now), made
 
 
 def drop_unused_source(store: Store, source: int) -> bool:
-    """Take away a source that has neither a key nor an event; whether it was one."""
+    """Delete a source if it has no key and no event; returns whether it was deleted."""
     with store.transaction() as tx:
         return bool(
             tx.execute(
@@ -63,7 +63,7 @@ def drop_unused_source(store: Store, source: int) -> bool:
 
 
 def list_keys(store: Store) -> list[tuple[int, str, str, int, int | None]]:
-    """Number, source, first characters, and when each key was made and revoked."""
+    """Number, source, first characters, and creation and revocation time of each key."""
     return [
         (number, source, hint, created, revoked)
         for number, source, hint, created, revoked in store.all(
@@ -74,7 +74,7 @@ def list_keys(store: Store) -> list[tuple[int, str, str, int, int | None]]:
 
 
 def revoke_keys(store: Store, which: str, now: int) -> int:
-    """Revoke the key that `which` is, begins with, or is the number of; how many there were."""
+    """Revoke a key by its number, its first characters or all of it; returns how many matched."""
     with store.transaction() as tx:
         sql = "UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND "
         if which.isdigit() and len(which) < HINT:

@@ -1,4 +1,4 @@
-"""Events in and out as JSON lines, and the end of old ones."""
+"""Import and export of events as JSON lines, and deletion of old events."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from collector.store import Store
 Progress = Callable[[int], None]
 
 EVENTS_AT_ONCE = 1000
-# Longer lines hold no event: 32 KB, doubled by escapes, and a stamp.
+# A longer line cannot be an event: 32 KB, doubled by escapes, and the fields that a collector adds.
 LONGEST_LINE = 4 * decode.MAX_EVENT
 
 
 class BadLine(Exception):  # noqa: N818 - an outcome
-    """A line that is no event; the message names its number, never its text."""
+    """A line that is not an event. The message gives the line's number, never its text."""
 
 
 def import_events(
     store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
 ) -> tuple[int, int]:
-    """Keep every event in JSON lines; (read, new). What is there already changes nothing.
+    """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
-    Takes what `export` writes, here and of the agent, plain or gzip. BadLine ends it; what was read
-    before is kept, and the same file may be tried again.
+    Reads what `rollcall-collector export` and `rollcall export` write, plain or gzip. BadLine stops the
+    import; the lines before it are stored, and the same file can be imported again.
     """
     return add_in_chunks(store, _events_in(_unzipped(lines), source, now), progress)
 
 
 def add_in_chunks(store: Store, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
-    """Keep events, so many a transaction; (read, new). What was read before an error is kept."""
+    """Store events in chunks, also those before an error; returns how many were read and were new."""
     read = fresh = 0
     while True:
         chunk: list[Event] = []
@@ -54,7 +54,7 @@ def add_in_chunks(store: Store, events: Iterator[Event], progress: Progress) -> 
 
 
 def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
-    """Write every stored event as a line, oldest first; how many there were."""
+    """Write every stored event as a line, oldest first; returns how many."""
     count, last = 0, 0
     sql = "SELECT e.seq, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
     while rows := store.all(sql, last, EVENTS_AT_ONCE):
@@ -65,10 +65,10 @@ def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
 
 
 def purge_events(store: Store, before: int, progress: Progress) -> int:
-    """Delete what was received before an instant, and the runs and instances of which nothing is left.
+    """Delete events received before a time, and the runs and instances that have no event left.
 
-    What happened long ago may have arrived only now, from a site without a network. Counters stay: they
-    hold no ids. Short transactions, so that a server beside it goes on.
+    The time of receipt counts, because a site without a network may send old events today. Counters
+    stay: they contain no ids. Transactions are short, so that a running server is not blocked.
     """
     count, last = 0, 0
     while rows := store.all(
@@ -96,7 +96,7 @@ _OLD_ANSWERS = (
     "DELETE FROM answered WHERE NOT EXISTS"
     " (SELECT 1 FROM runs r WHERE r.source = answered.source AND r.id = answered.run)"
 )
-# In two halves, as the events are indexed: heartbeats by their time, the others by their instance.
+# Two conditions, because heartbeats are indexed by time and other events by instance.
 _OLD_INSTANCES = (
     "DELETE FROM instances WHERE source = ? AND last_seen < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
@@ -122,12 +122,12 @@ def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
         msg = f"line {number}: {refused.message}"
         raise BadLine(msg) from None
     except (OSError, EOFError, zlib.error):
-        msg = f"after line {number}: the file is damaged"
+        msg = f"the file is damaged after line {number}"
         raise BadLine(msg) from None
 
 
 def _event_in(line: bytes, source: int, now: int) -> Event:
-    """An event of an export; one that a collector stamped keeps its stamp."""
+    """An event from an export. Times that a collector has set stay as they are."""
     event = decode.parse_object(line)
     received = read_time(event.get("receivedAt"))
     if received is None or not EARLIEST <= received <= now:

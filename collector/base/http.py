@@ -1,4 +1,4 @@
-"""The little of ASGI that the collector needs: answers, headers, and a body read within its bounds."""
+"""The parts of ASGI that the collector needs: answers, headers, and bodies with limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
-# What tells of a proxy. nginx in its default configuration adds no header, but speaks HTTP/1.0.
+# Signs of a proxy. nginx by default adds no header, but speaks HTTP/1.0.
 PROXY_HEADERS = (b"forwarded", b"via", b"x-real-ip")
 
 
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Refused(Exception):  # noqa: N818 - an outcome, not a fault
-    """The request is not taken: the answer's status, code and message, and when to come again."""
+    """A request is refused: status, code and message of the answer, and when to try again."""
 
     def __init__(self, status: int, code: str, message: str, retry: int | None = None) -> None:
         super().__init__(message)
@@ -54,19 +54,18 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def headers(scope: Scope, name: bytes) -> list[str]:
-    """Every header of that name."""
     return [bytes(value).decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
 def is_direct(scope: Scope) -> bool:
-    """Whether nothing tells of a proxy on the way."""
+    """Whether there is no sign of a proxy."""
     return scope.get("http_version") != "1.0" and not any(
         name in PROXY_HEADERS or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
     )
 
 
 async def read_body(receive: Receive, most: int, take: Callable[[int], object]) -> bytes:
-    """The body, as it came: refused as soon as it is longer than `most`, or where `take` says so."""
+    """The body; Refused as soon as it is longer than `most`, or if `take` refuses."""
     chunks: list[bytes] = []
     length = 0
     while True:
@@ -84,7 +83,7 @@ async def read_body(receive: Receive, most: int, take: Callable[[int], object]) 
 
 
 def declared_length(scope: Scope) -> int:
-    """What Content-Length says; 0 where it says nothing."""
+    """The value of Content-Length; 0 if there is none."""
     text = header(scope, b"content-length")
     if text and not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
         raise Refused(400, "bad_length", "Content-Length is not a number")
@@ -92,10 +91,9 @@ def declared_length(scope: Scope) -> int:
 
 
 def too_large(most: int) -> Refused:
-    """A request is longer than it may be, before or after decompression."""
-    return Refused(413, "too_large", f"a request may hold {most} bytes")
+    """The request is too long, before or after decompression."""
+    return Refused(413, "too_large", f"a request may have at most {most} bytes")
 
 
 def with_headers(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> Answer:
-    """The answer with more headers."""
     return answer._replace(headers=(*answer.headers, *more))

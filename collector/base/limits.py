@@ -1,4 +1,4 @@
-"""What bounds a stranger: token buckets and memory."""
+"""Limits for clients: events per second (token buckets) and memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collector.base.http import Refused
 
 Key = TypeVar("Key")
 
-# A bucket holds this many seconds of its rate: a client that was offline may catch up.
+# A bucket holds this many seconds of its rate, so that a client that was offline can catch up.
 BURST_SECONDS = 2.0
 MAX_BUCKETS = 20_000
-# When to come again, where the server is short of memory or of its store.
+# When to try again if memory is full or the store does not answer.
 RETRY_SECONDS = 5
 
 
 class TokenBuckets(Generic[Key]):
-    """A token bucket a key.
+    """One token bucket per key.
 
-    A request enters while its bucket is not empty and pays for its events afterwards, into debt if
-    need be: a batch larger than the bucket is not refused for ever.
+    A request may start while its bucket is not empty. It pays for its events afterwards and may go
+    into debt, so that a batch larger than the bucket is not refused for ever.
     """
 
     def __init__(self, rate: float, clock: Callable[[], float], *, most: int = MAX_BUCKETS) -> None:
@@ -32,14 +32,14 @@ class TokenBuckets(Generic[Key]):
         self._levels: OrderedDict[Key, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: Key) -> float:
-        """Seconds until the key may send; 0 is now."""
+        """Seconds until the key may send; 0 means now."""
         if not self.rate:
             return 0.0
         level = self._level(key)
         return 0.0 if level >= 1.0 else (1.0 - level) / self.rate
 
     def pay(self, key: Key, tokens: float) -> None:
-        """Take tokens from the key's bucket; the least recently seen bucket makes room."""
+        """Take tokens from the key's bucket; the bucket that was used least recently is dropped."""
         if not self.rate:
             return
         self._levels[key] = (self._level(key) - tokens, self._clock())
@@ -53,7 +53,7 @@ class TokenBuckets(Generic[Key]):
 
 
 class MemoryBudget:
-    """Bytes that may wait in memory at a time, over all requests; half of them a peer's at most."""
+    """Bytes that all requests together may hold in memory; one peer may hold half of them."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -62,23 +62,22 @@ class MemoryBudget:
 
 
 class HeldMemory:
-    """What one request holds of the budget, until it ends or hands it over."""
+    """The part of the budget that one request holds, until it ends or passes it on."""
 
     def __init__(self, budget: MemoryBudget, peer: str) -> None:
         self._budget, self._peer = budget, peer
         self._bytes = 0
 
     def take(self, count: int) -> None:
-        """Hold more bytes; Refused, for now, where there is no room."""
+        """Hold more bytes. Refused if there is no room now."""
         budget, peers = self._budget, self._budget.peers
         if budget.used + count > budget.size or peers[self._peer] + count > budget.size // 2:
-            raise Refused(503, "busy", "too much is waiting; come again", RETRY_SECONDS)
+            raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS)
         budget.used += count
         peers[self._peer] += count
         self._bytes += count
 
     def give(self, count: int) -> None:
-        """Give back some of it."""
         budget, peers = self._budget, self._budget.peers
         budget.used -= count
         peers[self._peer] -= count
@@ -87,11 +86,10 @@ class HeldMemory:
         self._bytes -= count
 
     def give_all(self) -> None:
-        """Give back what is held."""
         self.give(self._bytes)
 
     def hand_over(self) -> Callable[[], None]:
-        """Let go of what is held; whoever calls the result gives it back."""
+        """Pass on what is held; calling the result gives it back."""
         heir = HeldMemory(self._budget, self._peer)
         heir._bytes, self._bytes = self._bytes, 0
         return heir.give_all

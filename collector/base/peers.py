@@ -12,7 +12,7 @@ MAX_REMEMBERED = 20_000
 
 
 def in_networks(networks: Iterable[Network], address: str) -> bool:
-    """Whether an address is in one of the networks; what is no address is in none."""
+    """Whether an address is in one of the networks; False for text that is not an address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -22,11 +22,11 @@ def in_networks(networks: Iterable[Network], address: str) -> bool:
 
 
 def peer_of(address: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """Who is limited: the connection's address, or what a trusted proxy says of it.
+    """The client that limits apply to: the connection's address, or the one a trusted proxy names.
 
-    `X-Forwarded-For` is read from the right, for each proxy appends whom it saw: the first one that
-    is not itself trusted is the peer, and what stands left of it is hearsay. An IPv6 network is one
-    peer, for a stranger has all of its addresses.
+    Each proxy appends the address that it saw to `X-Forwarded-For`, so it is read from the right. The
+    first address that is not a trusted proxy is the peer; anything left of it may be forged. An IPv6
+    /64 network is one peer, because one person usually has all of its addresses.
     """
     peer = address
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]

@@ -1,11 +1,11 @@
-"""The tracking API over ASGI: who may send, how much, and what the client is told.
+"""The tracking API over ASGI: who may send, how much, and what the answer is.
 
-Limits apply in the order of their cost: the peer's bucket, the declared length, the key in the
-header, then the body within bounds of size, time and memory, then what is in it. The answer is 200
-only once every event of the request is on disk.
+Checks run in the order of their cost: the peer's rate, the declared length, the key in the header, the
+body within its limits of size, time and memory, then the events. The answer is 200 only when every
+event of the request is on disk.
 
-A refusal does not close the connection: a client that is still sending would see a reset, not the
-answer. What it goes on to send is dropped as it comes, until `protocol` cuts it off.
+A refusal does not close the connection: a client that is still sending would see a reset instead of
+the answer. The rest of its body is dropped until `serve/protocol.py` cuts it off.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from collector.store import StoreError
 logger = logging.getLogger("rollcall.collector")
 
 KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
-# What Segment's browser and mobile libraries call them.
+# The short names that Segment's browser and mobile libraries use.
 SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
 ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)} | {"/v1/import": "batch"}
-# The browser library's reports on itself: taken so that it is content, and not kept.
+# The browser library's reports about itself: accepted, but not stored.
 IGNORED = frozenset({"/v1/m"})
 
-# After so many events of a batch others are served.
+# After this many events of a batch, other requests get a turn.
 SLICE = 200
-# What an event takes up beside its text.
+# Memory that an event needs in addition to its text.
 EVENT_BYTES = 500
 
 GZIP = b"\x1f\x8b"
@@ -73,11 +73,9 @@ class Tracking:
         self._peers: TokenBuckets[str] = TokenBuckets(settings.peer_rate, clock)
 
     def serves(self, path: str) -> bool:
-        """Whether a path is of the tracking API."""
         return path in ROUTES or path in IGNORED
 
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         began = time.perf_counter()
         try:
             answer = await self._answer(path, scope, receive)
@@ -92,7 +90,7 @@ class Tracking:
         if scope["method"] == "OPTIONS":
             return _preflight(scope)
         if scope["method"] != "POST":
-            return http.with_headers(_told(405, "method", "POST it"), [(b"allow", b"POST, OPTIONS")])
+            return http.with_headers(_error(405, "method", "use POST"), [(b"allow", b"POST, OPTIONS")])
         peer = peer_of(
             (scope.get("client") or ("", 0))[0],
             http.headers(scope, b"x-forwarded-for"),
@@ -107,7 +105,7 @@ class Tracking:
             else:
                 await self._take(ROUTES[path], scope, receive, held, events)
         except StoreError:
-            message = "the event could not be stored; come again"
+            message = "the events could not be stored; try again later"
             raise Refused(503, "store_away", message, RETRY_SECONDS) from None
         finally:
             held.give_all()
@@ -117,7 +115,7 @@ class Tracking:
     async def _take(
         self, kind: str, scope: Scope, receive: Receive, held: HeldMemory, events: list[Event]
     ) -> None:
-        """Keep the events of a request, and list them as they are read."""
+        """Store the events of a request, and add them to `events` as they are read."""
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise http.too_large(most)
@@ -131,7 +129,7 @@ class Tracking:
             held.give(packed)
         source = source or await self._source(decode.key_in(body))
         if source is None:
-            raise Refused(401, "bad_key", "the write key is not known here")
+            raise Refused(401, "bad_key", "unknown write key")
         _wait(self._sources.wait(source))
         try:
             for event in decode.events_in(body, kind, source, int(self._now() * 1000)):
@@ -152,7 +150,7 @@ class Tracking:
 
 
 def basic_key(authorization: str) -> str:
-    """The write key in a header: the user of Basic, whatever the password; empty if there is none."""
+    """The write key in an Authorization header: the Basic user or the Bearer token; empty if none."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -167,17 +165,17 @@ def basic_key(authorization: str) -> str:
 
 def _wait(seconds: float) -> None:
     if seconds > 0:
-        raise Refused(429, "rate_limited", "too many events; come again later", int(seconds) + 1)
+        raise Refused(429, "rate_limited", "too many events; try again later", int(seconds) + 1)
 
 
 def _refusal(refused: Refused) -> Answer:
-    answer = _told(refused.status, refused.code, refused.message)
+    answer = _error(refused.status, refused.code, refused.message)
     if refused.retry is None:
         return answer
     return http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
 
 
-def _told(status: int, code: str, message: str) -> Answer:
+def _error(status: int, code: str, message: str) -> Answer:
     """An error as Segment's libraries read it: `code` and `message`."""
     return Answer(status, msgspec.json.encode({"success": False, "code": code, "message": message}))
 

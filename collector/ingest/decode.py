@@ -1,6 +1,6 @@
-"""From the bytes of a request to events: what real clients send, and what strangers do.
+"""From the bytes of a request to events, whatever a client or an attacker sends.
 
-Pure: no clock, no network, no store. Whatever comes in, the outcome is events or `Refused`.
+Pure: no clock, no network, no store. The result is events, or `Refused` is raised.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from collector.base.times import corrected, read_time, write_time
 # As Segment documents them.
 MAX_EVENT = 32 * 1024
 MAX_REQUEST = 500 * 1024
-# What we add to an event: stamps, and what of a batch it shares. Clients measure before that.
+# What the collector adds to an event: times, and the shared fields of the batch.
 MAX_STAMPS = 512
 MAX_BATCH = 2500
 MAX_MESSAGE_ID = 100
-MAX_DEPTH = 100  # ours: how far down depends on the Python otherwise, here and where it is read
+MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
 
-# Stamps and what a batch shares make its events longer; together they may be so long.
+# Limit for all events of a batch, with times and shared fields added.
 MAX_KEPT = 4 * MAX_REQUEST
 
 
 class _Keyed(msgspec.Struct, rename="camel"):
-    """Where a write key may stand; the rest is skipped."""
+    """The places where a write key may be; the rest is skipped."""
 
     write_key: msgspec.Raw = msgspec.Raw(b"null")
     batch: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Batch(msgspec.Struct, rename="camel"):
-    """A batch whose parts are not looked into yet: decoded whole, 500 KiB may take up 15 MiB."""
+    """A batch whose events are not decoded yet: fully decoded, 500 KiB may take 15 MiB of memory."""
 
     batch: list[msgspec.Raw] | None = None
     context: msgspec.Raw = msgspec.Raw(b"null")
@@ -61,16 +61,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 def unzip_body(data: bytes) -> bytes:
-    """The content of a gzip stream, refusing it where it would grow past the limit."""
+    """The content of a gzip stream. Refused if it is larger than the limit."""
     stream = zlib.decompressobj(wbits=31)
     try:
         content = stream.decompress(data, MAX_REQUEST + 1)
     except zlib.error:
-        raise Refused(400, "bad_gzip", "the body is not gzip") from None
+        raise Refused(400, "bad_gzip", "the body is not valid gzip") from None
     if len(content) > MAX_REQUEST:
         raise too_large(MAX_REQUEST)
     if not stream.eof:
-        raise Refused(400, "bad_gzip", "the gzip stream ends early")
+        raise Refused(400, "bad_gzip", "the gzip data is incomplete")
     return content
 
 
@@ -90,9 +90,9 @@ def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Ev
         return
     root = _read(_decode_batch, body)
     if root.batch is None:
-        raise Refused(400, "no_batch", "`batch` is not a list of events")
+        raise Refused(400, "no_batch", "`batch` must be a list of events")
     if len(root.batch) > MAX_BATCH:
-        raise Refused(413, "too_many", f"a batch may hold {MAX_BATCH} events")
+        raise Refused(413, "too_many", f"a batch may have at most {MAX_BATCH} events")
     named = {"context": _read(_decode, root.context), "integrations": _read(_decode, root.integrations)}
     shared = {name: value for name, value in named.items() if isinstance(value, dict)}
     sent, kept = _read(_decode, root.sent_at), 0
@@ -100,7 +100,9 @@ def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Ev
         event = read_event(parse_object(item), "", source, received, sent, shared)
         kept += len(event.body)
         if kept > MAX_KEPT:
-            raise Refused(413, "too_large", f"the events of a batch may hold {MAX_KEPT} bytes together")
+            raise Refused(
+                413, "too_large", f"the events of a batch may have at most {MAX_KEPT} bytes in total"
+            )
         yield event
 
 
@@ -108,7 +110,7 @@ def parse_object(text: bytes | msgspec.Raw) -> dict[str, Any]:
     """The JSON object in a text."""
     root = _read(_decode, text)
     if not isinstance(root, dict):
-        raise Refused(400, "bad_json", "where an object is expected is none")
+        raise Refused(400, "bad_json", "an event must be a JSON object")
     return root
 
 
@@ -122,9 +124,9 @@ def read_event(
     *,
     settled: bool = False,
 ) -> Event:
-    """One event as it is kept: what the client sent, stamped in place, without key and address.
+    """One event as it is stored: what the client sent, with times set, without key and address.
 
-    A settled one was stamped by a collector before: its `timestamp` holds.
+    A settled event got its times from a collector before: its `timestamp` is right.
     """
     event.pop("writeKey", None)
     event["type"] = kind = kind or _type(event)
@@ -157,11 +159,11 @@ def _read(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.Raw)
     try:
         return decode(_strict(bytes(text)))
     except (ValueError, RecursionError):
-        raise Refused(400, "bad_json", "the body is not JSON, or not of the shape that is expected") from None
+        raise Refused(400, "bad_json", "the body is not JSON, or has the wrong structure") from None
 
 
 def _strict(text: bytes) -> bytes:
-    """What is spoken as JSON, as JSON: Python's NaN, JavaScript's lone surrogates, a byte order mark."""
+    """Valid JSON from what clients send: without Python's NaN, lone surrogates and a byte order mark."""
     spoken = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
     return json.dumps(spoken, ensure_ascii=False).encode("utf-8", "replace")
 
@@ -177,7 +179,7 @@ def _type(event: dict[str, Any]) -> str:
         return "track"
     if isinstance(kind, str) and kind.lower() in TYPES:
         return kind.lower()
-    raise Refused(400, "bad_type", "an event's `type` is not one of " + ", ".join(sorted(TYPES)))
+    raise Refused(400, "bad_type", "the `type` of an event must be one of " + ", ".join(sorted(TYPES)))
 
 
 def _without_address(event: dict[str, Any]) -> dict[str, Any]:
@@ -195,12 +197,14 @@ def _message_id(value: object, received: int) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID:
-        raise Refused(400, "bad_message_id", f"a `messageId` is text of at most {MAX_MESSAGE_ID} characters")
+        raise Refused(
+            400, "bad_message_id", f"a `messageId` must be text of at most {MAX_MESSAGE_ID} characters"
+        )
     return value
 
 
 def _stamp(event: dict[str, Any], received: int, sent: object) -> int:
-    """Set the four times that Segment's events bear; returns when it happened by our clock."""
+    """Set the four times of a Segment event; returns when it happened by our clock."""
     original = event.get("originalTimestamp") or event.get("timestamp")
     sent = event.get("sentAt") or sent
     time = corrected(received, read_time(sent), read_time(original))
@@ -222,7 +226,7 @@ def _name(event: dict[str, Any], kind: str) -> str:
         return (short_text(event.get("name")) or "") if kind in ("page", "screen") else ""
     name = short_text(event.get("event"))
     if name is None:
-        raise Refused(400, "no_event", "a track call needs `event`, its name")
+        raise Refused(400, "no_event", "a track event needs a name in `event`")
     return name
 
 
@@ -237,16 +241,16 @@ def _text(event: dict[str, Any]) -> str:
     try:
         text = _encode(event).decode()
     except (ValueError, RecursionError):
-        raise Refused(400, "bad_json", "an event cannot be kept as JSON") from None
+        raise Refused(400, "bad_json", "an event cannot be stored as JSON") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
-        raise Refused(400, "too_deep", f"an event may nest {MAX_DEPTH} levels")
+        raise Refused(400, "too_deep", f"an event may have at most {MAX_DEPTH} levels of nesting")
     if len(text) > MAX_EVENT + MAX_STAMPS and len(text.encode()) > MAX_EVENT + MAX_STAMPS:
-        raise Refused(413, "event_too_large", f"an event may hold {MAX_EVENT} bytes")
+        raise Refused(413, "event_too_large", f"an event may have at most {MAX_EVENT} bytes")
     return text
 
 
 def _deep(value: object) -> bool:
-    """Whether it nests further than it may; level by level, so that no depth exhausts us."""
+    """Whether it has too many levels; checked level by level, so that no depth exhausts the stack."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]

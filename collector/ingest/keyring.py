@@ -8,19 +8,19 @@ from hashlib import sha256
 
 from collector.store import Store, StoreUnavailable
 
-# How soon a key that was added or revoked by another process is noticed.
+# Within this time, a key that another process added or revoked is noticed.
 REFRESH_SECONDS = 5.0
-# Unknown keys make the server look again, together, and at most this often.
+# An unknown key makes the server read the keys again, at most this often.
 LOOK_AGAIN_SECONDS = 0.25
 
 
 def digest(key: str) -> bytes:
-    """What is kept of a key."""
+    """The digest that is stored for a key."""
     return sha256(key.encode("utf-8", "replace")).digest()
 
 
 class KeyRing:
-    """The keys that are valid now, in memory."""
+    """The valid keys, in memory."""
 
     def __init__(self, store: Store, clock: Callable[[], float], timeout: float) -> None:
         self._store, self._timeout = store, timeout
@@ -28,33 +28,32 @@ class KeyRing:
         self._sources: dict[bytes, int] = {}
         self._names: dict[int, str] = {}
         self._at = float("-inf")
-        self._looking: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
 
     async def source(self, key: str) -> int | None:
-        """The source of a key, or None; StoreUnavailable where nobody can tell."""
+        """The source of a key, or None. StoreUnavailable if the store does not answer."""
         hashed = digest(key)
         if self._clock() - self._at > REFRESH_SECONDS or hashed not in self._sources:
-            await self._look_again()
+            await self._reload()
         return self._sources.get(hashed)
 
     def name(self, source: int) -> str:
-        """The name of a source."""
         return self._names.get(source, str(source))
 
-    async def _look_again(self) -> None:
-        if self._looking is None:
-            self._looking = asyncio.ensure_future(self._refresh())
-            self._looking.add_done_callback(self._looked)
+    async def _reload(self) -> None:
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._refresh())
+            self._loading.add_done_callback(self._loaded)
         try:
-            await asyncio.wait_for(asyncio.shield(self._looking), self._timeout)
+            await asyncio.wait_for(asyncio.shield(self._loading), self._timeout)
         except asyncio.TimeoutError:
-            msg = "the store takes too long"
+            msg = "the store did not answer in time"
             raise StoreUnavailable(msg) from None
 
-    def _looked(self, task: asyncio.Task[None]) -> None:
-        self._looking = None
+    def _loaded(self, task: asyncio.Task[None]) -> None:
+        self._loading = None
         if not task.cancelled():
-            task.exception()  # told to whoever waits; nobody may
+            task.exception()  # read, so that asyncio does not complain if nobody waits for it
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._at + LOOK_AGAIN_SECONDS - self._clock()))

@@ -1,4 +1,4 @@
-"""What Prometheus is told: counts and times, no names but the sources'."""
+"""Metrics for Prometheus: counts and times, and no names except those of sources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Metrics:
         )
         self._events = Counter(
             "rollcall_events_received",
-            "Events answered with 200, repeated ones too.",
+            "Events answered with 200, including repeated ones.",
             ["source"],
             registry=self._registry,
         )
@@ -48,17 +48,16 @@ class Metrics:
             ("rollcall_events_stored", "New events written since the start.", lambda: tally.stored),
             (
                 "rollcall_events_repeated",
-                "Events that were there already, since the start.",
+                "Events that were already stored, since the start.",
                 lambda: tally.repeated,
             ),
             ("rollcall_store_commits", "Transactions since the start.", lambda: tally.commits),
             ("rollcall_store_failures", "Transactions that failed since the start.", lambda: tally.failures),
-            ("rollcall_store_up", "1 if the last transaction went through.", lambda: int(not away())),
-            ("rollcall_waiting_bytes", "Bytes of requests that wait in memory.", waiting),
+            ("rollcall_store_up", "1 if the last transaction succeeded.", lambda: int(not away())),
+            ("rollcall_waiting_bytes", "Bytes of requests waiting in memory.", waiting),
         )
         for name, meaning, read in gauges:
             Gauge(name, meaning, registry=self._registry).set_function(read)
 
     def exposition(self) -> bytes:
-        """The page that Prometheus reads."""
         return generate_latest(self._registry)

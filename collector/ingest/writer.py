@@ -1,7 +1,7 @@
-"""Group commit: requests that arrive together share one transaction, and one flush to the disk.
+"""Group commit: requests that arrive together share one transaction and one flush to the disk.
 
-The event loop hands events to one thread and is told when they are on disk. How much may wait is
-the caller's to bound (`base.limits.MemoryBudget`).
+The event loop gives events to one thread, which reports when they are on disk. The caller limits how
+much may wait (`base.limits.MemoryBudget`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from collector.store import Store, StoreError, StoreUnavailable
 
 logger = logging.getLogger("rollcall.collector")
 
-# Events a transaction: enough to share the flush, few enough that nobody waits long for it.
+# Events per transaction: enough to share the flush, few enough to keep the wait short.
 MOST_TOGETHER = 2000
-# Where requests come together, the next group is given this long to gather.
+# While several requests arrive together, the next group has this long to gather.
 GATHER_SECONDS = 0.001
 
 
 class Job(NamedTuple):
-    """Events to keep, who waits for that, and what to call when they are held no longer."""
+    """Events to store, the future that waits for them, and what to call when they leave memory."""
 
     events: list[Event]
     done: asyncio.Future[None]
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
 @dataclass
 class Tally:
-    """What was written so far; only the writer's thread changes it."""
+    """What was written so far. Only the writer's thread changes it."""
 
     stored: int = 0
     repeated: int = 0
@@ -49,7 +49,7 @@ class Writer:
 
     def __init__(self, store: Store, timeout: float) -> None:
         self.tally = Tally()
-        self.away = False  # since the last attempt, the store takes nothing
+        self.away = False  # the last attempt to store failed
         self._store, self._timeout = store, timeout
         self._jobs: deque[Job] = deque()
         self._wake = threading.Condition()
@@ -58,9 +58,9 @@ class Writer:
         self._thread.start()
 
     async def keep(self, events: list[Event], release: Callable[[], None]) -> None:
-        """Keep these events, all or none; returns once they are on disk, or raises StoreError.
+        """Store these events, all or none; returns when they are on disk, or raises StoreError.
 
-        `release` is called when they take up memory no more, which may be later than a time-out.
+        `release` is called when they leave memory, which may be after a time-out.
         """
         loop = asyncio.get_running_loop()
         job = Job(events, loop.create_future(), release)
@@ -88,7 +88,7 @@ class Writer:
             if error is None or isinstance(error, StoreUnavailable) or len(jobs) == 1:
                 _settle_jobs(jobs, error)
                 continue
-            for job in jobs:  # one of them cannot be written; the others shall not suffer for it
+            for job in jobs:  # one of them cannot be stored: try each alone
                 _settle_jobs([job], self._write([job]))
 
     def _next(self, gather: float) -> list[Job]:
@@ -109,7 +109,7 @@ class Writer:
         events = [event for job in jobs for event in job.events]
         try:
             fresh = self._store.add(events)
-        except Exception as error:  # noqa: BLE001 - this thread's boundary: the request is told, the thread lives
+        except Exception as error:  # noqa: BLE001 - the thread must go on
             self.tally.failures += 1
             return self._failed(error)
         self.tally.stored += fresh
@@ -117,7 +117,7 @@ class Writer:
         self.tally.commits += 1
         if self.away:
             self.away = False
-            logger.warning("the store takes events again")
+            logger.warning("the store accepts events again")
         return None
 
     def _failed(self, error: Exception) -> StoreError:
@@ -125,18 +125,18 @@ class Writer:
             logger.error("the store failed with %s", type(error).__name__)
             return StoreError("the store failed")
         if not self.away:
-            logger.error("the store takes no events: %s", error)
+            logger.error("the store accepts no events: %s", error)
         self.away = True
         return error
 
 
 def _expire(done: asyncio.Future[None]) -> None:
     if not done.done():
-        done.set_exception(StoreUnavailable("the store takes too long"))
+        done.set_exception(StoreUnavailable("the store did not answer in time"))
 
 
 def _settle_jobs(jobs: list[Job], error: StoreError | None) -> None:
-    """Settle these jobs on their loop, in one call."""
+    """Finish these jobs on their event loop, in one call."""
 
     def settle() -> None:
         for _, done, release in jobs:

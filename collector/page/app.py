@@ -1,4 +1,4 @@
-"""The page over ASGI: reads a request, decides whether it may be answered, answers it.
+"""The page over ASGI: reads a request, checks who sent it, and answers it.
 
 GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
      each also with .json and .csv
@@ -43,7 +43,7 @@ from collector.store import Store, StoreError
 logger = logging.getLogger("rollcall.collector")
 
 MOST_BODY = 16 * 1024
-# Views made at a time, so that readers leave the machine to those who send.
+# Views that are made at the same time, so that readers do not slow down incoming events.
 VIEWS_AT_ONCE = 2
 EMPTY_REFRESH_SECONDS = 3
 
@@ -72,7 +72,7 @@ NAVIGATION = (
 
 
 class Page:
-    """Everything that is not the API's."""
+    """All addresses that are not part of the API."""
 
     def __init__(
         self,
@@ -90,16 +90,20 @@ class Page:
         self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; the one place where an exception ends."""
+        """Answer one request. This is the only place that catches every exception."""
         try:
             answer = await self._answer(scope, receive)
         except http.ClientGone:
             return
         except StoreError:
-            answer = self._told(PageError(503, "The database does not answer. Come again in a moment.", 5))
+            answer = self._error_page(
+                PageError(503, "The database does not answer. Try again in a moment.", 5)
+            )
         except Exception as error:
             logger.exception("the page failed with %s", type(error).__name__)
-            answer = self._told(PageError(500, "Something went wrong here; the server's log says what."))
+            answer = self._error_page(
+                PageError(500, "Something went wrong. The server's log has the details.")
+            )
         await http.with_headers(answer, SAFE).send(send, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -111,25 +115,26 @@ class Page:
                 return await self._post(request)
             if request.method != "GET":
                 return http.with_headers(
-                    self._told(PageError(405, "GET it.")), [(b"allow", b"GET, HEAD, POST")]
+                    self._error_page(PageError(405, "Use GET for this page.")),
+                    [(b"allow", b"GET, HEAD, POST")],
                 )
             async with self._room:
                 return await asyncio.to_thread(self._get, request)
         except Refused as refused:
-            return self._told(PageError(refused.status, refused.message))
+            return self._error_page(PageError(refused.status, refused.message))
         except PageError as error:
-            return self._told(error)
+            return self._error_page(error)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":
             return b""
         if http.declared_length(scope) > MOST_BODY:
-            raise PageError(413, "That form is too long.")
+            raise PageError(413, "The form is too long.")
         body = http.read_body(receive, MOST_BODY, lambda _: True)
         try:
             return await asyncio.wait_for(body, self._settings.timeout)
         except asyncio.TimeoutError:
-            raise PageError(408, "That form took too long to arrive.") from None
+            raise PageError(408, "The form took too long to arrive.") from None
 
     def _get(self, request: PageRequest) -> Answer:
         now = int(self._now() * 1000)
@@ -176,7 +181,7 @@ class Page:
         return Answer(200, body, HTML, (PRIVATE, *([_refresh(refresh)] if refresh else [])))
 
     def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
-        """What a view needs to know; None where nothing has ever landed."""
+        """What a view gets; None if no event has ever arrived."""
         sources = tuple(all_sources(self._store))
         if not any(source.heard for source in sources):
             return None
@@ -188,7 +193,7 @@ class Page:
         return ViewRequest(self._store, self._censuses, request, visitor, source, sources, period, now)
 
     def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
-        """An empty database: how to point an agent here. It fills in with the first event."""
+        """The page of an empty database: how to connect an agent."""
         if request.suffix:
             return Answer(200, b"{}\n" if request.suffix == "json" else b"", headers=(PRIVATE,))
         base = (
@@ -200,7 +205,7 @@ class Page:
     async def _post(self, request: PageRequest) -> Answer:
         if request.path not in FORMS:
             _route(request.path)
-            raise PageError(405, "Nothing here takes a form.")
+            raise PageError(405, "This address accepts no forms.")
         check_form(request)
         if request.path == "/signin":
             return await self._sign_in(request)
@@ -220,7 +225,7 @@ class Page:
     async def _sign_in(self, request: PageRequest) -> Answer:
         secret = await self._authenticator.sign_in(request, int(self._now() * 1000))
         if secret is None:
-            return self._sign_in_form(request, "Name and password do not match.")
+            return self._sign_in_form(request, "The name or the password is wrong.")
         return http.with_headers(_go(_next(request.form.get("next"))), [cookie_header(request, secret)])
 
     def _sign_in_form(self, request: PageRequest, wrong: str = "") -> Answer:
@@ -237,14 +242,14 @@ class Page:
 
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:
-            return Answer(401, b"Sign in first, as a browser does, at /signin.\n", http.TEXT, (PRIVATE,))
+            return Answer(401, b"Sign in first, at /signin, as a browser does.\n", http.TEXT, (PRIVATE,))
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
         return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 
-    def _told(self, error: PageError) -> Answer:
+    def _error_page(self, error: PageError) -> Answer:
         body = self._render("error.html", **self._frame(None), status=error.status, text=error.text)
         more = [(b"retry-after", str(error.retry).encode())] if error.retry else []
-        if error.status in (408, 413):  # what is still on its way is not read
+        if error.status in (408, 413):  # the rest of the body is not read
             more.append((b"connection", b"close"))
         return Answer(error.status, body, HTML, (PRIVATE, *more))
 
@@ -267,21 +272,21 @@ def _route(path: str) -> Callable[[ViewRequest], ViewResult]:
         rest = path.removeprefix(prefix)
         if rest != path and rest and "/" not in rest:
             return lambda view: view_of(view, rest)
-    raise PageError(404, "There is no such page.")
+    raise PageError(404, "This page does not exist.")
 
 
 def _source(sources: tuple[Source, ...], wanted: str | None) -> Source:
-    """The source of that name; if none is named, the first that has been heard from."""
+    """The source with that name; without a name, the first that has events."""
     if not wanted:
         return next(source for source in sources if source.heard)
     found = next((source for source in sources if source.name == wanted), None)
     if found is None:
-        raise PageError(404, "There is no source of that name.")
+        raise PageError(404, "No source has this name.")
     return found
 
 
 def _next(wanted: str | None) -> str:
-    """Where to go after signing in: a path of this page, whatever was asked for."""
+    """Where to go after signing in: always a path of this site."""
     if (
         wanted
         and wanted.startswith("/")

@@ -1,9 +1,9 @@
-"""Who may look.
+"""Who may see the page.
 
-While no user exists the page is open to this machine alone, and says so. Otherwise one signs in: a
-cookie bears 256 random bits, and the database keeps their digest, so that signing out, removing a
-user or time ends a session for every process at once, and a stolen database signs nobody in. Every
-form bears a token made from the cookie, so that no other site can send it.
+While no user exists, the page is open to this machine only, and says so. Otherwise users sign in. The
+cookie is a random secret and the database stores its digest: so a session ends for every process at
+once, and nobody can sign in with a stolen database. Every form has a token made from the cookie, so
+that another site cannot send the form.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SECURE_COOKIE = "__Host-rollcall"
 LONGEST_MS = 7 * 86_400_000
 IDLE_MS = 12 * 3_600_000
 TOUCH_MS = 5 * 60_000
-# So many tries in a row, then one in so many seconds.
+# This many attempts in a row, then one every SECONDS_A_TRY.
 TRIES = 5.0
 SECONDS_A_TRY = 30.0
-# A password check takes 16 MiB and a core: this many at a time.
+# A password check takes 16 MiB of memory and one core, so only this many run at once.
 CHECKS_AT_ONCE = 2
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -40,7 +40,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who may look; `secret` is the cookie that forms are tied to."""
+    """Somebody who may see the page; `secret` is the cookie, from which form tokens are made."""
 
     name: str
     role: str
@@ -49,7 +49,7 @@ class Visitor:
 
     @property
     def may_help(self) -> bool:
-        """Whether support data is theirs to see."""
+        """Whether they may see requests for help."""
         return self.role == "support"
 
     @property
@@ -58,24 +58,24 @@ class Visitor:
 
 
 class Authenticator:
-    """Decides about every request; owns the limits on signing in."""
+    """Checks who sends a request; limits attempts to sign in."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._tries: TokenBuckets[str] = TokenBuckets(1 / SECONDS_A_TRY, clock)
         self._tries.capacity = TRIES
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
-        self._nobody = ""  # the password of users that do not exist
+        self._nobody = ""  # stands in for the password of users that do not exist
 
     def visitor(self, request: PageRequest, now: int) -> Visitor | None:
-        """Who is asking; None where they have to sign in; PageError where nobody can."""
+        """Who sends this request; None if they must sign in; PageError if nobody can yet."""
         secret = cookie_of(request)
         if not sessions.has_users(self._store):
             if _is_local(request):
                 return Visitor("this machine", "support", open=True, secret=secret)
             raise PageError(
                 403,
-                "This page is closed: no user exists yet. On the server, make one: "
+                "This page is closed because no user exists yet. To add one, run on the server: "
                 "rollcall-collector users add NAME --role support",
             )
         found = sessions.find_session(self._store, secret_digest(secret)) if secret else None
@@ -86,16 +86,16 @@ class Authenticator:
             sessions.end_session(self._store, secret_digest(secret))
             return None
         if now - used > TOUCH_MS:
-            with contextlib.suppress(StoreUnavailable):  # remembered later; to look, nothing need be written
+            with contextlib.suppress(StoreUnavailable):  # saved next time; reading must work without writing
                 sessions.touch_session(self._store, secret_digest(secret), now)
         return Visitor(name, role, secret=secret)
 
     async def sign_in(self, request: PageRequest, now: int) -> str | None:
-        """A new session's secret, or None where name and password do not match; 429 after too many tries."""
+        """A new session's secret, or None if name or password is wrong; 429 after too many attempts."""
         wait = self._tries.wait(request.peer)
         if wait > 0:
-            raise PageError(429, f"Too many tries. Come again in {int(wait) + 1} seconds.", int(wait) + 1)
-        self._tries.pay(request.peer, 1)  # before the check, for tries side by side are tries too
+            raise PageError(429, f"Too many attempts. Try again in {int(wait) + 1} seconds.", int(wait) + 1)
+        self._tries.pay(request.peer, 1)  # before the check, because parallel attempts count too
         name, password = request.form.get("name", ""), request.form.get("password", "")
         async with self._checks:
             secret = await asyncio.to_thread(self._begin, name, password, cookie_of(request), now)
@@ -121,7 +121,7 @@ class Authenticator:
 
 
 def _is_local(request: PageRequest) -> bool:
-    """Whether a request comes from this machine, by its own name, past no proxy."""
+    """Whether a request comes from this machine, for a local host name, without a proxy."""
     try:
         loopback = ipaddress.ip_address(request.address).is_loopback
     except ValueError:
@@ -131,29 +131,28 @@ def _is_local(request: PageRequest) -> bool:
 
 
 def check_form(request: PageRequest) -> None:
-    """PageError unless the form was made by this page for this browser."""
+    """PageError unless this page made the form for this browser."""
     secret, token = cookie_of(request), request.form.get("token", "")
     right = hmac.compare_digest(token.encode(), form_token(secret).encode())
     origin, site = request.header("origin"), request.header("sec-fetch-site")
     elsewhere = bool(origin) and origin.partition("://")[2] != request.header("host")
     if not secret or not right or elsewhere or site not in ("", "same-origin"):
         raise PageError(
-            403, "That form was not made for you, or is too old. Go back, load the page again, and retry."
+            403, "This form is not valid, or it is too old. Go back, reload the page and try again."
         )
 
 
 def form_token(secret: str) -> str:
-    """What a form bears: tells nothing of the cookie, and cannot be made without it."""
+    """The token in a form: made from the cookie, which cannot be computed from it."""
     return hmac.new(secret.encode(), b"rollcall form", sha256).hexdigest()
 
 
 def new_secret() -> str:
-    """256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def secret_digest(secret: str) -> bytes:
-    """What is kept of a secret."""
+    """The digest that is stored for a secret."""
     return sha256(secret.encode()).digest()
 
 

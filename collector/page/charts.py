@@ -1,7 +1,7 @@
-"""What a chart shows, as coordinates in a square of 100 by 100, y downwards.
+"""Charts as coordinates in a square of 100 by 100, with y downwards.
 
-The template stretches the square over the figure; labels are text beside it, in boxes of one width,
-so that they keep their size on a phone. Nothing here knows about colours: a series has a class.
+The template stretches the square to the size of the figure. Labels are text beside it, so that they keep
+their size on a phone. Colours are not known here: each series has a CSS class.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collector.page.view_types import ViewTable
 
 STEPS = 4
 X_LABELS = 5
-# So few days have a label each.
+# Up to this many days, every day has a label.
 MOST_LABELS = 7
 # Round numbers whose quarters are whole.
 _NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
@@ -23,7 +23,7 @@ _NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
 
 @dataclass(frozen=True)
 class Series:
-    """One quantity over time: its figures, and the class that gives it its colour."""
+    """One quantity over time: its values, and the CSS class that sets its colour."""
 
     name: str
     css: str
@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Hover:
-    """The strip that tells what stands above one day."""
+    """The strip above one day that shows its values as a tooltip."""
 
     x: float
     width: float
@@ -52,7 +52,7 @@ class Hover:
 
 @dataclass(frozen=True)
 class Line:
-    """A line as an SVG path; it breaks where nothing is known."""
+    """A line as an SVG path, interrupted where a value is missing."""
 
     d: str
     css: str
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: its drawing, its labels, and the table that says the same."""
+    """A chart: its drawing, its labels, and the table with the same values."""
 
     title: str
     series: tuple[Series, ...]
@@ -89,7 +89,7 @@ def bar_chart(table: ViewTable, days: Days, series: tuple[Series, ...], first: i
             base -= height
             if value:
                 pale = " pale" if days[index][1] < first else ""
-                gap = width * (0.16 if len(days) < 100 else 0.05)  # noqa: PLR2004 - thin bars stand closer
+                gap = width * (0.16 if len(days) < 100 else 0.05)  # noqa: PLR2004 - thin bars have smaller gaps
                 bars.append(
                     Bar(_r(index * width + gap / 2), _r(base), _r(width - gap), _r(height), one.css + pale)
                 )
@@ -99,7 +99,7 @@ def bar_chart(table: ViewTable, days: Days, series: tuple[Series, ...], first: i
 def line_chart(
     table: ViewTable, days: Days, series: tuple[Series, ...], *, top: float | None = None
 ) -> Chart:
-    """A line a series; `top` fixes the scale, 1.0 means percent."""
+    """One line per series. `top` fixes the scale; 1.0 means percent."""
     highest = max((value for one in series for value in one.values if value is not None), default=0.0)
     scale = top or nice_top(highest)
     lines = tuple(Line(_path(one.values, scale), one.css) for one in series)
@@ -107,7 +107,7 @@ def line_chart(
 
 
 def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
-    """A trend in the smallest space: bars without a scale."""
+    """A small trend: bars without a scale."""
     top, width = max(values, default=0) or 1, 100 / max(len(values), 1)
     return tuple(
         Bar(_r(i * width), _r(100 - 100 * v / top), _r(width * 0.84), _r(100 * v / top), "bad")
@@ -117,7 +117,7 @@ def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
 
 
 def nice_top(highest: float) -> float:
-    """The smallest round number that holds the highest value, and whose quarters can stand at the side."""
+    """The smallest round number that is not below the highest value and divides into four labels."""
     if highest <= 2 * STEPS:
         return float(STEPS if highest <= STEPS else 2 * STEPS)
     power = 10.0 ** max(len(str(int(highest))) - 2, 0)
@@ -154,7 +154,7 @@ def _columns(series: tuple[Series, ...]) -> list[tuple[float, ...]]:
 
 
 def _path(values: Sequence[float | None], top: float) -> str:
-    """Points in the middle of their bars' places."""
+    """Points, each in the middle of its day."""
     width = 100 / max(len(values), 1)
     parts: list[str] = []
     pen = "M"
@@ -163,7 +163,7 @@ def _path(values: Sequence[float | None], top: float) -> str:
             pen = "M"
             continue
         x, y = (index + 0.5) * width, 100 - 100 * value / top
-        # A point with no neighbours is a short stroke, not nothing.
+        # A single point is drawn as a short line; otherwise it would be invisible.
         alone = pen == "M" and (index + 1 == len(values) or values[index + 1] is None)
         parts.append(
             f"M{_r(x - width / 4)} {_r(y)}H{_r(x + width / 4)}" if alone else f"{pen}{_r(x)} {_r(y)}"
@@ -176,23 +176,23 @@ def _hovers(days: Days, series: tuple[Series, ...], *, percent: bool) -> tuple[H
     width = 100 / len(days)
     found = []
     for index, (first, last) in enumerate(days):
-        told = (
+        values = (
             f"{s.name}: {'–' if (v := s.values[index]) is None else _label(v, percent=percent)}"
             for s in series
         )
         when = short_day(first) if first == last else f"{short_day(first)} – {short_day(last)}"
-        found.append(Hover(_r(index * width), _r(width), "\n".join((when, *told))))
+        found.append(Hover(_r(index * width), _r(width), "\n".join((when, *values))))
     return tuple(found)
 
 
 def _x_labels(days: Days) -> tuple[str, ...]:
-    """The days that stand above the middle of each label's box."""
+    """The days above the middle of each label."""
     count = len(days) if len(days) <= MOST_LABELS else X_LABELS
     return tuple(short_day(days[(2 * n + 1) * len(days) // (2 * count)][1]) for n in range(count))
 
 
 def short_day(day: int) -> str:
-    """`20 Nov`, as there is little room."""
+    """`20 Nov`."""
     at = date.fromisoformat(iso(day))
     return f"{at.day} {at:%b}"
 

@@ -1,19 +1,19 @@
-"""An event's JSON as it is shown: whole, but for e-mail addresses where the reader may not see them."""
+"""The JSON of an event for a reader: all of it, without e-mail addresses if the reader may not see them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# Indented, 32 KiB that nest deeply are 3 MiB.
+# A deeply nested event of 32 KiB would be 3 MiB if indented.
 LONGEST = 32 * 1024
 _INDENTED = json.JSONEncoder(indent=2, ensure_ascii=False)
 
-HIDDEN = "(hidden; the role support may see it)"
+HIDDEN = "(hidden; users with the role support can see it)"
 
 
 def indented_json(body: str, *, reveal: bool) -> str:
-    """Indented, for people; on one line where indents would make it too long."""
+    """Indented, for people; on one line if the indented text is too long."""
     parts: list[str] = []
     length = 0
     for part in _INDENTED.iterencode(_readable(body, reveal=reveal)):
@@ -41,7 +41,7 @@ def _readable(body: str, *, reveal: bool) -> Any:
 
 
 def _hide(root: Any) -> None:
-    """Replace every value under a name that speaks of e-mail, at any depth, without recursion."""
+    """Replace every value whose name contains "email", at any depth, without recursion."""
     waiting = [root]
     while waiting:
         one = waiting.pop()

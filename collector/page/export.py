@@ -1,4 +1,4 @@
-"""A view for programs: JSON of all of it, CSV of one of its tables."""
+"""A view for programs: the whole view as JSON, or one of its tables as CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable
 
-# A spreadsheet takes a cell that begins so for a formula, and runs it.
+# A spreadsheet runs a cell that starts like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -31,12 +31,12 @@ def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
 
 
 def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, bytes]:
-    """A name for the file, and the wanted table, or the first."""
+    """A file name, and the wanted table (or the first one) as CSV."""
     table = next((one for one in result.tables if one.name == wanted), None) if wanted else result.tables[0]
     if table is None:
-        raise PageError(404, f"`table` is one of {', '.join(one.name for one in result.tables)}.")
+        raise PageError(404, f"`table` must be one of {', '.join(one.name for one in result.tables)}.")
     out = io.StringIO()
-    # All text in quotes: some spreadsheets part cells at semicolons or tabs.
+    # All text is quoted, because some spreadsheets also split cells at semicolons or tabs.
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(table.columns)
     writer.writerows([_inert(cell) for cell in row] for row in table.rows)

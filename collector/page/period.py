@@ -1,4 +1,4 @@
-"""The stretch of whole days (UTC) that a view shows, as the URL says it."""
+"""The whole days (UTC) that a view shows, read from the URL."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import date, timedelta
 
 from collector.base.times import DAY_MS
 
-# How many days each named period has; it ends with today, or with `to`.
+# The number of days of each named period. It ends today, or on the day `to`.
 NAMED = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 DEFAULT = "month"
 LONGEST = 3660
-# A chart of fewer days says little: it shows the days before as well, pale.
+# A chart shows at least this many days; days before the period are pale.
 SHORTEST_CHART = 7
-# More days than these are drawn by the week.
+# With more days, one bar stands for a week.
 MOST_BARS = 92
 
 _EPOCH = date(1970, 1, 1)
 
 
 class BadPeriod(ValueError):  # noqa: N818 - an outcome
-    """A period that cannot be read; the message says what is accepted."""
+    """A period is not valid; the message says what is accepted."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Period:
 
     @property
     def is_now(self) -> bool:
-        """Whether it goes on at this moment."""
+        """Whether it includes today."""
         return self.last == self.today
 
     @property
@@ -63,17 +63,17 @@ class Period:
         return [(max(first, last - self.step + 1), last) for last in reversed(edges)]
 
     def each_day(self) -> list[tuple[int, int]]:
-        """A point a day, as lines have: a level cannot be summed, and a dip of a day shall show."""
+        """One point per day, for line charts: a dip of a single day must be visible."""
         return [(day, day) for day in range(self.bars()[0][0], self.last + 1)]
 
     def query(self) -> dict[str, str]:
-        """What to put in a URL to get it again."""
+        """The URL parameters of this period."""
         if self.name == "custom":
             return {"period": "custom", "from": iso(self.first), "to": iso(self.last)}
         return {"period": self.name} if self.is_now else {"period": self.name, "to": iso(self.last)}
 
     def shifted(self, steps: int) -> Period | None:
-        """The same length so many lengths later, or None where nothing has happened yet, or ever."""
+        """The period moved by `steps` lengths; None if it would be in the future or before 1970."""
         last = min(self.last + steps * self.days, self.today)
         first = last - self.days + 1
         if first < 0 or (steps > 0 and self.is_now):
@@ -82,7 +82,7 @@ class Period:
 
 
 def read_period(query: Mapping[str, str], now: int) -> Period:
-    """The period that a query names; BadPeriod says what is wrong with it."""
+    """The period that the URL parameters name. Raises BadPeriod."""
     today = now // DAY_MS
     name = query.get("period") or ("custom" if query.get("from") else DEFAULT)
     last = min(_day(query.get("to"), "to", today), today)
@@ -91,10 +91,10 @@ def read_period(query: Mapping[str, str], now: int) -> Period:
     elif name in NAMED:
         first = last - NAMED[name] + 1
     else:
-        msg = f"a period is one of {', '.join(NAMED)} or custom"
+        msg = f"`period` must be one of {', '.join(NAMED)} or custom"
         raise BadPeriod(msg)
     if not max(last - LONGEST, -1) < first <= last:
-        msg = f"a period begins after 1969, ends after it begins, and has at most {LONGEST} days"
+        msg = f"a period starts in 1970 or later, ends after its start, and has at most {LONGEST} days"
         raise BadPeriod(msg)
     return Period(name, first, last, today)
 
@@ -115,5 +115,5 @@ def _day(text: str | None, name: str, default: int) -> int:
     try:
         return day_of(text)
     except ValueError:
-        msg = f"`{name}` is a day such as 2026-11-20"
+        msg = f"`{name}` must be a day such as 2026-11-20"
         raise BadPeriod(msg) from None

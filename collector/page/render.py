@@ -1,4 +1,4 @@
-"""HTML from templates: everything escaped, figures and times written for people."""
+"""HTML from templates: everything escaped, numbers and times formatted for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNITS = ((DAY_MS, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "seco
 
 
 def environment() -> Environment:
-    """The templates, escaped whatever their name; a misspelt name is an error, not nothing."""
+    """The template environment. Everything is escaped; an unknown name is an error."""
     made = Environment(
         loader=PackageLoader("collector.page"),
         autoescape=True,
@@ -41,7 +41,7 @@ def environment() -> Environment:
 
 
 def number(value: float | None) -> str:
-    """`12,345`; a dash for what is not known."""
+    """`12,345`; a dash if the value is unknown."""
     return "–" if value is None else f"{value:,}"
 
 
@@ -51,7 +51,7 @@ def signed(value: int) -> str:
 
 
 def percent(value: float | None) -> str:
-    """`93.4 %`; whole where nothing is lost by it."""
+    """`93.4 %`, or `93 %` if it is a whole number."""
     if value is None:
         return "–"
     text = f"{100 * value:.1f}".removesuffix(".0")
@@ -59,7 +59,7 @@ def percent(value: float | None) -> str:
 
 
 def when(milliseconds: int | None) -> Markup:
-    """A time with its day, for people and for programs."""
+    """A time as HTML, readable for people and programs."""
     if not milliseconds:
         return Markup("–")
     full = write_time(milliseconds)
@@ -78,7 +78,7 @@ def ago(milliseconds: int | None, now: int) -> str:
 
 
 def span(milliseconds: int | None) -> str:
-    """A length of time in its largest unit: `3 hours`."""
+    """A duration in its largest unit: `3 hours`."""
     if milliseconds is None:
         return "–"
     for size, name in _UNITS:
@@ -89,7 +89,7 @@ def span(milliseconds: int | None) -> str:
 
 
 def short_id(key: bytes) -> str:
-    """The first of an id, enough to tell neighbours apart."""
+    """The first characters of an id."""
     return as_uuid(key)[:8]
 
 

@@ -1,4 +1,4 @@
-"""A request as the page sees it, and what it may answer."""
+"""A request to the page, and the error that answers it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HTML = b"text/html; charset=utf-8"
 
 
 class PageError(Exception):
-    """An answer that is no view: a status and a sentence for the reader."""
+    """An error page: a status and a sentence for the reader."""
 
     def __init__(self, status: int, text: str, retry: int | None = None) -> None:
         super().__init__(text)
@@ -26,7 +26,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What was asked, by whom; nothing in it is to be trusted but `peer` and `secure`."""
+    """What was requested, and by whom. Only `peer` and `secure` can be trusted."""
 
     method: str
     path: str
@@ -38,14 +38,13 @@ class PageRequest:
     address: str  # of the connection
     peer: str  # behind trusted proxies
     secure: bool
-    direct: bool  # past no proxy that can be told
+    direct: bool  # without any sign of a proxy
 
     def header(self, name: str) -> str:
         """The first header of that name, or empty."""
         return next((value for key, value in self.headers if key == name), "")
 
     def all_headers(self, name: str) -> list[str]:
-        """Every header of that name."""
         return [value for key, value in self.headers if key == name]
 
 
@@ -74,7 +73,7 @@ def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
 
 
 def _is_secure(scope: Scope, address: str, settings: Settings) -> bool:
-    """Whether the browser's side of the connection is TLS, by the socket, the settings or a trusted proxy."""
+    """Whether the browser uses TLS, by the socket, the settings or a trusted proxy."""
     if scope.get("scheme") == "https" or settings.public_url.startswith("https:"):
         return True
     proxied = in_networks(settings.trusted_proxies, address)
@@ -82,15 +81,15 @@ def _is_secure(scope: Scope, address: str, settings: Settings) -> bool:
 
 
 def _fields(text: bytes) -> dict[str, str]:
-    """Fields of a form or query; of two with one name the last. Without NUL, which no store takes."""
+    """Fields of a form or query; the last one wins. Without NUL, which no store accepts."""
     try:
         pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise PageError(400, "That address or form has too many fields.") from None
+        raise PageError(400, "The address or form has too many fields.") from None
     return {name: value.replace("\0", "") for name, value in pairs}
 
 
 def _cookies(text: str) -> dict[str, str]:
-    """Each by its name, as it came: http.cookies drops all where it dislikes one, and undoes escapes."""
+    """Cookies by name, unchanged. http.cookies would drop all if it rejects one, and undo escapes."""
     pairs = (part.partition("=") for part in text.split(";"))
     return {name.strip(): value.strip() for name, _, value in pairs}

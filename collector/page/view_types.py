@@ -1,4 +1,4 @@
-"""What every view is given, and what it gives back."""
+"""What every view gets, and what it returns."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from collector.page.queries.sources import Source
 from collector.page.request import PageRequest
 from collector.store import Store
 
-# Rows a page shows; the rest is one link further.
+# Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
 LATEST = 2**62
-# `before` in an address: a time or a number, and for times a number among those of the same.
+# `before` in a URL: a time or a number; after a time, a number tells apart rows of the same time.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
 Cell = str | int | float | None
@@ -29,7 +29,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class ViewTable:
-    """Rows under named columns: a chart's figures, or a list; written as HTML, JSON and CSV alike."""
+    """Rows with named columns, written as HTML, JSON and CSV."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class ViewTable:
 
 @dataclass(frozen=True)
 class ViewResult:
-    """A view: plain data and tables for programs; `context` is for the template alone."""
+    """Data and tables for programs; `context` is only for the template."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class ViewResult:
 
 @dataclass(frozen=True)
 class ViewRequest:
-    """One visitor's look at one source over one period."""
+    """A visitor wants to see one source over one period."""
 
     store: Store
     censuses: CensusCache
@@ -67,17 +67,17 @@ class ViewRequest:
 
     @property
     def before(self) -> tuple[int, int]:
-        """Where the page before this one ended; beyond all that is, if this is the first."""
+        """Where the previous page of a list ended; on the first page, after every row."""
         place = _PLACE.fullmatch(self.query.get("before", ""))
         return (int(place[1]), int(place[2] or 0)) if place else (LATEST, 0)
 
     @cached_property
     def census(self) -> Census:
-        """Who is alive now, who is new in the period, and who is back since it began."""
+        """Counts of instances: active now, new in the period, returning since it began."""
         return self.censuses.census(self.source.id, self.period.from_ms, self.period.until_ms, self.now)
 
     def url(self, path: str, /, **more: str | None) -> str:
-        """The address of a view that keeps source and period; None takes something out."""
+        """The URL of a view with the same source and period; None removes a parameter."""
         kept: dict[str, str | None] = {}
         if len(self.sources) > 1:
             kept["source"] = self.source.name
@@ -88,7 +88,7 @@ class ViewRequest:
         return f"{path}?{text}" if text else path
 
     def export(self, path: str, suffix: str, table: str | None = None) -> str:
-        """The address of this very view as JSON or CSV."""
+        """The URL of this view as JSON or CSV."""
         own = {name: value for name, value in self.query.items() if name not in ("table", "source")}
         path = "/overview" if path == "/" else path
         return self.url(f"{path}.{suffix}", **{**own, "table": table})
@@ -105,5 +105,5 @@ def id_text(key: bytes | None) -> str | None:
 
 
 def days_text(first: int, last: int) -> str:
-    """A bar of a chart, by its days."""
+    """The days of a chart's bar."""
     return iso(first) if first == last else f"{iso(first)}/{iso(last)}"

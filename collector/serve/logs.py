@@ -1,4 +1,4 @@
-"""Logs: a JSON object a line, for people a plain line; never a payload, a key or an address."""
+"""Logs: one JSON object per line, plain text on a terminal; never a payload, a key or an address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class JsonLines(logging.Formatter):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         fields = {"at": at, "level": record.levelname.lower(), "message": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
-            # Where it broke and what kind it was; its text may hold what was sent.
+            # Only the type and the place of the error: its text may contain what a client sent.
             fields["error"] = record.exc_info[0].__name__
             trace = record.exc_info[2]
             while trace and trace.tb_next:
@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Log what the collector says, and of the server below it only what broke."""
+    """Log the collector's own messages, and only errors of uvicorn."""
     handler = logging.StreamHandler(sys.stderr)
     if not sys.stderr.isatty():
         handler.setFormatter(JsonLines())

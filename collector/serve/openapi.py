@@ -1,4 +1,4 @@
-"""The API as an OpenAPI document, drawn from the routes."""
+"""The API as an OpenAPI document, made from the routes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from collector.ingest import api, decode
 
 ANSWERS = {
-    "200": "every event of the request is on disk, once",
-    "400": "what was sent can never be taken; `code` and `message` say why",
-    "401": "the write key is not known here",
+    "200": "every event of the request is on disk, exactly once",
+    "400": "the request will never be accepted; `code` and `message` say why",
+    "401": "unknown write key",
     "408": "the request took too long to arrive",
     "413": "the request, an event or the batch is too large",
-    "429": "too many events; come again after `Retry-After`",
-    "503": "the event could not be stored; come again after `Retry-After`",
+    "429": "too many events; try again after `Retry-After`",
+    "503": "the events could not be stored; try again after `Retry-After`",
 }
 
 
@@ -30,14 +30,14 @@ def openapi_document() -> dict[str, Any]:
         },
         "paths": {
             **{path: {"post": _operation(path, kind)} for path, kind in api.ROUTES.items()},
-            **{path: {"post": _simple("Taken and not kept.")} for path in sorted(api.IGNORED)},
+            **{path: {"post": _simple("Accepted, but not stored.")} for path in sorted(api.IGNORED)},
             "/v1/projects/{key}/settings": {
                 "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
                 "get": _simple("The settings that Segment's browser library loads."),
             },
-            "/healthz": {"get": _simple("The process is alive.")},
+            "/healthz": {"get": _simple("The process is running.")},
             "/readyz": {"get": _simple("The store answers.", "503")},
-            "/metrics": {"get": _simple("Meters for Prometheus.", "403")},
+            "/metrics": {"get": _simple("Metrics for Prometheus.", "403")},
             "/openapi.json": {"get": _simple("This document.")},
         },
     }
@@ -65,7 +65,7 @@ def _simple(meaning: str, *others: str) -> dict[str, Any]:
     return {
         "responses": {
             "200": {"description": meaning},
-            **{status: {"description": "not now"} for status in others},
+            **{status: {"description": "not available"} for status in others},
         }
     }
 
@@ -74,7 +74,7 @@ def _event() -> dict[str, Any]:
     text = {"type": ["string", "null"]}
     return {
         "type": "object",
-        "description": f"At most {decode.MAX_EVENT} bytes; fields not named here are kept.",
+        "description": f"At most {decode.MAX_EVENT} bytes; other fields are stored too.",
         "properties": {
             "type": {"enum": sorted(decode.TYPES)},
             "messageId": {"type": ["string", "null"], "maxLength": decode.MAX_MESSAGE_ID},

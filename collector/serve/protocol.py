@@ -1,4 +1,4 @@
-"""uvicorn's protocol, with the bounds that it leaves to a proxy in front of it."""
+"""uvicorn's HTTP protocol, with the limits that uvicorn leaves to a proxy."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from collector.base.peers import in_networks, peer_of
 from collector.settings import Settings
 
-# Request line and headers together; trailers count as headers.
+# Bytes of request line and headers together; trailers count as headers.
 MAX_HEAD = 16 * 1024
-# Requests that a client may send before it has read the answer to the first of them.
+# Requests that a client may send before it reads the first answer.
 MAX_PIPELINED = 10
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class TooManyPipelined(Exception):  # noqa: N818 - uvicorn answers it with 400
-    """A client sends on and on without reading."""
+    """A client sends requests and does not read the answers."""
 
 
 class TooLongHead(Exception):  # noqa: N818 - as above
-    """Headers, or trailers, without an end."""
+    """The headers or trailers are too long."""
 
 
 class UpgradeWithBody(Exception):  # noqa: N818 - as above
-    """The parser would take the body for the next request."""
+    """The parser would read the body as the next request."""
 
 
 def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C901 - one class, few lines a method
-    """A protocol class that bounds time and size of what arrives, and how many connections there are.
+    """A protocol class that limits the time and size of requests, and the number of connections.
 
-    A timer runs while it is the client's turn: to begin a request, to finish the one that it began,
-    to read what it was answered. uvicorn's runs after an answer.
+    A timer runs while the client has to act: to start a request, to finish it, or to read the answer.
+    uvicorn's own timer runs after an answer.
     """
     peers: Counter[str] = Counter()
     per_peer = max(1, settings.max_connections // 2)
@@ -70,7 +70,7 @@ def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C9
             if self._in_head and self._head > MAX_HEAD:
                 self._end()
             elif not (self._begun or self._watch or self._answering()):
-                self._expect()  # what came is no request, and stopped uvicorn's timer
+                self._expect()  # these bytes are not a request, but stopped uvicorn's timer
 
         def on_message_begin(self) -> None:
             if len(self.pipeline) >= MAX_PIPELINED:
@@ -83,7 +83,7 @@ def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C9
             self._fields += len(name) + len(value) + 4
             if self._fields > MAX_HEAD:
                 raise TooLongHead
-            if self._in_head:  # a trailer is no header: no proxy vouches for it
+            if self._in_head:  # a trailer is not a header: proxies do not check it
                 super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
@@ -123,9 +123,9 @@ def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C9
 
         def _late(self) -> None:
             if self._answering() and (self._in_head or self.pipeline):
-                self._expect()  # an earlier request is not answered yet: the client may wait for us
+                self._expect()  # an earlier request is not answered yet, so the client may be waiting
                 return
-            # 408 is for a request that has begun; a connection that is idle is closed without a word.
+            # Only a started request gets 408; an idle connection is just closed.
             if self._begun and (self._in_head or not self.cycle.response_started):
                 self.transport.write(SLOW)
             self._end()
@@ -136,7 +136,7 @@ def bounded_protocol(settings: Settings) -> type[HttpToolsProtocol]:  # noqa: C9
                 self._watch = None
 
         def _end(self) -> None:
-            """Close once all is read that was written, or after a while at most."""
+            """Close when the client has read everything, or after a time-out."""
             self.transport.close()
             self.loop.call_later(settings.timeout, self.transport.abort)
 

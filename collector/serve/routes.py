@@ -43,7 +43,6 @@ class Site:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         path = "/" + scope["path"].strip("/")
         if self._tracking.serves(path):
             await self._tracking(path, scope, receive, send)
@@ -54,7 +53,7 @@ class Site:
 
     async def _answer(self, path: str, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            answer = Answer(405, b"GET it\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
+            answer = Answer(405, b"use GET\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
         elif path in self._own:
             answer = await self._own[path](scope)
         else:
@@ -65,7 +64,7 @@ class Site:
         return Answer(200, b"ok\n", http.TEXT)
 
     async def _readyz(self, _: Scope) -> Answer:
-        """Whether the store answers; whoever asks within a second is told the same."""
+        """Whether the store answers; checked at most once a second."""
         async with self._ready_lock:
             if time.monotonic() - self._ready_checked > READY_SECONDS:
                 self._ready = await self._store_answers()
@@ -84,14 +83,18 @@ class Site:
     async def _exposition(self, scope: Scope) -> Answer:
         peer = (scope.get("client") or ("", 0))[0]
         if not (http.is_direct(scope) and in_networks(self._settings.metrics_allow, peer)):
-            return Answer(403, b"not for this peer; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n", http.TEXT)
+            return Answer(
+                403,
+                b"this address may not read the metrics; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n",
+                http.TEXT,
+            )
         return Answer(200, self._metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, _: Scope) -> Answer:
         return Answer(200, msgspec.json.encode(openapi_document()), headers=OPEN)
 
     def _library_settings(self, path: str, scope: Scope) -> Answer:
-        """What Segment's browser library asks its CDN for: `cdnURL` may point here."""
+        """The settings that Segment's browser library loads from its CDN; `cdnURL` may point here."""
         key = path.split("/")[3]
         base = self._settings.public_url or f"{scope['scheme']}://{http.header(scope, b'host')}"
         protocol, _, host = base.partition("://")

@@ -1,4 +1,4 @@
-"""The running server: how it starts, and how it ends without losing what it took."""
+"""The running server: how it starts, and how it stops without losing events."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from collector.serve.routes import Site
 from collector.settings import Settings
 from collector.store import Store
 
-# A stop waits this long for requests under way.
+# A stop waits this long for unfinished requests.
 GRACE_SECONDS = 20
 IDLE_SECONDS = 30
 BACKLOG = 2048
-# Two threads share the interpreter, the loop's and the writer's; neither waits longer for it than this.
+# The event loop and the writer share the interpreter; neither waits longer for it than this.
 SWITCH_SECONDS = 0.0005
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling systemd and a caller where it stands."""
+    """uvicorn's server, which reports its state to systemd and to the caller."""
 
     listening: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening()
-        systemd.send_state("READY=1\nSTATUS=taking events")
+        systemd.send_state("READY=1\nSTATUS=receiving events")
 
     def leave(self, *_: object) -> None:
         """A signal to stop."""
@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
 
 
 def open_listener(settings: Settings) -> socket.socket:
-    """The socket that the server listens on; OSError says why there is none."""
+    """The socket that the server listens on. Raises OSError."""
     host, port = settings.listen
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -66,7 +66,7 @@ def serve_requests(
     listening: Callable[[], None],
     page: App,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way, write it, and return."""
+    """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
     writer = Writer(store, settings.timeout)
     config = uvicorn.Config(
@@ -85,7 +85,7 @@ def serve_requests(
     server = _Server(config)
     server.listening = listening
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Until uvicorn has its own, and when it raises the signal again at its end: a stop is no failure.
+        # Before uvicorn sets its own handlers, and when it raises the signal again at the end.
         signal.signal(number, server.leave)
     gc.freeze()
     try:

@@ -1,4 +1,4 @@
-"""What systemd is told, where it listens."""
+"""State messages for systemd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 
 
 def send_state(state: str) -> None:
-    """Send a state such as `READY=1` to `NOTIFY_SOCKET`; nothing where there is none."""
+    """Send a state such as `READY=1` to `NOTIFY_SOCKET`, if it is set."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

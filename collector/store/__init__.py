@@ -1,4 +1,4 @@
-"""Where events live: SQLite by default, PostgreSQL by URL, one schema and one set of tests for both."""
+"""Storage in SQLite (the default) or PostgreSQL, with one schema and one set of tests for both."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
 def open_store(url: str) -> Store:
-    """The store at `sqlite:///PATH` or `postgresql://…`, with its schema brought up to date.
+    """Open the store at `sqlite:///PATH` or `postgresql://…` and update its schema.
 
-    StoreError says what is wrong with the URL, or with what is there.
+    Raises StoreError if the URL or the database is wrong.
     """
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
@@ -24,5 +24,5 @@ def open_store(url: str) -> Store:
         from collector.store.postgres import PostgresStore
 
         return PostgresStore(url)
-    msg = f"a database is sqlite:///PATH or postgresql://…, not {scheme or 'that'}"
+    msg = f"the database URL must start with sqlite:/// or postgresql://, not {scheme or repr(url)}"
     raise StoreError(msg)

@@ -1,4 +1,4 @@
-"""What both stores are: transactions, and the one way in for events."""
+"""The interface of both stores: transactions, and the one way to add events."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Row = tuple[Any, ...]
 
 
 class StoreError(Exception):
-    """The store cannot be used, and the message says what to do."""
+    """The store cannot be used; the message says why."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
-    """The store cannot answer now; the same call may succeed later."""
+    """The store cannot answer now. The same call may succeed later."""
 
 
 Dialect = Literal["sqlite", "postgresql"]
 
 
 class Transaction(ABC):
-    """One transaction: all of it or nothing. SQL has `?` for values in either dialect."""
+    """One transaction: all of it or nothing. In SQL, `?` stands for a value, in both dialects."""
 
     dialect: Dialect
 
@@ -40,15 +40,15 @@ class Transaction(ABC):
 
     @abstractmethod
     def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        """Insert events that differ in their keys; the ones that were not there yet."""
+        """Insert events with distinct keys; returns those that were not stored yet."""
 
     @abstractmethod
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
-        """Write rows that differ in their keys, as the table says for those that are there."""
+        """Write rows with distinct keys; the table says what happens to existing rows."""
 
     @abstractmethod
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
-        """The rows of a table by source and id, held against other writers."""
+        """The rows of a table by source and id, locked against other writers."""
 
 
 class Store(ABC):
@@ -62,31 +62,31 @@ class Store(ABC):
 
     @abstractmethod
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
-        """A query's rows as they come, for results of any size, outside any transaction."""
+        """The rows of a query one by one, for results of any size, outside any transaction."""
 
     @abstractmethod
     def serve(self) -> None:
-        """Claim the store for a server; StoreError where it cannot be shared with another."""
+        """Claim the store for a server. StoreError if another server has it and it cannot be shared."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of connections and claims."""
+        """Close all connections and release the claim."""
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         """Every row of a query."""
         return list(self.rows(sql, *values))
 
     def add(self, events: Iterable[Event]) -> int:
-        """Keep each event exactly once and count it; returns how many were new.
+        """Store each event exactly once and count it; returns how many were new.
 
-        When this returns, they are on disk. When it raises, none of them is.
+        When this returns, all of them are on disk. When it raises, none of them is.
         """
         with self.transaction() as tx:
             return add_events(tx, events)
 
 
 def add_events(tx: Transaction, events: Iterable[Event]) -> int:
-    """Insert events, and change what is derived from those that were new."""
+    """Insert events, and update the counters for those that were new."""
     # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
     distinct = {(event.source, event.id): event for event in events}
     fresh = tx.insert_new([distinct[key] for key in sorted(distinct)])

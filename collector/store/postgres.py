@@ -1,4 +1,4 @@
-"""PostgreSQL: several collectors side by side, rows locked in the order of their keys."""
+"""PostgreSQL: several collectors at once; rows are locked in the order of their keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from collector.store import schema
 from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
 
 CONNECT_SECONDS = 5
-# A statement that takes longer is given up by the server, and tried again by whoever sent it.
+# PostgreSQL ends a statement that takes longer; the client sends its events again.
 STATEMENT_MS = 30_000
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
 TRIES = 5
@@ -135,7 +135,7 @@ class PostgresStore(Store):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """What goes wrong, in words that hold no data; a lost connection passes, and so does a conflict."""
+        """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
         try:
             yield
         except (errors.DeadlockDetected, errors.SerializationFailure) as error:
@@ -155,14 +155,14 @@ class PostgresStore(Store):
 
 
 class Conflict(StoreUnavailable):
-    """Two transactions were in each other's way."""
+    """Two transactions changed the same rows."""
 
 
 def _words(error: psycopg.Error) -> str:
     if error.sqlstate:
         return f"PostgreSQL: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})"
     if isinstance(error, psycopg.ProgrammingError):  # whose text may quote a password
-        return "PostgreSQL: the URL cannot be read; in a password, write % @ / as %25 %40 %2F"
+        return "PostgreSQL: the URL is not valid; in a password, write % @ / as %25 %40 %2F"
     return f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
 

@@ -53,7 +53,6 @@ class InstanceRow:
         return int(self.last_seen - self.first_seen > DAY_MS), week_of(self.first_seen // DAY_MS)
 
     def saw(self, event: Event) -> None:
-        """Take note of an event."""
         self.first_seen = min(self.first_seen, event.time)
         self.last_seen = max(self.last_seen, event.time)
         if event.name == BEAT:

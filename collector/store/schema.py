@@ -10,9 +10,9 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     active                changes in the number of instances alive in the 1, 7 and 30 days that end with
                           a day: the number on a day is the sum of `n` up to it
     outcomes              runs counted by the day they began, version, os and how they ended
-    cohorts               instances by the week they were first heard from
+    cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
-    users, sessions       who may look, and who is signed in
+    users, sessions       the users of the page, and who is signed in
 
 instances, runs and the counters change in the transaction that inserts the events.
 """
@@ -39,7 +39,6 @@ class Table:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The columns' names in order."""
         return tuple(name for name, _, _ in self.columns)
 
     @cached_property
@@ -120,7 +119,7 @@ RETENTION = Table(
     on_conflict="add",
 )
 
-# What the database works out of a run. When it began; one whose start was never heard of counts from its end.
+# Columns that the database computes. When a run began; without a start, the time of its end.
 BEGAN = "coalesce(started, ended)"
 # Where it failed, as one text: script, line, program, and the signal, exit code or reason.
 PLACE = (

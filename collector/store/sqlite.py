@@ -123,7 +123,7 @@ class SQLiteStore(Store):
         try:
             fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            msg = f"another collector serves {self.path}; several collectors need PostgreSQL"
+            msg = f"another collector already uses {self.path}; to run several collectors, use PostgreSQL"
             raise StoreError(msg) from None
 
     def close(self) -> None:
@@ -165,14 +165,14 @@ class SQLiteStore(Store):
 
 @contextmanager
 def _explained(path: str) -> Iterator[None]:
-    """What goes wrong with the file, in words; a full disk or a long lock passes, the rest does not."""
+    """Turn errors into StoreError; a full disk or a long lock is temporary, everything else is not."""
     try:
         yield
     except sqlite3.OperationalError as error:
         msg = f"{path}: {error}"
         raise StoreUnavailable(msg) from error
     except sqlite3.DatabaseError as error:
-        msg = f"{path} is not a sound database of the collector: {error}"
+        msg = f"{path} is damaged, or is not a database of the collector: {error}"
         raise StoreError(msg) from error
     except OSError as error:
         msg = f"{path}: {error.strerror}"

@@ -60,3 +60,21 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
 def collector(start: Callable[..., Collector], tmp_path: Path) -> Collector:
     """A running collector on a new SQLite database."""
     return start(f"sqlite:///{tmp_path}/collector.db")
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Collector:
+    """A database without a server."""
+    return Collector(tmp_path, f"sqlite:///{tmp_path}/collector.db")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    home = tmp_path_factory.mktemp("collector")
+    started = Collector(home, f"sqlite:///{home}/c.db", ROLLCALL_COLLECTOR_TIMEOUT="2").start()
+    yield started
+    assert started.post("/v1/track", {"event": "still there"}).status == 200
+    said = started.stop()
+    assert "still there" not in said
+    assert started.key not in said
+    assert "Traceback" not in said

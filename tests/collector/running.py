@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,7 @@ class Collector:
         self.home, self.database, self.settings = home, database, settings
         self.key = ""
         self.port = 0
+        self.announced = ""
         self.covered = True
         """Whether its lines count; not where it is timed."""
         self.process: subprocess.Popen[str] | None = None
@@ -45,7 +49,8 @@ class Collector:
         self.process = self.popen("serve", "--listen", listen)
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if "taking events at" in line:
+            if "receiving events at" in line:
+                self.announced = line
                 self.port = int(line.strip().rpartition(":")[2])
                 break
         else:
@@ -139,3 +144,20 @@ class Collector:
 
 def basic(key: str) -> str:
     return "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+
+
+def conversation(collector: Collector, *parts: bytes) -> bytes:
+    """All that comes back for these bytes; the client never hangs up first."""
+    with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
+        for part in parts:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(part)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(65536):
+                answer += data
+        return answer
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "Tried", "anonymousId": "a", "messageId": str(uuid.uuid4()), **fields}

@@ -54,7 +54,7 @@ def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
 
 def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
     machine.run("systemctl", "start", UNIT)  # Type=notify: this waits for READY
-    assert machine.show(UNIT, "StatusText") == "taking events"
+    assert machine.show(UNIT, "StatusText") == "receiving events"
     verb = ["-I", "-m", "collector"]
     key = machine.run(PYTHON, *verb, "keys", "add", "shop").splitlines()[-1]
 

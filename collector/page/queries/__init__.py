@@ -1,5 +1,5 @@
-"""Every SQL statement of the page. One module a subject; values always travel apart from the text.
+"""All SQL statements of the page, one module per subject. Values are always passed as parameters.
 
-The time of each grows with the period that is shown, with the instances there are, or with a page
-of rows, and of one with the failures of the places shown; never with the events kept.
+The time of a query depends on the period, the number of instances, the rows of a page or the failures
+at one place. It never depends on the number of stored events.
 """

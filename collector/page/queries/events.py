@@ -9,14 +9,14 @@ from collector.base.events import BEAT
 from collector.page.queries.installs import RUN, Run, run_of
 from collector.store import Store
 
-# Heartbeats are not indexed by instance (that would cost ingestion a random write an event), so an
-# instance's are looked for among so many of the latest; all of them are in its timeline.
+# Heartbeats are not indexed by instance, because that would cost a random write per event. So the
+# heartbeats of an instance are searched among this many of the latest; its timeline shows all of them.
 BEATS_SEARCHED = 5000
 
-# Names to choose from are those of so many days; any other may stand in the address.
+# The list of event names covers this many days; the URL may contain any other name.
 NAMED_DAYS = 91
 
-# Where a page of a list ended: a time, and a number among those of the same.
+# Where a page of a list ended: a time, and a number that tells apart events of the same time.
 PageEnd = tuple[int, int]
 
 _EVENT = "seq, received, time, type, name, who, run, body"
@@ -24,7 +24,7 @@ _EVENT = "seq, received, time, type, name, who, run, body"
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """One event as it is kept."""
+    """One event as it is stored."""
 
     seq: int
     received: int
@@ -38,7 +38,7 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class HelpRequest:
-    """A request for help: the failed run it belongs to, and who answered it when."""
+    """A request for help: its run, and who answered it and when."""
 
     run: Run
     answered: int | None
@@ -46,13 +46,13 @@ class HelpRequest:
 
 
 def latest_events(store: Store, source: int, before: int, most: int) -> list[StoredEvent]:
-    """The latest to arrive, before one by its number."""
+    """The latest events by arrival, before the one with a number."""
     sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
     return [_event(row) for row in store.all(sql, source, before, most)]
 
 
 def events_named(store: Store, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
-    """The latest of a name, by their time."""
+    """The latest events with a name, by time."""
     sql = (
         f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
         " ORDER BY time DESC, seq DESC LIMIT ?"
@@ -63,7 +63,7 @@ def events_named(store: Store, source: int, name: str, before: PageEnd, most: in
 def events_of_instance(
     store: Store, source: int, who: bytes, name: str, before: PageEnd, most: int
 ) -> list[StoredEvent]:
-    """The latest of an instance, by their time; of a name, if one is given."""
+    """The latest events of an instance, by time; only those with a name, if one is given."""
     found: list[StoredEvent] = []
     if name != BEAT:
         narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
@@ -84,13 +84,13 @@ def events_of_instance(
 
 
 def events_of_run(store: Store, source: int, key: bytes, most: int) -> list[StoredEvent]:
-    """What a run sent, in the order it happened."""
+    """The events of a run, in the order in which they happened."""
     sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"
     return [_event(row) for row in store.all(sql, source, key, most)]
 
 
 def event_names(store: Store, source: int, most: int) -> list[str]:
-    """The names of events of the last days with any, most frequent first."""
+    """The names of events in the last days that have any, most frequent first."""
     sql = (
         "SELECT name FROM daily WHERE source = ? AND name <> ''"
         f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
@@ -100,7 +100,7 @@ def event_names(store: Store, source: int, most: int) -> list[str]:
 
 
 def help_requests(store: Store, source: int, most: int) -> list[HelpRequest]:
-    """Requests for help: those that wait first, the latest first."""
+    """Requests for help: waiting ones first, then the latest first."""
     columns = ", ".join(f"r.{name}" for name in RUN.replace(" ", "").split(","))
     sql = (
         f"SELECT {columns}, a.at, a.by_user FROM runs r"
@@ -112,7 +112,7 @@ def help_requests(store: Store, source: int, most: int) -> list[HelpRequest]:
 
 
 def count_waiting_requests(store: Store, source: int) -> int:
-    """How many requests for help wait for an answer."""
+    """The number of requests for help that are waiting for an answer."""
     sql = (
         "SELECT COUNT(*) FROM runs r WHERE r.source = ? AND r.asked IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM answered a WHERE a.source = r.source AND a.run = r.id)"
@@ -122,7 +122,7 @@ def count_waiting_requests(store: Store, source: int) -> int:
 
 
 def answer_request(store: Store, source: int, run: bytes, user: str, now: int) -> None:
-    """Mark a request as answered; the first to do so is remembered."""
+    """Mark a request as answered; the first user who did so is stored."""
     with store.transaction() as tx:
         sql = (
             "INSERT INTO answered (source, run, at, by_user) VALUES (?, ?, ?, ?)"
@@ -132,7 +132,6 @@ def answer_request(store: Store, source: int, run: bytes, user: str, now: int) -
 
 
 def reopen_request(store: Store, source: int, run: bytes) -> None:
-    """Mark a request as waiting again."""
     with store.transaction() as tx:
         tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run)
 

@@ -1,4 +1,4 @@
-"""Runs of install scripts: counted, listed, grouped by where they failed, told one by one."""
+"""Runs of install scripts: counted, listed, and grouped by where they failed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collector.page.period import Period
 from collector.store import Store
 
 SEPARATOR = "\x1f"
-# A run without an end is given up after this long.
+# A run counts as given up if no end has arrived after this time.
 GIVE_UP_MS = DAY_MS
 
-# What open runs are called that began less than a day ago. One statement counts both, for between two
-# of them an install may start or end.
+# Open runs that began less than a day ago. They are counted in the same statement as the others,
+# because an install may start or end between two statements.
 RUNNING = "running"
 
 # The columns of a run, in the order of its fields.
@@ -27,7 +27,7 @@ RUN = (
 
 @dataclass
 class RunCounts:
-    """How runs ended; those that have not yet are running for a day, then given up."""
+    """Runs by how they ended. Open runs count as running for a day, then as given up."""
 
     succeeded: int = 0
     failed: int = 0
@@ -40,7 +40,7 @@ class RunCounts:
 
     @property
     def rate(self) -> float | None:
-        """The share that succeeded, of those that are over."""
+        """The share of finished runs that succeeded."""
         over = self.started - self.running
         return self.succeeded / over if over else None
 
@@ -52,7 +52,7 @@ class RunCounts:
         self.running += other.running
 
     def add(self, outcome: str, n: int) -> None:
-        """Count n runs of an outcome as the store names it, or of those open ones that are running."""
+        """Add n runs with an outcome from the store; RUNNING moves open runs from given up to running."""
         if outcome == "success":
             self.succeeded += n
         elif outcome == "errors":
@@ -105,7 +105,7 @@ class Run:
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where and how runs failed; an error tracker's group."""
+    """Where and how runs failed; failures at one place are one group."""
 
     script: str
     line: str
@@ -130,7 +130,6 @@ class Failure:
 
 
 def counts_by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
-    """Runs by the day they began."""
     sql = (
         "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
         f" GROUP BY day, outcome UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*) FROM runs"
@@ -161,7 +160,7 @@ def counts_by_system(
 
 def worst_failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
     """The places where most of the runs that began in a period failed, the worst first."""
-    # Of two indexes that fit, SQLite without statistics takes that of all runs.
+    # Without statistics, SQLite would choose the index over all runs.
     index = " INDEXED BY runs_failed" if store.dialect == "sqlite" else ""
     sql = (
         f"SELECT place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs{index}"
@@ -174,7 +173,7 @@ def worst_failures(store: Store, source: int, period: Period, most: int) -> list
 
 
 def find_failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
-    """What happened at one place within a period; None where nothing ever did."""
+    """The failures at one place within a period; None if no run has ever failed there."""
     sql = (
         "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
         " WHERE source = ? AND outcome = 'errors' AND place = ? AND began >= ? AND began < ?"
@@ -187,7 +186,7 @@ def find_failure(store: Store, source: int, period: Period, place: Place) -> Fai
 def failure_trends(
     store: Store, source: int, period: Period, places: Sequence[Place]
 ) -> dict[str, dict[int, int]]:
-    """Runs that failed at these places, by the place's key and the day they began, for a chart."""
+    """Failed runs at these places, by the place's key and the day on which they began."""
     keys = [place.key for place in places]
     found: dict[str, dict[int, int]] = {key: {} for key in keys}
     if not found:
@@ -204,7 +203,6 @@ def failure_trends(
 
 
 def runs_failed_at(store: Store, source: int, place: Place, most: int) -> list[Run]:
-    """The latest runs that failed at a place."""
     sql = (
         f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
         " ORDER BY began DESC LIMIT ?"
@@ -213,13 +211,11 @@ def runs_failed_at(store: Store, source: int, place: Place, most: int) -> list[R
 
 
 def latest_runs(store: Store, source: int, before: int, most: int) -> list[Run]:
-    """The latest runs that began before an instant."""
     sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
     return [run_of(row) for row in store.all(sql, source, before, most)]
 
 
 def find_run(store: Store, source: int, key: bytes) -> Run | None:
-    """One run."""
     rows = store.all(f"SELECT {RUN} FROM runs WHERE source = ? AND id = ?", source, key)
     return run_of(rows[0]) if rows else None
 
@@ -234,7 +230,7 @@ def runs_of_instance(store: Store, source: int, instance: bytes, most: int) -> l
 
 
 def _running(first: int, last: int, now: int) -> tuple[int, int]:
-    """Between which instants a run of these days began that may still be running: a day, whatever is kept."""
+    """The time range in which a run of these days began if it may still be running."""
     return max(first * DAY_MS, now - GIVE_UP_MS + 1), (last + 1) * DAY_MS
 
 
@@ -254,7 +250,9 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _place(key: str) -> Place:
-    script, line, command, end = key.split(SEPARATOR, 3)  # a fifth, in what a stranger sent, stays in it
+    script, line, command, end = key.split(
+        SEPARATOR, 3
+    )  # a client may send further separators; they stay in `end`
     return Place(script, line, command, end)
 
 

@@ -1,7 +1,7 @@
-"""Instances: who is alive, who fell silent, who came back, and one instance's beats.
+"""Instances: active, silent, returning ones, and the heartbeats of one instance.
 
-Charts come from counters by day. What is true at this moment comes from one pass over the
-instances (not their events), remembered for a while where that takes long.
+Charts use counters by day. The current numbers come from one pass over the instances (not over their
+events); the result is cached if that takes long.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collector.page.period import Period
 from collector.store import Store
 from collector.store.rollups import SLOT_MS, SPANS
 
-# Two beats missed: twice the interval of the agent, and its jitter.
+# Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000
 GONE_MS = 30 * DAY_MS
 ESTABLISHED_MS = DAY_MS
 STATES = ("beating", "silent", "gone", "never")
 
-# A census is kept for this many times as long as it took, so that it costs a twentieth of a core.
+# A census is cached for this many times as long as it took, so that it needs 5 % of a core.
 KEPT_TIMES = 20
 
 _COLUMNS = "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts_at, version, os, os_version"
@@ -31,7 +31,7 @@ _COLUMNS = "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts
 
 @dataclass
 class Census:
-    """Counts of instances at one moment; the established and the short-lived apart."""
+    """Counts of instances at one moment, with established and short-lived ones apart."""
 
     at: int
     active: Counter[tuple[int, bool]] = field(default_factory=Counter)  # (span in days, established)
@@ -62,24 +62,24 @@ class Instance:
         return self.last_seen - self.first_seen > ESTABLISHED_MS
 
     def state(self, now: int) -> str:
-        """Whether it has been heard from lately: `beating`, `silent`, `gone` or `never`."""
+        """`beating`, `silent`, `gone` or `never`, by its last heartbeat."""
         return state_of(self.last_beat, now)
 
     def beat_in(self, slot: int) -> bool:
-        """Whether it beat in a slot of six hours, counted from 1970."""
+        """Whether it sent a heartbeat in a slot of six hours, counted from 1970."""
         offset = slot - self.first_day * (DAY_MS // SLOT_MS)
         return offset >= 0 and bool(self.slots >> offset & 1)
 
 
 class CensusCache:
-    """Takes censuses of a store, and remembers the ones that took long."""
+    """Counts the instances of a store, and caches the results that took long."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._kept: dict[tuple[int, int, int], tuple[float, Census]] = {}
 
     def census(self, source: int, since: int, until: int, now: int) -> Census:
-        """Who is alive now, who is new between two instants, and who is back since the first."""
+        """Counts of instances: active now, new between two times, returning since the first."""
         began = self._clock()
         key = (source, since, until)
         fresh, kept = self._kept.get(key, (0.0, None))
@@ -88,7 +88,7 @@ class CensusCache:
         taken = take_census(self._store, source, since, until, now)
         took = self._clock() - began
         self._kept = {one: kept for one, kept in list(self._kept.items()) if began < kept[0]}
-        if took > 0.05:  # noqa: PLR2004 - seconds; a quick one is taken anew, and so always true
+        if took > 0.05:  # noqa: PLR2004 - seconds; a quick one is not cached, and so always exact
             self._kept[key] = (began + took * (KEPT_TIMES + 1), taken)
         return taken
 
@@ -122,7 +122,7 @@ def take_census(store: Store, source: int, since: int, until: int, now: int) -> 
 
 
 def active_by_day(store: Store, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
-    """On each day, the instances alive in the `span` days that end with it: (short-lived, established)."""
+    """For each day, the instances active in the `span` days up to it: (short-lived, established)."""
     sql = (
         "SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, established, SUM(n) FROM active"
         " WHERE source = ? AND span = ? AND day <= ? GROUP BY on_day, established"
@@ -139,7 +139,7 @@ def active_by_day(store: Store, source: int, span: int, first: int, last: int) -
 
 
 def new_instances_by_week(store: Store, source: int, first_week: int) -> dict[int, int]:
-    """Established instances by the week they were first heard from."""
+    """Established instances by the week of their first event."""
     sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
     return {cohort: int(n) for cohort, n in store.all(sql, source, first_week)}
 
@@ -155,7 +155,7 @@ def retention_by_week(store: Store, source: int, first_week: int) -> dict[tuple[
 def list_instances(
     store: Store, source: int, state: str, period: Period, now: int, before: tuple[int, bytes], most: int
 ) -> list[Instance]:
-    """Instances in a state, the latest heard from first; `before` is when the last was, and its id."""
+    """Instances in a state, the latest seen first; `before` is the time and the id of the last one before."""
     where, values = _filter(state, period.from_ms, period.until_ms, now)
     sql = (
         f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND (last_seen, id) < (?, ?){where}"
@@ -165,7 +165,6 @@ def list_instances(
 
 
 def find_instance(store: Store, source: int, key: bytes) -> Instance | None:
-    """One instance."""
     rows = store.all(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
     return _instance(rows[0]) if rows else None
 

@@ -1,4 +1,4 @@
-"""Who is signed in: kept here as digests, so that a session ends when it is deleted, everywhere at once."""
+"""Who is signed in. Sessions are rows in the database, so deleting one ends it in every process."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collector.store import Store
 
 
 def has_users(store: Store) -> bool:
-    """Whether anybody needs to sign in."""
+    """Whether any user exists."""
     return bool(store.all("SELECT 1 FROM users LIMIT 1"))
 
 
 def password_of(store: Store, name: str) -> str | None:
-    """What is kept of a user's password."""
+    """The stored hash of a user's password."""
     rows = store.all("SELECT password FROM users WHERE name = ?", name)
     return rows[0][0] if rows else None
 
 
 def begin_session(store: Store, token: bytes, user: str, now: int, expired: int) -> None:
-    """Keep a new session, and drop those that began before `expired`."""
+    """Store a new session, and delete those that began before `expired`."""
     with store.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE began < ?", expired)
         tx.execute(
@@ -26,7 +26,7 @@ def begin_session(store: Store, token: bytes, user: str, now: int, expired: int)
 
 
 def find_session(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
-    """Name, role, when it began and when it was last used."""
+    """Name, role, and when the session began and was last used."""
     sql = (
         "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name"
         " WHERE s.token = ?"
@@ -36,12 +36,11 @@ def find_session(store: Store, token: bytes) -> tuple[str, str, int, int] | None
 
 
 def touch_session(store: Store, token: bytes, now: int) -> None:
-    """Remember that a session is in use."""
+    """Store when a session was used."""
     with store.transaction() as tx:
         tx.execute("UPDATE sessions SET used = ? WHERE token = ?", now, token)
 
 
 def end_session(store: Store, token: bytes) -> None:
-    """End a session."""
     with store.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE token = ?", token)

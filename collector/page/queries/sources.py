@@ -1,4 +1,4 @@
-"""Which sources there are, and whether anything has landed in them."""
+"""The sources, and whether they have events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collector.store import Store
 
 @dataclass(frozen=True)
 class Source:
-    """A source by its number and name; `heard` is whether it ever sent an event."""
+    """A source; `heard` is whether it has ever sent an event."""
 
     id: int
     name: str
@@ -17,7 +17,6 @@ class Source:
 
 
 def all_sources(store: Store) -> list[Source]:
-    """Every source by name."""
     sql = (
         "SELECT s.id, s.name, CASE WHEN EXISTS (SELECT 1 FROM daily d WHERE d.source = s.id)"
         " THEN 1 ELSE 0 END FROM sources s ORDER BY s.name"

@@ -1,4 +1,4 @@
-"""Each view of the page: a function from a look to what is shown."""
+"""The views of the page: each is a function from a ViewRequest to a ViewResult."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collector.page.views import events, installs, instances, overview, support
 View = Callable[[ViewRequest], ViewResult]
 ViewOf = Callable[[ViewRequest, str], ViewResult]
 
-# Those in the navigation, by path.
+# Views by path.
 VIEWS: dict[str, View] = {
     "/": overview.show_overview,
     "/overview": overview.show_overview,
@@ -20,5 +20,5 @@ VIEWS: dict[str, View] = {
     "/support": support.show_requests,
     "/events": events.show_events,
 }
-# Those of one thing, by what stands before its id.
+# Views of one run or instance, by the path before its id.
 VIEWS_OF: dict[str, ViewOf] = {"/run/": installs.show_run, "/instance/": instances.show_instance}

@@ -1,4 +1,4 @@
-"""Events: the latest as they land, each with its whole JSON."""
+"""Events: the latest ones, each with its JSON."""
 
 from __future__ import annotations
 
@@ -68,5 +68,5 @@ def _find(view: ViewRequest, name: str, who: str) -> list[StoredEvent]:
 
 
 def _page_end(last: StoredEvent, *, by_time: bool) -> str:
-    """Where a page ends, as `before` of the next."""
+    """Where this page ends: `before` of the next page."""
     return f"{last.time}.{last.seq}" if by_time else str(last.seq)

@@ -1,4 +1,4 @@
-"""Installs: how they end by version and system, where they fail, and the story of one run."""
+"""Installs: results by version and system, where they fail, and one run in detail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ RUN_COLUMNS = (
 
 
 def show_installs(view: ViewRequest) -> ViewResult:
-    """Installs of a period."""
     source, period = view.source.id, view.period
     runs = installs_over_time(view)
     systems = installs.counts_by_system(view.store, source, period, view.now)
@@ -60,14 +59,13 @@ def show_installs(view: ViewRequest) -> ViewResult:
 
 
 def show_failure(view: ViewRequest) -> ViewResult:
-    """One place where installs fail."""
     query = view.query
     place = Place(
         query.get("script", ""), query.get("line", ""), query.get("command", ""), query.get("end", "")
     )
     found = installs.find_failure(view.store, view.source.id, view.period, place)
     if found is None:
-        raise PageError(404, "No installation failed there.")
+        raise PageError(404, "No install has failed at this place.")
     days = view.period.bars()
     by_bar = _by_bar(
         view, installs.failure_trends(view.store, view.source.id, view.period, [place])[place.key]
@@ -82,11 +80,11 @@ def show_failure(view: ViewRequest) -> ViewResult:
 
 
 def show_run(view: ViewRequest, run_id: str) -> ViewResult:
-    """The story of one run, by its `context.installation.id`."""
+    """One run, by its `context.installation.id`."""
     run = installs.find_run(view.store, view.source.id, key_of(run_id))
     if run is None:
-        raise PageError(404, "No run of that id has reported here.")
-    told = events.events_of_run(view.store, view.source.id, run.id, MOST_EVENTS)
+        raise PageError(404, "No run with this id has reported.")
+    sent = events.events_of_run(view.store, view.source.id, run.id, MOST_EVENTS)
     others = [
         one
         for one in installs.runs_of_instance(view.store, view.source.id, run.instance, PAGE_ROWS)
@@ -94,9 +92,9 @@ def show_run(view: ViewRequest, run_id: str) -> ViewResult:
     ]
     instance = instances.find_instance(view.store, view.source.id, run.instance)
     helps = view.visitor.may_help
-    shown = [(event, indented_json(event.body, reveal=helps)) for event in told]
+    shown = [(event, indented_json(event.body, reveal=helps)) for event in sent]
     rows = [
-        (time_text(e.time), e.name, time_text(e.received), compact_json(e.body, reveal=helps)) for e in told
+        (time_text(e.time), e.name, time_text(e.received), compact_json(e.body, reveal=helps)) for e in sent
     ]
     data = {
         "run": as_uuid(run.id),
@@ -125,7 +123,6 @@ FAILURE_COLUMNS = ("script", "line", "command", "end", "runs", "instances", "fir
 
 
 def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:
-    """Runs as rows for programs."""
     return ViewTable(name, title, RUN_COLUMNS, [run_row(run, now) for run in runs])
 
 
@@ -157,7 +154,7 @@ def _by_bar(view: ViewRequest, by_day: dict[int, int]) -> list[int]:
 
 
 def _grouped(systems: dict[System, RunCounts], name: Callable[[System], str]) -> list[tuple[str, RunCounts]]:
-    """RunCounts under the names that systems go by, the most frequent first."""
+    """Counts by the name that `name` gives each system, the most frequent first."""
     groups: dict[str, RunCounts] = defaultdict(RunCounts)
     for key, counts in systems.items():
         groups[name(key)].merge(counts)

@@ -1,4 +1,4 @@
-"""Instances: who is new, back, silent or gone; what they run; how long they stay; one's heartbeats."""
+"""Instances: new, returning, silent and gone ones, their versions, retention, and one in detail."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from collector.page.views.over_time import active_chart
 from collector.store.rollups import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
-# Weeks of installation in the table of retention; older ones are history.
+# Weeks of installation in the retention table.
 MOST_COHORTS = 13
 SHADES = 10
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The instances first heard from in a week, and the share that beat in each week since."""
+    """The instances first seen in one week, and the share that sent a heartbeat in each later week."""
 
     monday: int
     size: int
@@ -36,7 +36,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch without a heartbeat: from the last before it to the first after it."""
+    """A time without heartbeats, by its first and last slot of six hours."""
 
     first_slot: int
     last_slot: int
@@ -55,10 +55,9 @@ class Gap:
 
 
 def show_instances(view: ViewRequest) -> ViewResult:
-    """All instances of a source."""
     wanted = view.query.get("state", "all")
     if wanted not in FILTERS:
-        raise PageError(400, f"`state` is one of {', '.join(FILTERS)}.")
+        raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
     source = view.source.id
     census = view.census
     listed = instances.list_instances(
@@ -78,8 +77,8 @@ def show_instances(view: ViewRequest) -> ViewResult:
             "instances", "Instances", INSTANCE_COLUMNS, [_row(one, view.now) for one in listed[:PAGE_ROWS]]
         ),
         active,
-        ViewTable("versions", "Versions, as of the last install", ("version", "instances"), versions),
-        ViewTable("systems", "Operating systems, as of the last install", ("os", "instances"), systems),
+        ViewTable("versions", "Versions at the last install", ("version", "instances"), versions),
+        ViewTable("systems", "Operating systems at the last install", ("os", "instances"), systems),
         retention_table(cohorts),
     )
     context = {
@@ -100,10 +99,9 @@ def show_instances(view: ViewRequest) -> ViewResult:
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
-    """One instance, by its id."""
     one = instances.find_instance(view.store, view.source.id, key_of(instance_id))
     if one is None:
-        raise PageError(404, "No instance of that id has reported here.")
+        raise PageError(404, "No instance with this id has reported.")
     first, last = view.period.first * SLOTS_A_DAY, _last_slot(view)
     gaps = gaps_of(one, first, last)
     runs = installs.runs_of_instance(view.store, view.source.id, one.id, PAGE_ROWS)
@@ -119,7 +117,7 @@ def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
     gap_rows = [(time_text(g.began), time_text(g.ended), g.beats) for g in gaps]
     tables = (
         beats,
-        ViewTable("gaps", "Gaps of two beats or more", ("from", "until", "beats_missed"), gap_rows),
+        ViewTable("gaps", "Gaps of two heartbeats or more", ("from", "until", "beats_missed"), gap_rows),
         runs_table("runs", "Runs of the installer", runs, view.now),
         ViewTable("instance", "This instance", INSTANCE_COLUMNS, [_row(one, view.now)]),
     )
@@ -166,7 +164,7 @@ def retention_table(cohorts: list[Cohort]) -> ViewTable:
 
 
 def gaps_of(one: Instance, first: int, last: int) -> list[Gap]:
-    """Where two beats or more are missing, between its first heartbeat and now, the latest first."""
+    """Gaps of two or more heartbeats since the first one, the latest first."""
     if one.last_beat is None:
         return []
     begin = max(first, _first_beat(one))
@@ -176,7 +174,7 @@ def gaps_of(one: Instance, first: int, last: int) -> list[Gap]:
         if slot <= last and not one.beat_in(slot):
             since = slot if since is None else since
         elif since is not None:
-            if slot - since >= 2:  # noqa: PLR2004 - one may be late; two are a gap
+            if slot - since >= 2:  # noqa: PLR2004 - one heartbeat may be late; two are a gap
                 gaps.append(Gap(since, slot - 1))
             since = None
     return gaps[::-1]
@@ -203,7 +201,7 @@ def _row(one: Instance, now: int) -> tuple[Cell, ...]:
 
 
 def _mark(one: Instance, slot: int, last: int) -> str | None:
-    """`beat` or `missed`; None before its first heartbeat, and for what is still to come."""
+    """`beat` or `missed`; None before the first heartbeat and in the future."""
     if one.beat_in(slot):
         return "beat"
     if one.last_beat is None or slot < _first_beat(one) or slot > last:
@@ -217,7 +215,7 @@ def _first_beat(one: Instance) -> int:
 
 
 def _last_slot(view: ViewRequest) -> int:
-    """The last slot that is over: a beat that is not due yet is not missed."""
+    """The last slot that has ended: a heartbeat that is not due yet is not missed."""
     return min((view.period.last + 1) * SLOTS_A_DAY, view.now // SLOT_MS) - 1
 
 
@@ -231,14 +229,14 @@ def _before(view: ViewRequest) -> tuple[int, bytes]:
 
 
 def _page_end(last: Instance) -> str:
-    """Where a page ends, as `before` of the next."""
+    """Where this page ends: `before` of the next page."""
     return f"{last.last_seen}.{int.from_bytes(last.id, 'big')}"
 
 
 def _ranked(
     systems: Counter[tuple[str, str, str]], name: Callable[[tuple[str, str, str]], str]
 ) -> list[tuple[str, int]]:
-    """Instances under the names that systems go by, the most frequent first."""
+    """Instances by the name that `name` gives each system, the most frequent first."""
     ranked: Counter[str] = Counter()
     for key, n in systems.items():
         ranked[name(key)] += n

@@ -1,4 +1,4 @@
-"""Figures that more than one view shows: installs over time, instances over time, one run in a row."""
+"""Installs and active instances over time, which several views show."""
 
 from __future__ import annotations
 
@@ -61,7 +61,6 @@ def installs_over_time(view: ViewRequest) -> InstallSummary:
 
 
 def sum_counts(by_day: Mapping[int, RunCounts], first: int, last: int) -> RunCounts:
-    """The counts of several days together."""
     total = RunCounts()
     for day in range(first, last + 1):
         if one := by_day.get(day):
@@ -70,13 +69,13 @@ def sum_counts(by_day: Mapping[int, RunCounts], first: int, last: int) -> RunCou
 
 
 def active_chart(view: ViewRequest) -> tuple[Chart, ViewTable]:
-    """Established instances alive in the day, the 7 and the 30 days up to each day."""
+    """Established instances that were active in the 1, 7 and 30 days up to each day."""
     days = view.period.each_day()
     by_span = {
         span: instances.active_by_day(view.store, view.source.id, span, days[0][0], view.period.last)
         for span in SPANS
     }
-    if view.period.is_now:  # today is not over: what counts is the span up to this moment
+    if view.period.is_now:  # today is not over: count the span up to this moment
         census = view.census
         for span in SPANS:
             by_span[span][view.period.last] = (census.active[span, False], census.active[span, True])

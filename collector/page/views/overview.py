@@ -1,4 +1,4 @@
-"""Overview: how many are alive, how installs go, and where they fail most."""
+"""Overview: active instances, installs, and where they fail most often."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}
 
 @dataclass(frozen=True)
 class ActiveCount:
-    """Instances alive within a span that ends with the period, and as it stood one span before."""
+    """Instances that were active in a span at the end of the period, and in the span before."""
 
     span: int
     established: int
@@ -28,7 +28,6 @@ class ActiveCount:
 
 
 def show_overview(view: ViewRequest) -> ViewResult:
-    """The first view."""
     active = [active_within(view, span) for span in SPANS]
     runs = installs_over_time(view)
     chart, table = active_chart(view)
@@ -50,7 +49,7 @@ def show_overview(view: ViewRequest) -> ViewResult:
 
 
 def active_within(view: ViewRequest, span: int) -> ActiveCount:
-    """Who was alive in a span: to the minute if the period goes on now, else by whole days (UTC)."""
+    """Active instances: up to this minute if the period includes today, otherwise by whole days (UTC)."""
     period, source = view.period, view.source.id
     before_day = period.last - span
     before = instances.active_by_day(view.store, source, span, before_day, before_day)[before_day][1]

@@ -1,4 +1,4 @@
-"""Support: who asked for help, after which run, and whether somebody answered."""
+"""Support: who asked for help, after which run, and whether somebody has answered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collector.page.request import PageError
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable, id_text, time_text
 
 MOST_REQUESTS = 200
-REFUSAL = "Requests for help are for users with the role support: they bear e-mail addresses."
+REFUSAL = "Requests for help contain e-mail addresses. Only users with the role support can see them."
 
 
 def show_requests(view: ViewRequest) -> ViewResult:
-    """Requests for help, those that wait first."""
+    """Requests for help; waiting ones come first."""
     _require(view)
     requests = events.help_requests(view.store, view.source.id, MOST_REQUESTS)
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import scrypt
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from collector.page.authentication import IDLE_MS, LONGEST_MS, TRIES
 from collector.store import Store, StoreUnavailable, open_store, sqlite
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
-from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
+from tests.collector.page.stories import EMAIL, INSTANCE, RUN, event, failed_run
 
 VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}"]
 
@@ -27,7 +28,7 @@ def landed(send: Callable[..., None]) -> None:
 def test_without_users_the_page_is_open_to_this_machine_and_says_so(client: PageClient, host: str) -> None:
     reply = client.get("/", host=host, peer="::1" if "::1" in host else "127.0.0.1")
     assert reply.status == 200
-    assert "open, to this machine alone" in reply.text
+    assert "open, but only to this machine" in reply.text
 
 
 @pytest.mark.parametrize(
@@ -77,8 +78,29 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(client: PageClie
         for name, password in ((viewer, "wrong horse battery"), ("nobody", PASSWORD), (viewer, ""))
     ]
     assert {reply.status for reply in replies} == {403}
-    assert all("do not match" in reply.text and not reply.header("location") for reply in replies)
+    assert all("is wrong" in reply.text and not reply.header("location") for reply in replies)
     assert client.sign_in(viewer, PASSWORD)
+
+
+def test_an_unknown_name_costs_the_same_work_as_a_wrong_password(
+    client: PageClient, viewer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the time of the answer would tell which names exist."""
+    work: list[int] = []
+
+    def noted(password: bytes, **cost: int) -> bytes:
+        work.append(cost["n"] * cost["r"] * cost["p"])
+        return scrypt(password, **cost)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(users, "scrypt", noted)
+    form = client.get("/signin")
+    done = []
+    for name in ("first", viewer, "nobody"):  # the first attempt of all prepares what the others use
+        work.clear()
+        fields = {"token": form.token, "name": name, "password": "wrong horse battery"}
+        assert client.post("/signin", fields, cookie=form.cookie).status == 403
+        done.append(list(work))
+    assert done[1] == done[2] == [2**17]
 
 
 def test_tries_are_limited_by_peer_and_others_may_still_try(client: PageClient, viewer: str) -> None:
@@ -202,6 +224,15 @@ def test_signing_in_makes_a_new_cookie_so_that_a_planted_one_is_worth_nothing(
     assert client.get("/", cookie=form.cookie).status == 303
 
 
+def test_signing_in_again_ends_the_session_before(client: PageClient, viewer: str) -> None:
+    first = client.sign_in(viewer, PASSWORD)
+    token = client.get("/", cookie=first).token
+    fields = {"token": token, "name": viewer, "password": PASSWORD}
+    second = client.post("/signin", fields, cookie=first).cookie
+    assert client.get("/", cookie=second).status == 200
+    assert client.get("/", cookie=first).status == 303
+
+
 @pytest.mark.parametrize("path", ["/signin", "/signout", "/support"])
 def test_a_form_without_its_token_changes_nothing(client: PageClient, helper: str, path: str) -> None:
     cookie = client.sign_in(helper, PASSWORD)
@@ -233,6 +264,16 @@ def test_a_viewer_is_told_no_address_anywhere(client: PageClient, viewer: str, h
                 told[name] += reply.text
     assert EMAIL not in told[viewer]
     assert EMAIL in told[helper]
+
+
+@pytest.mark.parametrize("name", ["email", "e-mail", "E_Mail", "contactEmail", "EMAIL-ADDRESS"])
+def test_an_address_is_hidden_however_its_field_is_written(
+    client: PageClient, send: Callable[..., None], viewer: str, name: str
+) -> None:
+    send(event("signup", deep=[{name: "bob@example.org"}]))
+    shown = client.get("/events?event=signup", cookie=client.sign_in(viewer, PASSWORD)).text
+    assert name in shown
+    assert "bob@example.org" not in shown
 
 
 def test_a_viewer_may_not_answer_for_support(client: PageClient, viewer: str) -> None:

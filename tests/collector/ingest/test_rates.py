@@ -1,0 +1,57 @@
+"""How much a source or a client address may send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.collector.running import Collector, conversation
+
+
+def test_a_source_and_a_peer_have_their_rate(start: Callable[..., Collector], tmp_path: Path) -> None:
+    for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
+        limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
+        replies = [limited.post("/v1/track", {"event": "x"}) for _ in range(30)]
+        assert {reply.status for reply in replies} == {200, 429}
+        refused = next(reply for reply in replies if reply.status == 429)
+        assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_a_forged_forwarding_header_makes_no_other_peer(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    settings = {"ROLLCALL_COLLECTOR_PEER_RATE": "5"}
+    open_one = start(f"sqlite:///{tmp_path}/a.db", **settings)
+    behind = start(f"sqlite:///{tmp_path}/b.db", **settings, ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
+    for collector, expected in ((open_one, {200, 429}), (behind, {200})):
+        seen = {
+            collector.post("/v1/track", {"event": "x"}, X_Forwarded_For=f"9.9.9.{number}").status
+            for number in range(30)
+        }
+        assert seen == expected
+    left = {
+        behind.post("/v1/track", {"event": "x"}, X_Forwarded_For=f"{n}.1.1.1, 8.8.8.8").status
+        for n in range(30)
+    }
+    assert left == {200, 429}
+
+
+def test_a_trailer_names_no_peer(start: Callable[..., Collector], tmp_path: Path) -> None:
+    """Or guesses of a password would be without limit behind a proxy that hands trailers on."""
+    collector = start(f"sqlite:///{tmp_path}/t.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
+    collector.verb("users", "add", "ada", stdin="correct horse battery\n")
+    shown = collector.get("/signin")
+    token = re.search(rb'name="token" value="([^"]*)"', shown.body)
+    assert token
+    form = urlencode({"name": "ada", "password": "wrong", "token": token[1].decode()}).encode()
+    head = (
+        "POST /signin HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n"
+        f"Cookie: {shown.headers['Set-Cookie'].partition(';')[0]}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    seen = [
+        conversation(collector, head + b"%x\r\n" % len(form) + form + b"\r\n0\r\n" + trailer + b"\r\n")[9:12]
+        for trailer in (b"X-Forwarded-For: 198.51.100.%d\r\n" % n for n in range(7))
+    ]
+    assert seen == [b"403"] * 5 + [b"429"] * 2

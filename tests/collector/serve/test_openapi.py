@@ -1,0 +1,32 @@
+"""The OpenAPI document and the answers agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from collector.ingest import api
+from collector.serve.openapi import ANSWERS
+from tests.collector.running import Collector, event
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_answers_in_the_docs_are_those_of_the_document() -> None:
+    page = (ROOT / "docs" / "collector.md").read_text()
+    table = page.partition("| status | means |")[2].partition("\n\n")[0]
+    documented = {
+        status for row in table.splitlines()[2:] for status in re.findall(r"\d{3}", row.split("|")[1])
+    }
+    assert documented == set(ANSWERS)
+
+
+def test_the_document_names_every_path_and_every_answer(collector: Collector) -> None:
+    document = collector.get("/openapi.json").json()
+    own = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/projects/{key}/settings"}
+    assert set(document["paths"]) == set(api.ROUTES) | api.IGNORED | own
+    for path in own - {"/v1/projects/{key}/settings"}:
+        assert str(collector.get(path).status) in document["paths"][path]["get"]["responses"]
+    described = set(document["paths"]["/v1/batch"]["post"]["responses"])
+    for body in ({"batch": [event()]}, {"batch": 1}, b"{" * 9, b" " * 600_000):
+        assert str(collector.post("/v1/batch", body).status) in described

@@ -1,0 +1,62 @@
+"""Settings: where they come from, what they must be, and that the docs list them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collector.cli import build_parser
+from collector.settings import PREFIX, SETTINGS, SettingError, default_database, read_settings, settings_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_setting_is_in_the_docs_and_in_help() -> None:
+    page = (ROOT / "docs" / "collector.md").read_text()
+    assert settings_table() in page
+    for setting in SETTINGS:
+        assert PREFIX + setting.name in build_parser().format_help()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("LISTEN", "127.0.0.1:65536"),
+        ("PUBLIC_URL", "rollcall.example"),
+        ("METRICS_ALLOW", "10.0.0.0/33"),
+        ("RATE", "-1"),
+        ("PEER_RATE", "inf"),
+        ("MAX_CONNECTIONS", "0"),
+        ("TIMEOUT", "0"),
+        ("TIMEOUT", "3601"),
+        ("MEMORY", "1.5"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_named_with_what_is_accepted(name: str, wrong: str) -> None:
+    accepted = next(setting.accepted for setting in SETTINGS if setting.name == name)
+    with pytest.raises(SettingError) as told:
+        read_settings({PREFIX + name: wrong})
+    assert str(told.value) == f"{PREFIX + name} from the environment: must be {accepted}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "path"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "HOME": "/x"}, 7, "/var/lib/a/collector.db"),
+        ({"HOME": "/root"}, 0, "/var/lib/rollcall-collector/collector.db"),
+        ({"HOME": "/x", "XDG_STATE_HOME": "/s"}, 7, "/s/rollcall-collector/collector.db"),
+        ({"HOME": "/x y"}, 7, "/x%20y/.local/state/rollcall-collector/collector.db"),
+    ],
+)
+def test_a_database_that_is_not_named_lies_where_state_does(
+    environ: dict[str, str], uid: int, path: str
+) -> None:
+    assert default_database(environ, uid) == f"sqlite:///{path}"
+
+
+def test_defaults_parse_and_options_win_over_the_environment() -> None:
+    assert read_settings({"HOME": "/x"}).listen == ("127.0.0.1", 8787)
+    assert read_settings({PREFIX + "LISTEN": "[::1]:1"}, {"listen": "0.0.0.0:2"}).listen == ("0.0.0.0", 2)
+    with pytest.raises(SettingError, match="--listen from the command line"):
+        read_settings({}, {"listen": "x"})
