@@ -1,4 +1,4 @@
-"""Each view of the page: a function from a look to what is shown."""
+"""Each view of the page: a function from a request to what is shown."""
 
 from __future__ import annotations
 
