@@ -31,3 +31,13 @@ def test_every_test_that_a_recipe_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) > 8
     assert sorted(test for test in named if f"def {test}(" not in source) == []
+
+
+def test_every_class_that_the_page_names_exists() -> None:
+    sources = (file for side in ("agent", "collector") for file in (ROOT / side).rglob("*.py"))
+    classes = {
+        name for file in sources for name in re.findall(r"^class (\w+)", file.read_text(), re.MULTILINE)
+    }
+    named = set(re.findall(r"`((?:[A-Z][a-z]+)+)`", PAGE)) - {"Dialect"}
+    assert len(named) > 5
+    assert named - classes == set()
