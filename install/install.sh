@@ -1,25 +1,25 @@
 #!/bin/sh
-# Installs Rollcall on this machine, and COMMAND with it. docs/installing.md tells the whole of it.
+# Installs Rollcall on this machine, and COMMAND with it. See docs/installing.md.
 # shellcheck disable=SC1091,SC2034,SC2154 # the parts in lib/ share their names with this one
 usage='usage: install.sh [--product NAME] [--endpoint URL] [--write-key-file F] [--env-file PATH]
                   [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 
-  --product NAME       whose software it is; two products on one machine share nothing
-  --endpoint URL       where events go; without it they wait on this machine
-  --write-key-file F   a file with the write key, which is copied to one that only root may read
-  --env-file PATH      use the docker.env at PATH, for the settings and for the flag
-  --user               for this user alone, without root
-  --no-service         no systemd unit: the heartbeat is run by something else, or not at all
-  --yes                ask nothing
-  --demo [--once]      show it all at work in this folder, without root; --once ends by itself
-  COMMAND              the installer to run and report on; its exit code is the one you get
+  --product NAME       name of the software; two products on one machine share nothing
+  --endpoint URL       where events are sent; without it they wait on this machine
+  --write-key-file F   file with the write key; the key is copied to a file that only root can read
+  --env-file PATH      use this docker.env, for the settings and for the flag
+  --user               install for this user only, without root
+  --no-service         install no systemd unit; you run the heartbeat yourself, or not at all
+  --yes                ask no questions
+  --demo [--once]      show Rollcall at work in this folder, without root; --once ends by itself
+  COMMAND              the installer to run and to report; its exit code is the one you get
 
-Any of DISABLE_TELEMETRY, *_DISABLE_TELEMETRY and DO_NOT_TRACK, in the environment or a docker.env,
-switches all of it off: nothing is made or fetched, and COMMAND runs as if it stood alone.'
+DISABLE_TELEMETRY, *_DISABLE_TELEMETRY or DO_NOT_TRACK, in the environment or in a docker.env, turns
+all of it off: nothing is made or fetched, and COMMAND runs as if you had run it yourself.'
 
 here=$(dirname -- "$0")
 case $here in /*) ;; *) here=$PWD/$here ;; esac
-case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: what lies in the current folder is not ours
+case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: the files in this folder are not ours
 sources=${here%/*}
 product='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
 
@@ -47,12 +47,12 @@ while [ $# -gt 0 ]; do
     --once) once=yes ;;
     --help | -h) printf '%s\n' "$usage" && exit ;;
     --) shift && break ;;
-    *) wrong_use "$1 is not understood (COMMAND comes after --)" ;;
+    *) wrong_use "unknown option $1 (COMMAND comes after --)" ;;
     esac
     shift
 done
 
-# COMMAND as if it stood alone, whatever has become of ours.
+# Run COMMAND as if it were alone, although nothing of ours works.
 plainly() { # COMMAND...
     [ $# -gt 0 ] || exit "${code:-1}"
     exec "$@"
@@ -74,7 +74,7 @@ case $env_file in '' | /*) ;; *) env_file=$PWD/$env_file ;; esac
 look_for_refusal "$name" "$env_file"
 if [ -n "$why" ]; then
     [ $# -eq 0 ] || exec "$@"
-    say "telemetry is off ($why): nothing was made"
+    say "telemetry is off ($why), so nothing is installed"
     [ -z "$demo" ] || exit 1
     exit 0
 fi
@@ -84,66 +84,66 @@ http://?* | https://?*) ;;
 *) wrong_use "--endpoint takes a URL such as https://api.segment.io" ;;
 esac
 for file in "$key_file" "$env_file"; do
-    [ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || wrong_use "$file is not a file that can be read"
+    [ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || wrong_use "the file $file cannot be read"
 done
-[ -z "$once" ] || [ -n "$demo" ] || wrong_use "--once goes with --demo"
+[ -z "$once" ] || [ -n "$demo" ] || wrong_use "--once needs --demo"
 
 if [ -n "$demo" ]; then
-    [ $# -eq 0 ] || wrong_use "--demo brings installers of its own"
+    [ $# -eq 0 ] || wrong_use "--demo takes no COMMAND"
     . "$here/lib/demo.sh"
     run_demo
     exit
 fi
 
-# What can be done is found out before anything is made.
+# Find out what can be done, before anything is made.
 can_install() {
     if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then
         why='--user is for an ordinary user, and you are root: leave it out'
         return 1
     elif [ -n "$user" ]; then
         places_of_user "$name" || {
-            why='--user needs a home directory, and HOME does not name one'
+            why='--user needs a home directory, but HOME is not set to one'
             return 1
         }
     elif [ "$(id -u)" = 0 ]; then
         places_of_machine "$name"
     else
-        why='it needs root: use sudo, or --user to install for yourself alone'
+        why='root is needed: use sudo, or --user to install for yourself only'
         return 1
     fi
     wheels=$sources/wheels lock=$sources/wheels/requirements.lock
     [ -f "$lock" ] || { wheels='' lock=$here/requirements.lock; }
-    is_plain "$root" && is_ours "$command" && is_trusted "$env_file" &&
+    is_plain "$root" && may_replace_command && is_trusted "$env_file" &&
         find_python "${user:-shared}" "${wheels:-pip}"
 }
 
-# It is written into a shell script and a unit as it stands.
+# The path is written unquoted into a shell script and a unit.
 is_plain() { # PATH
     case $1 in
     *[[:cntrl:]:\"\'\\\$\`\&\|%]*)
-        why="$1 has signs in it that would have to be escaped: set XDG_DATA_HOME to another place"
+        why="$1 contains characters that would need escaping: set XDG_DATA_HOME to another place"
         return 1
         ;;
     esac
 }
 
-# The command is anybody's name.
-is_ours() { # COMMAND
-    if [ -e "$1" ] && ! grep -qsF "$root/current/bin/python" "$1"; then
-        why="$1 is there already, and is another's: use --product"
+# Another program may have the same name.
+may_replace_command() {
+    if [ -e "$command" ] && ! is_our_command; then
+        why="$command already exists and is another program: use another --product"
         return 1
     fi
 }
 
-# systemd would hand it over with root's authority, whoever wrote it.
+# systemd reads it as root, so nobody else may be able to change it.
 is_trusted() { # FILE, or empty
     if [ -n "$1" ] && [ -z "$(find -L "$1" \( -user 0 -o -user "$(id -u)" \) ! -perm -020 ! -perm -002)" ]; then
-        why="$1 may be written to by others, so it cannot be used: chown it to yourself and chmod go-w"
+        why="$1 can be changed by other users, so it cannot be used: chown it to yourself, and chmod go-w"
         return 1
     fi
 }
 
-# In a shell of its own: if anything of ours fails or breaks, COMMAND runs all the same.
+# In a subshell: if anything of ours fails, COMMAND runs all the same.
 set_up() {
     set -eu
     readable_to_the_service
@@ -158,7 +158,7 @@ set_up() {
     ready_command
 }
 
-# COMMAND is over, and may have taken hours: only now the disk is waited for, and the service.
+# After COMMAND, which must not wait for the disk or the service.
 finish() {
     set -eu
     readable_to_the_service
@@ -193,7 +193,7 @@ if [ $# -eq 0 ]; then
     exit
 fi
 
-# ^C is COMMAND's to answer; a trap, unlike a signal that is ignored, is not handed on to it.
+# ^C is for COMMAND. It inherits an ignored signal, but not a trap.
 interrupted=''
 trap 'interrupted=yes' INT
 trap : QUIT

@@ -1,14 +1,14 @@
 #!/bin/sh
 # @NAME@: starts Rollcall's agent. For `wrap`, the command runs even where the agent cannot start.
 #
-# install.sh fills in @NAME@ and @PYTHON@, and names bash in the first line where there is one
-# (`#!/bin/bash -p`): it hands on an ignored SIGCHLD and a signal mask, which dash forgets.
+# install.sh fills in @NAME@ and @PYTHON@. Where there is bash, it puts `#!/bin/bash -p` in the first line:
+# bash passes on an ignored SIGCHLD and the signal mask, and dash does not.
 python='@PYTHON@'
 
-# CMD is to get the environment as it was: shells drop what is no identifier and add PWD, so a
-# stopped copy of this shell, which has it still, is left for the wrapper to read and dismiss. It holds
-# no pipe of the caller's, who would wait for it if we were killed before that.
-# Python ignores SIGPIPE before any code of ours runs, so what was ignored is noted here.
+# CMD must get the environment as it was, but shells drop odd names and add PWD. So this leaves a stopped
+# copy of this shell, which still has it: the wrapper reads the copy's environment and ends it. The copy
+# holds no pipe of the caller, who would otherwise wait for it if we were killed.
+# Python ignores SIGPIPE before our code runs, so the ignored signals are noted here too.
 note_what_came() {
     ignored=0
     while read -r key value; do
@@ -32,8 +32,8 @@ run_plainly() {
     exec "$@"
 }
 
-# An upgrade of the system can take the interpreter away, or the modules that it looks for. Python
-# starts with -S, and looks for them only when a ^C ends it plainly instead of in a traceback.
+# A system upgrade can remove the interpreter or its modules. Python starts with -S, and looks for
+# modules only once a ^C ends it silently instead of with a traceback.
 starts='
 import _signal
 if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
@@ -77,7 +77,7 @@ fi
 [ -x "$python" ] && [ -s "$python" ] || run_plainly "$@"
 noted=:
 [ -r "/proc/$$/status" ] && note_what_came
-# shellcheck disable=SC3044 # where the exec fails, bash, and it alone, can go on
+# shellcheck disable=SC3044 # only bash can go on after an exec that failed
 [ -z "${BASH_VERSION-}" ] || shopt -s execfail
 # shellcheck disable=SC2093
 exec "$python" -IS -c "$starts" "$noted" "$@"

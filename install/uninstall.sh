@@ -1,14 +1,14 @@
 #!/bin/sh
-# Takes away every file that install.sh made, also after half an installation.
+# Removes every file that install.sh made, even after half an installation.
 # shellcheck disable=SC1091,SC2154 # the parts in lib/ share their names with this one
 usage='usage: uninstall.sh [--product NAME] [--yes] [--purge]
 
-  --product NAME  as it was given to install.sh
-  --yes           ask nothing
-  --purge         also a docker.env that holds a refusal; without it that one stays, so that
-                  the next installation is as silent as this one was
+  --product NAME  the name that was given to install.sh
+  --yes           ask no questions
+  --purge         also remove a docker.env that turns telemetry off; without --purge it stays, so
+                  that telemetry is off in the next installation too
 
-Without root it takes away what install.sh --user made.'
+Without root, it removes what install.sh --user made.'
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=install/lib/names.sh
@@ -22,7 +22,7 @@ wrong_use() {
 }
 
 product='' yes='' purge=''
-# The copy that install.sh leaves knows whose it is: it stands in .../NAME/install.
+# The copy that install.sh leaves in .../NAME/install knows its NAME from there.
 case $here in */rollcall*/install) [ ! -L "${here%/*}/current" ] || product=$(basename "${here%/*}") ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     --yes) yes=yes ;;
     --purge) purge=yes ;;
     --help | -h) printf '%s\n' "$usage" && exit ;;
-    *) wrong_use "$1 is not understood" ;;
+    *) wrong_use "unknown option $1" ;;
     esac
     shift
 done
@@ -43,7 +43,7 @@ name=$(name_of "${product:-rollcall}") || wrong_use "--product takes a name of u
 if [ "$(id -u)" = 0 ]; then
     places_of_machine "$name"
 else
-    places_of_user "$name" || wrong_use "there is no home directory to look in: HOME does not name one"
+    places_of_user "$name" || wrong_use "there is no home directory: HOME is not set to one"
 fi
 
 ask() {
@@ -81,8 +81,8 @@ remove_service() {
     return 0
 }
 
-# What the service or an installation left at work: its daemon, beats and flushes, never a wrap,
-# whose end would be the end of what it wraps; and none of a container's, where the same path is another's.
+# Our daemons, beats and flushes that still run. Never a wrap, because its command would end with it;
+# and nothing in a container, where the same path is another installation.
 our_processes() {
     here_run=$(readlink "/proc/$$/ns/pid")
     grep -lsF "$root/" /proc/[0-9]*/cmdline | while read -r process; do
@@ -105,7 +105,7 @@ end_processes() {
     done
 }
 
-# Only the user that our own sysusers.d made, told by its home.
+# Only the user that our sysusers.d file made; its home directory tells.
 remove_user() {
     [ -n "$sysusers" ] && [ -e "$sysusers" ] || return 0
     case $(getent passwd "$name" || grep "^$name:" /etc/passwd) in
@@ -117,9 +117,8 @@ remove_user() {
     empty_directories "${sysusers%/*}"
 }
 
-# The command is anybody's name: it goes only if it is the one that starts our environment.
 remove_command() {
-    if grep -qsF "$root/current/bin/python" "$command"; then remove "$command"; fi
+    if is_our_command; then remove "$command"; fi
     remove "$command.new"
 }
 
@@ -127,9 +126,9 @@ remove_config() {
     file=$config/docker.env
     remove "$config/write-key" "$config/write-key.new" "$file.new" "$file".*.new
     why=''
-    [ ! -e "$file" ] || look_in_file "$file" # a link may lead nowhere by now
+    [ ! -e "$file" ] || look_in_file "$file" # the target of a link may be gone
     if [ -n "$why" ] && [ -z "$purge" ]; then
-        say "kept: $file, because it says no; --purge removes it too"
+        say "kept: $file, because it turns telemetry off; --purge removes it too"
     else
         remove "$file"
     fi

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# --demo: all of Rollcall at work in this folder. Sourced.
+# --demo: show Rollcall at work in this folder. Sourced.
 # shellcheck disable=SC2154 # given: $sources, $here, $once
 
 DEMO_SECONDS=100
@@ -7,7 +7,7 @@ DEMO_SECONDS=100
 run_demo() {
     demo=$sources/.venv-demo
     if [ ! -f "$here/demo/requirements.lock" ]; then
-        say "the demo needs a checkout of Rollcall's source; this is an archive for installing"
+        say "the demo needs a checkout of Rollcall's source code, which this archive does not have"
         exit 1
     fi
     find_python own pip || {
@@ -18,17 +18,17 @@ run_demo() {
     exec "$demo/bin/python" -I "$here/demo/demo.py" ${once:+--once}
 }
 
-# Everything that is made, pip's scratch files too, is inside the checkout.
+# All files that it makes are inside the checkout, those of pip too.
 ready_demo() {
     wanted=$({ cat "$here/demo/requirements.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
     [ "$(cat "$demo/made" 2>/dev/null)" != "$wanted" ] || return 0
-    say "making a private environment in .venv-demo; its packages come from the package index, in half a minute or so"
+    say "making a private environment in .venv-demo, with packages from the package index (about 30 s)"
     rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
         pip=$(pythons_pip) || return
     TMPDIR=$demo/tmp within "$DEMO_SECONDS" "$demo/bin/python" -I "$pip/pip" install --quiet --no-cache-dir \
         --no-input --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: \
         --require-hashes --requirement "$here/demo/requirements.lock" </dev/null || {
-        say "the demo's Python packages could not be had from the package index; is there a network, or a PIP_INDEX_URL to set?"
+        say "the demo's packages could not be installed from the package index: check the network, or set PIP_INDEX_URL"
         return 1
     }
     site=$("$demo/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&

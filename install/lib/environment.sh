@@ -1,16 +1,16 @@
 # shellcheck shell=sh
-# The private environment: made beside the old one, tried, and put in its place at once.
+# The private environment: made beside the old one, tested, then put in its place in one step.
 # Sourced, and run in a shell that stops at the first error (set -e).
 #
-#   $root/env-XXXXXX    an environment: never changed once it is made
+#   $root/env-XXXXXX    an environment; it never changes once it is made
 #   $root/current       a symlink to the one in use; the service names its own in its unit
-#   env-XXXXXX/making   what it was made from; renamed to `made` once all of it is on disk
+#   env-XXXXXX/making   what it was made from; renamed to `made` once it is all on disk
 #
 # shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
 
-INDEX_SECONDS=40 # of the 60 that an install may be kept waiting; the rest is for a slow machine
+INDEX_SECONDS=40 # an install may wait 60 in all; the rest is for a slow machine
 
-# What an environment is made from: the same again need not be made again.
+# What an environment is made from. If that is unchanged, no new one is made.
 ingredients() {
     {
         "$python" -I -c 'import sys; print(sys.executable, sys.version)'
@@ -25,7 +25,7 @@ ready_environment() {
     environment=$(in_use)
     if [ -n "$environment" ] && [ "$(cat "$environment/made" 2>/dev/null)" = "$ingredients" ] &&
         starts "$environment"; then
-        say "its private environment is up to date"
+        say "the private environment is up to date"
         return
     fi
     say "making a private environment in $root ($("$python" -I -V))"
@@ -38,7 +38,7 @@ ready_environment() {
     fill_environment
     printf '%s\n' "$ingredients" >"$environment/making"
     starts "$environment" || {
-        say "the new environment does not start; what was there before stays"
+        say "the new environment does not start, so the old one stays in use"
         exit 1
     }
 }
@@ -49,7 +49,7 @@ fill_environment() {
     if [ -n "$wheels" ]; then
         say "installing from the wheels beside this script"
         pip=$(locked_pip)
-        export PIP_CONFIG_FILE=/dev/null # the machine's own, which --isolated still reads
+        export PIP_CONFIG_FILE=/dev/null # --isolated still reads the machine's file
         set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
         seconds=600
     else
@@ -58,10 +58,10 @@ fill_environment() {
         set -- "$environment/bin/python" -I "$pip/pip" install --retries 1 --timeout 15
         seconds=$INDEX_SECONDS
     fi
-    mkdir "$environment/tmp" # for pip, which when its time is up cannot clear its scratch files away
+    mkdir "$environment/tmp" # for pip, which leaves its temporary files when its time is up
     TMPDIR=$environment/tmp within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
         --only-binary :all: --require-hashes --requirement "$lock" </dev/null || {
-        say "the packages could not be had within $seconds s, or are not as locked$(advice)"
+        say "the packages could not be installed within $seconds s, or their hashes are wrong$(advice)"
         exit 1
     }
     rm -rf "$environment/tmp"
@@ -83,10 +83,10 @@ locked = open(wheels + "/pip.lock").read()
 for wheel in glob.glob(glob.escape(wheels) + "/pip-*.whl"):
     if hashlib.sha256(open(wheel, "rb").read()).hexdigest() in locked:
         sys.exit(print(wheel))
-sys.exit("rollcall: there is no pip in " + wheels + " that is the one that was locked")' "$wheels"
+sys.exit("rollcall: " + wheels + " has no pip with the right hash")' "$wheels"
 }
 
-# From a checkout there is no wheel of the agent, and nothing to build: it is plain Python.
+# A checkout has no wheel of the agent. It needs none: the agent is plain Python.
 copy_agent() {
     site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     cp -R "$sources/agent" "$site/agent"
@@ -104,7 +104,7 @@ in_use() {
     [ ! -L "$root/current" ] || printf '%s\n' "$root/$(readlink "$root/current")"
 }
 
-# rename(2) puts one symlink in the place of the other; `mv` would move it into the directory.
+# rename(2) replaces the symlink; `mv` would move the new one into the directory.
 use() { # ENVIRONMENT
     "$python" -I -c 'import os, sys
 os.chdir(sys.argv[1])
@@ -113,7 +113,7 @@ os.symlink(sys.argv[2], "current.new")
 os.replace("current.new", "current")' "$root" "${1##*/}"
 }
 
-# Note that the one in use is whole, and let go of the others.
+# Mark the environment in use as complete, and remove the others.
 settle() {
     environment=$(in_use)
     if [ -f "$environment/making" ]; then
@@ -132,7 +132,7 @@ sweep() {
     done
 }
 
-# The environment that the service's unit names, whatever is in use by now.
+# The environment that the service's unit names; it may be an older one.
 of_service() {
     for one in "$root"/env-*; do
         ! grep -qsF "/${one##*/}/bin/python" "$units/$name.service" || printf '%s\n' "$one"

@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# What keeps anybody from seeing half of a file, or half of an installation.
+# Nobody ever sees half of a file, or half of an installation.
 # Sourced, and run in a shell that stops at the first error (set -e).
 # shellcheck disable=SC2034,SC2154 # given: $name $root $python
 
-BEFORE_SECONDS=15 # COMMAND is kept waiting no longer, and the index needs some of its 60 s
+BEFORE_SECONDS=15 # COMMAND waits no longer; the package index needs most of the 60 s
 AFTER_SECONDS=60
 
-# Replaced at once, after a power cut too: whoever looks gets the old file or the new one.
+# Replace a file in one step, even across a power cut: readers see the old one or the new one.
 put() { # FILE MODE, text on stdin
     mkdir -p "${1%/*}" &&
         (umask 077 && dd of="$1.new" conv=fsync status=none) &&
@@ -14,8 +14,8 @@ put() { # FILE MODE, text on stdin
         mv -f "$1.new" "$1"
 }
 
-# One install.sh of NAME at a time. The lock lies on $root itself and ends with its holder, however
-# that one ends. COMMAND runs outside of it: it may well call install.sh again.
+# One install.sh of NAME at a time. The lock is on $root itself, and ends with the process that holds it.
+# COMMAND runs without the lock, because it may call install.sh again.
 alone() { # SECONDS
     exec 9<"$root"
     "$python" -I -c 'import errno, fcntl, os, signal, sys
@@ -29,12 +29,12 @@ except BlockingIOError:
 except OSError as why:
     if why.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
         raise' "$1" "$name" || {
-        say "another install.sh is still at work: run this again when it has ended"
+        say "another install.sh is still running: run this again when it has ended"
         exit 1
     }
 }
 
-# The alarm outlives exec, so what comes after it is killed when it rings.
+# The alarm survives exec, and so ends COMMAND when the time is up.
 within() { # SECONDS COMMAND...
     "$python" -I -c 'import os, signal, sys
 signal.alarm(int(sys.argv[1]))

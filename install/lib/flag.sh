@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # May anything be made, fetched or written? Promise: when in doubt, silent.
 #
-# Sourced. The same rules as agent/config/flags.py and agent/config/envfile.py, but here a docker.env is not
-# parsed: each of its lines must be of a shape whose meaning is certain, else the answer is no.
-# Nothing here writes a file, and all programs it calls only read.
+# Sourced. The rules are those of agent/config/flags.py and agent/config/envfile.py, but a docker.env is
+# not parsed here: if the meaning of a line is not certain, the answer is no.
+# Nothing here writes a file; the programs that it calls only read.
 
 MAX_ENV_FILE=1048576
 
-# Leaves in $why what silences NAME, empty if nothing does. ENV_FILE may be empty.
+# Sets $why to what silences NAME; empty if nothing does. ENV_FILE may be empty.
 look_for_refusal() { # NAME ENV_FILE
     why=
     look_in_environment
@@ -19,7 +19,7 @@ look_for_refusal() { # NAME ENV_FILE
     look_in_file "${XDG_CONFIG_HOME:-$(home_directory)/.config}/$1/docker.env"
 }
 
-# As the agent finds it; "/" for one who has none, as a container's made-up user may.
+# As the agent finds it; "/" for a user without one, as in some containers.
 home_directory() {
     home=${HOME:-}
     if [ -z "${HOME+set}" ]; then
@@ -43,7 +43,7 @@ look_in_environment() {
     esac
 }
 
-# A variable a line. The kernel's copy comes first: a shell drops names that it cannot hold itself.
+# One variable a line. The kernel's copy comes first: a shell drops names that are odd to it.
 environment() {
     { LC_ALL=C tr '\n\000' ' \n' <"/proc/$$/environ"; } 2>/dev/null
     { env && echo LOOKED; } 2>/dev/null
@@ -66,7 +66,7 @@ look_in_file() { # PATH
     path=$1
     while case $path in ?*/) true ;; *) false ;; esac do path=${path%/}; done
     if ! path_is_plain "$path"; then
-        why="$path cannot be followed for certain: name it without dots in between"
+        why="the path $path is not certain: write it without . or .. in the middle"
         return
     fi
     case $path in -*) path=./$path ;; esac
@@ -74,7 +74,7 @@ look_in_file() { # PATH
     verdict=$(verdict_on "$path")
     case $verdict in
     clear) ;;
-    [0-9]*) why="a flag is set, or cannot be excluded, in $path:$verdict" ;;
+    [0-9]*) why="a flag is set, or may be set, in $path:$verdict" ;;
     *) why="$path cannot be read" ;;
     esac
 }
@@ -92,7 +92,7 @@ path_is_plain() { # PATH
     case /$rest/ in */./* | */../*) return 1 ;; esac
 }
 
-# Only a plain "no such file" is absence; a directory that may not be entered is doubt.
+# Only "no such file" means that it is absent. A directory that cannot be entered is doubt.
 is_absent() { # PATH
     if [ -e "$1" ] || [ -L "$1" ]; then return 1; fi
     said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 1
@@ -115,7 +115,7 @@ verdict_on() { # PATH
     { LC_ALL=C awk "$flag_in_file" <"$1"; } 2>/dev/null
 }
 
-# Reads bytes as numbers. NUL is text to UTF-8, and none to us.
+# Reads bytes as numbers. NUL is valid UTF-8, but not valid here.
 # shellcheck disable=SC2016
 is_utf8='
 function next_byte(b) {

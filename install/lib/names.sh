@@ -12,7 +12,7 @@ name_of() { # PRODUCT
         sed -e 's/^-*//' -e 's/-*$//')
     case $slug in
     '') return 1 ;;
-    *-env | env | *collector) return 1 ;; # units of these names are another's
+    *-env | env | *collector) return 1 ;; # other units have these names
     rollcall | rollcall-*) ;;
     *) slug=rollcall-$slug ;;
     esac
@@ -20,7 +20,7 @@ name_of() { # PRODUCT
     printf '%s\n' "$slug"
 }
 
-# Sets the places of an installation for the whole machine.
+# Set the places of an installation for the whole machine.
 places_of_machine() { # NAME
     root=/opt/$1
     command=/usr/local/bin/$1
@@ -31,7 +31,7 @@ places_of_machine() { # NAME
     manager='systemctl'
 }
 
-# The same for this user alone; fails where there is no home to put them in.
+# The same for this user alone; fails where there is no home directory.
 places_of_user() { # NAME
     home=${HOME:-}
     case $home in /?*) ;; *) return 1 ;; esac
@@ -46,6 +46,12 @@ places_of_user() { # NAME
 
 absolute() { # PATH DEFAULT
     case $1 in /*) printf '%s\n' "$1" ;; *) printf '%s\n' "$2" ;; esac
+}
+
+# Whether $command starts the environment in $root: as install.sh writes it, or as a link made by hand.
+is_our_command() {
+    case $(readlink "$command" 2>/dev/null) in "$root"/*) return 0 ;; esac
+    grep -qsF "$root/current/bin/python" "$command"
 }
 
 systemd_runs() {

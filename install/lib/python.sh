@@ -2,8 +2,8 @@
 # Which Python of this machine the agent is to run on. Sourced; sets $python, or $why.
 # shellcheck disable=SC2034
 
-# The pip that Python brings along for new environments: a wheel, which runs without being installed.
-# Debian and Fedora keep it in places of their own.
+# The pip that Python has for new environments: a wheel, which runs without being installed.
+# Debian and Fedora keep it in other places.
 find_pip='
 import glob, os, sysconfig
 def bundled_pip():
@@ -16,7 +16,7 @@ def bundled_pip():
     return found[0]
 '
 
-# Prints "ok PATH", or what is wrong with it. Runs on whatever calls itself python3.
+# Prints "ok PATH", or what is wrong. It runs on any python3, however old.
 # shellcheck disable=SC2016
 look_at_python=$find_pip'
 import sys
@@ -41,7 +41,7 @@ else:
         print("lacks %s %s" % (why.name or "ensurepip", place))
 '
 
-# KIND is `shared` if other users are to run it too; PIP is `pip` if it must bring its own.
+# KIND is `shared` if other users run it too; PIP is `pip` if it must have one of its own.
 find_python() { # KIND PIP
     python='' wrong=''
     for candidate in python3 /usr/bin/python3 /usr/local/bin/python3 \
@@ -54,9 +54,9 @@ find_python() { # KIND PIP
         esac
     done
     case $wrong in
-    '') why="there is no Python here; it needs 3.10 or newer: $(how_to_get)" ;;
-    old*) why="Python here is ${wrong#old }; it needs 3.10 or newer: $(how_to_get)" ;;
-    home*) why="${wrong#home } lies in a home directory, where a service cannot run it: $(how_to_get), or install with --user" ;;
+    '') why="there is no Python here; 3.10 or newer is needed: $(how_to_get)" ;;
+    old*) why="Python here is ${wrong#old }; 3.10 or newer is needed: $(how_to_get)" ;;
+    home*) why="${wrong#home } is in a home directory, where a service cannot run it: $(how_to_get), or install with --user" ;;
     *)
         wrong=${wrong#lacks }
         why="${wrong#* } lacks the module ${wrong%% *}: $(how_to_get)"

@@ -8,7 +8,7 @@ ready_command() {
     text=$(sed -e "1s|.*|#!$shell|" -e "s|@NAME@|$name|g" -e "s|@PYTHON@|$root/current/bin/python|g" \
         "$here/launcher.sh")
     printf '%s\n' "$text" | put "$command" 755
-    # What takes it all away again, for when the archive that this came in is gone.
+    # The uninstaller, for when the archive is gone.
     for file in uninstall.sh lib/names.sh lib/flag.sh; do
         put "$root/install/$file" 755 <"$here/$file"
     done
@@ -16,7 +16,7 @@ ready_command() {
         put "$root/docs/operations.md" 644 <"$sources/docs/operations.md"
 }
 
-# The installation's events and the service's beats share one state, so its owner comes first.
+# The wrapper and the service share one state directory, so its owner is made first.
 ready_user() {
     [ -n "$sysusers" ] && wants_service || return 0
     rendered rollcall.sysusers "$environment" "$sysusers"
@@ -29,7 +29,7 @@ ready_user() {
 
 wants_service() { [ -z "$no_service" ] && systemd_runs; }
 
-# The units, naming one environment; prints "changed" where they were not so already.
+# Write the units for one environment; print "changed" if they were different.
 write_units() { # ENVIRONMENT
     before=$(cat_units)
     if [ -z "$sysusers" ]; then
@@ -53,15 +53,15 @@ cat_units() {
     done
 }
 
-# A docker.env that is a symlink to the vendor's: systemd is to read and watch the file itself.
+# If docker.env is a symlink to the vendor's file, systemd must read and watch that file.
 point_at_env_file() {
     if [ ! -L "$config/docker.env" ]; then
         rm -f "$units/$name.service.d/env-file.conf" "$units/$name-env.path.d/env-file.conf"
         return
     fi
     target=$(readlink "$config/docker.env")
-    # systemd wants it absolute, without "..". An absolute one is left as it is: what it leads
-    # through, such as a link to the current release, may come to lead elsewhere.
+    # systemd wants an absolute path without "..". An absolute target is kept as it is, because a link in
+    # it, such as one to the current release, may change later.
     case $target in /*) ;; *) target=$(readlink -f "$config/docker.env") || return ;; esac
     quoted=$(printf '%s\n' "$target" | sed 's/%/%%/g')
     put "$units/$name.service.d/env-file.conf" 644 <<EOT
@@ -78,18 +78,18 @@ PathModified=$quoted
 EOT
 }
 
-# Start the service from the environment in use; if it does not come up, go back to its own of before.
+# Start the service from the environment in use; if that fails, go back to the previous one.
 start_service() {
     environment=$(in_use) old=$(of_service)
     changed=$(write_units "$environment") || return
     if [ -z "$changed" ] && $manager --quiet is-active "$name.service"; then
-        say "the heartbeat runs"
+        say "the heartbeat is running"
         return
     fi
-    bring_up && say "the heartbeat runs: $command status" && return
-    say "the heartbeat did not start: see $manager status $name.service"
+    bring_up && say "the heartbeat is running; to see it: $command status" && return
+    say "the heartbeat did not start; see: $manager status $name.service"
     [ -n "$old" ] && [ "$old" != "$environment" ] || return 1
-    say "going back to the version before"
+    say "going back to the previous version"
     write_units "$old" >/dev/null
     use "$old"
     bring_up || true
@@ -109,8 +109,8 @@ bring_up() {
 
 how_to_run_by_hand() {
     if [ -n "$no_service" ]; then
-        say "no service was asked for; to send the heartbeat: $command daemon"
+        say "no service is installed; to send heartbeats yourself: $command daemon"
     else
-        say "there is no systemd to run the heartbeat here; run it by what you have: $command daemon"
+        say "there is no systemd here; let your own service manager run: $command daemon"
     fi
 }

@@ -1,6 +1,6 @@
-"""Write settings to a docker.env, in the agent's own environment: settings.py FILE NAME=VALUE...
+"""Write settings to a docker.env, with the agent's own Python: settings.py FILE NAME=VALUE...
 
-Nothing secret is ever among them: a write key has a file of its own.
+No secret is among them: a write key has a file of its own.
 """
 
 import os
@@ -12,7 +12,7 @@ from agent.config.settings import NAMES, SETTINGS
 
 
 def quoted(value: str) -> str:
-    """The value as docker.env takes it, without an escape: install.sh reads no file that has one."""
+    """The value as it stands in docker.env, without an escape, which install.sh could not read."""
     if value and not set(value) & set("#'\"\\") and value == value.strip():
         return value
     for quote in "'\"":
@@ -30,15 +30,16 @@ def main(argv: list[str]) -> int:
             quoted(value)
         except ValueError:
             print(
-                f"rollcall: {name} is not valid: it takes {accepted[name].accepted}, not both quotes, no \\",
+                f"rollcall: {name} is not valid: it takes {accepted[name].accepted},"
+                " without a backslash, and with one kind of quotes at most",
                 file=sys.stderr,
             )
             return 2
     file = read_env_file(path, NAMES, uid=os.geteuid())
     if file is not None and not file.trusted:
         print(
-            f"rollcall: {path} may be written to by others, so nothing in it would be heeded: "
-            f"chown it to {os.geteuid()} and chmod go-w",
+            f"rollcall: {path} can be changed by other users, so its settings would not be used: "
+            f"chown it to {os.geteuid()}, and chmod go-w",
             file=sys.stderr,
         )
         return 1

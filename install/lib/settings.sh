@@ -13,7 +13,7 @@ ready_settings() {
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"
 }
 
-# The vendor's own file is pointed at; else there is one of our own, made once and never replaced.
+# A link to the vendor's file, or else a file of our own, which is made once and never replaced.
 ready_env_file() {
     file=$config/docker.env
     if [ -z "$env_file" ] || [ "$env_file" = "$file" ]; then
@@ -22,11 +22,11 @@ ready_env_file() {
             put "$file" 600 <"$sources/docker.env.example"
         }
     elif [ -L "$file" ] || [ ! -e "$file" ] || cmp -s "$file" "$sources/docker.env.example"; then
-        say "$file points at $env_file"
+        say "$file now points to $env_file"
         ln -sf "$env_file" "$file.new"
         mv -f "$file.new" "$file"
     else
-        say "$file has settings of its own: move them to $env_file, remove it, and run this again"
+        say "$file has its own settings: move them to $env_file, delete $file, and run this again"
         exit 1
     fi
 }

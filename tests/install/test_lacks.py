@@ -42,10 +42,10 @@ def fake(home: Path, says: str) -> Path:
 @pytest.mark.parametrize(
     ("says", "message"),
     [
-        (None, "there is no Python here; it needs 3.10 or newer: "),
-        ("old 3.9", "Python here is 3.9; it needs 3.10 or newer: "),
+        (None, "there is no Python here; 3.10 or newer is needed: "),
+        ("old 3.9", "Python here is 3.9; 3.10 or newer is needed: "),
         ("lacks ensurepip /usr/bin/python3.11", "/usr/bin/python3.11 lacks the module ensurepip: "),
-        ("home /home/me/.pyenv/python3", "/home/me/.pyenv/python3 lies in a home directory"),
+        ("home /home/me/.pyenv/python3", "/home/me/.pyenv/python3 is in a home directory"),
     ],
 )
 def test_a_python_that_will_not_do_is_named(home: Path, says: str | None, message: str) -> None:
@@ -65,7 +65,7 @@ def test_a_python_that_will_not_do_is_named(home: Path, says: str | None, messag
 @pytest.mark.parametrize(
     ("words", "more", "message"),
     [
-        ([], [], "it needs root: use sudo, or --user"),
+        ([], [], "root is needed: use sudo, or --user"),
         (["--user"], ["HOME="], "--user needs a home directory"),
     ],
 )
@@ -79,16 +79,16 @@ def test_what_else_is_lacking_is_named(home: Path, words: list[str], more: list[
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--nonsense"], "--nonsense is not understood"),
+        (["--nonsense"], "unknown option --nonsense"),
         (["true"], "COMMAND comes after --"),
         (["--product"], "--product takes a value"),
         (["--product", "---", "--", "true"], "--product takes a name"),
         (["--product", "x" * 40], "--product takes a name"),
         (["--product", "env"], "--product takes a name"),
         (["--endpoint", "telemetry.example"], "--endpoint takes a URL"),
-        (["--write-key-file", "/nonexistent"], "/nonexistent is not a file"),
-        (["--env-file", "/nonexistent"], "/nonexistent is not a file"),
-        (["--once"], "--once goes with --demo"),
+        (["--write-key-file", "/nonexistent"], "the file /nonexistent cannot be read"),
+        (["--env-file", "/nonexistent"], "the file /nonexistent cannot be read"),
+        (["--once"], "--once needs --demo"),
     ],
 )
 def test_wrong_use_is_one_line(tmp_path: Path, words: list[str], message: str) -> None:
@@ -135,6 +135,6 @@ def test_behind_a_black_hole_the_command_starts_in_time(home: Path, seconds: int
         waited = time.monotonic() - before
     assert (seconds or 1) <= waited < (seconds or bound) + 10
     assert (done.returncode, done.stdout) == (6, "the product\n")
-    assert f"could not be had within {seconds or bound} s" in done.stderr
+    assert f"could not be installed within {seconds or bound} s" in done.stderr
     assert not list((home / ".local/share/rollcall").glob("env-*"))
     assert not list(scratch.iterdir())

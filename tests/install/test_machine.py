@@ -189,6 +189,24 @@ def test_a_refusal_outlives_an_uninstall_and_silences_the_next_installation(
     assert server.status("rollcall")["sending"] is True
 
 
+def test_what_the_docs_install_by_hand_is_removed_too(machine: Machine, bundle: Path) -> None:
+    server = Server(machine, bundle)
+    before = server.tree()
+    page = (bundle / "docs/operations.md").read_text()
+    first, commands = (
+        page.partition("```sh\n")[2].partition("```")[0].replace("NAME", "rollcall").split("\n", 1)
+    )
+    assert first == "python3 -m venv /opt/rollcall && /opt/rollcall/bin/pip install ."
+    pip = "python -I $(echo wheels/pip-*.whl)/pip --quiet install --no-index --find-links wheels"
+    venv = "python3 -m venv --without-pip /opt/rollcall"
+    offline = f"{venv}; /opt/rollcall/bin/{pip} rollcall-telemetry"
+    machine.run("sh", "-c", f"set -e; cd {PLACE}; {offline}\n{commands}")
+    assert server.active("rollcall") == "active"
+    assert server.status("rollcall")["sending"] is True
+    server.uninstall()
+    assert server.tree() == before
+
+
 def test_a_command_that_fails_starts_no_service(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
     process = machine.start(*server.shell, f"{PLACE}/install/install.sh", "--", "sh", "-c", "exit 42")
@@ -259,7 +277,7 @@ def test_the_operators_umask_and_pip_settings_are_not_the_services(machine: Mach
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [("ro", "Read-only file system"), ("size=3m", "could not be had")]
+    ("options", "message"), [("ro", "Read-only file system"), ("size=3m", "could not be installed")]
 )
 def test_a_disk_that_takes_nothing_is_in_nobodys_way(
     machine: Machine, bundle: Path, options: str, message: str

@@ -59,12 +59,12 @@ def test_a_docker_env_that_others_may_write_is_not_pointed_at(home: Home) -> Non
     theirs.chmod(0o666)
     done = run(*home.installing("--env-file", str(theirs), "--", *COMMAND), environ=home.environ)
     assert (done.returncode, done.stdout) == (6, "the product\n")
-    assert f"{theirs} may be written to by others" in done.stderr
+    assert f"{theirs} can be changed by other users" in done.stderr
     assert not home.root.exists()
     theirs.chmod(0o644)
     os.chown(theirs, 1, 1)
     done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
-    assert "may be written to by others" in done.stderr
+    assert "can be changed by other users" in done.stderr
     os.chown(theirs, NOBODY, NOBODY)
     done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_another_programs_command_is_left_alone(home: Home) -> None:
     planted(home.command, "#!/bin/sh\necho somebody else\n")
     done = run(*home.installing("--", *COMMAND), environ=home.environ)
     assert (done.returncode, done.stdout) == (6, "the product\n")
-    assert f"{home.command} is there already, and is another's: use --product" in done.stderr
+    assert f"{home.command} already exists and is another program: use another --product" in done.stderr
     assert "somebody else" in home.command.read_text()
     assert not home.root.exists()
 
@@ -88,7 +88,7 @@ def test_a_home_that_could_not_be_written_down_is_named(home: Home, odd: str) ->
     done = run(*home.installing("--", *COMMAND), environ=home.environ)
     home.path = home.path.parent
     assert (done.returncode, done.stdout) == (6, "the product\n")
-    assert "has signs in it that would have to be escaped" in done.stderr
+    assert "contains characters that would need escaping" in done.stderr
 
 
 @pytest.mark.needs("busybox")
@@ -110,7 +110,7 @@ def test_busybox_and_a_home_with_spaces_are_enough(home: Home) -> None:
     assert "not reported" not in done.stderr
     odd.works()
     again = run(*as_nobody, *shell("busybox"), *words[2:], environ=environ)
-    assert "its private environment is up to date" in again.stderr
+    assert "the private environment is up to date" in again.stderr
     words = [*as_nobody, *shell("busybox"), f"{odd.root}/install/uninstall.sh"]
     done = run(*words, environ=environ)
     assert (done.returncode, list(odd.path.iterdir())) == (0, []), done.stderr

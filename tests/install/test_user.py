@@ -67,7 +67,7 @@ def test_a_no_outlives_an_uninstall_in_the_vendors_own_docker_env_too(bundle: Pa
     run(*AS_NOBODY, home / ".local/bin/rollcall", "disable", environ=environment(home))
     assert "DISABLE_TELEMETRY=true" in theirs.read_text()
     code, _, said = install(home / ".local/share/rollcall", home, script="uninstall.sh")
-    assert (code, "because it says no" in said) == (0, True), said
+    assert (code, "because it turns telemetry off" in said) == (0, True), said
     assert "telemetry is off" in install(bundle, home, "--user")[2]
     assert set(tree(home, "")) - {"/.config", "/.config/rollcall", "/.config/rollcall/docker.env"} == {
         "/acme.env"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 FULL = """\
 {product} reports how this installation goes: that it started, and whether it succeeded or failed.
-A report has a random id, the versions of {product} and of the operating system, the duration, the exit
-code and, after a failure, the base name of the script, the line and the name of the failed program.
-It has no host name, path, argument or IP address.
+A report has a random id, the name and version of {product} and of the operating system, the duration
+and, after a failure, the exit code, the base name of the script, the line and the name of the program
+that failed. It has no host name, path, argument or IP address.
 To see every byte: {name} preview    To see what was sent: {name} log    To turn it off: {name} disable,
 or set DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
 """
