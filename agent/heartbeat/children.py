@@ -31,7 +31,7 @@ class Leave(BaseException):
         self.code = code
 
 
-class Ended(NamedTuple):
+class ChildEnd(NamedTuple):
     """How a child ended: exit code (None if it was killed at its deadline), and what it said."""
 
     code: int | None
@@ -63,7 +63,7 @@ class Signals:
             self.reload = True
         self._reap()
 
-    def run(self, argv: Sequence[str], deadline: float) -> Ended:
+    def run_child(self, argv: Sequence[str], deadline: float) -> ChildEnd:
         """Run a child to its end, or kill it and all it started after `deadline` seconds."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
@@ -73,7 +73,7 @@ class Signals:
                 os.close(writer)
             code = self._wait(pid, time.clock_gettime(time.CLOCK_BOOTTIME) + deadline)
             os.set_blocking(reader, False)  # a grandchild may hold the other end for ever
-            return Ended(code, _read(reader))
+            return ChildEnd(code, _read(reader))
         finally:
             os.close(reader)
 

@@ -61,7 +61,7 @@ class Journal:
     def __init__(self, environ: Mapping[str, str], path: str = JOURNAL) -> None:
         self._path = path if _is_stream(environ.get("JOURNAL_STREAM", ""), 2) else None
 
-    def say(self, priority: int, message: str, **fields: object) -> None:
+    def log(self, priority: int, message: str, **fields: object) -> None:
         """One line. Field names come from this program, values may hold anything."""
         if self._path is None or not _datagram(self._path, entry(priority, message, fields)):
             _line(message)

@@ -16,7 +16,7 @@ from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
-from agent.heartbeat.answer import Report, write
+from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
 from agent.outbox.database import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
@@ -177,8 +177,8 @@ def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespa
 
 def _report(app: App, decision: Decision, outcome: Outcome) -> str:
     settings = app.situation.settings
-    return write(
-        Report(
+    return answer_line(
+        ChildAnswer(
             sending=decision.sending,
             rule=decision.rule,
             source=decision.source,
