@@ -59,7 +59,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
 
         outcome.alive = alive(settings.health)
         become_owner(situation.state, *SENDING)
-        with intake.opened(app) as outbox:
+        with intake.open_outbox(app.situation, app.now) as outbox:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
@@ -84,7 +84,7 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
         key = write_key(situation.settings)
         become_owner(situation.state, *SENDING)
         if situation.state.exists():
-            with intake.opened(app) as outbox:
+            with intake.open_outbox(app.situation, app.now) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
         _be_silent(app, decision, outcome, args)
@@ -97,7 +97,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
     if decision.passing:
         return
     try:
-        intake.erase(app)
+        intake.erase_waiting(app.situation, app.now)
     except (OutboxError, OSError) as why:
         if not args.report:
             raise
