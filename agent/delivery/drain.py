@@ -15,7 +15,7 @@ from agent.outbox.outbox import REJECTED, SENT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.delivery.transport import Outcome
+    from agent.delivery.transport import BatchOutcome
     from agent.outbox.outbox import Outbox
 
 MAX_EVENTS = 100
@@ -36,7 +36,7 @@ Row = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Result:
+class DrainResult:
     """What a drain came to: `waiting` is why something still waits, None if nothing does."""
 
     waiting: str | None = None
@@ -50,7 +50,7 @@ class Drain:
         self,
         outbox: Outbox,
         endpoint: str,
-        send: Callable[[list[str], float], Outcome],
+        send: Callable[[list[str], float], BatchOutcome],
         *,
         budget: float,
         patient: bool,
@@ -77,7 +77,7 @@ class Drain:
         self._rejected: list[str] = []
         self._messages: list[str] = []
 
-    def run(self) -> Result:
+    def deliver_waiting(self) -> DrainResult:
         """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
         self._outbox.adopt(self._endpoint)
         waiting = None
@@ -88,7 +88,7 @@ class Drain:
             self._mark_as_sent()
         if self._rejected:
             self._messages.append(_rejections(self._rejected))
-        return Result(waiting, self._messages)
+        return DrainResult(waiting, self._messages)
 
     def _next_batch(self) -> list[Row]:
         rows = self._outbox.waiting(self._endpoint, after=self._last, limit=MAX_EVENTS)
@@ -127,7 +127,7 @@ class Drain:
         self._answered = True
         trouble = self._outbox.trouble(self._endpoint)
         if trouble is not None:
-            self._outbox.answered(self._endpoint)
+            self._outbox.note_success(self._endpoint)
             self._messages.append(
                 f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
             )
@@ -154,7 +154,7 @@ class Drain:
         trouble = self._outbox.trouble(self._endpoint)
         failures = trouble.failures if trouble else 0
         wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
-        self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
+        self._outbox.note_failure(self._endpoint, outcome.why, self._now() + wait)
         if trouble is None:
             what = "does not accept events" if outcome.answered else "cannot be reached"
             self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events are waiting")

@@ -58,7 +58,7 @@ class Rejected:
     why: str
 
 
-Outcome = Delivered | RetryLater | Rejected
+BatchOutcome = Delivered | RetryLater | Rejected
 
 
 class Transport:
@@ -70,14 +70,14 @@ class Transport:
         self._now = now
         self._session = self._connect()
 
-    def send(self, events: list[str], seconds: float) -> Outcome:
+    def send(self, events: list[str], seconds: float) -> BatchOutcome:
         """Post the events as one batch; back within `seconds`, whatever the network does.
 
         Each is JSON already and goes out to the letter as it was stored and shown.
         """
         body = f'{{"batch":[{",".join(events)}],"sentAt":"{iso(self._now())}"}}'.encode()
         limit = min(seconds, ATTEMPT_SECONDS)
-        judged: list[Outcome] = []
+        judged: list[BatchOutcome] = []
         why = ""
         try:
             within(limit, lambda: self._post(body, judged))
@@ -103,7 +103,7 @@ class Transport:
         session.auth = (self._key, "")
         return session
 
-    def _post(self, body: bytes, judged: list[Outcome]) -> None:
+    def _post(self, body: bytes, judged: list[BatchOutcome]) -> None:
         """Post, and judge by the head of the answer alone: what comes after it may drip for ever."""
         times = (CONNECT_SECONDS, READ_SECONDS)
         with self._session.post(
@@ -114,7 +114,7 @@ class Transport:
                 answer.raw.read(SHORT_BODY)
 
 
-def judge(status: int, retry_after: str | None, now: float) -> Outcome:
+def judge(status: int, retry_after: str | None, now: float) -> BatchOutcome:
     """What a status means for the batch. What is not named here keeps all and backs off."""
     said = f"{status} {_phrase(status)}".strip()
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers

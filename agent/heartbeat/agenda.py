@@ -40,7 +40,7 @@ class Agenda:
         """What `set` said last, or None once that has run."""
         return self._due[name]
 
-    def run(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Run what is due, the longest overdue first."""
         first = self.next()
         if first is None or first > now:

@@ -77,7 +77,7 @@ class Heart:
         """Do what is due; how many seconds until there is something to do again."""
         self._follow_the_clocks(self._world.clocks())
         self._notice_edits()
-        self._agenda.run(self._world.clocks().boot)
+        self._agenda.run_due(self._world.clocks().boot)
         now = self._awake = self._world.clocks().boot
         due = self._agenda.next()
         return self._sleep() if due is None else max(0.0, min(due - now, self._sleep()))
@@ -188,7 +188,9 @@ class Heart:
         try:
             self._world.keep_due(due)
         except OSError as error:
-            self._announcer.once("keep", str(error), WARNING, f"cannot store the time of the next beat: {error}")
+            self._announcer.once(
+                "keep", str(error), WARNING, f"cannot store the time of the next beat: {error}"
+            )
         else:
             self._kept = due
             self._announcer.forget("keep")

@@ -32,7 +32,7 @@ DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """One row of the audit log."""
 
     state: str
@@ -61,11 +61,11 @@ class Trouble:
     since: str
 
 
-class Reader:
+class OutboxReader:
     """Answers questions about the outbox; opened by `reading`, or as part of an Outbox."""
 
-    def __init__(self, ask: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
-        self._run_query = ask
+    def __init__(self, execute: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
+        self._execute = execute
 
     def count(self, state: str) -> int:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
@@ -87,23 +87,23 @@ class Reader:
     def last_beat(self) -> str | None:
         """When the last Instance Active was recorded."""
         query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
-        row = self._ask(query, ACTIVE).fetchone()
+        row = self._query(query, ACTIVE).fetchone()
         return None if row is None else str(row[0])
 
     def trouble(self, endpoint: str) -> Trouble | None:
         """The streak of failures at an endpoint, if one is on."""
         query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
-        row = self._ask(query, endpoint).fetchone()
+        row = self._query(query, endpoint).fetchone()
         return None if row is None else Trouble(*row)
 
-    def entries(self, last: int | None = None) -> list[Entry]:
+    def entries(self, last: int | None = None) -> list[LogEntry]:
         """The newest `last` rows of the audit log, or all; newest last."""
         query = (
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
-        rows = self._ask(query, -1 if last is None else last)
-        return [Entry(*row) for row in rows]
+        rows = self._query(query, -1 if last is None else last)
+        return [LogEntry(*row) for row in rows]
 
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
@@ -111,27 +111,27 @@ class Reader:
             "SELECT seq, payload FROM event"
             " WHERE state = 'waiting' AND endpoint = ? AND seq > ? ORDER BY seq LIMIT ?"
         )
-        return self._ask(query, endpoint, after, limit).fetchall()
+        return self._query(query, endpoint, after, limit).fetchall()
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""
         query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
-        return self._ask(query, after, limit).fetchall()
+        return self._query(query, after, limit).fetchall()
 
     def _number(self, query: str, *values: object) -> int:
-        return int(self._ask(query, *values).fetchone()[0])
+        return int(self._query(query, *values).fetchone()[0])
 
-    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
-        return self._run_query(query, values)
+    def _query(self, query: str, *values: object) -> sqlite3.Cursor:
+        return self._execute(query, values)
 
 
-class Outbox(Reader):
+class Outbox(OutboxReader):
     """The outbox, open for writing. Every method is one transaction, or OutboxError."""
 
     def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._database = Database(state)
-        super().__init__(self._database.ask)
+        super().__init__(self._database.query)
 
     def close(self) -> None:
         self._database.close()
@@ -212,7 +212,7 @@ class Outbox(Reader):
         """What was recorded while no endpoint was set is for the first that is."""
         self._change("UPDATE event SET endpoint = ? WHERE state = 'waiting' AND endpoint IS NULL", endpoint)
 
-    def failed(self, endpoint: str, error: str, next_try: float) -> None:
+    def note_failure(self, endpoint: str, error: str, next_try: float) -> None:
         """Note one more failure at an endpoint."""
         self._change(
             "INSERT INTO delivery (endpoint, failures, next_try, error, since) VALUES (?, 1, ?, ?, ?)"
@@ -224,7 +224,7 @@ class Outbox(Reader):
             iso(self._now()),
         )
 
-    def answered(self, endpoint: str) -> None:
+    def note_success(self, endpoint: str) -> None:
         """The endpoint took a batch: a streak of failures, if one was on, is over."""
         self._change("DELETE FROM delivery WHERE endpoint = ?", endpoint)
 
@@ -269,7 +269,7 @@ class Outbox(Reader):
 
 
 @contextmanager
-def reading(state: StateDir) -> Iterator[Reader | None]:
+def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
     """Look without writing; None where there is no outbox yet. OutboxError if it cannot be read."""
     with read_only(state.outbox) as db:
-        yield None if db is None else Reader(db.execute)
+        yield None if db is None else OutboxReader(db.execute)

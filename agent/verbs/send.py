@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.config.consent import Decision
-    from agent.delivery.drain import Result
+    from agent.delivery.drain import DrainResult
 
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
@@ -150,7 +150,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
 
 def _drain(
     app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, patient: bool
-) -> Result:
+) -> DrainResult:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
 
@@ -164,7 +164,7 @@ def _drain(
             patient=patient,
             still_allowed=lambda: app.situation.file_stamps() == files,
             now=app.now,
-        ).run()
+        ).deliver_waiting()
 
 
 def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:

@@ -16,7 +16,11 @@ BEAT = "2027-01-15T08:00:00.000Z"
             None,
             "sending: no beat yet, next 2027-01-15 08:00 UTC, 3 waiting, product not alive",
         ),
-        ({"sending": False, "rule": "flag", "source": "DO_NOT_TRACK"}, None, "silent: a flag is set (DO_NOT_TRACK)"),
+        (
+            {"sending": False, "rule": "flag", "source": "DO_NOT_TRACK"},
+            None,
+            "silent: a flag is set (DO_NOT_TRACK)",
+        ),
         ({"sending": False, "rule": "flag"}, None, "silent: a flag is set"),
         ({}, "/etc/x/docker.env", "silent: /etc/x/docker.env was read before and is missing"),
     ],
@@ -41,4 +45,7 @@ def test_a_product_that_was_never_down_is_not_said_to_be_up_again() -> None:
     announcer = Announcer(lambda _priority, text, **_fields: lines.append(text))
     for alive in (True, None, False, False, True, True):
         announcer.alive(answered(alive=alive))
-    assert lines == ["the product is not alive; no heartbeat is sent until it is", "the product is alive again"]
+    assert lines == [
+        "the product is not alive; no heartbeat is sent until it is",
+        "the product is alive again",
+    ]
