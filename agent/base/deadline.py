@@ -1,4 +1,4 @@
-"""Work that may hang, in a thread that is left behind when its time is up."""
+"""Runs work that may hang in a thread, and stops waiting for it at a deadline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class TookTooLong(Exception):  # noqa: N818 - reads as what it says
-    """The work did not end in its time; its thread dies with the process at the latest."""
+    """The work did not end in time. Its thread ends with the process at the latest."""
 
 
 class _Work(threading.Thread, Generic[T]):
@@ -32,7 +32,7 @@ class _Work(threading.Thread, Generic[T]):
 def within(seconds: float, work: Callable[[], T]) -> T:
     """The work's result, or its exception; TookTooLong after so many seconds, whatever hangs.
 
-    A resolver that never answers cannot be interrupted, only left behind.
+    Some work cannot be interrupted, such as a resolver that never answers: its thread is left behind.
     """
     thread = _Work(work)
     thread.start()

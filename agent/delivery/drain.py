@@ -1,4 +1,4 @@
-"""Drains the outbox within a budget. The only retry layer: how long to wait is kept in the outbox."""
+"""Sends what waits in the outbox within a time budget. Nothing else retries; the outbox keeps when to."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 MAX_EVENTS = 100
 MAX_BATCH_BYTES = 450 * 1024
 LEAST_SECONDS = 0.5
-"""With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
+"""With less than this left no batch is begun: if it were cut short, the endpoint would get the blame."""
 
 SETTLE_SECONDS = 0.25
-"""For so long, what was sent may stay unmarked, since to mark it durably takes the disk's time.
+"""Batches that were sent are marked so at most this much later: each mark waits for the disk.
 
-A kill within it sends those batches again, under the same messageIds.
+If the process is killed meanwhile they are sent again, with the same messageIds.
 """
 
 CHANGED = "docker.env was edited in the meantime"
@@ -37,14 +37,14 @@ Row = tuple[int, str]
 
 @dataclass(frozen=True)
 class DrainResult:
-    """What a drain came to: `waiting` is why something still waits, None if nothing does."""
+    """`waiting` is why something still waits, None if nothing does; `messages` are for the log."""
 
     waiting: str | None = None
     messages: list[str] = field(default_factory=list)
 
 
 class Drain:
-    """One pass over what waits for an endpoint, oldest first, batch by batch."""
+    """One pass over the events that wait for an endpoint, oldest first, in batches."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Drain:
         self._messages: list[str] = []
 
     def deliver_waiting(self) -> DrainResult:
-        """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
+        """Deliver until nothing waits, or the budget is spent, or the next try would be after its end."""
         self._outbox.adopt(self._endpoint)
         waiting = None
         try:
@@ -95,7 +95,7 @@ class Drain:
         return _fitting(rows)
 
     def _wait(self) -> str | None:
-        """Sleep until the next try is due; why not, if that is too far off."""
+        """Sleep until the next try is due; if that is too far off, the reason for the wait."""
         trouble = self._outbox.trouble(self._endpoint)
         wait = seconds_to_next_try(trouble, self._now())
         if trouble is not None and wait > (self._left() if self._patient else 0):
@@ -105,7 +105,7 @@ class Drain:
         return None
 
     def _deliver(self, batch: list[Row]) -> str | None:
-        """Send a batch, split until what offends stands alone; why it could not all be, if so."""
+        """Send a batch, split until a rejected event is alone; the reason if some of it still waits."""
         pending = [batch]
         while pending:
             if not self._still_allowed():
@@ -148,9 +148,9 @@ class Drain:
         self._settle_at = self._monotonic() + SETTLE_SECONDS
 
     def _failed(self, outcome: RetryLater) -> str | None:
-        """Note the failure and when to try again; go on only if that is within the budget."""
+        """Note the failure and the next try; the reason to stop, unless that is within the budget."""
         if self._answered and self._left() <= 0:
-            return TOO_SHORT  # it answered a moment ago; what was cut short is no failure of its
+            return TOO_SHORT  # it answered a moment ago: our budget ended, the endpoint did not fail
         trouble = self._outbox.trouble(self._endpoint)
         failures = trouble.failures if trouble else 0
         wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
@@ -165,7 +165,7 @@ class Drain:
 
 
 def _fitting(rows: list[Row]) -> list[Row]:
-    """As many of the rows as fit into one request, and one at least."""
+    """As many rows as fit into one request, but at least one."""
     ends = accumulate(len(text.encode()) + 1 for _, text in rows)
     return rows[: max(1, sum(end <= MAX_BATCH_BYTES for end in ends))]
 

@@ -31,7 +31,7 @@ MAX_BYTES = 64 * 1024
 MAX_DIGITS = 9
 """A line number with more digits than this is ignored."""
 ABANDONED_SECONDS = 3600
-"""A run file that was never finished being made is thrown away at this age."""
+"""An unfinished run file (its wrapper was killed while it made it) is deleted at this age."""
 
 
 def collect_runs(state: StateDir, outbox: Outbox, instance: str, system: System) -> int:
