@@ -50,8 +50,7 @@ def has_runs(state: StateDir) -> bool:
 def discard_runs(state: StateDir) -> None:
     """Telemetry is off: delete all run files, those of running wrappers included."""
     for path in state.run_files():
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        _unlink(path)
 
 
 def _paths(state: StateDir) -> list[str]:
