@@ -43,7 +43,7 @@ class Announcer:
 
 
 def status_text(answer: ChildAnswer | None, missing: str | None, next_beat: float | None) -> str:
-    """One line for `systemctl status`. `missing` is a docker.env that is not there any more, `next_beat` a wall time."""
+    """One line for `systemctl status`. `missing` names a docker.env, `next_beat` is a wall time."""
     if answer is None:
         return "starting"
     if not answer.sending or missing is not None:
