@@ -14,7 +14,7 @@ from agent.base import ids
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.events.facts import System
-from agent.outbox.outbox import Entry, Outbox, Trouble, reading
+from agent.outbox.outbox import LogEntry, Outbox, Trouble, read_outbox
 from tests import environ
 
 KEY = "the-write-key-7f3a"
@@ -102,8 +102,8 @@ class Instance:
             self.printed += out + err
         return Ended(child.returncode, out, err, time.monotonic() - began)
 
-    def entries(self) -> list[Entry]:
-        with reading(self.state) as outbox:
+    def entries(self) -> list[LogEntry]:
+        with read_outbox(self.state) as outbox:
             return outbox.entries() if outbox else []
 
     def states(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ class Instance:
         return [one for one, state in self.states().items() if state == "waiting"]
 
     def trouble(self) -> Trouble | None:
-        with reading(self.state) as outbox:
+        with read_outbox(self.state) as outbox:
             return outbox.trouble(self.endpoint) if outbox else None
 
     def next_try(self) -> float:
@@ -127,8 +127,8 @@ class Instance:
         """Make the next try due now, as time would."""
         with contextlib.closing(Outbox(self.state)) as outbox:
             if (trouble := outbox.trouble(self.endpoint)) is not None:
-                outbox.answered(self.endpoint)
-                outbox.failed(self.endpoint, trouble.error, time.time())
+                outbox.note_success(self.endpoint)
+                outbox.note_failure(self.endpoint, trouble.error, time.time())
 
     def status(self) -> Mapping[str, object]:
         found: dict[str, object] = json.loads(self.run("status", "--json").out)

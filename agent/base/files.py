@@ -15,9 +15,9 @@ def read_small(path: str, at_most: int) -> bytes:
 
 
 def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
-    """The same, and whose it is.
+    """The same, with the file's owner and mode.
 
-    Nothing that blocks, or never ends, is read: a FIFO planted there must not hang us.
+    Only regular files are read: a FIFO that somebody put there must not block us.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
@@ -48,10 +48,10 @@ def file_stamp(path: str) -> FileStamp:
 
 
 def replace(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
-    """Put `data` at `path`, durably and at once, for the owner alone or with the mode and owner of `like`."""
+    """Replace the file by `data`, durably and in one step; readable by its owner only, or as `like` is."""
     temporary = f"{path}.{os.getpid()}.new"
     if os.path.lexists(temporary):
-        os.unlink(temporary)  # left by a kill; in a container the next process has that pid too
+        os.unlink(temporary)  # left by a killed process; in a container the next one has the same pid
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -77,7 +77,7 @@ def _own(handle: int, like: os.stat_result) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make the names in a directory as durable as the files they stand for."""
+    """Make the names in a directory survive a power cut, as the files do."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Locks that die with their holder."""
+"""Locks that end when their holder does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENT_SECONDS = 0.05
 
 @contextmanager
 def held(path: str, wait: float) -> Iterator[bool]:
-    """Hold the lock file, waiting at most `wait` seconds; the value says whether it was had."""
+    """Hold a lock on the file, waiting at most `wait` seconds; the value is whether we hold it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         yield _taken(handle, wait)
@@ -29,7 +29,7 @@ def held(path: str, wait: float) -> Iterator[bool]:
 
 
 def pause(began: float) -> None:
-    """Before another try, in uneven steps; who has waited long looks ever more often and so is next."""
+    """Wait before another try. Whoever has waited longest tries most often, and so is next."""
     waited = max(time.monotonic() - began, EAGER_AFTER)
     if waited > PATIENT_AFTER:
         time.sleep(PATIENT_SECONDS)

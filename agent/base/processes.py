@@ -1,4 +1,4 @@
-"""What /proc says about processes: who is whose child, and which pid is still the same one."""
+"""What /proc says about processes: their parents, and whether a pid is still the same process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_DEPTH = 64
 
 
 def started(pid: int) -> int:
-    """When the process started, in ticks since boot: with the pid and the boot it is unique."""
+    """When the process started, in ticks since boot. Boot, pid and start together are unique."""
     return _stat(pid)[2]
 
 

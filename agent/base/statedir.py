@@ -1,4 +1,4 @@
-"""The state directory: one small value that owns every path below it.
+"""The state directory: one small value that knows every path in it.
 
 Part of the boot path of `wrap`: imports stay few and cheap.
 """
@@ -9,7 +9,7 @@ import os
 
 
 class StateDir:
-    """Where id, outbox and run files live. Naming a path makes nothing."""
+    """Where the id, the outbox and the run files are. To ask for a path creates nothing."""
 
     __slots__ = ("path",)
 
@@ -26,27 +26,27 @@ class StateDir:
 
     @property
     def outbox(self) -> str:
-        """The SQLite database: what waits, and what became of the rest."""
+        """The SQLite database: the events that wait, and the log of all others."""
         return os.path.join(self.path, "outbox.db")
 
     @property
     def runs(self) -> str:
-        """The directory of run files, one for each wrapped install not yet in the outbox."""
+        """The directory of run files: one for each wrapped install that is not in the outbox yet."""
         return os.path.join(self.path, "runs")
 
     @property
     def seen(self) -> str:
-        """The docker.env files that the last beat read, with a NUL between them."""
+        """The paths of the docker.env files that the last beat read, separated by NUL."""
         return os.path.join(self.path, "env-files")
 
     @property
     def notice(self) -> str:
-        """There once the notice was shown in full."""
+        """Exists once the notice was shown in full."""
         return os.path.join(self.path, "notice-shown")
 
     @property
     def asked(self) -> str:
-        """There once the opt-in question was put."""
+        """Exists once the opt-in question was asked."""
         return os.path.join(self.path, "opt-in-asked")
 
     @property
@@ -70,7 +70,7 @@ class StateDir:
         return os.path.join(self.path, "daemon.lock")
 
     def memory(self) -> list[str]:
-        """Every file that remembers anything, as far as it exists; the locks remember nothing."""
+        """Every file that holds data; the locks do not. Some of them may not exist."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
         marks = (self.seen, self.due, self.notice, self.asked)
@@ -78,13 +78,13 @@ class StateDir:
         return known + _below(self.path, ".new") + self.run_files()
 
     def run_files(self) -> list[str]:
-        """The run files that are there."""
+        """The run files that exist."""
         return _below(self.runs)
 
     def make(self) -> None:
-        """Make the directory, for its owner alone; one that exists is left as it is.
+        """Make the directory, for its owner only; one that exists is left as it is.
 
-        No umask keeps the owner out of it, or of what it lies in.
+        The umask is changed meanwhile: an odd one could lock the owner out of it or of its parents.
         """
         umask = os.umask(0o077)
         try:
@@ -98,7 +98,7 @@ class StateDir:
 
 
 def _below(path: str, ending: str = "") -> list[str]:
-    """What is in a directory, as far as its name ends so; nothing where there is none."""
+    """The files of a directory whose names have this ending; none if there is no directory."""
     try:
         return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(ending)]
     except OSError:

@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full or gone: they must cost a verb nothing but its words."""
+"""Standard streams that may be closed or full: a verb then loses its words, but still does its work."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 
 
 def prepare() -> None:
-    """Before a verb: no file of ours may land on a descriptor that the caller closed.
+    """Before a verb: fill the descriptors that the caller closed, so that no file of ours gets one of them.
 
-    Closed ones get /dev/null opened the wrong way round, so that data which cannot be written is
-    an error; a word to the person, which nobody would see, is none.
+    Stdin and stdout get a /dev/null opened the wrong way round, so that data which cannot be written is an
+    error. Stderr gets a usable one: a message that nobody would see is no error.
     """
     for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -23,7 +23,7 @@ def prepare() -> None:
 
 
 def _usable(stream: object, number: int) -> io.TextIOWrapper:
-    """Python's stream, or a new one where it found the descriptor closed; no character is too odd."""
+    """Python's stream, or a new one if Python found the descriptor closed. It can print every character."""
     if not isinstance(stream, io.TextIOWrapper):
         return io.TextIOWrapper(
             io.FileIO(number, "w", closefd=False), errors="backslashreplace", write_through=True
@@ -33,7 +33,7 @@ def _usable(stream: object, number: int) -> io.TextIOWrapper:
 
 
 def release() -> None:
-    """After a verb: what a stream could not take must not change the exit code at the very end."""
+    """After a verb: what could not be flushed must not change the exit code at the very end."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 FIRST_BACKOFF = 10.0
 LONGEST_BACKOFF = 3600.0
 LONGEST_WAIT = 86400.0
-"""The longest wait that a receiver may ask for; more is taken for a mistake."""
+"""The longest wait that a receiver can ask for; more must be a mistake."""
 
 
 def backoff(failures: int, chance: float) -> float:
-    """Full jitter: anything from nothing to a span that doubles with every failure, an hour at most."""
+    """Full jitter: a random part of a span that doubles with every failure, up to an hour."""
     return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
 
 

@@ -1,4 +1,4 @@
-"""Drains the outbox within a budget. The only retry layer: how long to wait is kept in the outbox."""
+"""Sends what waits in the outbox within a time budget. Nothing else retries; the outbox keeps when to."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from agent.outbox.outbox import REJECTED, SENT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.delivery.transport import Outcome
+    from agent.delivery.transport import BatchOutcome
     from agent.outbox.outbox import Outbox
 
 MAX_EVENTS = 100
 MAX_BATCH_BYTES = 450 * 1024
 LEAST_SECONDS = 0.5
-"""With less than this left, no batch is begun: cut short, it would look like the endpoint's fault."""
+"""With less than this left no batch is begun: if it were cut short, the endpoint would get the blame."""
 
 SETTLE_SECONDS = 0.25
-"""For so long, what was sent may stay unmarked, since to mark it durably takes the disk's time.
+"""Batches that were sent are marked so at most this much later: each mark waits for the disk.
 
-A kill within it sends those batches again, under the same messageIds.
+If the process is killed meanwhile they are sent again, with the same messageIds.
 """
 
 CHANGED = "docker.env was edited in the meantime"
@@ -36,21 +36,21 @@ Row = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a drain came to: `waiting` is why something still waits, None if nothing does."""
+class DrainResult:
+    """`waiting` is why something still waits, None if nothing does; `messages` are for the log."""
 
     waiting: str | None = None
     messages: list[str] = field(default_factory=list)
 
 
 class Drain:
-    """One pass over what waits for an endpoint, oldest first, batch by batch."""
+    """One pass over the events that wait for an endpoint, oldest first, in batches."""
 
     def __init__(
         self,
         outbox: Outbox,
         endpoint: str,
-        send: Callable[[list[str], float], Outcome],
+        send: Callable[[list[str], float], BatchOutcome],
         *,
         budget: float,
         patient: bool,
@@ -77,8 +77,8 @@ class Drain:
         self._rejected: list[str] = []
         self._messages: list[str] = []
 
-    def run(self) -> Result:
-        """Deliver until nothing waits, the budget is spent, or the next try is further off than that."""
+    def deliver_waiting(self) -> DrainResult:
+        """Deliver until nothing waits, or the budget is spent, or the next try would be after its end."""
         self._outbox.adopt(self._endpoint)
         waiting = None
         try:
@@ -88,14 +88,14 @@ class Drain:
             self._mark_as_sent()
         if self._rejected:
             self._messages.append(_rejections(self._rejected))
-        return Result(waiting, self._messages)
+        return DrainResult(waiting, self._messages)
 
     def _next_batch(self) -> list[Row]:
         rows = self._outbox.waiting(self._endpoint, after=self._last, limit=MAX_EVENTS)
         return _fitting(rows)
 
     def _wait(self) -> str | None:
-        """Sleep until the next try is due; why not, if that is too far off."""
+        """Sleep until the next try is due; if that is too far off, the reason for the wait."""
         trouble = self._outbox.trouble(self._endpoint)
         wait = seconds_to_next_try(trouble, self._now())
         if trouble is not None and wait > (self._left() if self._patient else 0):
@@ -105,7 +105,7 @@ class Drain:
         return None
 
     def _deliver(self, batch: list[Row]) -> str | None:
-        """Send a batch, split until what offends stands alone; why it could not all be, if so."""
+        """Send a batch, split until a rejected event is alone; the reason if some of it still waits."""
         pending = [batch]
         while pending:
             if not self._still_allowed():
@@ -127,7 +127,7 @@ class Drain:
         self._answered = True
         trouble = self._outbox.trouble(self._endpoint)
         if trouble is not None:
-            self._outbox.answered(self._endpoint)
+            self._outbox.note_success(self._endpoint)
             self._messages.append(
                 f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
             )
@@ -148,13 +148,13 @@ class Drain:
         self._settle_at = self._monotonic() + SETTLE_SECONDS
 
     def _failed(self, outcome: RetryLater) -> str | None:
-        """Note the failure and when to try again; go on only if that is within the budget."""
+        """Note the failure and the next try; the reason to stop, unless that is within the budget."""
         if self._answered and self._left() <= 0:
-            return TOO_SHORT  # it answered a moment ago; what was cut short is no failure of its
+            return TOO_SHORT  # it answered a moment ago: our budget ended, the endpoint did not fail
         trouble = self._outbox.trouble(self._endpoint)
         failures = trouble.failures if trouble else 0
         wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
-        self._outbox.failed(self._endpoint, outcome.why, self._now() + wait)
+        self._outbox.note_failure(self._endpoint, outcome.why, self._now() + wait)
         if trouble is None:
             what = "does not accept events" if outcome.answered else "cannot be reached"
             self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events are waiting")
@@ -165,7 +165,7 @@ class Drain:
 
 
 def _fitting(rows: list[Row]) -> list[Row]:
-    """As many of the rows as fit into one request, and one at least."""
+    """As many rows as fit into one request, but at least one."""
     ends = accumulate(len(text.encode()) + 1 for _, text in rows)
     return rows[: max(1, sum(end <= MAX_BATCH_BYTES for end in ends))]
 

@@ -1,4 +1,4 @@
-"""One batch over HTTP, and what its receiver made of it. No retry, no state but the connection."""
+"""Sends one batch over HTTP and says what its receiver did with it. It never retries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS
 SHORT_BODY = 4096
-"""An answer up to this size is read, so that the connection can serve the next batch."""
+"""An answer up to this size is read to its end, so that the connection can be used for the next batch."""
 
 TRY_LATER = frozenset({408, 425, 429})
 OFFENDED = frozenset({400, 413, 422})
@@ -53,12 +53,12 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Something in the batch can never be taken."""
+    """The receiver will never accept something in the batch."""
 
     why: str
 
 
-Outcome = Delivered | RetryLater | Rejected
+BatchOutcome = Delivered | RetryLater | Rejected
 
 
 class Transport:
@@ -70,14 +70,14 @@ class Transport:
         self._now = now
         self._session = self._connect()
 
-    def send(self, events: list[str], seconds: float) -> Outcome:
-        """Post the events as one batch; back within `seconds`, whatever the network does.
+    def send(self, events: list[str], seconds: float) -> BatchOutcome:
+        """Post the events as one batch; returns within `seconds`, whatever the network does.
 
-        Each is JSON already and goes out to the letter as it was stored and shown.
+        Each event is JSON already. It is sent exactly as it was stored and shown.
         """
         body = f'{{"batch":[{",".join(events)}],"sentAt":"{iso(self._now())}"}}'.encode()
         limit = min(seconds, ATTEMPT_SECONDS)
-        judged: list[Outcome] = []
+        judged: list[BatchOutcome] = []
         why = ""
         try:
             within(limit, lambda: self._post(body, judged))
@@ -97,14 +97,14 @@ class Transport:
         self._session.close()
 
     def _connect(self) -> requests.Session:
-        """A session as requests' users know it: their proxies and CA bundles count."""
+        """A session that follows the usual settings of requests: proxies and CA bundles."""
         session = requests.Session()
         session.headers.update({"User-Agent": f"rollcall/{__version__}", "Content-Type": "application/json"})
         session.auth = (self._key, "")
         return session
 
-    def _post(self, body: bytes, judged: list[Outcome]) -> None:
-        """Post, and judge by the head of the answer alone: what comes after it may drip for ever."""
+    def _post(self, body: bytes, judged: list[BatchOutcome]) -> None:
+        """Post, and judge by the answer's head: its body may never end."""
         times = (CONNECT_SECONDS, READ_SECONDS)
         with self._session.post(
             self._url, data=body, timeout=times, allow_redirects=False, stream=True
@@ -114,8 +114,8 @@ class Transport:
                 answer.raw.read(SHORT_BODY)
 
 
-def judge(status: int, retry_after: str | None, now: float) -> Outcome:
-    """What a status means for the batch. What is not named here keeps all and backs off."""
+def judge(status: int, retry_after: str | None, now: float) -> BatchOutcome:
+    """What a status means for the batch. After any other status the events wait, and are sent again later."""
     said = f"{status} {_phrase(status)}".strip()
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         return Delivered()
@@ -138,7 +138,7 @@ def _phrase(status: int) -> str:
 def _seconds(retry_after: str | None, now: float) -> float | None:
     """Retry-After as seconds from now, given as a number or as a date.
 
-    None for neither, and for a receiver that asks for no patience at all: it gets our own.
+    None for neither, and for a wait of 0 or less: then our own backoff applies.
     """
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
@@ -153,7 +153,7 @@ def _seconds(retry_after: str | None, now: float) -> float | None:
 
 
 def _words(why: BaseException) -> str:
-    """A network failure for a person, made from its kind and never from its text, which may hold the URL."""
+    """A network failure in words. Its own text is not used, as it may contain the URL."""
     who = "the proxy" if isinstance(why, requests.exceptions.ProxyError) else "the endpoint"
     for cause in _causes(why):
         if (words := _words_of(cause)) is not None:
@@ -166,7 +166,7 @@ def _words(why: BaseException) -> str:
 
 
 def _words_of(cause: BaseException) -> str | None:
-    """What one link in the chain of causes says, if it says anything."""
+    """What one exception in the chain of causes means, if that is known."""
     if isinstance(cause, socket.gaierror):
         return "its name could not be resolved"
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -1,1 +1,1 @@
-"""When the heartbeat is sent: daemon, heart, agenda, health, systemd."""
+"""When the heartbeat is sent. daemon.py is the process, heart.py decides, due.py computes the times."""

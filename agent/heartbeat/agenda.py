@@ -1,8 +1,8 @@
-"""Jobs on a `schedule.Scheduler` of our own, whose times are on CLOCK_BOOTTIME.
+"""Jobs of the `schedule` library, but at times on the boot clock (CLOCK_BOOTTIME).
 
-The library compares naive local times: a change of daylight saving or a clock that jumps would
-move every job. So `next_run` is set anew, from the boot clock, right before each `run_pending`,
-and what the library works out after a run is never used.
+The library compares naive local times, so daylight saving or a clock that is set would move every job.
+Therefore `next_run` is computed from the boot clock right before each `run_pending`, and what the
+library plans after a run is never used.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Agenda:
         """What `set` said last, or None once that has run."""
         return self._due[name]
 
-    def run(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Run what is due, the longest overdue first."""
         first = self.next()
         if first is None or first > now:

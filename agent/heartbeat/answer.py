@@ -1,8 +1,8 @@
-"""What the daemon's child tells it: one line of JSON on stdout.
+"""What a child answers the daemon: one line of JSON on stdout.
 
 The daemon starts three kinds of children, and each prints exactly one such line:
 
-    flush --report --budget 0    look: decide, erase what waits if silent, take in finished runs,
+    flush --report --budget 0    check: decide, erase what waits if silent, take in finished runs,
                                  and send nothing; at start, on SIGHUP, after an edit
     flush --report               deliver what waits; when `retryIn` has passed
     beat --report --slot N       record slot N once if alive and allowed, then deliver; when due
@@ -18,7 +18,7 @@ The daemon starts three kinds of children, and each prints exactly one such line
 
 `files` are all places where a docker.env was looked for. The daemon compares them with what it
 sees, to notice an edit without reading the file. A setting that does not parse is one line on
-stderr and exit 2, and no report.
+stderr and exit 2, and no answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent.base.files import FileStamp
 
 
-class Report(NamedTuple):
+class ChildAnswer(NamedTuple):
     """The line, parsed."""
 
     sending: bool
@@ -49,17 +49,17 @@ class Report(NamedTuple):
     files: list[FileStamp]
 
 
-def write(report: Report) -> str:
+def answer_line(answer: ChildAnswer) -> str:
     """The line, without its end."""
-    data = report._asdict()
+    data = answer._asdict()
     return json.dumps({_camel(key): value for key, value in data.items()})
 
 
-def parse(line: bytes) -> Report | None:
-    """The report in `line`, or None if it is not one."""
+def parse_answer(line: bytes) -> ChildAnswer | None:
+    """The answer in `line`, or None if it is not one."""
     try:
         data = json.loads(line)
-        return Report(**{key: data[_camel(key)] for key in Report._fields})
+        return ChildAnswer(**{key: data[_camel(key)] for key in ChildAnswer._fields})
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -1,8 +1,8 @@
-"""Signals and children of the daemon: one wait for both, so that either wakes it at once.
+"""Signals and children of the daemon: it waits for both at once, and either wakes it.
 
-All signals of interest are blocked and taken with sigtimedwait: nothing interrupts the daemon in
-the middle of anything, nothing is missed between two looks, and as PID 1 of a container it is
-not deaf as processes without handlers are there.
+The signals are blocked and taken with sigtimedwait. So none interrupts the daemon in the middle of
+something, and none is lost. It also works as PID 1 of a container, where the kernel drops signals that
+have no handler.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LINE_LIMIT = 65536
-"""What a pipe holds. A child that says more waits for a reader in vain, and is ended."""
+"""The size of a pipe. A child that prints more blocks, and is ended at its deadline."""
 
 END: dict[int, str] = {sig.SIGTERM: "SIGTERM", sig.SIGINT: "SIGINT"}
 TAKEN = frozenset((*END, sig.SIGHUP, sig.SIGCHLD))
 
 
 class Leave(BaseException):
-    """The daemon is to end, with this exit code. No job may keep it from the top."""
+    """The daemon must end, with this exit code. No `except Exception` of a job stops it."""
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(why)
         self.code = code
 
 
-class Ended(NamedTuple):
-    """How a child ended: exit code (None if it was killed at its deadline), and what it said."""
+class ChildEnd(NamedTuple):
+    """How a child ended: exit code (None if it was killed at its deadline), and its output."""
 
     code: int | None
     output: bytes
 
 
 class Signals:
-    """Owns the signal mask of the process to its end, and reaps every child, its own or not.
+    """Owns the signal mask of the process, and reaps every child, its own or adopted.
 
-    It is not given back: a signal that comes while the daemon leaves must not change how it ends.
+    The mask is never restored: a signal that comes while the daemon ends must not change its exit.
     """
 
     def __init__(self, wake: Callable[[], float]) -> None:
         """`wake` is called on every wake-up and says how many seconds may pass until the next."""
         self._wake = wake
         self._statuses: dict[int, int | None] = {}
-        sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # who was started with it ignored is told of no child
+        sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # a parent may have ignored it: no end of a child is told then
         self._before = sig.pthread_sigmask(sig.SIG_BLOCK, TAKEN)
         self.reload = False
 
@@ -63,7 +63,7 @@ class Signals:
             self.reload = True
         self._reap()
 
-    def run(self, argv: Sequence[str], deadline: float) -> Ended:
+    def run_child(self, argv: Sequence[str], deadline: float) -> ChildEnd:
         """Run a child to its end, or kill it and all it started after `deadline` seconds."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
@@ -73,7 +73,7 @@ class Signals:
                 os.close(writer)
             code = self._wait(pid, time.clock_gettime(time.CLOCK_BOOTTIME) + deadline)
             os.set_blocking(reader, False)  # a grandchild may hold the other end for ever
-            return Ended(code, _read(reader))
+            return ChildEnd(code, _read(reader))
         finally:
             os.close(reader)
 
@@ -103,12 +103,12 @@ class Signals:
         return os.waitstatus_to_exitcode(status) if in_time else None
 
     def _end(self, pid: int) -> int:
-        """Kill the child's whole group. It only ever had work that may be cut off anywhere."""
+        """Kill the child's whole group. All of its work may be interrupted anywhere."""
         os.killpg(pid, sig.SIGKILL)
         return os.waitpid(pid, 0)[1]
 
     def _reap(self) -> None:
-        """Collect every child that is done; as PID 1, orphans of others among them."""
+        """Collect every child that ended; as PID 1 also the orphans of other processes."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

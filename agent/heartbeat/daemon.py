@@ -1,45 +1,30 @@
 """`rollcall daemon`: the long-running heartbeat.
 
-This process only waits. It opens no network socket, reads no setting and no database; what is to
-be done is done by short-lived children (see answer.py), each with a deadline. When is decided in
-heart.py and due.py, signals and children are in child.py.
+This process only waits. It opens no network socket, and reads no setting and no database. Short-lived
+children do the work (see answer.py), each with a deadline. The heart decides when, and asks for them
+through world.py.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import random
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from agent.base import stdio
-from agent.base.clock import read_clocks
 from agent.base.files import file_stamp
-from agent.base.owner import ActingAsOwner
-from agent.base.statedir import StateDir
 from agent.config import credentials
-from agent.heartbeat import answer
 from agent.heartbeat.children import Leave, Signals
-from agent.heartbeat.due import read_due, write_due
 from agent.heartbeat.heart import Heart
-from agent.heartbeat.systemd import ERROR, INFO, WARNING, Journal, Notifier
+from agent.heartbeat.systemd import ERROR, INFO, Journal, Notifier
+from agent.heartbeat.world import RealWorld
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-    from agent.base.clock import Now
-    from agent.heartbeat.due import Due
-
 CHILD = (sys.executable, "-I", "-m", "agent")
 
-DEADLINE = 60.0
-"""Seconds for one child: twice the budget of a flush, and more than any health check takes."""
-
 FOREVER = float("inf")
-
-WRONG_SETTING = 2
-"""A child's exit code, and ours if it is so from the start."""
 
 USAGE = """usage: rollcall daemon
 
@@ -49,7 +34,7 @@ While telemetry is off, it keeps running and sends nothing."""
 
 
 class Daemon:
-    """The process around a Heart: its one child at a time, its lock, its words."""
+    """The process around a Heart: its signals, its reloads, and what systemd is told."""
 
     def __init__(self, environ: MutableMapping[str, str], child: Sequence[str]) -> None:
         self._notifier = Notifier(environ)
@@ -60,17 +45,13 @@ class Daemon:
             environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
-        self._child = child
         self._signals = Signals(self._wake)
-        self._state: StateDir | None = None
-        self._lock: int | None = None
-        self._answered = False
-        self._failure: str | None = None
+        self._world = RealWorld(child, self._signals, self._journal)
         self._status = ""
 
     def run(self) -> int:
         """Beat until told to leave; the exit code."""
-        heart = Heart(self)
+        heart = Heart(self._world)
         try:
             for copy, source in self._copies:
                 if credentials.edited_since(copy, source):
@@ -109,7 +90,7 @@ class Daemon:
         self._notifier.stopping(str(leave))
         if leave.code == 0:
             heart.stop()
-        self.say(INFO if leave.code == 0 else ERROR, f"stopped: {leave}")
+        self._journal.log(INFO if leave.code == 0 else ERROR, f"stopped: {leave}")
         return leave.code
 
     def _tell(self, status: str) -> None:
@@ -120,68 +101,6 @@ class Daemon:
     def _wake(self) -> float:
         self._notifier.alive()
         return self._notifier.watchdog / 2 if self._notifier.watchdog else FOREVER
-
-    # what the heart asks of the world
-
-    def ask(self, *verb: str) -> answer.Report | None:
-        ended = self._signals.run([*self._child, *verb], DEADLINE)
-        said = answer.parse(ended.output)
-        self._answered = self._answered or said is not None
-        if ended.code == WRONG_SETTING and not self._answered:
-            raise Leave(WRONG_SETTING, "a setting is not valid (see above)")
-        failure = None if said is not None else _failure(ended.code)
-        if failure is not None and failure != self._failure:
-            self.say(WARNING, f"{verb[0]} {failure}; it will be tried again", verb=verb[0])
-        self._failure = failure
-        return said
-
-    def clocks(self) -> Now:
-        return read_clocks()
-
-    def uniform(self, low: float, high: float) -> float:
-        return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
-
-    def claim(self, state_dir: str) -> None:
-        if self._state is not None and self._state.path == state_dir:
-            return
-        state = StateDir(state_dir)
-        state.make()
-        with ActingAsOwner(state):
-            lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Leave(1, f"another rollcall daemon already uses {state_dir}") from None
-        except OSError:  # a file system without locks
-            os.close(lock)
-            raise
-        if self._lock is not None:
-            os.close(self._lock)
-        self._state, self._lock = state, lock
-
-    def load(self) -> Due | None:
-        if self._state is None:
-            return None
-        with ActingAsOwner(self._state):
-            return read_due(self._state.due)
-
-    def keep(self, due: Due) -> None:
-        if self._state is not None:
-            with ActingAsOwner(self._state):
-                write_due(self._state.due, due)
-
-    def say(self, priority: int, message: str, **fields: object) -> None:
-        self._journal.say(priority, message, **fields)
-
-
-def _failure(code: int | None) -> str:
-    if code is None:
-        return f"took more than {DEADLINE:.0f} s and was stopped"
-    if code < 0:
-        from signal import Signals as Names  # rare, and 100 KiB
-
-        return f"was killed by {Names(-code).name}"
-    return f"ended with exit code {code} and no result"
 
 
 def main(argv: Sequence[str], child: Sequence[str] = CHILD) -> int:

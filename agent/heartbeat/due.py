@@ -1,10 +1,10 @@
-"""When the next heartbeat is due, and how that outlives restarts, reboots and broken clocks.
+"""When the next heartbeat is due, and how that survives restarts, reboots and broken clocks.
 
-All times are on CLOCK_BOOTTIME: it never jumps and goes on while the machine sleeps. The wall
-clock is asked for one thing only: how long the machine was off between two boots.
+All times are on CLOCK_BOOTTIME, which never jumps and goes on while the machine sleeps. The wall
+clock serves one purpose: to know how long the machine was off between two boots.
 
-A slot is one heartbeat that is owed. Its `base` lies on a grid of intervals, without jitter, so
-that jitter never adds up; `due` is when it is sent. A slot keeps its number until its beat is
+A slot is one heartbeat that is to be sent. Its `base` lies on a grid of intervals, without jitter, so
+that jitter never adds up; `due` is when it is sent. A slot keeps its number until its heartbeat is
 recorded, so that the outbox can tell a repetition from a new one.
 """
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     Uniform = Callable[[float, float], float]
 
 PROMPT = 60.0
-"""A beat that is late by no more than this is simply sent."""
+"""A beat that is no later than this is sent at once."""
 
 SPREAD = 4.0
-"""A beat that is later is put off by up to this many times its lateness (an interval at most):
-enough to keep the busiest minute of a fleet that comes back together under three times the mean."""
+"""A later beat is put off by up to this many times its lateness, an interval at most. So when a whole
+fleet returns at once, its busiest minute stays under three times the mean."""
 
 
 MAX_BYTES = 4096
 """A longer file is not ours."""
 
 LAST_SLOT = 2**53
-"""Slots are seconds since 1970 or little more; a number beyond is not ours, and no child would keep it."""
+"""Slots are about seconds since 1970. A larger number is not ours, and no child would record it."""
 
 
 class Pace(NamedTuple):
@@ -46,7 +46,7 @@ class Pace(NamedTuple):
 
 
 class Due(NamedTuple):
-    """The next slot, and the moment when that was last known to be so."""
+    """The next slot, and when this was last confirmed."""
 
     slot: int
     base: float
@@ -61,7 +61,7 @@ def first_due(now: Now, pace: Pace) -> Due:
 
 
 def next_due(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
-    """The slot after `done`: the next place on the grid, or a new grid if that has passed."""
+    """The slot after `done`: the next one on the grid, or a new grid if that time has passed."""
     base = done.base + pace.interval
     if base <= now.boot:
         base = now.boot + pace.interval
@@ -69,10 +69,10 @@ def next_due(done: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
 
 
 def spread_due(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -> Due:
-    """Put off a beat that came due while nothing ran, so that a fleet does not return as one.
+    """Put off a beat that became due while nothing ran, so that a fleet does not beat all at once.
 
-    `alive` is when this was last seen running. What was left to wait then is the most that is
-    waited now: the time spent running without a beat never exceeds one interval and jitter.
+    `alive` is when the daemon was last seen running. It now waits at most as long as was left then, so
+    that it never runs for longer than one interval and jitter without a beat.
     """
     late = now.boot - due.due
     if late <= PROMPT:
@@ -83,20 +83,20 @@ def spread_due(due: Due, alive: float, now: Now, pace: Pace, uniform: Uniform) -
 
 
 def resumed_due(saved: Due, now: Now, pace: Pace, uniform: Uniform) -> Due:
-    """What `saved` means to a daemon that starts now, perhaps on another boot or clock."""
+    """What `saved` means for a daemon that starts now, perhaps after a reboot or with another clock."""
     same_boot = saved.at.boot_id and saved.at.boot_id == now.boot_id and saved.at.boot <= now.boot
     due = saved if same_boot else _bridge(saved, now, pace)
     latest = now.boot + pace.interval + pace.jitter
-    if due.due > latest:  # a shorter interval was set, or a snapshot of the machine restored
+    if due.due > latest:  # a shorter interval was set, or the machine was restored from a snapshot
         at = now.boot + pace.interval
         return Due(due.slot, at, at + uniform(0.0, pace.jitter), now)
     return spread_due(due, due.at.boot, now, pace, uniform)
 
 
 def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
-    """Move `saved` onto this boot's clock by the time that passed on the wall clock."""
+    """Convert `saved` to this boot's clock, by the time that passed on the wall clock."""
     off = now.wall - saved.at.wall
-    if off < 0:  # the clock was set back: nobody knows, so one beat may come early
+    if off < 0:  # the clock was set back: how long is unknown, so one beat may come early
         at = now.boot + min(pace.first_delay, max(0.0, saved.due - saved.at.boot))
         return Due(saved.slot, at, at, now)
     shift = now.boot - off - saved.at.boot
@@ -105,7 +105,7 @@ def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
 
 
 def read_due(path: str) -> Due | None:
-    """What was kept, or None: nothing there, not readable, or not ours. That costs one early beat at most."""
+    """What was kept; None if there is nothing, or nothing that is ours. That costs one early beat at most."""
     try:
         return from_json(json.loads(read_small(path, MAX_BYTES)))
     except (OSError, ValueError, RecursionError):
@@ -113,7 +113,7 @@ def read_due(path: str) -> Due | None:
 
 
 def write_due(path: str, due: Due) -> None:
-    """Keep `due`; raises OSError where it cannot be kept, leaving the old one as it was."""
+    """Keep `due`. OSError if that fails; the old one is then unchanged."""
     replace(path, (json.dumps(to_json(due)) + "\n").encode())
 
 
@@ -144,7 +144,7 @@ def from_json(data: object) -> Due | None:
 
 
 def wall_time(due: Due, now: Now) -> float:
-    """When the slot is due on the wall clock as it stands; for people, and for nothing else."""
+    """When the slot is due on the wall clock as it is now; only for people to read."""
     if due.at.boot_id == now.boot_id:
         return now.wall + due.due - now.boot
     return due.at.wall + due.due - due.at.boot

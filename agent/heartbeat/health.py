@@ -1,4 +1,4 @@
-"""Is the product alive? Instance Active is sent only while it is. Every look is bounded."""
+"""Is the product alive? Instance Active is sent only while it is. Every check has a time limit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 BOUND = 5.0
 UNIT_BOUND = 4.5
-"""Ends before BOUND does, so that no systemctl is left behind."""
+"""Shorter than BOUND, so that no systemctl is left behind."""
 
 MAX_PIDFILE = 64
 
 
 def alive(health: str) -> bool:
-    """Whether what `health` names is alive, told within BOUND seconds; nothing named is always alive."""
+    """Whether what `health` names is alive, known within BOUND seconds. An empty one is always alive."""
     if not health:
         return True
     kind, _, what = health.partition(":")
@@ -42,7 +42,7 @@ def _unit(name: str) -> bool:
 
 
 def _pidfile(path: str) -> bool:
-    """The pid is the first line; what comes after it, as in PostgreSQL's, is not looked at."""
+    """The pid is on the first line; more lines, as in PostgreSQL's file, are ignored."""
     try:
         with open(path, "rb") as file:
             pid = int(file.readline(MAX_PIDFILE))
@@ -52,7 +52,7 @@ def _pidfile(path: str) -> bool:
 
 
 def _runs(pid: int) -> bool:
-    """Whether there is such a process; one that may not be signalled, or even seen, is alive."""
+    """Whether the process runs. One that we may not signal, or even see, counts as alive."""
     import psutil
 
     try:
@@ -86,7 +86,7 @@ def _tcp(address: str) -> bool:
 
 
 def _http(url: str) -> bool:
-    """Asked directly, as the product's neighbour: no proxy, no .netrc; a CA bundle counts."""
+    """Ask the product directly: no proxy, no .netrc; only a CA bundle is taken from the environment."""
     import requests
 
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or True

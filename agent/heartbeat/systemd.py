@@ -1,7 +1,7 @@
 """Talking to systemd: readiness and status, the watchdog, and journal lines with fields.
 
-Both are single datagrams on AF_UNIX sockets. Without systemd nothing is sent, and log lines go
-to stderr as they are.
+Each is one datagram on an AF_UNIX socket. Without systemd nothing is sent, and log lines go to
+stderr.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
 JOURNAL = "/run/systemd/journal/socket"
 
 PATIENCE = 0.2
-"""Seconds that a busy receiver is waited for: READY must not be lost, and none may stop the daemon."""
+"""Seconds to wait for a busy receiver: READY must not be lost, but the daemon must not hang either."""
 
 
 class Notifier:
@@ -30,7 +30,7 @@ class Notifier:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog = _watchdog(environ)
-        """Seconds within which systemd wants to hear from us; None if it does not care."""
+        """Seconds within which systemd expects a sign of life; None if it does not."""
 
     def ready(self, status: str) -> None:
         self._send("READY=1", f"STATUS={status}")
@@ -56,12 +56,12 @@ class Notifier:
 
 
 class Journal:
-    """Log lines: with priority and fields to the journal if stderr is its, else plain."""
+    """Log lines: with priority and fields if stderr is the journal, otherwise plain."""
 
     def __init__(self, environ: Mapping[str, str], path: str = JOURNAL) -> None:
         self._path = path if _is_stream(environ.get("JOURNAL_STREAM", ""), 2) else None
 
-    def say(self, priority: int, message: str, **fields: object) -> None:
+    def log(self, priority: int, message: str, **fields: object) -> None:
         """One line. Field names come from this program, values may hold anything."""
         if self._path is None or not _datagram(self._path, entry(priority, message, fields)):
             _line(message)
@@ -85,7 +85,7 @@ def _datagram(address: str, data: bytes) -> bool:
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
     try:
         sock.settimeout(PATIENCE)
-        sock.connect(address)  # else the wait for room would be a busy one
+        sock.connect(address)  # otherwise the wait for room would be a busy loop
         sock.send(data)
     except OSError:
         return False

@@ -31,7 +31,7 @@ MAX_BYTES = 64 * 1024
 MAX_DIGITS = 9
 """A line number with more digits than this is ignored."""
 ABANDONED_SECONDS = 3600
-"""A run file that was never finished being made is thrown away at this age."""
+"""An unfinished run file (its wrapper was killed while it made it) is deleted at this age."""
 
 
 def collect_runs(state: StateDir, outbox: Outbox, instance: str, system: System) -> int:
@@ -50,8 +50,7 @@ def has_runs(state: StateDir) -> bool:
 def discard_runs(state: StateDir) -> None:
     """Telemetry is off: delete all run files, those of running wrappers included."""
     for path in state.run_files():
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        _unlink(path)
 
 
 def _paths(state: StateDir) -> list[str]:

@@ -72,10 +72,10 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
-    def ask(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+    def query(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a query between the changes of other processes, which keep readers out while they commit."""
         with plain_errors():
-            return patiently(self._db, query, values)
+            return execute_patiently(self._db, statement, values)
 
     def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do the work in one transaction. It is on disk on return; OutboxError if nothing was changed."""
@@ -96,7 +96,7 @@ class Database:
             try:
                 self._check_the_file()
                 result = work(self._db)
-                patiently(self._db, "COMMIT")
+                execute_patiently(self._db, "COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -110,7 +110,7 @@ class Database:
         want it again, does not get it over and over while others starve.
         """
         with held(self._state.lock, LOCK_WAIT):
-            patiently(self._db, "BEGIN IMMEDIATE")
+            execute_patiently(self._db, "BEGIN IMMEDIATE")
 
     def _check_the_file(self) -> None:
         """An event must not go into a file that was deleted or set aside since it was opened."""
@@ -137,7 +137,9 @@ class Database:
         raise Disturbed(why)
 
 
-def patiently(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+def execute_patiently(
+    db: sqlite3.Connection, statement: str, values: Sequence[object] = ()
+) -> sqlite3.Cursor:
     """Run a statement, waiting for other processes."""
     began = time.monotonic()
     while True:
@@ -197,7 +199,7 @@ def _check(db: sqlite3.Connection) -> None:
 
 def _version(path: str, db: sqlite3.Connection) -> int:
     """The schema's version, 0 for an empty database. Another program's is an error, a newer one unsound."""
-    application, version, empty = patiently(db, IDENTIFY).fetchone()
+    application, version, empty = execute_patiently(db, IDENTIFY).fetchone()
     if not empty and application != APPLICATION_ID:
         raise OutboxError(f"{path} belongs to another program; set ROLLCALL_STATE_DIR to another directory")
     if version > VERSION:
@@ -207,13 +209,13 @@ def _version(path: str, db: sqlite3.Connection) -> int:
 
 def _create(db: sqlite3.Connection) -> None:
     """Make the schema; the change and its bookkeeping are one transaction."""
-    patiently(db, "BEGIN IMMEDIATE")
+    execute_patiently(db, "BEGIN IMMEDIATE")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         for statement in SCHEMA:
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
-    patiently(db, "COMMIT")
+    execute_patiently(db, "COMMIT")
 
 
 def _which_file(path: str) -> tuple[int, int] | None:
@@ -232,7 +234,7 @@ def between_transactions(state: StateDir) -> Iterator[None]:
         if _there(state.outbox):
             db = stack.enter_context(closing(_open(state.outbox, "rw")))
             try:
-                patiently(db, "BEGIN EXCLUSIVE")
+                execute_patiently(db, "BEGIN EXCLUSIVE")
             except sqlite3.DatabaseError as why:
                 if type(why) is not sqlite3.DatabaseError:
                     raise

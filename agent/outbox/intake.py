@@ -7,40 +7,41 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from agent.base.owner import become_owner
-from agent.events import facts
+from agent.events import facts, identity
 from agent.outbox.collect import collect_runs, discard_runs, has_runs
 from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from agent.app import App
+    from agent.config.situation import Situation
 
 RECORDING = ("hashlib",)
 """What is imported late where something is recorded; see become_owner."""
 
 
 @contextmanager
-def opened(app: App) -> Iterator[Outbox]:
-    """The outbox, made if there is none. Only for those who may record.
+def open_outbox(situation: Situation, now: Callable[[], float]) -> Iterator[Outbox]:
+    """The outbox, made if there is none. Only where recording is allowed.
 
-    Usage events that were said no to since are erased.
+    Usage events are erased if they were refused since they were recorded.
     """
-    state = app.situation.state
-    with closing(Outbox(state, now=app.now)) as outbox:
+    state = situation.state
+    with closing(Outbox(state, now=now)) as outbox:
         if has_runs(state):
-            collect_runs(state, outbox, app.ensure_instance(), facts.system(app.root))
-        if app.situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
+            instance = identity.ensure(state, facts.machine_id(situation.environ, situation.root))
+            collect_runs(state, outbox, instance, facts.system(situation.root))
+        if situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
             outbox.erase(usage=True)
         yield outbox
 
 
-def erase(app: App) -> int | None:
-    """Silence: erase what waits. How many events; None, and nothing made, where there is no outbox."""
-    state = app.situation.state
+def erase_waiting(situation: Situation, now: Callable[[], float]) -> int | None:
+    """Erase what waits, as telemetry is off. How many events; None, and nothing made, without an outbox."""
+    state = situation.state
     become_owner(state)
     discard_runs(state)
     if not os.path.exists(state.outbox):
         return None
-    with closing(Outbox(state, now=app.now)) as outbox:
+    with closing(Outbox(state, now=now)) as outbox:
         return outbox.erase()

@@ -1,6 +1,6 @@
-"""The outbox: what waits to be sent and, for 90 days, what became of all that was ever recorded.
+"""The outbox: the events that wait to be sent, and for 90 days the log of all that were recorded.
 
-Several processes at once; one short transaction a change.
+Several processes may use it at once. Every change is one short transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """One row of the audit log."""
 
     state: str
@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def event(self) -> object:
-        """The event as sent; of a deleted one, messageId and name alone."""
+        """The event as sent; of a deleted one, only messageId and name."""
         if self.payload is None:
             return {"messageId": self.message_id, "event": self.name}
         return json.loads(self.payload)
@@ -53,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A streak of failures at one endpoint, and when it may be tried again (seconds since 1970)."""
+    """Failures in a row at one endpoint, and when it may be tried again (seconds since 1970)."""
 
     failures: int
     next_try: float
@@ -61,17 +61,17 @@ class Trouble:
     since: str
 
 
-class Reader:
-    """Answers questions about the outbox; opened by `reading`, or as part of an Outbox."""
+class OutboxReader:
+    """Answers questions about the outbox. `read_outbox` opens one; an Outbox is one too."""
 
-    def __init__(self, ask: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
-        self._run_query = ask
+    def __init__(self, execute: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
+        self._execute = execute
 
     def count(self, state: str) -> int:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
 
     def count_for(self, endpoint: str) -> int:
-        """How many wait for this endpoint, or for the first that is set."""
+        """How many wait for this endpoint, or for any: they were recorded while none was set."""
         query = "SELECT count(*) FROM event WHERE state = 'waiting' AND (endpoint IS NULL OR endpoint = ?)"
         return self._number(query, endpoint)
 
@@ -81,29 +81,29 @@ class Reader:
         return self._number(query, endpoint)
 
     def dropped(self) -> int:
-        """How many had to be dropped, ever."""
+        """How many events were ever dropped."""
         return self._number("SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dropped'")
 
     def last_beat(self) -> str | None:
         """When the last Instance Active was recorded."""
         query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
-        row = self._ask(query, ACTIVE).fetchone()
+        row = self._query(query, ACTIVE).fetchone()
         return None if row is None else str(row[0])
 
     def trouble(self, endpoint: str) -> Trouble | None:
-        """The streak of failures at an endpoint, if one is on."""
+        """The failures at an endpoint since it last answered, if any."""
         query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
-        row = self._ask(query, endpoint).fetchone()
+        row = self._query(query, endpoint).fetchone()
         return None if row is None else Trouble(*row)
 
-    def entries(self, last: int | None = None) -> list[Entry]:
+    def entries(self, last: int | None = None) -> list[LogEntry]:
         """The newest `last` rows of the audit log, or all; newest last."""
         query = (
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
-        rows = self._ask(query, -1 if last is None else last)
-        return [Entry(*row) for row in rows]
+        rows = self._query(query, -1 if last is None else last)
+        return [LogEntry(*row) for row in rows]
 
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
@@ -111,27 +111,27 @@ class Reader:
             "SELECT seq, payload FROM event"
             " WHERE state = 'waiting' AND endpoint = ? AND seq > ? ORDER BY seq LIMIT ?"
         )
-        return self._ask(query, endpoint, after, limit).fetchall()
+        return self._query(query, endpoint, after, limit).fetchall()
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""
         query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
-        return self._ask(query, after, limit).fetchall()
+        return self._query(query, after, limit).fetchall()
 
     def _number(self, query: str, *values: object) -> int:
-        return int(self._ask(query, *values).fetchone()[0])
+        return int(self._query(query, *values).fetchone()[0])
 
-    def _ask(self, query: str, *values: object) -> sqlite3.Cursor:
-        return self._run_query(query, values)
+    def _query(self, query: str, *values: object) -> sqlite3.Cursor:
+        return self._execute(query, values)
 
 
-class Outbox(Reader):
+class Outbox(OutboxReader):
     """The outbox, open for writing. Every method is one transaction, or OutboxError."""
 
     def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._database = Database(state)
-        super().__init__(self._database.ask)
+        super().__init__(self._database.query)
 
     def close(self) -> None:
         self._database.close()
@@ -144,7 +144,7 @@ class Outbox(Reader):
         slot: int | None = None,
         at: float | None = None,
     ) -> bool:
-        """Keep an event; on return it is on disk. False: its messageId or its slot was there already."""
+        """Store an event; on return it is on disk. False if its messageId or its slot was stored before."""
         text = dumps(event)
         recorded = iso(self._now() if at is None else at)
         row = (
@@ -163,15 +163,15 @@ class Outbox(Reader):
                 " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 row,
             ).rowcount
-            self._drop_the_excess(db)
+            self._drop_excess(db)
             return added > 0
 
         return self._database.change(work)
 
     def settle(self, seqs: Iterable[int], state: str) -> None:
-        """These were sent, rejected or exported.
+        """Note that these were sent, rejected or exported.
 
-        In a database that was begun anew meanwhile, rows of the same number are other events.
+        Nothing is noted in a new database: its rows of the same numbers are other events.
         """
         now = iso(self._now())
 
@@ -182,14 +182,14 @@ class Outbox(Reader):
                 "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
                 [(state, now, seq) for seq in seqs],
             )
-            self._forget_the_old(db)
+            self._trim_log(db)
 
         self._database.change(work)
 
     def erase(self, *, usage: bool = False) -> int:
-        """Silence: the payload of all that waits goes, its row stays. How many there were.
+        """Delete the payload of all that waits, and keep the rows. Returns how many there were.
 
-        Of `usage` alone, what the catalogue does not name.
+        With `usage` only that of usage events, which the catalogue does not name.
         """
         now = iso(self._now())
 
@@ -199,21 +199,21 @@ class Outbox(Reader):
                 " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?))",
                 (now, not usage, *NAMES),
             ).rowcount
-            self._forget_the_old(db)
+            self._trim_log(db)
             return erased
 
         return self._database.change(work)
 
     def purge(self) -> None:
-        """Let go of settled rows that are older, or more, than the audit log keeps."""
-        self._database.change(self._forget_the_old)
+        """Delete rows of the log that are too old or too many."""
+        self._database.change(self._trim_log)
 
     def adopt(self, endpoint: str) -> None:
-        """What was recorded while no endpoint was set is for the first that is."""
+        """Assign to this endpoint what was recorded while none was set."""
         self._change("UPDATE event SET endpoint = ? WHERE state = 'waiting' AND endpoint IS NULL", endpoint)
 
-    def failed(self, endpoint: str, error: str, next_try: float) -> None:
-        """Note one more failure at an endpoint."""
+    def note_failure(self, endpoint: str, error: str, next_try: float) -> None:
+        """Note one more failure in a row at an endpoint."""
         self._change(
             "INSERT INTO delivery (endpoint, failures, next_try, error, since) VALUES (?, 1, ?, ?, ?)"
             " ON CONFLICT (endpoint) DO UPDATE SET failures = failures + 1,"
@@ -224,12 +224,12 @@ class Outbox(Reader):
             iso(self._now()),
         )
 
-    def answered(self, endpoint: str) -> None:
-        """The endpoint took a batch: a streak of failures, if one was on, is over."""
+    def note_success(self, endpoint: str) -> None:
+        """The endpoint took a batch: forget its failures."""
         self._change("DELETE FROM delivery WHERE endpoint = ?", endpoint)
 
-    def _drop_the_excess(self, db: sqlite3.Connection) -> None:
-        """Keep what waits within its bounds: the oldest heartbeats go first, then the oldest others."""
+    def _drop_excess(self, db: sqlite3.Connection) -> None:
+        """Drop what is too much to wait: the oldest heartbeats first, then the oldest other events."""
         query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state = 'waiting'"
         count, size = db.execute(query).fetchone()
         if count <= MAX_WAITING and size <= MAX_WAITING_BYTES:
@@ -248,10 +248,10 @@ class Outbox(Reader):
             "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
             (len(excess), len(excess)),
         )
-        self._forget_the_old(db)
+        self._trim_log(db)
 
-    def _forget_the_old(self, db: sqlite3.Connection) -> None:
-        """Keep the audit log within its bounds, in age, rows and bytes."""
+    def _trim_log(self, db: sqlite3.Connection) -> None:
+        """Delete from the log what is too old, and the oldest rows if there are too many rows or bytes."""
         oldest = iso(self._now() - KEEP_SECONDS)
         db.execute("DELETE FROM event WHERE state <> 'waiting' AND settled_at < ?", (oldest,))
         query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state <> 'waiting'"
@@ -269,7 +269,7 @@ class Outbox(Reader):
 
 
 @contextmanager
-def reading(state: StateDir) -> Iterator[Reader | None]:
-    """Look without writing; None where there is no outbox yet. OutboxError if it cannot be read."""
+def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
+    """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
     with read_only(state.outbox) as db:
-        yield None if db is None else Reader(db.execute)
+        yield None if db is None else OutboxReader(db.execute)

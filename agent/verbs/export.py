@@ -25,7 +25,7 @@ def export_events(app: App, args: argparse.Namespace) -> int:
     """Write the waiting events as JSON lines."""
     situation = app.situation
     if not situation.decision.sending:
-        intake.erase(app)
+        intake.erase_waiting(app.situation, app.now)
         app.say("telemetry is off, so no event is waiting")
         return DONE
     outbox, seqs = None, list[int]()
@@ -33,7 +33,7 @@ def export_events(app: App, args: argparse.Namespace) -> int:
         with _opened(args.file) as file:
             become_owner(situation.state, *intake.RECORDING)
             if situation.state.exists():
-                outbox = open_still.enter_context(intake.opened(app))
+                outbox = open_still.enter_context(intake.open_outbox(app.situation, app.now))
                 seqs = _write(outbox, file, args.file)
         if outbox and args.settle:  # only now, when nothing takes the file away again
             outbox.settle(seqs, EXPORTED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App
 from agent.base.owner import become_owner
 from agent.base.words import printable
-from agent.outbox.outbox import Entry, reading
+from agent.outbox.outbox import LogEntry, read_outbox
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def show_log(app: App, args: argparse.Namespace) -> int:
     """Print every recorded event, newest last."""
     state = app.situation.state
     become_owner(state)
-    with reading(state) as outbox:
+    with read_outbox(state) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)
@@ -30,7 +30,7 @@ def show_log(app: App, args: argparse.Namespace) -> int:
     return DONE
 
 
-def _as_json(entry: Entry) -> str:
+def _as_json(entry: LogEntry) -> str:
     shown = {
         "state": entry.state,
         "recordedAt": entry.recorded_at,
@@ -41,7 +41,7 @@ def _as_json(entry: Entry) -> str:
     return json.dumps(shown, separators=(",", ":"))
 
 
-def _as_line(entry: Entry, app: App) -> str:
+def _as_line(entry: LogEntry, app: App) -> str:
     when = entry.recorded_at[:19].replace("T", " ")
     name = printable(entry.name)
     properties = "" if entry.payload is None else json.dumps(json.loads(entry.payload)["properties"])

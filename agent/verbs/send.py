@@ -16,7 +16,7 @@ from agent.base.owner import become_owner
 from agent.config.settings import write_key
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
-from agent.heartbeat.answer import Report, write
+from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
 from agent.outbox.database import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.config.consent import Decision
-    from agent.delivery.drain import Result
+    from agent.delivery.drain import DrainResult
 
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
@@ -59,7 +59,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
 
         outcome.alive = alive(settings.health)
         become_owner(situation.state, *SENDING)
-        with intake.opened(app) as outbox:
+        with intake.open_outbox(app.situation, app.now) as outbox:
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
@@ -84,7 +84,7 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
         key = write_key(situation.settings)
         become_owner(situation.state, *SENDING)
         if situation.state.exists():
-            with intake.opened(app) as outbox:
+            with intake.open_outbox(app.situation, app.now) as outbox:
                 _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
     else:
         _be_silent(app, decision, outcome, args)
@@ -97,7 +97,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
     if decision.passing:
         return
     try:
-        intake.erase(app)
+        intake.erase_waiting(app.situation, app.now)
     except (OutboxError, OSError) as why:
         if not args.report:
             raise
@@ -150,7 +150,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
 
 def _drain(
     app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, patient: bool
-) -> Result:
+) -> DrainResult:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
 
@@ -164,7 +164,7 @@ def _drain(
             patient=patient,
             still_allowed=lambda: app.situation.file_stamps() == files,
             now=app.now,
-        ).run()
+        ).deliver_waiting()
 
 
 def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
@@ -177,8 +177,8 @@ def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespa
 
 def _report(app: App, decision: Decision, outcome: Outcome) -> str:
     settings = app.situation.settings
-    return write(
-        Report(
+    return answer_line(
+        ChildAnswer(
             sending=decision.sending,
             rule=decision.rule,
             source=decision.source,

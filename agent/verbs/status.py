@@ -14,7 +14,7 @@ from agent.config.consent import decision_from_environment
 from agent.events import catalogue, identity
 from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.database import OutboxError
-from agent.outbox.outbox import DROPPED, REJECTED, WAITING, Reader, reading
+from agent.outbox.outbox import DROPPED, REJECTED, WAITING, OutboxReader, read_outbox
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     }
     elsewhere = 0
     try:
-        with reading(state) as outbox:
+        with read_outbox(state) as outbox:
             if outbox is not None:
                 shown |= _counted(outbox, settings.endpoint)
                 elsewhere = outbox.waiting_elsewhere(settings.endpoint)
@@ -70,7 +70,7 @@ def _next_beat(app: App) -> str | None:
     return catalogue.iso(when) if when is not None and when > now.wall else None
 
 
-def _counted(outbox: Reader, endpoint: str) -> dict[str, object]:
+def _counted(outbox: OutboxReader, endpoint: str) -> dict[str, object]:
     trouble = outbox.trouble(endpoint)
     return {
         "lastBeat": outbox.last_beat(),

@@ -30,7 +30,7 @@ def request_support(app: App, args: argparse.Namespace) -> int:
     become_owner(app.situation.state, *intake.RECORDING)
     if not app.situation.state.exists():
         raise CouldNot("no failed install is on record")
-    with intake.opened(app) as outbox:
+    with intake.open_outbox(app.situation, app.now) as outbox:
         failed, endpoint = _last_failure(outbox)
         email = args.email if args.email is not None else _ask_for_email(app)
         if not email:

@@ -33,7 +33,7 @@ def switch_off(app: App, _args: argparse.Namespace) -> int:
             f"but {path} counts only for commands that run in its folder;"
             f" to turn telemetry off everywhere: cd / && {app.name} disable"
         )
-    erased = intake.erase(app)
+    erased = intake.erase_waiting(app.situation, app.now)
     if erased is not None:
         app.say(f"waiting events erased: {erased}")
     return DONE
@@ -71,7 +71,7 @@ def set_consent(app: App, args: argparse.Namespace) -> int:
         app.say(f"but telemetry is off, so nothing is sent: {situation.decision}")
     elif args.choice == "off" and os.path.exists(situation.state.outbox):
         become_owner(situation.state, *intake.RECORDING)
-        with intake.opened(app):
+        with intake.open_outbox(app.situation, app.now):
             pass  # to open it is to erase what waited of them
     return DONE
 

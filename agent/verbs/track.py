@@ -36,7 +36,7 @@ def track_event(app: App, args: argparse.Namespace) -> int:
     if allowed:
         become_owner(situation.state, *intake.RECORDING)
         event["anonymousId"] = app.ensure_instance()
-        with intake.opened(app) as outbox:
+        with intake.open_outbox(app.situation, app.now) as outbox:
             outbox.record(event, situation.settings.endpoint)
     return DONE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent import cli
-from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater, judge
+from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater, judge
 from agent.heartbeat import health
 
 PAGE = Path(__file__).parents[2] / "docs" / "delivery.md"
@@ -56,7 +56,7 @@ def test_every_bound_in_the_code_is_on_the_page(room: str) -> None:
     assert named - {"transport.LONGEST_WAIT"} <= set(bounds())
 
 
-def kind(outcome: Outcome) -> str:
+def kind(outcome: BatchOutcome) -> str:
     match outcome:
         case Delivered():
             return "sent"

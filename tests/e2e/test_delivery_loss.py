@@ -111,7 +111,7 @@ def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Insta
             with contextlib.closing(Outbox(instance.state, now=partial(float, at))) as outbox:
                 assert outbox.record(beat, instance.endpoint, slot=slot)
                 assert not outbox.record(beat, instance.endpoint, slot=slot), "one a slot"
-                outbox.failed(instance.endpoint, "the network is down", at + 3600)
+                outbox.note_failure(instance.endpoint, "the network is down", at + 3600)
         ended = instance.run("flush", "--report")
 
     arrived = [one for request in receiver.requests for one in request.batch]
@@ -164,7 +164,7 @@ def test_a_clock_set_back_does_not_keep_events_for_ever(instance: Instance) -> N
         instance.endpoint = receiver.endpoint
         made = instance.record(1)
         with contextlib.closing(Outbox(instance.state)) as outbox:
-            outbox.failed(instance.endpoint, "noted in another decade", time.time() + 10 * 365 * 86400)
+            outbox.note_failure(instance.endpoint, "noted in another decade", time.time() + 10 * 365 * 86400)
         assert instance.run("flush").code == 0
 
     assert receiver.ids == made

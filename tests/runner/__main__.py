@@ -16,7 +16,7 @@ UNIT = ["tests/agent", "tests/collector"]
 
 USAGE = """tests/run [--all] [--slow] [--checks] [--cov] [PYTEST ARGUMENTS]
 
-Without arguments: format, lint, types, shell checks, then all tests. With arguments for pytest
+Without arguments: format, lint, types, imports, shell checks, then all tests. With arguments for pytest
 (a path, -k, -x): only pytest with those, in one process."""
 
 
@@ -25,7 +25,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     add = parser.add_argument
     add("--all", action="store_true", help="a skip is a failure; unit tests on every Python here")
     add("--slow", action="store_true", help="the long forms of proofs too")
-    add("--checks", action="store_true", help="only format, lint, types and shell checks")
+    add("--checks", action="store_true", help="only format, lint, types, imports and shell checks")
     add("--cov", action="store_true", help="measure coverage (part of a plain --all)")
     return parser.parse_known_args(argv)
 
@@ -60,6 +60,7 @@ def check(progress: Progress, python: str) -> None:
     progress.quietly("format (ruff)", [tool + "ruff", "format", "--check", "--diff"])
     progress.quietly("lint (ruff)", [tool + "ruff", "check"])
     progress.quietly("types (mypy)", [tool + "mypy"])
+    progress.quietly("imports (import-linter)", [tool + "lint-imports", "--no-cache"])
     progress.quietly("shell (shellcheck)", [tool + "shellcheck", "-x", *scripts])
     progress.quietly("shell format (shfmt)", [tool + "shfmt", "-d", *scripts])
 

@@ -20,9 +20,9 @@ from agent.delivery.drain import (
     SETTLE_SECONDS,
     TOO_SHORT,
     Drain,
-    Result,
+    DrainResult,
 )
-from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater
+from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater
 from agent.outbox.outbox import Outbox
 from tests.instance import event
 
@@ -36,8 +36,8 @@ class World:
     """A clock that moves only when something sleeps or sends, and a receiver with a script."""
 
     outbox: Outbox
-    script: list[Outcome] = field(default_factory=list)
-    then: Callable[[list[str]], Outcome] = lambda texts: Delivered()
+    script: list[BatchOutcome] = field(default_factory=list)
+    then: Callable[[list[str]], BatchOutcome] = lambda texts: Delivered()
     time: float = NOW
     takes: float = 0.0
     chance: float = 0.5
@@ -46,7 +46,7 @@ class World:
     slept: list[float] = field(default_factory=list)
     given: list[float] = field(default_factory=list)
 
-    def send(self, texts: list[str], seconds: float) -> Outcome:
+    def send(self, texts: list[str], seconds: float) -> BatchOutcome:
         self.sent.append(texts)
         self.given.append(seconds)
         self.time += min(self.takes, seconds)
@@ -56,7 +56,7 @@ class World:
         self.slept.append(seconds)
         self.time += seconds
 
-    def drain(self, budget: float = 30.0, *, patient: bool = True) -> Result:
+    def drain(self, budget: float = 30.0, *, patient: bool = True) -> DrainResult:
         return Drain(
             self.outbox,
             ENDPOINT,
@@ -68,7 +68,7 @@ class World:
             monotonic=lambda: self.time,
             sleep=self.sleep,
             chance=lambda: self.chance,
-        ).run()
+        ).deliver_waiting()
 
     def record(self, count: int, *, first: int = 0, size: int = 0) -> list[str]:
         made = [event(first + number, NOW) for number in range(count)]
@@ -88,7 +88,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_nothing_to_do_is_nothing_sent(world: World) -> None:
-    assert world.drain() == Result()
+    assert world.drain() == DrainResult()
     assert world.sent == []
 
 
@@ -96,7 +96,7 @@ def test_the_oldest_go_first_a_hundred_at_a_time(world: World) -> None:
     world.record(2 * MAX_EVENTS + 1)
     recorded = [text for _, text in world.outbox.waiting(ENDPOINT, limit=1000)]
 
-    assert world.drain() == Result()
+    assert world.drain() == DrainResult()
     assert [len(batch) for batch in world.sent] == [MAX_EVENTS, MAX_EVENTS, 1]
     assert [text for batch in world.sent for text in batch] == recorded
 
@@ -113,7 +113,7 @@ def test_a_batch_stays_within_its_bytes(world: World) -> None:
 def test_one_that_is_larger_than_any_batch_still_goes_alone(world: World) -> None:
     world.record(2, size=MAX_BATCH_BYTES)
 
-    assert world.drain() == Result()
+    assert world.drain() == DrainResult()
     assert [len(batch) for batch in world.sent] == [1, 1]
 
 
@@ -163,7 +163,7 @@ def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
 
     result = world.drain(patient=False)
 
-    assert result == Result("down", [f"{ENDPOINT} cannot be reached: down; events are waiting"])
+    assert result == DrainResult("down", [f"{ENDPOINT} cannot be reached: down; events are waiting"])
     assert set(world.states()) == {"waiting"}
     trouble = world.outbox.trouble(ENDPOINT)
     assert trouble is not None
@@ -181,10 +181,10 @@ def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> N
 
 def test_before_it_is_due_nobody_tries(world: World) -> None:
     world.record(1)
-    world.outbox.failed(ENDPOINT, "down", NOW + 3)
+    world.outbox.note_failure(ENDPOINT, "down", NOW + 3)
 
-    assert world.drain(patient=False) == Result("down")
-    assert world.drain(budget=2.9) == Result("down")
+    assert world.drain(patient=False) == DrainResult("down")
+    assert world.drain(budget=2.9) == DrainResult("down")
     assert (world.sent, world.slept) == ([], [])
 
     assert world.drain(budget=4).waiting is None
@@ -193,7 +193,7 @@ def test_before_it_is_due_nobody_tries(world: World) -> None:
 
 def test_one_that_is_due_is_tried_at_once(world: World) -> None:
     world.record(1)
-    world.outbox.failed(ENDPOINT, "down", NOW)
+    world.outbox.note_failure(ENDPOINT, "down", NOW)
 
     assert world.drain(patient=False).waiting is None
     assert world.slept == []
@@ -224,7 +224,7 @@ def test_a_wait_beyond_the_budget_is_left_to_the_next(world: World) -> None:
 
 def test_a_rejection_too_is_an_answer(world: World) -> None:
     world.record(1)
-    world.outbox.failed(ENDPOINT, "down", NOW)
+    world.outbox.note_failure(ENDPOINT, "down", NOW)
     world.then = lambda texts: Rejected("400")
 
     assert len(world.drain().messages) == 2
@@ -260,7 +260,7 @@ def test_a_budget_that_ends_is_no_failure_of_who_answered(world: World) -> None:
     world.script = [Delivered(), RetryLater(None, "no answer within 1 s")]
     world.takes = 2
 
-    assert world.drain(budget=3) == Result(TOO_SHORT)
+    assert world.drain(budget=3) == DrainResult(TOO_SHORT)
     assert world.outbox.trouble(ENDPOINT) is None
 
 
@@ -276,7 +276,7 @@ def test_a_budget_that_ends_at_the_first_try_is_one(world: World) -> None:
 def test_what_cannot_be_ended_is_not_begun(world: World) -> None:
     world.record(1)
 
-    assert world.drain(budget=LEAST_SECONDS / 2) == Result(TOO_SHORT)
+    assert world.drain(budget=LEAST_SECONDS / 2) == DrainResult(TOO_SHORT)
     assert world.sent == []
 
 
@@ -285,7 +285,7 @@ def test_a_split_that_runs_out_of_time_keeps_what_it_had_done(world: World) -> N
     world.takes = 1
     world.then = lambda texts: Rejected("400") if ids[2] in "".join(texts) else Delivered()
 
-    assert world.drain(budget=2.2) == Result(TOO_SHORT)
+    assert world.drain(budget=2.2) == DrainResult(TOO_SHORT)
     assert world.states() == ["sent", "sent", "waiting", "waiting"]
 
 
@@ -293,7 +293,7 @@ def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: World) -> No
     world.record(4 * MAX_EVENTS)
     marked: list[int] = []
 
-    def take(texts: list[str]) -> Outcome:
+    def take(texts: list[str]) -> BatchOutcome:
         marked.append(world.states().count("sent"))
         return Delivered()
 
@@ -307,7 +307,7 @@ def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: World) -> No
 def test_what_was_sent_is_marked_even_if_all_else_fails(world: World) -> None:
     world.record(2 * MAX_EVENTS)
 
-    def fail(texts: list[str]) -> Outcome:
+    def fail(texts: list[str]) -> BatchOutcome:
         raise MemoryError
 
     world.script, world.then = [Delivered()], fail
@@ -322,16 +322,16 @@ def test_silence_is_asked_before_every_single_request(world: World) -> None:
     world.then = lambda texts: Rejected("400")
     world.allowed = lambda: len(world.sent) < 2
 
-    assert world.drain() == Result(CHANGED)
+    assert world.drain() == DrainResult(CHANGED)
     assert len(world.sent) == 2
 
 
 def test_silence_is_asked_after_a_wait(world: World) -> None:
     world.record(1)
-    world.outbox.failed(ENDPOINT, "down", NOW + 3)
+    world.outbox.note_failure(ENDPOINT, "down", NOW + 3)
     world.allowed = lambda: not world.slept
 
-    assert world.drain() == Result(CHANGED)
+    assert world.drain() == DrainResult(CHANGED)
     assert (world.slept, world.sent) == ([3], [])
 
 
@@ -363,11 +363,11 @@ def test_events_of_another_endpoint_are_left_alone(world: World) -> None:
     world.outbox.record(event(1, NOW), "https://elsewhere.example")
     world.record(1, first=2)
 
-    assert world.drain() == Result()
+    assert world.drain() == DrainResult()
     assert world.states() == ["waiting", "sent"]
 
 
 def test_the_real_clocks_are_the_default(world: World) -> None:
     drain = Drain(world.outbox, ENDPOINT, world.send, budget=1, patient=True, still_allowed=lambda: True)
 
-    assert drain.run() == Result()
+    assert drain.deliver_waiting() == DrainResult()

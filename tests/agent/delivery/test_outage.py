@@ -13,7 +13,7 @@ import pytest
 
 from agent import cli
 from agent.app import App
-from agent.heartbeat import answer
+from agent.heartbeat.answer import ChildAnswer, parse_answer
 from tests.agent.heartbeat.lives import HOUR, INTERVAL, Life
 
 DAY = 24 * HOUR
@@ -67,12 +67,12 @@ class RealChildren(Life):
 
     environ: dict[str, str]
 
-    def ask(self, *verb: str) -> answer.Report | None:
+    def ask(self, *verb: str) -> ChildAnswer | None:
         out = io.StringIO()
         app = App(environ=self.environ, cwd="/", root="/nowhere", now=lambda: self.clocks().wall, out=out)
         with contextlib.redirect_stderr(io.StringIO()):
             cli.run_verb(verb, app)
-        said = answer.parse(out.getvalue().encode())
+        said = parse_answer(out.getvalue().encode())
         assert said is not None
         if said.recorded:
             self.beats.append(self.up)

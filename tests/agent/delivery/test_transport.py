@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from agent.delivery import transport
 from agent.delivery.backoff import LONGEST_WAIT
-from agent.delivery.transport import Delivered, Outcome, Rejected, RetryLater, Transport, judge
+from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater, Transport, judge
 
 NOW = 1_800_000_000.0
 ENDPOINT = "http://collector.example"
@@ -27,7 +27,7 @@ URL = f"{ENDPOINT}/v1/batch"
 KEY = "k3y"
 
 
-def send(events: list[str] | None = None, seconds: float = 5.0) -> Outcome:
+def send(events: list[str] | None = None, seconds: float = 5.0) -> BatchOutcome:
     sender = Transport(ENDPOINT, KEY, now=lambda: NOW)
     try:
         return sender.send(events or ['{"event":"A"}'], seconds)

@@ -5,17 +5,17 @@ import random
 from dataclasses import dataclass, field
 
 from agent.base.clock import Now
-from agent.heartbeat.answer import Report
+from agent.heartbeat.answer import ChildAnswer
 from agent.heartbeat.due import PROMPT, Due
-from agent.heartbeat.heart import BEAT, STEP, Heart
+from agent.heartbeat.heart import BEAT, LONGEST_SLEEP, Heart
 
 HOUR = 3600.0
 INTERVAL, FIRST_DELAY, JITTER = 6 * HOUR, 120.0, 300.0
 EPOCH = 1_800_000_000.0
 
 
-def report(*, recorded: bool = False, **changes: object) -> Report:
-    plain = Report(
+def answered(*, recorded: bool = False, **changes: object) -> ChildAnswer:
+    plain = ChildAnswer(
         sending=True,
         rule="no-flag",
         source=None,
@@ -49,11 +49,11 @@ class Life:
     returns: list[float] = field(default_factory=list)
     true_beats: list[float] = field(default_factory=list)
     slots: set[int] = field(default_factory=set)
-    answer: Report = field(default_factory=report)
+    answer: ChildAnswer = field(default_factory=answered)
     asked: list[tuple[str, ...]] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
     broken: bool = False
-    longest_sleep: float = STEP
+    longest_sleep: float = LONGEST_SLEEP
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -61,7 +61,7 @@ class Life:
 
     # what the heart asks for
 
-    def ask(self, *verb: str) -> Report | None:
+    def ask(self, *verb: str) -> ChildAnswer | None:
         self.asked.append(verb)
         if self.broken:
             return None
@@ -83,14 +83,14 @@ class Life:
     def claim(self, state_dir: str) -> None:
         pass
 
-    def load(self) -> Due | None:
+    def load_due(self) -> Due | None:
         return self.disk
 
-    def keep(self, due: Due) -> None:
+    def keep_due(self, due: Due) -> None:
         self.disk = due
 
-    def say(self, priority: int, message: str, **fields: object) -> None:
-        self.said.append(message)
+    def log(self, priority: int, message: str, **fields: object) -> None:
+        self.logged.append(message)
 
     # what happens to it
 
@@ -155,4 +155,4 @@ class Life:
         return [after - before for before, after in itertools.pairwise(marks)]
 
 
-LONGEST_SILENCE = INTERVAL + JITTER + 2 * STEP
+LONGEST_SILENCE = INTERVAL + JITTER + 2 * LONGEST_SLEEP

@@ -12,7 +12,7 @@ import os, sys
 from agent.heartbeat.children import Signals
 signals = Signals(lambda: float("inf"))
 for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("kill -9 $$", 60)]:
-    print(*signals.run(["/bin/sh", "-c", command], deadline))
+    print(*signals.run_child(["/bin/sh", "-c", command], deadline))
 """
 
 

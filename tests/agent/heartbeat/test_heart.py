@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from agent.base.files import file_stamp
-from agent.heartbeat.heart import AGAIN, FLUSH, STEP
-from tests.agent.heartbeat.lives import FIRST_DELAY, HOUR, INTERVAL, Life, report
+from agent.heartbeat.heart import BEAT_RETRY, FLUSH, LONGEST_SLEEP
+from tests.agent.heartbeat.lives import FIRST_DELAY, HOUR, INTERVAL, Life, answered
 
 
 def test_what_waits_is_tried_again_when_the_outbox_says_so() -> None:
-    life = Life(answer=report(waiting=3, retry_in=100.0))
+    life = Life(answer=answered(waiting=3, retry_in=100.0))
     life.run(90)
     assert [verb[0] for verb in life.asked] == ["flush"]
     life.run(20)
@@ -18,13 +18,13 @@ def test_what_waits_is_tried_again_when_the_outbox_says_so() -> None:
 
 
 def test_no_answer_makes_a_busy_loop() -> None:
-    life = Life(answer=report(waiting=3, retry_in=0.0))
+    life = Life(answer=answered(waiting=3, retry_in=0.0))
     life.run(100)
     assert len(life.asked) <= 25
 
 
 def test_without_an_endpoint_nothing_is_tried() -> None:
-    life = Life(answer=report(waiting=3, retry_in=None))
+    life = Life(answer=answered(waiting=3, retry_in=None))
     life.run(24 * HOUR)
     assert ("flush", "--report") not in life.asked
     assert len(life.beats) == 24 * HOUR / INTERVAL
@@ -32,7 +32,7 @@ def test_without_an_endpoint_nothing_is_tried() -> None:
 
 def test_a_first_look_that_fails_is_tried_again() -> None:
     life = Life(broken=True)
-    life.run(STEP - 10)
+    life.run(LONGEST_SLEEP - 10)
     assert len(life.asked) == 1
     assert life.heart is not None
     assert life.heart.status() == "starting; the last try failed, see the log"
@@ -51,20 +51,20 @@ def test_a_status_says_that_the_last_try_failed_until_one_does_not() -> None:
     assert life.heart.status().startswith("sending: ")
     assert life.heart.status().endswith("; the last try failed, see the log")
     life.broken = False
-    life.run(STEP)
+    life.run(LONGEST_SLEEP)
     assert "failed" not in life.heart.status()
 
 
 def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
-    life = Life(answer=report(alive=False))
+    life = Life(answer=answered(alive=False))
     life.run(2 * HOUR)
     assert life.beats == []
     assert life.heart is not None
     assert life.heart.status().endswith("product not alive")
-    life.answer = report()
-    life.run(AGAIN)
+    life.answer = answered()
+    life.run(BEAT_RETRY)
     assert len(life.beats) == 1
-    assert life.said == [
+    assert life.logged == [
         "sending",
         "the product is not alive; no heartbeat is sent until it is",
         "the product is alive again",
@@ -72,12 +72,12 @@ def test_a_product_that_comes_back_beats_within_the_quarter_hour() -> None:
 
 
 def test_a_product_that_is_down_for_a_day_does_not_owe_its_beats() -> None:
-    life = Life(answer=report(alive=False))
+    life = Life(answer=answered(alive=False))
     life.run(24 * HOUR)
-    life.answer = report()
-    life.run(AGAIN)
+    life.answer = answered()
+    life.run(BEAT_RETRY)
     assert len(life.beats) == 1
-    life.run(INTERVAL + AGAIN)
+    life.run(INTERVAL + BEAT_RETRY)
     assert len(life.beats) == 2
 
 
@@ -85,45 +85,45 @@ def test_silence_forgets_the_plan_and_its_end_takes_up_the_one_on_disk() -> None
     life = Life()
     life.run(HOUR)
     kept = life.disk
-    life.answer = report(sending=False, rule="flag", source="DO_NOT_TRACK")
+    life.answer = answered(sending=False, rule="flag", source="DO_NOT_TRACK")
     assert life.heart is not None
     life.heart.reload()
     life.run(HOUR)
     assert life.heart.status() == "silent: a flag is set (DO_NOT_TRACK)"
     assert life.disk == kept
-    life.answer = report()
+    life.answer = answered()
     life.heart.reload()
     life.run(6 * HOUR)
     assert len(life.beats) == 2
-    assert life.said == ["sending", "silent: a flag is set (DO_NOT_TRACK)", "sending"]
+    assert life.logged == ["sending", "silent: a flag is set (DO_NOT_TRACK)", "sending"]
 
 
 def test_a_docker_env_that_goes_before_the_first_beat_silences_that_beat_too(tmp_path: Path) -> None:
     env = tmp_path / "docker.env"
     env.write_text("")
     there = file_stamp(str(env))
-    life = Life(answer=report(files=[there], waiting=3, retry_in=FIRST_DELAY))
+    life = Life(answer=answered(files=[there], waiting=3, retry_in=FIRST_DELAY))
     life.run(FIRST_DELAY / 2)
     env.rename(tmp_path / "aside")
-    life.answer = report(files=[file_stamp(str(env))])
+    life.answer = answered(files=[file_stamp(str(env))])
     life.freeze(FIRST_DELAY / 2 + 1)  # it wakes when the beat is due, and not before
     life.run(HOUR)
     assert (life.beats, FLUSH in life.asked) == ([], False)
-    assert life.said[-1] == f"silent: {env} was read before and is missing"
+    assert life.logged[-1] == f"silent: {env} was read before and is missing"
     (tmp_path / "aside").rename(env)
-    life.answer = report(files=[there])
+    life.answer = answered(files=[there])
     life.run(INTERVAL)
     assert len(life.beats) == 1
 
 
 def test_what_silence_could_not_erase_is_tried_again_and_nothing_else() -> None:
-    life = Life(answer=report(sending=False, rule="flag", retry_in=AGAIN))
-    life.run(AGAIN + 1)
+    life = Life(answer=answered(sending=False, rule="flag", retry_in=BEAT_RETRY))
+    life.run(BEAT_RETRY + 1)
     assert life.asked[1:] == [FLUSH]
     assert life.heart is not None
     assert life.heart.status() == "silent: a flag is set"
-    life.answer = report(sending=False, rule="flag")
-    life.run(AGAIN)
+    life.answer = answered(sending=False, rule="flag")
+    life.run(BEAT_RETRY)
     count = len(life.asked)
     life.run(24 * HOUR)
     assert len(life.asked) == count
@@ -137,18 +137,18 @@ def test_a_state_directory_without_locks_is_said_once_and_ends_nothing() -> None
     life = Lockless()
     life.run(24 * HOUR)
     assert len(life.beats) == 4
-    assert sum("cannot use the state directory" in line for line in life.said) == 1
+    assert sum("cannot use the state directory" in line for line in life.logged) == 1
 
 
 def test_a_disk_that_keeps_nothing_is_said_once_and_ends_nothing() -> None:
     class Full(Life):
-        def keep(self, due: object) -> None:
+        def keep_due(self, due: object) -> None:
             raise OSError(28, "No space left on device")
 
     life = Full()
     life.run(24 * HOUR)
     assert len(life.beats) == 4
-    assert sum("cannot store" in line for line in life.said) == 1
+    assert sum("cannot store" in line for line in life.logged) == 1
 
 
 def test_a_job_that_raises_starves_nobody() -> None:
@@ -160,11 +160,11 @@ def test_a_job_that_raises_starves_nobody() -> None:
     life = Torn()
     life.run(HOUR)
     assert 4 <= len(life.asked) <= 5
-    assert life.said == ["look failed: RuntimeError('torn')"]
+    assert life.logged == ["check failed: RuntimeError('torn')"]
 
 
 def test_the_status_tells_last_and_next_beat() -> None:
-    life = Life(answer=report(last_beat="2026-11-20T18:02:03.000Z", waiting=2))
+    life = Life(answer=answered(last_beat="2026-11-20T18:02:03.000Z", waiting=2))
     life.run(1)
     assert life.heart is not None
     status = life.heart.status()
@@ -175,7 +175,7 @@ def test_the_status_tells_last_and_next_beat() -> None:
 def test_a_new_interval_is_kept_from_then_on(interval: float) -> None:
     life = Life()
     life.run(10 * 60)
-    life.answer = report(interval=interval, jitter=0.0)
+    life.answer = answered(interval=interval, jitter=0.0)
     assert life.heart is not None
     life.heart.reload()
     life.run(interval + 1)
@@ -185,18 +185,18 @@ def test_a_new_interval_is_kept_from_then_on(interval: float) -> None:
 
 
 def test_a_flush_that_fails_is_tried_again_later() -> None:
-    life = Life(answer=report(waiting=3, retry_in=60.0))
+    life = Life(answer=answered(waiting=3, retry_in=60.0))
     life.run(50)
     life.broken = True
     life.run(30)
     assert life.asked[-1] == ("flush", "--report")
     life.broken = False
-    life.run(AGAIN + 1)
+    life.run(BEAT_RETRY + 1)
     assert life.asked.count(("flush", "--report")) >= 2
 
 
 def test_a_stop_while_silent_writes_nothing() -> None:
-    life = Life(answer=report(sending=False, rule="flag"))
+    life = Life(answer=answered(sending=False, rule="flag"))
     life.run(HOUR)
     life.stop(1)
     assert life.disk is None
@@ -216,6 +216,6 @@ def test_a_clock_that_moved_is_noted_beside_the_due_time() -> None:
     life = Life()
     life.run(HOUR)
     life.jump(5 * HOUR)
-    life.run(STEP)
+    life.run(LONGEST_SLEEP)
     assert life.disk is not None
     assert life.disk.at.wall > life.wall_ahead

@@ -103,25 +103,25 @@ def test_lines_go_to_the_journal_if_stderr_is_its(
 ) -> None:
     stderr = os.fstat(2)
     journal = Journal({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"}, mailbox.getsockname())
-    journal.say(INFO, "well", state="sending")
+    journal.log(INFO, "well", state="sending")
     assert b"ROLLCALL_STATE" in mailbox.recv(4096)
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("environ", [{}, {"JOURNAL_STREAM": "1:2"}])
 def test_lines_go_to_stderr_else(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
-    Journal(environ).say(INFO, "well", state="sending")
+    Journal(environ).log(INFO, "well", state="sending")
     assert capfd.readouterr().err == "rollcall: well\n"
 
 
 def test_a_journal_that_is_gone_is_not_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     stderr = os.fstat(2)
-    Journal({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"}, str(tmp_path / "none")).say(INFO, "well")
+    Journal({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"}, str(tmp_path / "none")).log(INFO, "well")
     assert capfd.readouterr().err == "rollcall: well\n"
 
 
 def test_a_line_that_nobody_can_hear_stops_nothing(tmp_path: Path) -> None:
-    code = "from agent.heartbeat.systemd import *; Journal({}).say(INFO, 'well'); print('on')"
+    code = "from agent.heartbeat.systemd import *; Journal({}).log(INFO, 'well'); print('on')"
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-I", "-c", code],

@@ -14,7 +14,7 @@ from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox import collect
-from agent.outbox.outbox import Outbox, reading
+from agent.outbox.outbox import Outbox, read_outbox
 from agent.runs.parse import parse_run
 from tests.agent.runs.texts import RUN, run_text
 
@@ -128,7 +128,7 @@ def state(tmp_path: Path) -> StateDir:
 def collected(state: StateDir) -> list[str]:
     with contextlib.closing(Outbox(state)) as outbox:
         collect.collect_runs(state, outbox, RUN, SYSTEM)
-    with reading(state) as found:
+    with read_outbox(state) as found:
         assert found is not None
         return [entry.name for entry in found.entries()]
 

@@ -12,7 +12,7 @@ import pytest
 from agent.base.statedir import StateDir
 from agent.outbox import database
 from agent.outbox.database import OutboxError
-from agent.outbox.outbox import Outbox, reading
+from agent.outbox.outbox import Outbox, read_outbox
 
 OPEN = """
 import sys
@@ -37,7 +37,7 @@ def record(state: StateDir, message: str) -> None:
 
 
 def messages(state: StateDir) -> list[str]:
-    with reading(state) as reader:
+    with read_outbox(state) as reader:
         return [] if reader is None else [entry.message_id for entry in reader.entries()]
 
 
@@ -160,7 +160,7 @@ def test_a_journal_that_another_process_took_is_no_loss(
 ) -> None:
     """Who still holds a database that was set aside may take the new one's journal for its own."""
     record(state, "old")
-    runs = database.patiently
+    runs = database.execute_patiently
     disturbed: list[str] = []
 
     def late(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -171,7 +171,7 @@ def test_a_journal_that_another_process_took_is_no_loss(
             runs(db, statement)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(database, "patiently", late)
+    monkeypatch.setattr(database, "execute_patiently", late)
     with closing(Outbox(state)) as box:
         box.record({"messageId": "new", "event": "E", "properties": {}}, "")
     assert disturbed

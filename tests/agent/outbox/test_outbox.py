@@ -17,7 +17,7 @@ from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox import outbox
 from agent.outbox.database import OutboxError
-from agent.outbox.outbox import Outbox, reading
+from agent.outbox.outbox import Outbox, read_outbox
 from tests.agent.world import NOW
 
 HERE, THERE = "https://a.example", "https://b.example"
@@ -71,7 +71,7 @@ def names(box: Outbox, state: str) -> list[str]:
 def test_what_was_recorded_is_there_to_the_letter(box: Outbox, state: StateDir) -> None:
     assert box.record(event(1), HERE)
     assert box.record(event(2), "")
-    with reading(state) as reader:
+    with read_outbox(state) as reader:
         assert reader is not None
         first, second = reader.entries()
     assert first.payload == catalogue.dumps(event(1))
@@ -207,13 +207,13 @@ def test_the_bounds_hold_whatever_is_recorded(
 
 def test_a_streak_of_failures_is_remembered_until_the_endpoint_answers(box: Outbox, clock: Clock) -> None:
     assert box.trouble(HERE) is None
-    box.failed(HERE, "500", NOW + 10)
+    box.note_failure(HERE, "500", NOW + 10)
     clock.now += 60
-    box.failed(HERE, "503", NOW + 70)
+    box.note_failure(HERE, "503", NOW + 70)
     trouble = box.trouble(HERE)
     assert trouble == outbox.Trouble(2, NOW + 70, "503", "2027-01-15T08:00:00.000Z")
     assert box.trouble(THERE) is None
-    box.answered(HERE)
+    box.note_success(HERE)
     assert box.trouble(HERE) is None
 
 
@@ -234,7 +234,7 @@ def write(state: StateDir, writers: int, count: int) -> list[str]:
     for process in running:
         process.communicate(timeout=250)
         assert process.returncode == 0
-    with reading(state) as reader:
+    with read_outbox(state) as reader:
         assert reader is not None
         return [entry.message_id for entry in reader.entries()]
 
@@ -260,7 +260,7 @@ def test_a_reader_is_answered_while_others_write(state: StateDir) -> None:
 
     def look() -> None:
         while not stop.is_set():
-            with reading(state) as reader:
+            with read_outbox(state) as reader:
                 counts.append(reader.count("waiting") if reader else 0)
 
     thread = threading.Thread(target=look)
@@ -278,7 +278,7 @@ def test_a_database_deleted_under_an_open_outbox_loses_nothing_more(box: Outbox,
     box.record(event(1), HERE)
     os.unlink(state.outbox)
     assert box.record(event(2), HERE)
-    with reading(state) as reader:
+    with read_outbox(state) as reader:
         assert reader is not None
         assert [entry.message_id for entry in reader.entries()] == ["m2"]
 
@@ -303,7 +303,7 @@ def test_what_was_sent_from_a_database_that_is_gone_settles_nothing_in_the_next(
     with closing(Outbox(state)) as other:
         other.record(event(2), HERE)
     if changed:
-        box.failed(HERE, "500", NOW)
+        box.note_failure(HERE, "500", NOW)
     box.settle(seqs, "sent")
     assert names(box, "waiting") == ["m2"]
     with closing(Outbox(state)) as other:
@@ -331,7 +331,7 @@ def test_nobody_who_waits_for_ever_hangs_a_writer(
 
 
 def test_no_outbox_is_none_and_makes_nothing(state: StateDir) -> None:
-    with reading(state) as reader:
+    with read_outbox(state) as reader:
         assert reader is None
     assert not os.path.exists(state.path)
 

@@ -18,7 +18,7 @@ from agent.base.files import file_stamp
 from agent.base.locks import held
 from agent.base.statedir import StateDir
 from agent.events import catalogue
-from agent.outbox.outbox import Entry, Outbox, reading
+from agent.outbox.outbox import LogEntry, Outbox, read_outbox
 from agent.verbs import export
 from tests.deadends import unused_port
 from tests.instance import Instance, event
@@ -67,8 +67,8 @@ class Place:
         found: dict[str, Any] = json.loads(out)
         return found | {"code": code}
 
-    def entries(self) -> list[Entry]:
-        with reading(self.state) as outbox:
+    def entries(self) -> list[LogEntry]:
+        with read_outbox(self.state) as outbox:
             return outbox.entries() if outbox else []
 
     def states(self) -> list[str]:

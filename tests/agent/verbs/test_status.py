@@ -94,7 +94,7 @@ def test_of_two_vendors_on_one_server_each_names_its_own_command(
 def test_status_tells_the_last_beat_and_the_last_error(world: World) -> None:
     with closing(Outbox(world.state, now=lambda: world.now)) as box:
         box.record({"messageId": "m", "event": "Instance Active", "properties": {}}, "")
-        box.failed("https://a.example", "503 Service Unavailable", world.now)
+        box.note_failure("https://a.example", "503 Service Unavailable", world.now)
     world.environ["ROLLCALL_ENDPOINT"] = "https://a.example"
     shown = world.run("status", "--json").json
     assert shown["lastBeat"] == "2027-01-15T08:00:00.000Z"
