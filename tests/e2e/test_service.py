@@ -133,11 +133,20 @@ def test_its_lines_in_the_journal_have_priorities_and_fields(loud: Product) -> N
     assert entry["_SYSTEMD_UNIT"] == loud.unit
 
 
-@pytest.mark.serial
-def test_it_stops_within_a_second(loud: Product) -> None:
+def seconds(product: Product, verb: str) -> float:
     began = time.monotonic()
+    product.machine.run("systemctl", verb, product.unit)
+    return time.monotonic() - began
+
+
+@pytest.mark.serial
+def test_it_stops_at_once(loud: Product) -> None:
+    """At once is measured against its own start, which a busy machine makes longer too."""
+    stop = seconds(loud, "stop")
+    start = seconds(loud, "start")
+    print(f"started in {start:.2f} s, stopped in {stop:.2f} s")
     loud.machine.run("systemctl", "stop", loud.unit)
-    assert time.monotonic() - began < 1
+    assert stop < 2 * start
     assert loud.machine.show(loud.unit, "Result") == "success"
 
 

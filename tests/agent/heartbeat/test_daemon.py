@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ QUIET = {
 
 NOBODY = 65534
 PATIENCE = 30
+STARTS = 5  # times its start: within a second on a machine with nothing else to do
 
 
 def until(condition: Callable[[], object], why: str = "") -> None:
@@ -131,16 +133,21 @@ def test_it_beats_and_says_so(resident: Resident) -> None:
 @pytest.mark.serial
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True])
-def test_it_ends_within_a_second(resident: Resident, number: signal.Signals, busy: bool) -> None:
+def test_it_ends_at_once(resident: Resident, number: signal.Signals, busy: bool) -> None:
+    """At once is measured against its own start, which a busy machine makes longer too."""
+    began = time.monotonic()
     process, hanging = resident.start(), resident.directory / "hanging"
     resident.hear("READY=1")
+    start = time.monotonic() - began
     if busy:
         resident.answer(do="hang")
         process.send_signal(signal.SIGHUP)
         until(lambda: hanging.exists() and hanging.read_text())
+    began = time.monotonic()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=1)
-    assert process.returncode == 0
+    code, errors = ended(process)
+    assert time.monotonic() - began < STARTS * start
+    assert code == 0
     assert "Traceback" not in errors
     if busy:
         grandchild = Path("/proc") / hanging.read_text()
