@@ -89,12 +89,6 @@ def _key(value: str) -> str:
     return value
 
 
-def _a_key(value: str) -> str:
-    if not value:
-        raise ValueError
-    return _key(value)
-
-
 def duration(value: str) -> float:
     """Seconds from `90`, `90s`, `15m`, `6h` or `1d`."""
     number, unit = (value[:-1], value[-1]) if value[-1:] in UNITS else (value, "s")
@@ -132,75 +126,38 @@ def _usage(value: str) -> str:
     return value.lower()
 
 
-A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
-A_PATH = "a path"
+TEXT = "up to 100 printable characters"
+ENDPOINT = "the base URL of a Segment-compatible API, such as https://api.segment.io"
+KEY = "ASCII without spaces and colons"
+KEY_FILE = "the path of a file that exists"
+PATH = "a path"
+DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
+INTERVAL = DURATION + ", not 0"
+HEALTH = "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…"
+USAGE = "ask, true or false"
 
 SETTINGS = (
-    Setting(
-        "ROLLCALL_PRODUCT",
-        "rollcall",
-        "name of the software that is installed",
-        "up to 100 printable characters",
-        _text,
-    ),
-    Setting(
-        "ROLLCALL_PRODUCT_VERSION",
-        __version__,
-        "its version",
-        "up to 100 printable characters",
-        _text,
-    ),
+    Setting("ROLLCALL_PRODUCT", "rollcall", "name of the software that is installed", TEXT, _text),
+    Setting("ROLLCALL_PRODUCT_VERSION", __version__, "its version", TEXT, _text),
     Setting(
         "ROLLCALL_ENDPOINT",
         "",
-        "where events are sent; empty: nothing is sent, events wait on this machine",
-        "the base URL of a Segment-compatible API, such as https://api.segment.io",
+        "where events are sent; empty: they wait on this machine",
+        ENDPOINT,
         _endpoint,
     ),
-    Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", "ASCII without spaces and colons", _key),
+    Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", KEY, _key),
+    Setting("ROLLCALL_WRITE_KEY_FILE", "", "file that contains the write key", KEY_FILE, _path),
+    Setting("ROLLCALL_STATE_DIR", "", "directory of the instance id and the outbox", PATH, _path),
+    Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", PATH, _path),
+    Setting("ROLLCALL_INTERVAL", "6h", "time between two heartbeats (Instance Active)", INTERVAL, _interval),
+    Setting("ROLLCALL_FIRST_DELAY", "2m", "time before the first heartbeat", DURATION, duration),
+    Setting("ROLLCALL_JITTER", "5m", "longest random delay of each later heartbeat", DURATION, duration),
     Setting(
-        "ROLLCALL_WRITE_KEY_FILE",
-        "",
-        "file that contains the write key",
-        "the path of a file that exists",
-        _path,
+        "ROLLCALL_HEALTH", "", "heartbeats are sent only while this is alive; empty: always", HEALTH, _health
     ),
     Setting(
-        "ROLLCALL_STATE_DIR",
-        "",
-        "directory of the instance id and of the outbox (the queue and the log)",
-        A_PATH,
-        _path,
-    ),
-    Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", A_PATH, _path),
-    Setting(
-        "ROLLCALL_INTERVAL",
-        "6h",
-        "time between two heartbeats (Instance Active)",
-        A_DURATION + ", not 0",
-        _interval,
-    ),
-    Setting("ROLLCALL_FIRST_DELAY", "2m", "time before the first heartbeat", A_DURATION, duration),
-    Setting(
-        "ROLLCALL_JITTER",
-        "5m",
-        "each later heartbeat is delayed by a random time, at most this long",
-        A_DURATION,
-        duration,
-    ),
-    Setting(
-        "ROLLCALL_HEALTH",
-        "",
-        "heartbeats are sent only while this is alive; empty: always",
-        "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…",
-        _health,
-    ),
-    Setting(
-        "ROLLCALL_USAGE_TELEMETRY",
-        "ask",
-        "whether usage events are recorded; ask: the user is asked once, after an install",
-        "ask, true or false",
-        _usage,
+        "ROLLCALL_USAGE_TELEMETRY", "ask", "whether usage events are recorded; ask: ask once", USAGE, _usage
     ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
@@ -306,10 +263,13 @@ def write_key(settings: Settings) -> str:
     if settings.write_key or not settings.write_key_file:
         return settings.write_key
     try:
-        return _a_key(read_small(settings.write_key_file, MAX_KEY_FILE).decode("ascii").strip())
+        key = _key(read_small(settings.write_key_file, MAX_KEY_FILE).decode("ascii").strip())
     except (OSError, ValueError):
+        key = ""
+    if not key:
         accepted = "the path of a file that has only the key in it, and that the sending user can read"
-        raise _key_file_error(settings, accepted) from None
+        raise _key_file_error(settings, accepted)
+    return key
 
 
 def default_state_dir(environ: Mapping[str, str], *, name: str, uid: int, home: str, root: str = "/") -> str:
