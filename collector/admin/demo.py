@@ -155,14 +155,14 @@ def _life(year: Year, machine: Machine, chance: random.Random) -> Iterator[tuple
         )
 
 
-Told = tuple[int, str, dict[str, Any], dict[str, Any]]
+Sent = tuple[int, str, dict[str, Any], dict[str, Any]]
 
 
-def _history(year: Year, machine: Machine, chance: random.Random) -> Iterator[Told]:
+def _history(year: Year, machine: Machine, chance: random.Random) -> Iterator[Sent]:
     """Installs until one succeeds or patience ends, then heartbeats, with an upgrade now and then."""
     at = machine.installed
     for attempt in range(4):
-        at, succeeded = yield from _run(year, machine, chance, at)
+        at, succeeded = yield from _one_install(year, machine, chance, at)
         if succeeded:
             break
         if chance.random() > 0.7 - 0.15 * attempt:
@@ -174,7 +174,7 @@ def _history(year: Year, machine: Machine, chance: random.Random) -> Iterator[To
     at += 120_000
     while at < min(machine.until, year.end):
         if at >= upgrade:
-            at, _ = yield from _run(year, machine, chance, at)
+            at, _ = yield from _one_install(year, machine, chance, at)
             upgrade = at + int(chance.uniform(25, 60) * DAY_MS)
         elif _beats(year, machine, at, chance):
             yield at, BEAT, {"instanceId": machine.id}, _context()
@@ -190,7 +190,7 @@ def _beats(year: Year, machine: Machine, at: int, chance: random.Random) -> bool
     return chance.random() > 0.002  # noqa: PLR2004 - a reboot at the wrong moment
 
 
-def _run(year: Year, machine: Machine, chance: random.Random, at: int) -> Any:
+def _one_install(year: Year, machine: Machine, chance: random.Random, at: int) -> Any:
     """One run of the installer: yields its events; returns when it ended and whether it succeeded."""
     bad = year.is_bad_release(at)
     system, release = machine.system
