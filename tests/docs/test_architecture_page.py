@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 
@@ -41,3 +43,16 @@ def test_every_class_that_the_page_names_exists() -> None:
     named = set(re.findall(r"`((?:[A-Z][a-z]+)+)`", PAGE)) - {"Dialect"}
     assert len(named) > 5
     assert named - classes == set()
+
+
+@pytest.mark.parametrize("side", ["agent", "collector"])
+def test_the_rooms_stand_in_the_order_that_imports_are_held_to(side: str) -> None:
+    contracts = (ROOT / "pyproject.toml").read_text()
+    layers = re.search(rf'containers = \["{side}"\]\nlayers = \[(.*?)\]', contracts, re.DOTALL)
+    assert layers
+    depth = {
+        room: at for at, level in enumerate(re.findall(r'"(.+?)"', layers[1])) for room in level.split(" | ")
+    }
+    shown = re.findall(rf"^\| `{side}/(\w+)(?:/|\.py)` \|", PAGE, re.MULTILINE)
+    assert len(shown) > 5
+    assert shown == sorted(shown, key=depth.__getitem__)
