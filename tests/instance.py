@@ -16,10 +16,10 @@ from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox.outbox import LogEntry, Outbox, Trouble, read_outbox
 from tests import environ
+from tests.wait import PATIENCE
 
 KEY = "the-write-key-7f3a"
 ID = "11111111-2222-4333-8444-555555555555"
-LONGEST = 120.0
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Instance:
         """Run a verb to its end."""
         began = time.monotonic()
         with self.started(*argv, prefix=prefix) as child:
-            out, err = child.communicate(timeout=LONGEST)
+            out, err = child.communicate(timeout=PATIENCE)
             self.printed += out + err
         return Ended(child.returncode, out, err, time.monotonic() - began)
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 STEP_SECONDS = 0.01
+PATIENCE = 120.0
+"""Seconds for what should come, the end of a process too. It measures nothing: it only ends a hang."""
 
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], timeout: float = 10, why: str = "") -> T:
+def until(condition: Callable[[], T], timeout: float = PATIENCE, why: str = "") -> T:
     """Return the first true value of condition, asked again and again; fail after timeout.
 
     Where there is an event to wait for (a process's end, a readable descriptor), wait for that.

@@ -14,6 +14,7 @@ from agent.app import App
 from agent.base.statedir import StateDir
 from agent.config.situation import Situation, read_situation
 from tests import environ
+from tests.wait import PATIENCE
 
 NOW = 1_800_000_000.0
 FLAG = "ROLLCALL_DISABLE_TELEMETRY"
@@ -116,7 +117,7 @@ class World:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 BOOT = Path(__file__).with_name("boot.sh")
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
@@ -41,7 +41,7 @@ class Machine:
             text=True,
         )
 
-    def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
+    def run(self, *command: str, check: bool = True, timeout: float = PATIENCE) -> str:
         """Run a command inside, as root; what it printed on both its outputs."""
         with self.start(*command) as process:
             try:

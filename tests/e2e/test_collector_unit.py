@@ -61,7 +61,7 @@ def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
     def answer() -> bool:
         return machine.run(PYTHON, "-I", "-c", POST, key, json.dumps(EVENT), check=False) == "200"
 
-    until(answer, timeout=20, why="the new key is noticed")
+    until(answer, why="the new key is noticed")
     assert answer(), "again, under the same messageId"
     exported = machine.run(PYTHON, *verb, "export", "-")
     assert exported.count('"only-one"') == 1
@@ -78,6 +78,6 @@ def test_it_is_started_again_after_a_kill_with_what_it_has_taken(machine: Machin
     machine.run("systemctl", "start", UNIT)
     before = machine.show(UNIT, "MainPID")
     machine.run("systemctl", "kill", "-s", "KILL", UNIT)
-    until(lambda: machine.show(UNIT, "MainPID") not in {"0", before}, timeout=20)
-    until(lambda: machine.show(UNIT, "ActiveState") == "active", timeout=20)
+    until(lambda: machine.show(UNIT, "MainPID") not in {"0", before})
+    until(lambda: machine.show(UNIT, "ActiveState") == "active")
     assert '"only-one"' in machine.run(PYTHON, "-I", "-m", "collector", "export", "-")

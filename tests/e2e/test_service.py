@@ -112,7 +112,7 @@ def test_a_hang_is_ended_by_the_watchdog(loud: Product) -> None:
     loud.machine.run("systemctl", "restart", loud.unit)
     before = loud.pid()
     loud.machine.run("systemctl", "kill", "-s", "STOP", loud.unit)
-    until(lambda: loud.pid() not in {0, before} and sending(loud), timeout=15)
+    until(lambda: loud.pid() not in {0, before} and sending(loud))
     assert "atchdog" in loud.machine.journal(loud.unit)
 
 
@@ -309,9 +309,9 @@ def test_a_bad_setting_is_one_clear_line_and_mended_without_more(loud: Product) 
     loud.env.write_text("ROLLCALL_INTERVAL=soon\n")
     until(lambda: loud.machine.show(loud.unit, "ExecMainStatus") == "2")
     assert "ROLLCALL_INTERVAL" in loud.machine.journal(loud.unit)
-    until(lambda: int(loud.machine.show(loud.unit, "NRestarts")) > 1, timeout=30)
+    until(lambda: int(loud.machine.show(loud.unit, "NRestarts")) > 1)
     loud.env.write_text(QUICK)
-    until(lambda: sending(loud), timeout=30)
+    until(lambda: sending(loud))
 
 
 def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
@@ -320,7 +320,7 @@ def test_a_state_that_cannot_be_written_does_not_end_it(loud: Product) -> None:
     loud.env.write_text("ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0s\n")
     loud.machine.run("systemctl", "start", loud.unit)
     before, line = loud.pid(), "cannot use the state directory"
-    until(lambda: line in loud.machine.journal(loud.unit), timeout=30)
+    until(lambda: line in loud.machine.journal(loud.unit))
     loud.machine.run("systemctl", "reload", loud.unit)
     until(lambda: loud.machine.show(loud.unit, "ActiveState") == "active")
     assert loud.pid() == before
@@ -334,11 +334,11 @@ def test_a_full_disk_does_not_end_it_and_it_beats_again_when_there_is_room(loud:
     machine.run("dd", "if=/dev/zero", "of=/var/lib/rollcall/ballast", "bs=1k", check=False)
     loud.env.write_text(often)
     machine.run("systemctl", "start", loud.unit)
-    until(lambda: re.search("No space left|full", machine.journal(loud.unit)), timeout=30)
+    until(lambda: re.search("No space left|full", machine.journal(loud.unit)))
     assert machine.show(loud.unit, "ActiveState") == "active"
     machine.run("rm", "/var/lib/rollcall/ballast")
     machine.run("systemctl", "reload", loud.unit)  # or five minutes
-    until(lambda: "Instance Active" in loud.verb("log", "--json", check=False), timeout=60)
+    until(lambda: "Instance Active" in loud.verb("log", "--json", check=False))
     assert machine.show(loud.unit, "NRestarts") == "0"
     machine.run("systemctl", "stop", loud.unit)
     machine.run("umount", "/var/lib/rollcall")

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.wait import PATIENCE
+
 CHECKOUT = Path(__file__).parents[2]
 INSTALL = CHECKOUT / "install"
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
@@ -52,7 +54,7 @@ def home_of_nobody(prefix: str = "rollcall-home-") -> Path:
 
 
 def run(
-    *words: str | os.PathLike[str], environ: Mapping[str, str], typed: str = "", seconds: float = 120
+    *words: str | os.PathLike[str], environ: Mapping[str, str], typed: str = "", seconds: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end in its home directory, both outputs kept apart."""
     return subprocess.run(

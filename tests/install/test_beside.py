@@ -14,13 +14,14 @@ import pytest
 
 from tests.install.archive import changed
 from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, environment, home_of_nobody, run, shell
+from tests.wait import PATIENCE
 
 # Stops the first installation when its new environment is half made.
 GATE = """#!/bin/sh
 case $2 in */env-*) : >"{here}/reached"; read -r _ <"{here}/gate" ;; esac
 exec /usr/bin/chmod "$@"
 """
-PATIENCE = "BEFORE_SECONDS=15"
+BOUND = "BEFORE_SECONDS=15"
 pytestmark = pytest.mark.needs("user", "unshare", "dash")
 
 
@@ -94,7 +95,7 @@ def test_the_second_waits_for_the_first(pair: Pair, bundle: Path) -> None:
         assert (first.poll(), second.poll()) == (None, None)
         pair.let_go()
         for process in (first, second):
-            out, said = process.communicate(timeout=60)
+            out, said = process.communicate(timeout=PATIENCE)
             assert (process.returncode, out) == (0, "the product\n"), said
             assert "not reported" not in said
     assert (pair.root / "current/bin/python").exists()
@@ -110,7 +111,7 @@ def test_one_that_was_killed_holds_nobody_up(pair: Pair, bundle: Path) -> None:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
     with pair.started(bundle) as second:
-        out, said = second.communicate(timeout=60)
+        out, said = second.communicate(timeout=PATIENCE)
     assert (second.returncode, out) == (0, "the product\n")
     assert "waiting" not in said
     assert [path.name for path in pair.root.glob("env-*")] == [os.readlink(pair.root / "current")]
@@ -120,11 +121,11 @@ def test_the_command_is_not_kept_waiting_for_long(pair: Pair, bundle: Path) -> N
     hasty = pair.gates / "hasty"
     shutil.copytree(bundle, hasty)
     files = hasty / "install/lib/files.sh"
-    assert PATIENCE in files.read_text()
-    files.write_text(files.read_text().replace(PATIENCE, "BEFORE_SECONDS=1"))
+    assert BOUND in files.read_text()
+    files.write_text(files.read_text().replace(BOUND, "BEFORE_SECONDS=1"))
     with pair.held() as first, pair.started(hasty) as second:
         began = time.monotonic()
-        out, said = second.communicate(timeout=60)
+        out, said = second.communicate(timeout=PATIENCE)
         assert (second.returncode, out) == (0, "the product\n")
         assert "another install.sh is still running" in said
         assert time.monotonic() - began < 10

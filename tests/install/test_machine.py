@@ -12,7 +12,7 @@ from tests.install import shims
 from tests.install.archive import changed
 from tests.install.scripts import SHELLS
 from tests.install.trees import tree
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 WHOLE = ["/etc", "/srv"]
 ROOTS = [*WHOLE, "/opt", "/usr/local/bin", "/usr/lib/sysusers.d", "/usr/lib/systemd/system", "/var/lib"]
@@ -210,7 +210,7 @@ def test_what_the_docs_install_by_hand_is_removed_too(machine: Machine, bundle: 
 def test_a_command_that_fails_starts_no_service(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
     process = machine.start(*server.shell, f"{PLACE}/install/install.sh", "--", "sh", "-c", "exit 42")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 42, output
     assert server.active("rollcall") == "inactive"
     until(lambda: "Installation Errors" in server.events("rollcall"), why="the run is in the log")
@@ -287,7 +287,7 @@ def test_a_disk_that_takes_nothing_is_in_nobodys_way(
     code = f'mount -t tmpfs -o {options} disk /opt; "$@"; code=$?; ls -A /opt/rollcall; exit $code'
     words = [f"{PLACE}/install/install.sh", "--", "sh", "-c", "echo the product; exit 6"]
     process = machine.start("unshare", "--mount", "sh", "-c", code, "sh", *words)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 6, said
     assert message in said
     assert "nothing was installed\nthe product\n" in said
@@ -313,7 +313,7 @@ def test_an_installation_that_was_killed_is_mended_by_the_next(
         install = f"{PLACE}/install/install.sh"
         words = ["setsid", "--wait", "env", path, f"END_AT={at}", "END_BY=KILL", *server.shell, install]
         process = machine.start(*words, "--", "true")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         return shims.steps(place)
 
     for at in range(1, killed("none") + 1) if slow else ("chown", "systemctl"):

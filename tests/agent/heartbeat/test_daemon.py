@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import environ, wait
+from tests import environ
+from tests.wait import PATIENCE, until
 
 STANDIN = Path(__file__).with_name("standin.py")
 FORBIDDEN = ["requests", "dotenv", "psutil", "argparse", "subprocess", "hashlib", "dataclasses", "sqlite3"]
@@ -42,12 +43,7 @@ QUIET = {
 
 
 NOBODY = 65534
-PATIENCE = 30
 STARTS = 5  # times its start: within a second on a machine with nothing else to do
-
-
-def until(condition: Callable[[], object], why: str = "") -> None:
-    wait.until(condition, PATIENCE, why)
 
 
 class Resident:

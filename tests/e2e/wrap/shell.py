@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 PROMPT = "PS> "
-SECONDS = 20
 
 
 class Shell:
@@ -51,7 +50,7 @@ class Shell:
 
     def settle(self) -> None:
         """Wait until all in the foreground sleep: sudo loses a ^C between its prompt and its read."""
-        until(lambda: set(self._foreground()) <= {"S", "T"}, SECONDS)
+        until(lambda: set(self._foreground()) <= {"S", "T"})
 
     def _foreground(self) -> Iterator[str]:
         group = os.tcgetpgrp(self._master)
@@ -63,7 +62,7 @@ class Shell:
 
     def expect(self, text: str) -> None:
         """Read until text is shown, beyond what was expected before."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while (at := self.screen.find(text, self._read_to)) < 0:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._master], [], [], left)[0]:

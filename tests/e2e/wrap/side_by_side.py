@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import environ
+from tests.wait import PATIENCE
 
-SECONDS = 30
 NOTICE = b"rollcall: rollcall reports this installation's outcome;"
 WRAP = (sys.executable, "-I", "-m", "agent", "wrap", "--no-input")
 
@@ -59,7 +59,7 @@ class Sides:
         done = subprocess.run(
             argv,
             cwd=place,
-            **{"env": self.environment(), "input": b"", "timeout": SECONDS, **how},  # type: ignore[call-overload]
+            **{"env": self.environment(), "input": b"", "timeout": PATIENCE, **how},  # type: ignore[call-overload]
             capture_output=True,
             check=False,
         )
@@ -73,7 +73,7 @@ class Sides:
         import json
 
         agent = [sys.executable, "-I", "-m", "agent"]
-        options = {"env": self.environment(), "cwd": self.base, "timeout": SECONDS}
+        options = {"env": self.environment(), "cwd": self.base, "timeout": PATIENCE}
         subprocess.run([*agent, "flush"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
         log = subprocess.run([*agent, "log", "--json"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
         return [json.loads(line)["event"] for line in log.stdout.splitlines()]
