@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,7 +17,7 @@ NAME = "rollcall-collector"
 UNIT = f"{NAME}.service"
 PYTHON = f"/opt/{NAME}/bin/python"
 SETTINGS = "ROLLCALL_COLLECTOR_LISTEN=127.0.0.1:8787\n"
-EVENT = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "only-one"}
+EVENT = {"type": "track", "event": "Instance Active", "anonymousId": "a"}
 POST = """
 import base64, json, sys, urllib.request
 key, event = sys.argv[1:]
@@ -52,19 +52,29 @@ def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
         assert (families or [gap.split("=")[0]])[0] in explained, gap
 
 
-def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
+VERB = (PYTHON, "-I", "-m", "collector")
+
+
+def taken(machine: Machine, message_id: str) -> Callable[[], bool]:
+    """Start it and have it take an event, under a key of its own; what is returned sends it again."""
     machine.run("systemctl", "start", UNIT)  # Type=notify: this waits for READY
-    assert machine.show(UNIT, "StatusText") == "receiving events"
-    verb = ["-I", "-m", "collector"]
-    key = machine.run(PYTHON, *verb, "keys", "add", "shop").splitlines()[-1]
+    key = machine.run(*VERB, "keys", "add", message_id).splitlines()[-1]
+
+    event = json.dumps({**EVENT, "messageId": message_id})
 
     def answer() -> bool:
-        return machine.run(PYTHON, "-I", "-c", POST, key, json.dumps(EVENT), check=False) == "200"
+        return machine.run(PYTHON, "-I", "-c", POST, key, event, check=False) == "200"
 
     until(answer, why="the new key is noticed")
-    assert answer(), "again, under the same messageId"
-    exported = machine.run(PYTHON, *verb, "export", "-")
-    assert exported.count('"only-one"') == 1
+    return answer
+
+
+def test_it_starts_takes_an_event_once_and_stops(machine: Machine) -> None:
+    again = taken(machine, "taken-once")
+    assert machine.show(UNIT, "StatusText") == "receiving events"
+    assert again(), "under the same messageId"
+    exported = machine.run(*VERB, "export", "-")
+    assert exported.count('"messageId":"taken-once"') == 1
     machine.run("systemctl", "stop", UNIT)
     assert machine.show(UNIT, "Result") == "success"
     assert "Traceback" not in machine.journal(UNIT)
@@ -75,9 +85,9 @@ def test_it_is_started_again_after_a_kill_with_what_it_has_taken(machine: Machin
     dropped.mkdir()
     (dropped / "soon.conf").write_text("[Service]\nRestartSec=100ms\n")
     machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "start", UNIT)
+    taken(machine, "taken-before")
     before = machine.show(UNIT, "MainPID")
     machine.run("systemctl", "kill", "-s", "KILL", UNIT)
     until(lambda: machine.show(UNIT, "MainPID") not in {"0", before})
     until(lambda: machine.show(UNIT, "ActiveState") == "active")
-    assert '"only-one"' in machine.run(PYTHON, "-I", "-m", "collector", "export", "-")
+    assert '"taken-before"' in machine.run(*VERB, "export", "-")

@@ -203,6 +203,7 @@ def append(env: Path, text: str) -> None:
 @pytest.mark.serial
 @pytest.mark.parametrize("save", [vim, rename, append])
 def test_ten_quick_edits_are_each_obeyed(loud: Product, save: Callable[[Path, str], None]) -> None:
+    restart = seconds(loud, "restart")  # a busy machine makes this longer too
     took = []
     for edit in range(10):
         obeyed = silent if edit % 2 == 0 else sending
@@ -210,8 +211,9 @@ def test_ten_quick_edits_are_each_obeyed(loud: Product, save: Callable[[Path, st
         began = time.monotonic()
         until(functools.partial(obeyed, loud), why=f"edit {edit} is obeyed")
         took.append(time.monotonic() - began)
-    print(f"obeyed within {max(took):.2f} s, usually {statistics.median(took):.2f} s")
-    assert statistics.median(took) < 2
+    usual = statistics.median(took)
+    print(f"obeyed within {max(took):.2f} s, usually {usual:.2f} s; a restart took {restart:.2f} s")
+    assert usual < 4 * restart
 
 
 def test_the_last_of_a_burst_of_edits_wins(loud: Product) -> None:
