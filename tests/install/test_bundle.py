@@ -1,5 +1,6 @@
 """The archive: what is in it, and that it serves every Python and platform that it says it does."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.install.archive import unpacked
-from tests.install.scripts import INSTALL
+from tests.install.scripts import INSTALL, NOBODY
 
-LIB = INSTALL / "packaging/platforms.sh"
+PACKAGING = INSTALL / "packaging"
+LIB = PACKAGING / "platforms.sh"
 
 
 def listed(name: str) -> list[str]:
@@ -25,11 +27,24 @@ def target(platform: str, python: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_it_belongs_to_root(packed: Path) -> None:
-    with tarfile.open(packed) as archive:
-        members = archive.getmembers()
-    assert {(member.uid, member.gid) for member in members} == {(0, 0)}
-    assert not [member.name for member in members if member.mode & 0o022]
+def test_it_belongs_to_root_and_others_may_only_read_it_whoever_made_it(tmp_path: Path) -> None:
+    stage = tmp_path / "stage"
+    for name, mode in (("file", 0o666), ("private", 0o600), ("script", 0o770)):
+        (stage / name).parent.mkdir(mode=0o700, exist_ok=True)
+        (stage / name).touch()
+        (stage / name).chmod(mode)
+        os.chown(stage / name, *((NOBODY, NOBODY) if os.geteuid() == 0 else (-1, -1)))
+    subprocess.run([sys.executable, PACKAGING / "archive.py", stage, tmp_path / "made.tar.gz"], check=True)
+    with tarfile.open(tmp_path / "made.tar.gz") as archive:
+        members = {member.name: member for member in archive.getmembers()}
+    assert {(member.uid, member.gid, member.uname) for member in members.values()} == {(0, 0, "root")}
+    modes = {name: oct(member.mode) for name, member in members.items()}
+    assert modes == {
+        "stage": "0o755",
+        "stage/file": "0o644",
+        "stage/private": "0o644",
+        "stage/script": "0o755",
+    }
 
 
 def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:

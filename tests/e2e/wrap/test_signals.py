@@ -103,10 +103,13 @@ def test_killing_the_wrapper_ends_the_command(covered: Sides) -> None:
     assert [end["reason"] for end in ends if isinstance(end, dict)] == ["interrupted"]
 
 
-def test_stop_and_continue_are_mirrored(covered: Sides) -> None:
+@pytest.mark.parametrize("name", ["STOP", "TSTP", "TTIN", "TTOU"])
+def test_stop_and_continue_are_mirrored(covered: Sides, name: str) -> None:
     with counting(covered) as (process, pid):
-        os.kill(pid, signal.SIGSTOP)
-        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        os.kill(pid, number_of(name))
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert os.WSTOPSIG(status) == number_of(name)
         os.kill(process.pid, signal.SIGCONT)
         wait.until(lambda: state(pid) == "S")
         os.kill(process.pid, signal.SIGXCPU)
