@@ -27,6 +27,8 @@ class RunReport:
         """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
         self.failed: list[str] = []
         """Where: line, command, script; `-` for what is not known. Not yet checked."""
+        self.command_exit = "-"
+        """The exit code of the command there; not yet checked either."""
         self.email: tuple[float, str] | None = None
         """When help was asked for, and under which address."""
         self._head: dict[str, str] = {}
@@ -45,6 +47,8 @@ class RunReport:
             self.end = _time(at), _time(clock), how, int(number)
         elif key == "failed":
             self.failed = value.split(" ", 2)
+        elif key == "command-exit":
+            self.command_exit = value
         elif key == "email":
             self.email = _email(value)
         else:
