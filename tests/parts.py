@@ -107,6 +107,17 @@ def can_ask_by_debconf() -> bool:
     return has("debconf")() and os.path.exists("/usr/share/debconf/confmodule")
 
 
+def can_hear_of_exits() -> bool:
+    """As root in the initial namespaces, where the kernel has taskstats."""
+    from agent.wrapper.failure.taskstats import open_events
+
+    try:
+        open_events().close()
+    except OSError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Part:
     """Something a machine may lack: how to tell, and how to get it.
@@ -148,6 +159,12 @@ PARTS: dict[str, Part] = {
     "bash": Part(has("bash"), ("bash",)),
     "dash": Part(has("dash"), ("dash",)),
     "busybox": Part(has("busybox"), ("busybox",)),
+    "ksh": Part(has("ksh"), ("ksh",)),
+    "mksh": Part(has("mksh"), ("mksh",)),
+    "yash": Part(has("yash"), ("yash",)),
+    "zsh": Part(has("zsh"), ("zsh",)),
+    # A container's kernel does not tell; see docs/wrapper.md.
+    "taskstats": Part(can_hear_of_exits, hint="run as root, outside of containers", soft=True),
     "sudo": Part(lambda: is_root() and has("sudo")(), ("sudo",), "run as root"),
     "ssh": Part(has("ssh", "sshd"), ("openssh-server", "openssh-client")),
     "tmux": Part(has("tmux"), ("tmux",)),

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
     from agent.runs.write import Place, RunFile
+    from agent.wrapper.failure.exits import Exits
     from agent.wrapper.failure.trace import Trace
     from agent.wrapper.options import Options
     from agent.wrapper.process.caller import Caller
@@ -44,6 +45,7 @@ def report_run(argv: list[bytes], caller: Caller, situation: Situation, options:
     try:
         notice.show_notice(situation)
         trace = _prepare_trace(argv, caller) if options.trace else None
+        exits = _prepare_exits(argv, caller) if options.trace and trace is None else None
         file.note_start()
     except BaseException:
         file.remove()
@@ -58,7 +60,7 @@ def report_run(argv: list[bytes], caller: Caller, situation: Situation, options:
         file.remove()
         raise
     try:
-        _accompany(ReportedRun(pid, file, trace, caller, situation, options))
+        _accompany(ReportedRun(pid, file, trace, exits, caller, situation, options))
     finally:
         end_with_child(pid)  # CMD runs: it must not be run again
 
@@ -81,6 +83,7 @@ class ReportedRun:
         pid: int,
         file: RunFile,
         trace: Trace | None,
+        exits: Exits | None,
         caller: Caller,
         situation: Situation,
         options: Options,
@@ -88,17 +91,21 @@ class ReportedRun:
         self.pid = pid
         self.file = file
         self.trace = trace
+        self.exits = exits
         self.caller = caller
         self.situation = situation
         self.options = options
 
     def descriptors(self) -> set[int]:
-        return self.file.descriptors() | (self.trace.descriptors() if self.trace else set())
+        method = self.trace or self.exits
+        return self.file.descriptors() | (method.descriptors() if method else set())
 
 
 def _accompany(run: ReportedRun) -> None:
     """Everything after CMD's start. Whatever fails of ours, CMD's end is our end."""
     try:
+        if run.exits:
+            run.exits.watch(run.pid)
         release_descriptors(run.descriptors())
         run.file.sync()
         run.file.sync_name()
@@ -107,7 +114,7 @@ def _accompany(run: ReportedRun) -> None:
         pass
     status = relay.relay_signals(run.pid)
     try:
-        run.file.note_end(*_how_it_ended(status), _failed(run.trace, status))
+        run.file.note_end(*_how_it_ended(status), _failed(run, status))
         run.file.sync()
         _ask_questions(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
@@ -124,12 +131,13 @@ def _send_meanwhile(run: ReportedRun) -> None:
         start_flush(run.caller.environment, run.situation)
 
 
-def _failed(trace: Trace | None, status: int) -> Place | None:
+def _failed(run: ReportedRun, status: int) -> Place | None:
     """Where the script failed, if it did and that is known."""
-    if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
+    method = run.trace or run.exits
+    if method is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
         return None
     try:
-        return trace.failed(os.WEXITSTATUS(status))
+        return method.failed(os.WEXITSTATUS(status))
     except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
         return None
 
@@ -171,4 +179,14 @@ def _prepare_trace(argv: list[bytes], caller: Caller) -> Trace | None:
 
         return prepare(argv, caller.environment)
     except Exception:  # noqa: BLE001 - a missing line number is no reason to report nothing
+        return None
+
+
+def _prepare_exits(argv: list[bytes], caller: Caller) -> Exits | None:
+    """What the kernel tells of the programs that a shell script runs, where it tells that."""
+    try:
+        from agent.wrapper.failure.exits import prepare
+
+        return prepare(argv, caller.environment)
+    except Exception:  # noqa: BLE001 - as above
         return None

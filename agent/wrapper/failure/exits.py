@@ -1,0 +1,62 @@
+"""Which program of a shell script failed, seen from outside by root, where the kernel tells of exits."""
+
+from __future__ import annotations
+
+import os
+
+from agent.wrapper.failure.shells import script_of
+from agent.wrapper.failure.taskstats import open_events
+from agent.wrapper.failure.watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.runs.write import Place
+    from agent.wrapper.failure.shells import Script
+    from agent.wrapper.failure.taskstats import ExitEvents
+    from agent.wrapper.process.caller import Environment
+
+
+class Exits:
+    """What is told of a script's programs. The events wait from before CMD's start until watch()."""
+
+    def __init__(self, script: Script, events: ExitEvents) -> None:
+        self._script = script
+        self._events = events
+        self._cmd = 0
+        self._watcher: Watcher | None = None
+
+    def watch(self, cmd: int) -> None:
+        """CMD has started: have a child listen. Where there is no process to be had, nothing is told."""
+        self._cmd = cmd
+        try:
+            self._watcher = Watcher(self._events, cmd)
+        except OSError:
+            pass
+        finally:
+            self._events.close()
+
+    def descriptors(self) -> set[int]:
+        return self._watcher.descriptors() if self._watcher else set()
+
+    def failed(self, code: int) -> Place | None:
+        """CMD has ended with this code: the program that failed, if that is certain."""
+        steps = self._watcher.steps() if self._watcher else None
+        if not steps:
+            return None
+        from agent.wrapper.failure.verdict import failed_step
+
+        found = failed_step(steps, self._cmd, self._script, code)
+        return ("-", found[0].decode(), "-", str(found[1])) if found else None
+
+
+def prepare(argv: list[bytes], environment: Environment) -> Exits | None:
+    """For a shell script that root runs; None for any other CMD, and where the kernel tells nothing."""
+    if os.geteuid() != 0:
+        return None
+    script = script_of(argv, environment)
+    if script is None:
+        return None
+    try:
+        return Exits(script, open_events())
+    except OSError:
+        return None
