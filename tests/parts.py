@@ -109,7 +109,7 @@ def can_ask_by_debconf() -> bool:
 
 def can_hear_of_exits() -> bool:
     """As root in the initial namespaces, where the kernel has taskstats."""
-    from agent.wrapper.failure.taskstats import open_events
+    from agent.wrapper.exits.taskstats import open_events
 
     try:
         open_events().close()

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.config.situation import Situation
     from agent.runs.write import Place, RunFile
-    from agent.wrapper.failure.exits import Exits
+    from agent.wrapper.exits.exits import Exits
     from agent.wrapper.failure.trace import Trace
     from agent.wrapper.options import Options
     from agent.wrapper.process.caller import Caller
@@ -185,7 +185,7 @@ def _prepare_trace(argv: list[bytes], caller: Caller) -> Trace | None:
 def _prepare_exits(argv: list[bytes], caller: Caller) -> Exits | None:
     """What the kernel tells of the programs that a shell script runs, where it tells that."""
     try:
-        from agent.wrapper.failure.exits import prepare
+        from agent.wrapper.exits.exits import prepare
 
         return prepare(argv, caller.environment)
     except Exception:  # noqa: BLE001 - as above

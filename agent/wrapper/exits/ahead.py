@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from agent.wrapper.failure.outcomes import Ends, Lives
-from agent.wrapper.failure.phrases import ANY, BECOMING, OWN, QUIET, SAME, asks, base, code_of, leaves
-from agent.wrapper.failure.syntax import Function, Group, If, Pipeline, Sequence, Simple, commands
-from agent.wrapper.failure.words import CannotRead
+from agent.wrapper.exits.outcomes import Ends, Lives
+from agent.wrapper.exits.phrases import ANY, BECOMING, OWN, QUIET, SAME, asks, base, code_of, leaves
+from agent.wrapper.exits.syntax import Function, Group, If, Pipeline, Sequence, Simple, commands
+from agent.wrapper.exits.words import CannotRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.outcomes import Outcomes, Where
-    from agent.wrapper.failure.survey import Survey
-    from agent.wrapper.failure.syntax import Chain, Command
+    from agent.wrapper.exits.outcomes import Outcomes, Where
+    from agent.wrapper.exits.survey import Survey
+    from agent.wrapper.exits.syntax import Chain, Command
 
 MAX_LOOKS = 100_000
 MAX_DEPTH = 30

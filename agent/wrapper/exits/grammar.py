@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.wrapper.failure.syntax import (
+from agent.wrapper.exits.syntax import (
     Case,
     Chain,
     Function,
@@ -16,11 +16,11 @@ from agent.wrapper.failure.syntax import (
     Sequence,
     Simple,
 )
-from agent.wrapper.failure.words import ASSIGNMENT, REDIRECTIONS, CannotRead, Words
+from agent.wrapper.exits.words import ASSIGNMENT, REDIRECTIONS, CannotRead, Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.syntax import Command, Word
+    from agent.wrapper.exits.syntax import Command, Word
 
 CLOSING = frozenset(("then", "do", "done", "fi", "else", "elif", "esac", "}"))
 CASE_ENDS = (";;", ";&", ";;&")

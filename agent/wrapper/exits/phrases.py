@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from agent.wrapper.failure.syntax import Simple
+from agent.wrapper.exits.syntax import Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.syntax import Chain, Command, Word
+    from agent.wrapper.exits.syntax import Chain, Command, Word
 
 SAME, ANY = -1, -2
 """Codes: that of the program that failed, and one that the shell computes."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.shells import script_of
-from agent.wrapper.failure.taskstats import open_events
-from agent.wrapper.failure.watcher import Watcher
+from agent.wrapper.exits.shells import script_of
+from agent.wrapper.exits.taskstats import open_events
+from agent.wrapper.exits.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.runs.write import Place
-    from agent.wrapper.failure.shells import Script
-    from agent.wrapper.failure.taskstats import ExitEvents
+    from agent.wrapper.exits.shells import Script
+    from agent.wrapper.exits.taskstats import ExitEvents
     from agent.wrapper.process.caller import Environment
 
 
@@ -43,7 +43,7 @@ class Exits:
         steps = self._watcher.steps() if self._watcher else None
         if not steps:
             return None
-        from agent.wrapper.failure.verdict import failed_step
+        from agent.wrapper.exits.verdict import failed_step
 
         found = failed_step(steps, self._cmd, self._script, code)
         return ("-", found[0].decode(), "-", str(found[1])) if found else None

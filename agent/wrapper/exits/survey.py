@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os.path
 
-from agent.wrapper.failure.grammar import read
-from agent.wrapper.failure.phrases import (
+from agent.wrapper.exits.grammar import read
+from agent.wrapper.exits.phrases import (
     ANY,
     BECOMING,
     OWN,
@@ -16,13 +16,13 @@ from agent.wrapper.failure.phrases import (
     sets,
     sets_errexit,
 )
-from agent.wrapper.failure.shells import SHELLS
-from agent.wrapper.failure.syntax import Function, Sequence, Simple, commands
-from agent.wrapper.failure.words import CannotRead
+from agent.wrapper.exits.shells import SHELLS
+from agent.wrapper.exits.syntax import Function, Sequence, Simple, commands
+from agent.wrapper.exits.words import CannotRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.syntax import Command
+    from agent.wrapper.exits.syntax import Command
 
 SYSTEM = ("/etc/", "/lib/", "/usr/")
 MAX_SOURCED = 1 << 18

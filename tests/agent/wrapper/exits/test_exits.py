@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent.base import processes
-from agent.wrapper.failure import exits, taskstats
-from agent.wrapper.failure.exits import Exits
+from agent.wrapper.exits import exits, taskstats
+from agent.wrapper.exits.exits import Exits
 from agent.wrapper.process.caller import Environment
 from tests import environ, wait
-from tests.agent.wrapper.failure import idioms
+from tests.agent.wrapper.exits import idioms
 from tests.e2e.wrap.side_by_side import Sides
 
 ROOT = Path(__file__).parents[4]

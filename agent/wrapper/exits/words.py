@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from agent.wrapper.failure.syntax import Word
+from agent.wrapper.exits.syntax import Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.syntax import Sequence
+    from agent.wrapper.exits.syntax import Sequence
 
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^]]*\])?\+?=")
 BLANK = " \t\r"

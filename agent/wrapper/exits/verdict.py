@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.fates import Fates
-from agent.wrapper.failure.grammar import read
-from agent.wrapper.failure.outcomes import Ends, Lives
-from agent.wrapper.failure.phrases import ANY, SAME
+from agent.wrapper.exits.fates import Fates
+from agent.wrapper.exits.grammar import read
+from agent.wrapper.exits.outcomes import Ends, Lives
+from agent.wrapper.exits.phrases import ANY, SAME
+from agent.wrapper.exits.shells import SHELLS
+from agent.wrapper.exits.words import CannotRead
 from agent.wrapper.failure.place import PLAIN
-from agent.wrapper.failure.shells import SHELLS
-from agent.wrapper.failure.words import CannotRead
 from agent.wrapper.process.command import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.shells import Script
-    from agent.wrapper.failure.taskstats import Exit
+    from agent.wrapper.exits.shells import Script
+    from agent.wrapper.exits.taskstats import Exit
 
 NAME_LENGTH = 15
 """The kernel keeps no more of a program's name."""

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import re
 
-from agent.wrapper.failure.ahead import Ahead
-from agent.wrapper.failure.grammar import read
-from agent.wrapper.failure.outcomes import Lives, Where, apart, end, go_on, nowhere
-from agent.wrapper.failure.phrases import ANY, BECOMING, PREFIXES, SAME, name_of, pieces, sets_errexit
-from agent.wrapper.failure.survey import Survey
-from agent.wrapper.failure.syntax import Case, Group, If, Loop, Sequence, Simple
-from agent.wrapper.failure.words import CannotRead
+from agent.wrapper.exits.ahead import Ahead
+from agent.wrapper.exits.grammar import read
+from agent.wrapper.exits.outcomes import Lives, Where, apart, end, go_on, nowhere
+from agent.wrapper.exits.phrases import ANY, BECOMING, PREFIXES, SAME, name_of, pieces, sets_errexit
+from agent.wrapper.exits.survey import Survey
+from agent.wrapper.exits.syntax import Case, Group, If, Loop, Sequence, Simple
+from agent.wrapper.exits.words import CannotRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.wrapper.failure.outcomes import Outcomes
-    from agent.wrapper.failure.syntax import Chain, Command, Pipeline, Word
+    from agent.wrapper.exits.outcomes import Outcomes
+    from agent.wrapper.exits.syntax import Chain, Command, Pipeline, Word
 
 MAX_VISITS = 20_000
 MAX_CALLS = 30

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 
-from agent.wrapper.failure.taskstats import Exit
+from agent.wrapper.exits.taskstats import Exit
 from agent.wrapper.process import prctl
 from agent.wrapper.process.child import release_descriptors
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.wrapper.failure.taskstats import ExitEvents
+    from agent.wrapper.exits.taskstats import ExitEvents
 
 KEPT = 64
 """So many of the latest steps are remembered."""
