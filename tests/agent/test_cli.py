@@ -13,8 +13,7 @@ from agent.base import stdio
 from agent.config.settings import SETTINGS
 from tests import environ
 from tests.agent.world import FLAG, World, tree
-
-AGENT = [sys.executable, "-I", "-m", "agent"]
+from tests.verbs import AGENT
 
 USAGE = {"ROLLCALL_USAGE_TELEMETRY": "true"}
 WRONG = [
