@@ -1,6 +1,6 @@
 """`wrap`: decide whether anything is reported, and run CMD in either case.
 
-Whatever fails here, CMD runs; one line says what was given up. Imports next to nothing.
+Whatever fails here, CMD runs, and one line says why it is not reported. Imports next to nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(words: list[str], launch: str = "") -> int:
 
 
 def run_unreported(argv: list[bytes], caller: Caller, name: str) -> int:
-    """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
+    """Exec CMD, with nothing of ours left. Returns an exit code only if CMD cannot be run."""
     caller.restore_signals()
     problem = exec_command(argv, caller.environment)
     write_stderr(shell_message(name, argv[0], problem))

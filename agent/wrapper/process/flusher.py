@@ -1,4 +1,4 @@
-"""Starting a process that has nothing of ours: no descriptor, session, parent, signal or limit to end it."""
+"""Start a delivery as a process of its own, which has no descriptor, session, parent or signal of ours."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
 def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
     """Deliver what waits, in a process of its own that nobody waits for.
 
-    It stands in no folder of the install's, whose file system can so be unmounted. Where no process is
-    to be had, the next flush, beat or verb delivers. Where we are `ending`, our end makes it an orphan,
-    and no process in between has to be waited for.
+    It runs in /, so that it keeps no file system of the install busy. If no process can be started, the
+    next flush or beat delivers. If we are `ending`, our end makes it an orphan; otherwise a process in
+    between does, and is waited for.
     """
     environment = _from_elsewhere(environment, situation)
     try:
@@ -46,9 +46,9 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
 
 
 def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
-    """The environment with the state directory that this run lies in, and no path of requests' own relative.
+    """The environment for a process that runs in /: this run's state directory, and absolute CA bundles.
 
-    docker.env, which CMD may have written anew, and our own paths begin where `--from` says.
+    Other relative paths, and docker.env, are found with `--from`; CMD may have changed docker.env.
     """
     environment = environment.with_entry(b"ROLLCALL_STATE_DIR", os.fsencode(situation.settings.state_dir))
     for name in BUNDLES:

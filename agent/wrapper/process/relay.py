@@ -1,4 +1,4 @@
-"""Between CMD and the world while CMD runs: signals go in, stops and the end come out.
+"""While CMD runs: pass signals on to CMD, and stop or end as CMD does.
 
 All signals are blocked and taken one at a time, so none interrupts and none is lost.
 """
@@ -16,7 +16,7 @@ FROM_KERNEL = 0x80  # si_code SI_KERNEL: a terminal's doing
 
 
 def relay_signals(pid: int) -> int:
-    """Stand by until CMD ends; its wait status."""
+    """Pass signals on until CMD ends; returns its wait status."""
     relay = Relay(pid)
     try:
         return relay.run()
