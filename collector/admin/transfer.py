@@ -119,11 +119,9 @@ def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
             if line.strip():
                 yield _event_in(line, source, now)
     except Refused as refused:
-        msg = f"line {number}: {refused.message}"
-        raise BadLine(msg) from None
+        raise BadLine(f"line {number}: {refused.message}") from None
     except (OSError, EOFError, zlib.error):
-        msg = f"the file is damaged after line {number}"
-        raise BadLine(msg) from None
+        raise BadLine(f"the file is damaged after line {number}") from None
 
 
 def _event_in(line: bytes, source: int, now: int) -> Event:

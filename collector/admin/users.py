@@ -33,22 +33,19 @@ def password_is(password: str, kept: str) -> bool:
 def add_user(store: Store, name: str, role: str, password: str, now: int) -> None:
     """Add a user. UserError if the name exists or the password is too short."""
     if len(password) < SHORTEST_PASSWORD:
-        msg = f"a password must have at least {SHORTEST_PASSWORD} characters"
-        raise UserError(msg)
+        raise UserError(f"a password must have at least {SHORTEST_PASSWORD} characters")
     kept = hash_password(password)
     with store.transaction() as tx:
         sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         if not tx.execute(sql, name, role, kept, now):
-            msg = f"the user {name!r} already exists"
-            raise UserError(msg)
+            raise UserError(f"the user {name!r} already exists")
 
 
 def remove_user(store: Store, name: str) -> None:
     """Remove a user. UserError if the name does not exist."""
     with store.transaction() as tx:
         if not tx.execute("DELETE FROM users WHERE name = ?", name):
-            msg = f"the user {name!r} does not exist"
-            raise UserError(msg)
+            raise UserError(f"the user {name!r} does not exist")
 
 
 def list_users(store: Store) -> list[tuple[str, str, int]]:
