@@ -34,7 +34,8 @@ def main(words: list[str], launch: str = "") -> int:
     try:
         from agent.config.situation import read_situation, working_directory
 
-        situation = read_situation(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
+        caller.tell(options.told)
+        situation = read_situation(caller.told.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
             from agent.wrapper.run import report_run

@@ -68,7 +68,7 @@ def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situa
         file.note_end("not-started", why.code)
         file.sync()
         os.close(file.fd)
-        start_flush(caller.environment, situation, ending=True)
+        start_flush(caller.told, situation, ending=True)
     except OSError:
         pass  # the shell's message was written; there is no more to say
 
@@ -111,7 +111,7 @@ def _accompany(run: ReportedRun) -> None:
         run.file.sync()
         _ask_questions(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
-        start_flush(run.caller.environment, run.situation, ending=True)
+        start_flush(run.caller.told, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
         write_message(f"{run.situation.name}: the outcome of this installation was not recorded: {why}")
     finally:
@@ -121,7 +121,7 @@ def _accompany(run: ReportedRun) -> None:
 def _send_meanwhile(run: ReportedRun) -> None:
     """Deliver what is known so far. Without an endpoint the end is soon enough: it takes no time from CMD."""
     if run.situation.settings.endpoint:
-        start_flush(run.caller.environment, run.situation)
+        start_flush(run.caller.told, run.situation)
 
 
 def _failed(trace: Trace | None, status: int) -> Place | None:
