@@ -1,4 +1,4 @@
-"""Senders that a wrapped install left in the background. They try for an hour: no later test must meet one."""
+"""Senders that a wrapped install left in the background. They try for an hour; no later test may meet one."""
 
 import os
 import signal

@@ -108,6 +108,15 @@ class OutboxReader:
         rows = self._query(query, -1 if last is None else last)
         return [LogEntry(*row) for row in rows]
 
+    def find(self, message_id: str) -> LogEntry | None:
+        """The row of one event."""
+        query = (
+            "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
+            " FROM event WHERE message_id = ?"
+        )
+        row = self._query(query, message_id).fetchone()
+        return None if row is None else LogEntry(*row)
+
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
         query = (

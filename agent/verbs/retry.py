@@ -17,6 +17,7 @@ from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
 from agent.heartbeat.answer import parse_answer
 from agent.heartbeat.children import Leave, Signals
+from agent.wrapper.process.flusher import BUNDLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,7 +107,11 @@ def main(options: Sequence[str]) -> int:
 
 
 def start_sender(environ: Mapping[str, str], state: StateDir, folder: str) -> None:
-    """Start it, as a process that outlives this one."""
+    """Start it, as a process that outlives this one. It stands in `/`, and knows the caller's folder."""
+    environ = dict(environ)
+    for name in map(os.fsdecode, BUNDLES):
+        if name in environ:
+            environ[name] = os.path.join(folder, environ[name])
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     os.posix_spawn(
         AGENT[0],
