@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.install import archive
+from tests.leftovers import end_senders
+
+
+@pytest.fixture(autouse=True)
+def _no_sender_is_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    end_senders(tmp_path)
 
 
 @pytest.fixture(scope="session")
