@@ -85,6 +85,8 @@ class Daemon:
         self._notifier.ready(self._status)
 
     def _leave(self, heart: Heart, leave: Leave) -> int:
+        if leave.code == 0 and not self._status:
+            self._notifier.ready(str(leave))  # otherwise systemd logs an end before it as a failure
         self._notifier.stopping(str(leave))
         if leave.code == 0:
             heart.stop()
