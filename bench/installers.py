@@ -9,7 +9,7 @@ the Nth call of one of them fails. It runs twice bare and once wrapped: what dif
 runs is not compared.
 
 The table is to be judged by people, who read the installer. --keep leaves for them what each run printed,
-which stubs it called, and what `bash -x` says of one more bare run.
+which stubs it called, and what xtrace says of one more bare run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ TIMED_OUT = (124, 137)
 AGENT = f"{shlex.quote(sys.executable)} -I -m agent"
 WRAP = f"{AGENT} wrap --no-input -- "
 TELL = f"{AGENT} flush >/dev/null 2>&1; {AGENT} log --json"
-XTRACE = "PS4='+ $? ${BASH_SOURCE[0]##*/}:$LINENO ${FUNCNAME[*]} (${BASH_LINENO[*]}) '\n"
+XTRACE = r"""
+PS4='+ $? ${BASH_SOURCE[0]##*/}:$LINENO ${FUNCNAME[*]} (${BASH_LINENO[*]}) '
+exec 87>>/home/rollcall/trace
+BASH_XTRACEFD=87
+set -x
+"""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ def row(installer: Path, point: int, keep: Path | None) -> str:
         if keep:
             shutil.copytree(place, keep, dirs_exist_ok=True, symlinks=True)
             shutil.rmtree(keep / "scratch")
-            play(Path(place), point, f"env BASH_ENV=/home/rollcall/xtrace bash -x {command}")
-            shutil.copy(Path(place) / "err", keep / "xtraced")
+            play(Path(place), point, f"env BASH_ENV=/home/rollcall/xtrace {command}")
+            shutil.copy(Path(place) / "trace", keep)
         different = wrapped.differs(first, second)
         alike = "timed out" if first.code in TIMED_OUT else ", ".join(different) or "alike"
         script, line, program, code = (wrapped.reported.get(name) for name in FIELDS)

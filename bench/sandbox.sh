@@ -66,6 +66,7 @@ inside /usr/bin/timeout -k 2 "$SECONDS_AT_MOST" sh -c "cd /home/scratch && $COMM
     <"$WORK/answers" >"$WORK/out" 2>"$WORK/err" || status=$?
 echo "$status" >"$WORK/status"
 cp $root/run/stubs/calls "$WORK/calls"
+cp $root/home/rollcall/trace "$WORK" 2>/dev/null || : >"$WORK/trace"
 (
     cd /mnt/upper
     find . -type f -exec sha256sum {} +

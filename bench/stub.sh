@@ -20,7 +20,7 @@ curl | wget)
         esac
         shift
     done
-    echo 'v99.1.2'
+    printf '%s\n' v99.1.2 '{"tag_name": "v99.1.2", "version": "99.1.2"}'
     ;;
 docker | docker-compose | node | npm | go | java) echo "$name version 99.1.2, build 1" ;;
 systemctl) echo active ;;
