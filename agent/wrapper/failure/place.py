@@ -83,4 +83,4 @@ def _line(text: bytes, number: bytes) -> bytes:
 def _place(line: bytes, command: bytes, script: bytes) -> Place | None:
     if line == command == UNKNOWN:
         return None
-    return line.decode(), command.decode(), script.decode("utf-8", "replace")
+    return line.decode(), command.decode(), script.decode("utf-8", "replace"), "-"
