@@ -5,7 +5,7 @@ Part of the boot path of `wrap`: it imports nothing.
 
 from __future__ import annotations
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
+USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
 
 
 class Options:
@@ -13,12 +13,15 @@ class Options:
 
     def __init__(self, words: list[str]) -> None:
         self.trace = self.input = True
+        self.explain = False
         self.words = 0
         for at, word in enumerate(words):
             if word == "--no-trace":
                 self.trace = False
             elif word == "--no-input":
                 self.input = False
+            elif word == "--explain":
+                self.explain = True
             elif word == "--":
                 self.words = len(words) - at - 1
                 return
