@@ -57,9 +57,12 @@ def parser(name: str = "rollcall") -> Parser:
 
 def _add_programs(add: Adder, name: str) -> None:
     verb = add("wrap", "", "run an install script as if it ran alone, and report how it ends")
-    verb.usage = f"{name} wrap [--no-trace] [--no-input] -- CMD..."
+    verb.usage = f"{name} wrap [--no-trace] [--no-input] [--explain] -- CMD..."
     verb.add_argument("--no-trace", action="store_true", help="do not look for the line that fails")
     verb.add_argument("--no-input", action="store_true", help="ask no questions after the install")
+    verb.add_argument(
+        "--explain", action="store_true", help="run nothing; say how a failing step would be found"
+    )
     verb.add_argument("command", nargs="+", metavar="CMD", help="the command and its arguments")
     add("daemon", "", "send heartbeats (Instance Active) while the product is alive").usage = f"{name} daemon"
 

@@ -95,6 +95,7 @@ COMMAND = Property(
     r"[A-Za-z0-9_.+-]{1,64}",
     required=False,
 )
+COMMAND_EXIT_CODE = Property("commandExitCode", "that program's exit code", 22, required=False)
 EMAIL_ADDRESS = Property("email", "the address that was typed", "operator@example.org", EMAIL)
 REFERENCE = Property(
     "reference",
@@ -110,7 +111,7 @@ CATALOGUE = (
     Kind(
         ERRORS,
         "an installation fails",
-        (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND),
+        (OS, DURATION, REASON, EXIT_CODE, SIGNAL, SCRIPT, LINE, COMMAND, COMMAND_EXIT_CODE),
     ),
     Kind(SUPPORT, "the user asks for help and gives an e-mail address", (OS, EMAIL_ADDRESS, REFERENCE)),
     Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),

@@ -137,7 +137,7 @@ def _outcome(run: RunReport, end: End) -> dict[str, object]:
     elif how == "not-started" or number != 0:
         properties |= {"reason": how, "exitCode": number}
     if "reason" in properties:
-        properties |= _place(run.failed)
+        properties |= _place(run.failed, run.command_exit)
     return properties
 
 
@@ -147,17 +147,23 @@ def _signal_name(number: int) -> str:
     return f"SIG{number}"
 
 
-def _place(failed: list[str]) -> dict[str, str | int]:
+def _place(failed: list[str], command_exit: str) -> dict[str, str | int]:
     """Where the script failed, as properties: only what the catalogue accepts."""
     line, command, script = (*failed, "-", "-", "-")[:3]
     found: dict[str, str | int] = {}
     if catalogue.SCRIPT.accepts(script) and script != "-":
         found["script"] = script
-    if line.isascii() and line.isdecimal() and len(line) <= MAX_DIGITS:
+    if _is_number(line):
         found["line"] = int(line)
     if catalogue.COMMAND.accepts(command) and command != "-":
         found["command"] = command
+        if _is_number(command_exit):
+            found["commandExitCode"] = int(command_exit)
     return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 @contextlib.contextmanager

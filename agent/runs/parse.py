@@ -32,6 +32,8 @@ class RunReport:
         """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
         self.failed = fields.get("failed", "").split(" ", 2)
         """Where: line, command, script; `-` for what is not known. Not yet checked."""
+        self.command_exit = fields.get("command-exit", "-")
+        """The exit code of the command there; not yet checked either."""
         self.email = _email(fields.get("email", ""))
         """When help was asked for, and under which address."""
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from agent.base.statedir import StateDir
     from agent.config.situation import Situation
 
-    Place = tuple[str, str, str]
-    """Where a script failed: line, command, script; `-` for what is not known."""
+    Place = tuple[str, str, str, str]
+    """Where a script failed: line, command, script, the command's exit code; `-` for what is not known."""
 
 FORMAT = "rollcall-run 1"
 SUFFIX, UNFINISHED = ".run", ".new"
@@ -47,7 +47,7 @@ class RunFile:
 
     def note_end(self, how: str, number: int, failed: Place | None = None) -> None:
         """CMD ended: `exit`, `signal` or `not-started`, with the number; and where it failed, if known."""
-        place = [f"failed {' '.join(failed)}"] if failed else []
+        place = [f"failed {' '.join(failed[:3])}", f"command-exit {failed[3]}"] if failed else []
         self._append(*place, f"ended {time.time():.3f} {_since_boot():.3f} {how} {number}")
 
     def note_email(self, address: str) -> None:

@@ -30,6 +30,11 @@ def main(words: list[str], launch: str = "") -> int:
         os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
         return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
     argv = command_arguments(options.words)
+    if options.explain:
+        from agent.wrapper.failure.explain import explain
+
+        os.write(1, os.fsencode(explain(argv, caller.environment)))
+        return 0
     name = "rollcall"
     try:
         from agent.config.situation import read_situation, working_directory

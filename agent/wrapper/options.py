@@ -5,7 +5,7 @@ Part of the boot path of `wrap`: it imports nothing.
 
 from __future__ import annotations
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
+USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
 SET = "--set="
 TOLD = {
     "ROLLCALL_PRODUCT": "ROLLCALL_PRODUCT",
@@ -24,6 +24,7 @@ class Options:
     def __init__(self, words: list[str]) -> None:
         self.trace = self.input = True
         self.told: dict[str, str] = {}
+        self.explain = False
         self.words = 0
         for at, word in enumerate(words):
             name, _, value = word[len(SET) :].partition("=")
@@ -35,6 +36,8 @@ class Options:
                 self.told[TOLD[name]] = value
                 if name == "ROLLCALL_WRITE_KEY_FILE":
                     self.told["ROLLCALL_WRITE_KEY"] = ""  # or a key in the environment would win
+            elif word == "--explain":
+                self.explain = True
             elif word == "--":
                 self.words = len(words) - at - 1
                 return

@@ -105,9 +105,9 @@ def _accompany(run: ReportedRun) -> None:
         _send_meanwhile(run)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
-    status = relay.relay_signals(run.pid)
+    status = relay.relay_signals(run.pid, run.trace.trim if run.trace and run.trace.grows else None)
     try:
-        run.file.note_end(*_how_it_ended(status), _failed(run.trace, status))
+        run.file.note_end(*_how_it_ended(status), _failed(run, status))
         run.file.sync()
         _ask_questions(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
@@ -124,12 +124,12 @@ def _send_meanwhile(run: ReportedRun) -> None:
         start_flush(run.caller.told, run.situation)
 
 
-def _failed(trace: Trace | None, status: int) -> Place | None:
+def _failed(run: ReportedRun, status: int) -> Place | None:
     """Where the script failed, if it did and that is known."""
-    if trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
+    if run.trace is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
         return None
     try:
-        return trace.failed(os.WEXITSTATUS(status))
+        return run.trace.failed(run.pid, os.WEXITSTATUS(status))
     except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
         return None
 

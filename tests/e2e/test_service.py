@@ -234,7 +234,7 @@ ExecStart=+/bin/sh -c 'rm /run/edit && echo >>/etc/rollcall/docker.env; exec {py
 
 
 def test_an_edit_while_it_starts_leaves_no_failure_in_the_log(loud: Product) -> None:
-    """As the second of two edits within a second does: the copy that systemd made is not the file any more."""
+    """As the second of two edits within a second does: the copy that systemd made is out of date."""
     loud.drop_in(EDITED_AS_IT_STARTS.format(python=loud.python))
     edit = loud.machine.path("/run/edit")
     edit.touch()

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,10 @@ def owned(path: Path, text: str) -> Path:
     path.chmod(0o600)
     os.chown(path, NOBODY, NOBODY)
     return path
+
+
+def product_of(event: Any) -> Any:
+    return event["context"]["app"]["name"]
 
 
 def install(bundle: Path, home: Path, *words: str, **more: str) -> str:
@@ -56,7 +61,7 @@ def test_what_install_sh_was_told_holds(bundle: Path, home: Path, here: str, mor
         until(lambda: len(receiver.ids) == 2, why="both events have come")
     events = [event for request in receiver.requests for event in request.batch]
     assert [event["event"] for event in events] == ["Installation Started", "Installation Success"]
-    assert {event["context"]["app"]["name"] for event in events} == {"Acme Board"}
+    assert {product_of(event) for event in events} == {"Acme Board"}
     assert {request.key for request in receiver.requests} == {"s3cret"}
     ours = [line for line in seen.splitlines() if line.startswith("ROLLCALL")]
     assert ours == [f"{name}={value}" for name, value in more.items()], "COMMAND has the caller's own"
@@ -71,7 +76,7 @@ def test_the_env_file_that_install_sh_was_told_comes_first_and_a_flag_in_another
         told = owned(home / "told.env", f"ROLLCALL_PRODUCT=Acme\nROLLCALL_ENDPOINT={receiver.endpoint}\n")
         install(bundle, home, "--env-file", str(told), ROLLCALL_ENV_FILE=str(own))
         until(lambda: len(receiver.ids) == 2, why="both events have come")
-        names = {event["context"]["app"]["name"] for one in receiver.requests for event in one.batch}
+        names = {product_of(event) for one in receiver.requests for event in one.batch}
         assert names == {"Acme"}
         owned(own, "DO_NOT_TRACK=1\n")
         command = home / ".local/bin/rollcall"

@@ -70,13 +70,18 @@ def test_a_clock_that_went_back_makes_no_negative_duration() -> None:
         ("failed - grep -", {"command": "grep"}),
         ("failed 7 - a b.sh", {"line": 7, "script": "a b.sh"}),
         ("failed 7", {"line": 7}),
+        ("failed - curl -\ncommand-exit 22", {"command": "curl", "commandExitCode": 22}),
+        ("failed 7 - -\ncommand-exit 22", {"line": 7}),
+        ("failed - curl -\ncommand-exit x", {"command": "curl"}),
         ("failed -7 rm;ls ../x/y", {}),
         ("failed ٣ x" + "x" * 64 + " -", {}),
     ],
 )
 def test_a_place_holds_only_what_the_catalogue_knows(line: str, expected: dict[str, object]) -> None:
     found = end(line, "ended 1800000002.000 102.000 exit 3")
-    assert {key: found[key] for key in ("line", "command", "script") if key in found} == expected
+    assert {
+        key: found[key] for key in ("line", "command", "commandExitCode", "script") if key in found
+    } == expected
 
 
 def test_an_address_is_told_with_the_reference() -> None:

@@ -35,12 +35,13 @@ def test_a_run_is_read_as_it_was_noted(file: RunFile, tmp_path: Path) -> None:
     assert head.wrapper == (processes.boot_id(), os.getpid(), processes.started(os.getpid()))
     assert (head.begun, head.end, head.email) == (False, None, None)
     file.note_start()
-    file.note_end("exit", 3, ("7", "-", "my install.sh"))
+    file.note_end("exit", 3, ("7", "curl", "my install.sh", "22"))
     file.note_email("me@a.example")
     run = parse_run(path.read_text())
     assert run is not None
     assert run.begun
-    assert run.failed == ["7", "-", "my install.sh"]
+    assert run.failed == ["7", "curl", "my install.sh"]
+    assert run.command_exit == "22"
     assert run.end is not None
     assert run.end[0] >= run.began
     assert run.end[1] >= run.clock
