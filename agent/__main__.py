@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Go the light way for wrap and daemon, the ordinary one for all else."""
+    """Go the light way for what lasts long, the ordinary one for all else."""
     try:
         if sys.argv[1:2] == ["wrap"]:
             from agent.wrapper.boot import main as wrap
@@ -16,6 +16,10 @@ def main() -> int:
             from agent.heartbeat.daemon import main as daemon
 
             return daemon(sys.argv[2:])
+        if sys.argv[1:3] == ["flush", "--retry"]:
+            from agent.verbs.retry import main as retry
+
+            return retry(sys.argv[3:])
         from agent.cli import main as verb
 
         return verb(sys.argv[1:])

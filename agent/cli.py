@@ -57,9 +57,12 @@ def parser(name: str = "rollcall") -> Parser:
 
 def _add_programs(add: Adder, name: str) -> None:
     verb = add("wrap", "", "run an install script as if it ran alone, and report how it ends")
-    verb.usage = f"{name} wrap [--no-trace] [--no-input] -- CMD..."
+    verb.usage = f"{name} wrap [--no-trace] [--no-input] [--explain] -- CMD..."
     verb.add_argument("--no-trace", action="store_true", help="do not look for the line that fails")
     verb.add_argument("--no-input", action="store_true", help="ask no questions after the install")
+    verb.add_argument(
+        "--explain", action="store_true", help="run nothing; say how a failing step would be found"
+    )
     verb.add_argument("command", nargs="+", metavar="CMD", help="the command and its arguments")
     add("daemon", "", "send heartbeats (Instance Active) while the product is alive").usage = f"{name} daemon"
 
@@ -94,6 +97,7 @@ def _add_senders(add: Adder) -> None:
     verb.add_argument("--budget", type=_duration, default=30.0, metavar="TIME", help="stop after this (30s)")
     verb.add_argument("--report", action="store_true", help=report)
     verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush_outbox
+    verb.add_argument("--eager", action="store_true", help=argparse.SUPPRESS)  # see retry.py
     verb = add("track", "track.track_event", "record one usage event, if the user has agreed to usage events")
     verb.add_argument("event", metavar="EVENT", help="name of the event, chosen by the product")
     property_help = "a property of the event; repeat it for more"

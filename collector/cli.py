@@ -13,10 +13,10 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO, Any
 
-from collector.admin import keys, transfer, users
+from collector.admin import AdminError, keys, transfer, users
 from collector.base.times import write_time
 from collector.ingest.keyring import REFRESH_SECONDS
 from collector.serve import logs
@@ -27,6 +27,9 @@ FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+# What a verb does with the store; None for `serve`, which opens its own.
+Action = Callable[[argparse.Namespace, Store], None] | None
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
@@ -34,17 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = {"db": arguments.db, "listen": getattr(arguments, "listen", None)}
         settings = read_settings(os.environ, options)
-        code: int = arguments.action(arguments, settings)
+        if arguments.action is None:
+            _serve(settings)
+        else:
+            with closing(open_store(settings.db)) as store:
+                arguments.action(arguments, store)
     except SettingError as error:
         return _fail(str(error), 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has closed the pipe
         return 1
-    except (StoreError, users.UserError, transfer.BadLine, OSError) as error:
+    except (StoreError, AdminError, OSError) as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
-    return code
+    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -63,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(group: Any, name: str, action: Callable[..., int], text: str) -> argparse.ArgumentParser:
+    def verb(group: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=[common])
         made.set_defaults(action=action)
         return made
@@ -71,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     def group(name: str, text: str) -> Any:
         return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
 
-    verb(verbs, "serve", _serve, "receive events until stopped").add_argument("--listen", metavar="HOST:PORT")
+    verb(verbs, "serve", None, "receive events until stopped").add_argument("--listen", metavar="HOST:PORT")
     key_verbs = group("keys", "manage the write keys of sources")
     add = verb(key_verbs, "add", _keys_add, "create a write key and print it; it is shown only once")
     add.add_argument("name", metavar="NAME")
@@ -103,20 +110,18 @@ def seconds_of(text: str) -> int:
     """Seconds in `90s`, `15m`, `6h` or `90d`. A number without a unit is refused: it may mean days."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None:
-        msg = f"{text!r} is not a duration such as 90d, 6h, 15m or 90s"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90d, 6h, 15m or 90s")
     return int(match[1]) * UNITS[match[2]]
 
 
 def fleet_size(text: str) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
-        msg = f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}")
     return int(text)
 
 
-def _serve(_: argparse.Namespace, settings: Settings) -> int:
+def _serve(settings: Settings) -> None:
     from collector.page.app import Page
     from collector.serve import server
 
@@ -133,7 +138,6 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
         _message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve_requests(settings, store, listener, listening, Page(settings, store))
-    return 0
 
 
 def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
@@ -150,56 +154,43 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     sys.stdout.flush()
 
 
-def _keys_add(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
+def _keys_add(arguments: argparse.Namespace, store: Store) -> None:
+    sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
     _message("this key is shown only once; the collector stores only a digest of it")
-    return 0
 
 
-def _keys_list(_: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        for number, source, hint, created, revoked in keys.list_keys(store):
-            state = f"revoked {write_time(revoked)}" if revoked else "valid"
-            sys.stdout.write(f"{number}\t{source}\t{hint}…\tcreated {write_time(created)}\t{state}\n")
-    return 0
+def _keys_list(_: argparse.Namespace, store: Store) -> None:
+    for number, source, hint, created, revoked in keys.list_keys(store):
+        state = f"revoked {write_time(revoked)}" if revoked else "valid"
+        sys.stdout.write(f"{number}\t{source}\t{hint}…\tcreated {write_time(created)}\t{state}\n")
 
 
-def _keys_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        if not keys.revoke_keys(store, arguments.key, _now()):
-            return _fail("no valid key matches; see `rollcall-collector keys list`", 1)
+def _keys_revoke(arguments: argparse.Namespace, store: Store) -> None:
+    keys.revoke_key(store, arguments.key, _now())
     _message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
-    return 0
 
 
-def _users_add(arguments: argparse.Namespace, settings: Settings) -> int:
+def _users_add(arguments: argparse.Namespace, store: Store) -> None:
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if password != getpass.getpass("Again: "):
-            return _fail("the passwords are not the same", 1)
+            raise AdminError("the passwords are not the same")
     else:
         password = sys.stdin.readline().rstrip("\n")
-    with _opened(settings) as store:
-        users.add_user(store, arguments.name, arguments.role, password, _now())
-    return 0
+    users.add_user(store, arguments.name, arguments.role, password, _now())
 
 
-def _users_list(_: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        for name, role, created in users.list_users(store):
-            sys.stdout.write(f"{name}\t{role}\tcreated {write_time(created)}\n")
-    return 0
+def _users_list(_: argparse.Namespace, store: Store) -> None:
+    for name, role, created in users.list_users(store):
+        sys.stdout.write(f"{name}\t{role}\tcreated {write_time(created)}\n")
 
 
-def _users_remove(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        users.remove_user(store, arguments.name)
-    return 0
+def _users_remove(arguments: argparse.Namespace, store: Store) -> None:
+    users.remove_user(store, arguments.name)
 
 
-def _import(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store, _file(arguments.file, "rb") as lines:
+def _import(arguments: argparse.Namespace, store: Store) -> None:
+    with _file(arguments.file, "rb") as lines:
         source, made = keys.make_source(store, arguments.source, _now())
         try:
             read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
@@ -207,43 +198,28 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
             if made and not keys.drop_unused_source(store, source):
                 _message(f"created the source {arguments.source!r}")
     _message(f"{read} events read, {fresh} new")
-    return 0
 
 
-def _export(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store, _file(arguments.file, "wb") as out:
+def _export(arguments: argparse.Namespace, store: Store) -> None:
+    with _file(arguments.file, "wb") as out:
         count = transfer.export_events(store, out, _progress("written"))
     _message(f"{count} events written")
-    return 0
 
 
-def _demo_data(arguments: argparse.Namespace, settings: Settings) -> int:
+def _demo_data(arguments: argparse.Namespace, store: Store) -> None:
     from collector.admin import demo
 
-    with _opened(settings) as store:
-        now = _now()
-        with store.transaction() as tx:
-            source = keys.source_named(tx, arguments.source, now)
-        events = demo.demo_events(arguments.instances, arguments.seed, now, source)
-        made, _ = transfer.add_in_chunks(store, events, _progress("made"))
+    now = _now()
+    with store.transaction() as tx:
+        source = keys.source_named(tx, arguments.source, now)
+    events = demo.demo_events(arguments.instances, arguments.seed, now, source)
+    made, _ = transfer.add_in_chunks(store, events, _progress("made"))
     _message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
-    return 0
 
 
-def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
-    with _opened(settings) as store:
-        count = transfer.purge_events(store, _now() - arguments.older_than * 1000, _progress("deleted"))
+def _purge(arguments: argparse.Namespace, store: Store) -> None:
+    count = transfer.purge_events(store, _now() - arguments.older_than * 1000, _progress("deleted"))
     _message(f"{count} events deleted")
-    return 0
-
-
-@contextmanager
-def _opened(settings: Settings) -> Any:
-    store = open_store(settings.db)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @contextmanager

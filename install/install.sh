@@ -193,11 +193,21 @@ if [ $# -eq 0 ]; then
     exit
 fi
 
+# What this script was told holds for COMMAND's run, whatever a docker.env here says. The key itself is not
+# in an argument. A command that was not made just now may not know --set.
+[ "$code" -eq 0 ] || product='' endpoint='' key_file='' env_file=''
+[ -z "$key_file" ] || key_file=$config/write-key
+
 # ^C is for COMMAND. It inherits an ignored signal, but not a trap.
 interrupted=''
 trap 'interrupted=yes' INT
 trap : QUIT
-"$command" wrap ${yes:+--no-input} -- "$@"
+"$command" wrap ${yes:+--no-input} \
+    ${product:+"--set=ROLLCALL_PRODUCT=$product"} \
+    ${endpoint:+"--set=ROLLCALL_ENDPOINT=$endpoint"} \
+    ${key_file:+"--set=ROLLCALL_WRITE_KEY_FILE=$key_file"} \
+    ${env_file:+"--set=ROLLCALL_ENV_FILE=$env_file"} \
+    -- "$@"
 code=$?
 trap - INT QUIT
 if [ "$code" -eq 0 ]; then

@@ -4,7 +4,6 @@ import contextlib
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from agent.events import catalogue
 from agent.events.facts import System
 from agent.outbox.outbox import LogEntry, Outbox, Trouble, read_outbox
 from tests import environ
+from tests.verbs import AGENT
 from tests.wait import PATIENCE
 
 KEY = "the-write-key-7f3a"
@@ -72,7 +72,7 @@ class Instance:
         return [str(one["messageId"]) for one in made]
 
     def command(self, *argv: str) -> list[str]:
-        return [sys.executable, "-I", "-m", "agent", *argv]
+        return [*AGENT, *argv]
 
     @contextlib.contextmanager
     def started(self, *argv: str, prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tests import bashes
+
 PROBE_SECONDS = 20
 NOBODY = 65534
 PREFIX = "needs "
@@ -157,6 +159,12 @@ PARTS: dict[str, Part] = {
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "bash": Part(has("bash"), ("bash",)),
+    # An older and a newer one, taken from other releases of Debian's for as long as its mirror has them.
+    "bashes": Part(
+        bashes.one_older_and_one_newer,
+        hint="python3 -m tests.bashes --get; its docstring says how to build those that no release has",
+        soft=True,
+    ),
     "dash": Part(has("dash"), ("dash",)),
     "busybox": Part(has("busybox"), ("busybox",)),
     "ksh": Part(has("ksh"), ("ksh",)),

@@ -65,6 +65,11 @@ class StateDir:
         return os.path.join(self.path, "sender.lock")
 
     @property
+    def retry(self) -> str:
+        """Held by the one process that keeps trying after a wrapped install."""
+        return os.path.join(self.path, "retry.lock")
+
+    @property
     def daemon(self) -> str:
         """Held by the one resident daemon."""
         return os.path.join(self.path, "daemon.lock")

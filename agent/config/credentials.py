@@ -26,9 +26,12 @@ def env_files(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def write_key(environ: Mapping[str, str]) -> str | None:
-    """The copy of the write key, if there is one; an empty line is the unit's stand-in for none."""
+    """The copy of the write key, if there is one; an empty line is the unit's stand-in for none.
+
+    Another program's service may have a credential of this name too; ours says of which files it has copies.
+    """
     directory = environ.get(DIRECTORY)
-    if not directory:
+    if not directory or not any(environ.get(source) for _, source in ENV_FILES):
         return None
     path = os.path.join(directory, "write-key")
     try:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024
 """A docker.env larger than this is not read; what is not read silences."""
 
+NAMED = ("ROLLCALL_TOLD_ENV_FILE", "ROLLCALL_ENV_FILE")
+"""The variables that name a docker.env: what `install.sh --env-file` said, and the caller's own."""
+
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -50,8 +53,8 @@ class EnvFile:
 
 
 def env_file_places(environ: Mapping[str, str], *, name: str, cwd: str, root: str = "/") -> list[str]:
-    """Every place where a docker.env may be; settings come from the first that exists."""
-    places = [environ["ROLLCALL_ENV_FILE"]] if environ.get("ROLLCALL_ENV_FILE") else []
+    """Every place where a docker.env may be; each setting comes from the first that names it."""
+    places = [environ[name] for name in NAMED if environ.get(name)]
     places.append("docker.env")
     copied = set()
     if directory := environ.get("CREDENTIALS_DIRECTORY"):

@@ -13,7 +13,7 @@ from agent.base.files import read_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from agent.config.envfile import EnvFile
 
@@ -161,6 +161,8 @@ SETTINGS = (
     ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
+KEYS = frozenset({"ROLLCALL_WRITE_KEY", "ROLLCALL_WRITE_KEY_FILE"})
+"""Two forms of one thing: a place that names one displaces the other in later places."""
 
 
 class Settings:
@@ -202,6 +204,10 @@ def load(
     given = _given(environ, files)
     settings = Settings({name: source for name, (_, source) in given.items()})
     faults = [fault for setting in SETTINGS if (fault := _set(settings, setting, given, folder))]
+    if environ.get("CREDENTIALS_DIRECTORY") and not settings.write_key:
+        from agent.config import credentials  # only a service has them
+
+        settings.write_key_file = credentials.write_key(environ) or settings.write_key_file
     faults = faults or list(filter(None, [_key_file_fault(settings)]))
     if faults and not forgive:
         raise faults[0]
@@ -227,16 +233,25 @@ def _set(
 
 
 def _given(environ: Mapping[str, str], files: list[EnvFile]) -> dict[str, tuple[str, str]]:
-    """What was set, and where: the environment first, then the first docker.env that may set anything."""
-    given = {}
-    for file in [file for file in files if file.trusted][:1]:
-        for name, line in file.settings.items():
-            if line.value and name != "ROLLCALL_ENV_FILE":
+    """What was set, and where: each name by the environment, else by the first docker.env that names it.
+
+    A file that names a setting without a value asks for the default. Files that may only silence have none.
+    """
+    given = {name: (environ[name], "the environment") for name in NAMES if environ.get(name)}
+    settled = {"ROLLCALL_ENV_FILE", *_with_twin(given)}
+    for file in files:
+        lines = {name: line for name, line in file.settings.items() if name not in settled}
+        for name, line in lines.items():
+            if line.value:
                 given[name] = (line.value, f"{file.path}:{line.line}")
-    for name in NAMES:
-        if environ.get(name):
-            given[name] = (environ[name], "the environment")
+        settled |= _with_twin(lines)
     return given
+
+
+def _with_twin(names: Iterable[str]) -> set[str]:
+    """The names, and both forms of the write key where one is among them."""
+    found = set(names)
+    return found | KEYS if found & KEYS else found
 
 
 def _key_file_fault(settings: Settings) -> SettingError | None:

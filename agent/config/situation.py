@@ -101,8 +101,7 @@ class Situation:
     @property
     def env_file(self) -> str | None:
         """The docker.env that settings come from; the one `disable` would write to, if it exists."""
-        named = self.environ.get("ROLLCALL_ENV_FILE")
-        if named:
+        if named := next((path for name in envfile.NAMED if (path := self.environ.get(name))), None):
             return os.path.normpath(os.path.join(self.cwd, named))
         return next((file.path for file in self.env_files if file.trusted), None)
 

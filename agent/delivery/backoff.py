@@ -8,14 +8,22 @@ if TYPE_CHECKING:
     from agent.outbox.outbox import Trouble
 
 FIRST_BACKOFF = 10.0
-LONGEST_BACKOFF = 3600.0
+LONGEST_BACKOFF = 6 * 3600.0
+"""The longest limit. A wait is at least half of it, so a dead endpoint costs at most eight tries a day."""
+EAGER_BACKOFF = 90.0
+"""The same for the sender of a wrapped install: it is back within two minutes of the network."""
 LONGEST_WAIT = 86400.0
 """The longest wait that a receiver can ask for; more must be a mistake."""
 
 
-def backoff(failures: int, chance: float) -> float:
-    """Full jitter: a random part of a span that doubles with every failure, up to an hour."""
-    return chance * min(FIRST_BACKOFF * 2.0 ** min(failures, 20), LONGEST_BACKOFF)
+def backoff_limit(failures: int, longest: float = LONGEST_BACKOFF) -> float:
+    """The longest wait after so many failures: it doubles with each, up to `longest`."""
+    return min(FIRST_BACKOFF * 2.0 ** min(failures, 20), longest)
+
+
+def backoff(limit: float, chance: float) -> float:
+    """A random wait between half the limit and the limit, so that instances do not come back together."""
+    return limit / 2 * (1 + chance)
 
 
 def seconds_to_next_try(trouble: Trouble | None, now: float) -> float:

@@ -6,9 +6,15 @@ import random
 import time
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from agent.delivery.backoff import backoff, seconds_to_next_try
+from agent.delivery.backoff import (
+    EAGER_BACKOFF,
+    LONGEST_BACKOFF,
+    backoff,
+    backoff_limit,
+    seconds_to_next_try,
+)
 from agent.delivery.transport import Delivered, Rejected, RetryLater
 from agent.outbox.outbox import REJECTED, SENT
 
@@ -33,6 +39,7 @@ CHANGED = "docker.env was edited in the meantime"
 TOO_SHORT = "there was not enough time"
 
 Row = tuple[int, str]
+Manner = Literal["once", "patient", "eager"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,11 @@ class DrainResult:
 
 
 class Drain:
-    """One pass over the events that wait for an endpoint, oldest first, in batches."""
+    """One pass over the events that wait for an endpoint, oldest first, in batches.
+
+    A patient one tries again while there is time. An eager one tries once even if an earlier failure put off
+    the next try, and puts it off for less.
+    """
 
     def __init__(
         self,
@@ -53,7 +64,7 @@ class Drain:
         send: Callable[[list[str], float], BatchOutcome],
         *,
         budget: float,
-        patient: bool,
+        manner: Manner,
         still_allowed: Callable[[], bool],
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -63,7 +74,8 @@ class Drain:
         self._outbox = outbox
         self._endpoint = endpoint
         self._send = send
-        self._patient = patient
+        self._patient = manner == "patient"
+        self._eager = manner == "eager"
         self._still_allowed = still_allowed
         self._now = now
         self._monotonic = monotonic
@@ -96,7 +108,7 @@ class Drain:
 
     def _wait(self) -> str | None:
         """Sleep until the next try is due; if that is too far off, the reason for the wait."""
-        trouble = self._outbox.trouble(self._endpoint)
+        trouble = None if self._eager else self._outbox.trouble(self._endpoint)
         wait = seconds_to_next_try(trouble, self._now())
         if trouble is not None and wait > (self._left() if self._patient else 0):
             return trouble.error
@@ -129,7 +141,7 @@ class Drain:
         if trouble is not None:
             self._outbox.note_success(self._endpoint)
             self._messages.append(
-                f"{self._endpoint} answers again, after {trouble.failures} failures since {trouble.since}"
+                f"{self._endpoint} answers again; events were waiting since {trouble.since}"
             )
         seqs = [seq for seq, _ in part]
         self._last = seqs[-1]
@@ -152,9 +164,10 @@ class Drain:
         if self._answered and self._left() <= 0:
             return TOO_SHORT  # it answered a moment ago: our budget ended, the endpoint did not fail
         trouble = self._outbox.trouble(self._endpoint)
-        failures = trouble.failures if trouble else 0
-        wait = backoff(failures, self._chance()) if outcome.after is None else outcome.after
-        self._outbox.note_failure(self._endpoint, outcome.why, self._now() + wait)
+        longest = EAGER_BACKOFF if self._eager else LONGEST_BACKOFF
+        limit = backoff_limit(trouble.failures if trouble else 0, longest)
+        wait = backoff(limit, self._chance()) if outcome.after is None else outcome.after
+        self._outbox.note_failure(self._endpoint, outcome.why, self._now() + wait, counts=limit < longest)
         if trouble is None:
             what = "does not accept events" if outcome.answered else "cannot be reached"
             self._messages.append(f"{self._endpoint} {what}: {outcome.why}; events are waiting")

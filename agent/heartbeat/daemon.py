@@ -41,8 +41,6 @@ class Daemon:
         self._journal = Journal(environ)
         self._copies = credentials.env_files(environ)
         self._sources = {source: file_stamp(source) for _, source in self._copies}
-        if key := credentials.write_key(environ):
-            environ["ROLLCALL_WRITE_KEY_FILE"] = key  # the file itself is root's alone
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children
         self._signals = Signals(self._wake)
@@ -87,6 +85,8 @@ class Daemon:
         self._notifier.ready(self._status)
 
     def _leave(self, heart: Heart, leave: Leave) -> int:
+        if leave.code == 0 and not self._status:
+            self._notifier.ready(str(leave))  # otherwise systemd logs an end before it as a failure
         self._notifier.stopping(str(leave))
         if leave.code == 0:
             heart.stop()

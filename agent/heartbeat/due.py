@@ -107,40 +107,26 @@ def _bridge(saved: Due, now: Now, pace: Pace) -> Due:
 def read_due(path: str) -> Due | None:
     """What was kept; None if there is nothing, or nothing that is ours. That costs one early beat at most."""
     try:
-        return from_json(json.loads(read_small(path, MAX_BYTES)))
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(read_small(path, MAX_BYTES))
+        slot, boot_id = data["slot"], data["bootId"]
+        base, due, boot, wall = numbers = [float(data[key]) for key in ("base", "due", "boot", "wall")]
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         return None
+    ours = (
+        type(slot) is int
+        and 0 <= slot <= LAST_SLOT
+        and isinstance(boot_id, str)
+        and all(map(math.isfinite, numbers))
+    )
+    return Due(slot, base, due, Now(boot, wall, boot_id)) if ours else None
 
 
 def write_due(path: str, due: Due) -> None:
     """Keep `due`. OSError if that fails; the old one is then unchanged."""
-    replace(path, (json.dumps(to_json(due)) + "\n").encode())
-
-
-def to_json(due: Due) -> dict[str, object]:
-    """The form kept on disk."""
-    return {
-        "slot": due.slot,
-        "base": due.base,
-        "due": due.due,
-        "boot": due.at.boot,
-        "wall": due.at.wall,
-        "bootId": due.at.boot_id,
-    }
-
-
-def from_json(data: object) -> Due | None:
-    """The inverse of `to_json`; None for anything that it did not write."""
-    if not isinstance(data, dict):
-        return None
-    numbers = [data.get(key) for key in ("base", "due", "boot", "wall")]
-    slot, boot_id = data.get("slot"), data.get("bootId")
-    if type(slot) is not int or not 0 <= slot <= LAST_SLOT or not isinstance(boot_id, str):
-        return None
-    if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
-        return None
-    base, due, boot, wall = (float(n) for n in numbers if isinstance(n, (int, float)))
-    return Due(slot, base, due, Now(boot, wall, boot_id))
+    boot, wall, boot_id = due.at
+    data = due._asdict() | {"boot": boot, "wall": wall, "bootId": boot_id}
+    del data["at"]
+    replace(path, (json.dumps(data) + "\n").encode())
 
 
 def wall_time(due: Due, now: Now) -> float:

@@ -18,7 +18,6 @@ from agent.heartbeat.systemd import WARNING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.base.clock import Now
     from agent.heartbeat.answer import ChildAnswer
     from agent.heartbeat.children import Signals
     from agent.heartbeat.due import Due
@@ -37,7 +36,9 @@ class RealWorld:
     def __init__(self, child: Sequence[str], signals: Signals, journal: Journal) -> None:
         self._child = child
         self._signals = signals
-        self._journal = journal
+        self.log = journal.log
+        self.clocks = read_clocks
+        self.uniform = random.uniform
         self._state: StateDir | None = None
         self._lock: int | None = None
         self._answered = False
@@ -54,12 +55,6 @@ class RealWorld:
             self.log(WARNING, f"{verb[0]} {failure}; it will be tried again", verb=verb[0])
         self._failure = failure
         return answer
-
-    def clocks(self) -> Now:
-        return read_clocks()
-
-    def uniform(self, low: float, high: float) -> float:
-        return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
 
     def claim(self, state_dir: str) -> None:
         if self._state is not None and self._state.path == state_dir:
@@ -89,9 +84,6 @@ class RealWorld:
         if self._state is not None:
             with ActingAsOwner(self._state):
                 write_due(self._state.due, due)
-
-    def log(self, priority: int, message: str, **fields: object) -> None:
-        self._journal.log(priority, message, **fields)
 
 
 def _failure_text(code: int | None) -> str:

@@ -66,7 +66,7 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
                 _unlink(path)
             return 0  # the wrapper is about to lock it, and must not find it locked
         live = not _lock(handle)
-        run = parse_run(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
+        run = _read_run(handle)
         count = 0
         if run is not None:
             count = _record(run, outbox, instance, system, live=live)
@@ -75,18 +75,37 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
         return count
 
 
+def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[str, dict[str, object]]]:
+    """The events of all run files, each with its endpoint, for those who only read."""
+    for path in state.run_files():
+        if path.endswith(SUFFIX):
+            with _opened(path, os.O_RDONLY) as handle:
+                if handle is None:
+                    continue
+                live = not _lock(handle, fcntl.LOCK_SH)  # shared: another reader may look too
+                run = _read_run(handle)
+            if run is not None:
+                for event in _built(run, instance, system, live=live):
+                    yield run.endpoint, event
+
+
+def _read_run(handle: int) -> RunReport | None:
+    return parse_run(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
+
+
 def _record(run: RunReport, outbox: Outbox, instance: str, system: System, *, live: bool) -> int:
+    return sum(outbox.record(event, run.endpoint) for event in _built(run, instance, system, live=live))
+
+
+def _built(run: RunReport, instance: str, system: System, *, live: bool) -> Iterator[dict[str, object]]:
     origin = catalogue.Origin(instance, run.product, run.version, system)
-    count = 0
     for name, properties, message_id, at in events_of(run, system, live=live):
         try:
-            event = catalogue.build(
+            yield catalogue.build(
                 name, properties, origin, message_id=message_id, timestamp=at, installation=run.id
             )
         except catalogue.NotInCatalogue:
             continue  # a file that somebody else wrote
-        count += outbox.record(event, run.endpoint)
-    return count
 
 
 Event = tuple[str, dict[str, object], str, float]
@@ -148,10 +167,10 @@ def _is_number(text: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[int | None]:
+def _opened(path: str, access: int = os.O_RDWR) -> Iterator[int | None]:
     """The run file, open; None if it is no plain file: no link is followed, no pipe is waited for."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         yield None
         return
@@ -161,9 +180,9 @@ def _opened(path: str) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

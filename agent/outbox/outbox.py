@@ -53,7 +53,10 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Failures in a row at one endpoint, and when it may be tried again (seconds since 1970)."""
+    """Failures in a row at one endpoint, and when it may be tried again (seconds since 1970).
+
+    `failures` counts those that made the next wait longer.
+    """
 
     failures: int
     next_try: float
@@ -104,6 +107,15 @@ class OutboxReader:
         )
         rows = self._query(query, -1 if last is None else last)
         return [LogEntry(*row) for row in rows]
+
+    def find(self, message_id: str) -> LogEntry | None:
+        """The row of one event."""
+        query = (
+            "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
+            " FROM event WHERE message_id = ?"
+        )
+        row = self._query(query, message_id).fetchone()
+        return None if row is None else LogEntry(*row)
 
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
@@ -212,16 +224,17 @@ class Outbox(OutboxReader):
         """Assign to this endpoint what was recorded while none was set."""
         self._change("UPDATE event SET endpoint = ? WHERE state = 'waiting' AND endpoint IS NULL", endpoint)
 
-    def note_failure(self, endpoint: str, error: str, next_try: float) -> None:
-        """Note one more failure in a row at an endpoint."""
+    def note_failure(self, endpoint: str, error: str, next_try: float, *, counts: bool = True) -> None:
+        """Note one more failure in a row at an endpoint; the first always counts."""
         self._change(
             "INSERT INTO delivery (endpoint, failures, next_try, error, since) VALUES (?, 1, ?, ?, ?)"
-            " ON CONFLICT (endpoint) DO UPDATE SET failures = failures + 1,"
+            " ON CONFLICT (endpoint) DO UPDATE SET failures = failures + ?,"
             " next_try = excluded.next_try, error = excluded.error",
             endpoint,
             next_try,
             error,
             iso(self._now()),
+            int(counts),
         )
 
     def note_success(self, endpoint: str) -> None:

@@ -22,45 +22,28 @@ class RunReport:
     """One run file, complete and well-formed. ValueError, KeyError or IndexError if it is not."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.begun = False
-        self.end: End | None = None
+        # the first line of a name counts
+        self._fields = fields = dict(reversed([line.partition(" ")[::2] for line in lines]))
+        self.began, self.clock = _time(fields["time"]), _time(fields["clock"])
+        self.id, self.started_id, self.ended_id, self.support_id = (_uuid(fields[name]) for name in IDS)
+        self.endpoint, self.product, self.version = fields["endpoint"], fields["product"], fields["version"]
+        self.begun = "begun" in fields
+        self.end = _end(fields["ended"]) if "ended" in fields else None
         """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""
-        self.failed: list[str] = []
+        self.failed = fields.get("failed", "").split(" ", 2)
         """Where: line, command, script; `-` for what is not known. Not yet checked."""
-        self.command_exit = "-"
+        self.command_exit = fields.get("command-exit", "-")
         """The exit code of the command there; not yet checked either."""
-        self.email: tuple[float, str] | None = None
+        self.email = _email(fields.get("email", ""))
         """When help was asked for, and under which address."""
-        self._head: dict[str, str] = {}
-        for line in lines:
-            self._read(*line.split(" ", 1))
-        self.began, self.clock = _time(self._head["time"]), _time(self._head["clock"])
-        self.id, self.started_id, self.ended_id, self.support_id = (_uuid(self._head[name]) for name in IDS)
-        self.endpoint, self.product = self._head["endpoint"], self._head["product"]
-        self.version = self._head["version"]
-
-    def _read(self, key: str, value: str = "") -> None:
-        if key == "begun":
-            self.begun = True
-        elif key == "ended":
-            at, clock, how, number = value.split()[:4]
-            self.end = _time(at), _time(clock), how, int(number)
-        elif key == "failed":
-            self.failed = value.split(" ", 2)
-        elif key == "command-exit":
-            self.command_exit = value
-        elif key == "email":
-            self.email = _email(value)
-        else:
-            self._head.setdefault(key, value)
 
     @property
     def wrapper(self) -> tuple[str, int, int] | None:
         """The process that wrote it: boot, pid and start; None if that is not known."""
-        pid, _, start = self._head.get("pid", "").partition(" ")
+        pid, _, start = self._fields.get("pid", "").partition(" ")
         if not (pid.isdecimal() and start.isdecimal()):
             return None
-        return self._head.get("boot", ""), int(pid), int(start)
+        return self._fields.get("boot", ""), int(pid), int(start)
 
 
 def parse_run(text: str) -> RunReport | None:
@@ -85,6 +68,11 @@ def _uuid(text: str) -> str:
     if [len(part) for part in text.split("-")] != UUID_PARTS or not UUID_CHARACTERS.issuperset(text):
         raise ValueError(text)
     return text
+
+
+def _end(value: str) -> End:
+    at, clock, how, number = value.split()[:4]
+    return _time(at), _time(clock), how, int(number)
 
 
 def _email(value: str) -> tuple[float, str] | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App
 from agent.base.owner import become_owner
 from agent.base.words import printable
+from agent.events import facts, identity
 from agent.outbox.outbox import LogEntry, read_outbox
+from agent.outbox.pending import pending_entries
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -19,8 +21,11 @@ def show_log(app: App, args: argparse.Namespace) -> int:
     """Print every recorded event, newest last."""
     state = app.situation.state
     become_owner(state)
+    found, system = identity.read(state), facts.system(app.root)
     with read_outbox(state) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)
+        entries += pending_entries(state, outbox, found.instance if found else None, system)
+    entries = entries[max(0, len(entries) - args.n) :] if args.n is not None else entries
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)
     if not entries and args.n != 0:

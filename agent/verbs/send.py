@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.config.consent import Decision
-    from agent.delivery.drain import DrainResult
+    from agent.delivery.drain import DrainResult, Manner
 
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
@@ -65,7 +65,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
                 _record_beat(app, outbox, args.slot)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 outcome.recorded = True
-            _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET, patient=False)
+            _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
@@ -85,7 +85,8 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
         become_owner(situation.state, *SENDING)
         if situation.state.exists():
             with intake.open_outbox(app.situation, app.now) as outbox:
-                _deliver(app, outbox, key, outcome, budget=args.budget, patient=not args.report)
+                manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
+                _deliver(app, outbox, key, outcome, budget=args.budget, manner=manner)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
@@ -130,14 +131,16 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     outbox.record(event, app.situation.settings.endpoint, slot=slot)
 
 
-def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: float, patient: bool) -> None:
+def _deliver(
+    app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: float, manner: Manner = "once"
+) -> None:
     """One sender at a time; a second waits for the first within its budget."""
     endpoint, until = app.situation.settings.endpoint, time.monotonic() + budget
     if budget > 0 and endpoint and outbox.count(WAITING):
         with held(app.situation.state.sender, budget) as alone:
             if alone:
                 left = until - time.monotonic()
-                result = _drain(app, outbox, key, outcome.files, budget=left, patient=patient)
+                result = _drain(app, outbox, key, outcome.files, budget=left, manner=manner)
                 outcome.last_error = result.waiting
                 for message in result.messages:
                     app.say(message)
@@ -149,7 +152,7 @@ def _deliver(app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: fl
 
 
 def _drain(
-    app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, patient: bool
+    app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, manner: Manner
 ) -> DrainResult:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
@@ -161,7 +164,7 @@ def _drain(
             endpoint,
             transport.send,
             budget=budget,
-            patient=patient,
+            manner=manner,
             still_allowed=lambda: app.situation.file_stamps() == files,
             now=app.now,
         ).deliver_waiting()

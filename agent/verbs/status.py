@@ -11,10 +11,11 @@ from agent.base.clock import read_clocks
 from agent.base.owner import become_owner
 from agent.base.words import printable
 from agent.config.consent import decision_from_environment
-from agent.events import catalogue, identity
+from agent.events import catalogue, facts, identity
 from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.database import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, OutboxReader, read_outbox
+from agent.outbox.pending import pending_entries, storage_problem
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     become_owner(state)
     decision = situation.standing_decision
     found = identity.read(state)
-    shown = {
+    shown: dict[str, object] = {
         "sending": decision.sending,
         "rule": decision.rule,
         "source": decision.source,
@@ -46,13 +47,11 @@ def show_status(app: App, args: argparse.Namespace) -> int:
         "stateDir": state.path,
         "envFile": situation.env_file,
     }
-    elsewhere = 0
     try:
         with read_outbox(state) as outbox:
-            if outbox is not None:
-                shown |= _counted(outbox, settings.endpoint)
-                elsewhere = outbox.waiting_elsewhere(settings.endpoint)
+            elsewhere = _count(shown, app, outbox)
     except OutboxError as why:
+        elsewhere = _count(shown, app, None)
         shown["lastError"] = str(why)
         app.say(str(why))
     if settings.fault is not None:
@@ -70,15 +69,22 @@ def _next_beat(app: App) -> str | None:
     return catalogue.iso(when) if when is not None and when > now.wall else None
 
 
-def _counted(outbox: OutboxReader, endpoint: str) -> dict[str, object]:
-    trouble = outbox.trouble(endpoint)
-    return {
-        "lastBeat": outbox.last_beat(),
-        "lastError": trouble and f"{trouble.error} (since {trouble.since})",
-        "waiting": outbox.count(WAITING),
-        "rejected": outbox.count(REJECTED),
-        "dropped": outbox.dropped(),
-    }
+def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None) -> int:
+    """Fill in the numbers, and what went wrong last. Returns how many events wait for another endpoint."""
+    endpoint, state = app.situation.settings.endpoint, app.situation.state
+    pending = pending_entries(state, outbox, None, facts.system(app.root))
+    waiting, elsewhere = len(pending), sum(entry.endpoint not in (None, endpoint) for entry in pending)
+    if outbox is not None:
+        waiting += outbox.count(WAITING)
+        elsewhere += outbox.waiting_elsewhere(endpoint)
+        trouble = outbox.trouble(endpoint)
+        shown["lastBeat"] = outbox.last_beat()
+        shown["lastError"] = trouble and f"{trouble.error} (since {trouble.since})"
+        shown["rejected"], shown["dropped"] = outbox.count(REJECTED), outbox.dropped()
+    shown["waiting"] = waiting
+    if pending and (problem := storage_problem(state)):
+        shown["lastError"] = problem
+    return elsewhere
 
 
 def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhere: int) -> str:

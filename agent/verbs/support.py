@@ -5,57 +5,139 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.base import ids
-from agent.base.owner import become_owner
+from agent.base.owner import ActingAsOwner
 from agent.events import catalogue
 from agent.outbox import intake
+from agent.outbox.outbox import DELETED, DROPPED, REJECTED, WAITING, read_outbox
+from agent.verbs.retry import start_sender
 from agent.wrapper.person.email import ask_for_email
 
 if TYPE_CHECKING:
     import argparse
 
-    from agent.outbox.outbox import Outbox
+    from agent.outbox.outbox import LogEntry, Outbox, Trouble
+
+KNOWN_WITHIN = 10.0
+"""So long at most the person waits to hear whether the request was sent."""
+LOOK_AGAIN = 0.1
 
 
 def request_support(app: App, args: argparse.Namespace) -> int:
-    """Record Installation Support for the newest Installation Errors, with an address."""
-    decision = app.situation.decision
+    """Record Installation Support for the newest Installation Errors, with an address, and deliver it."""
+    decision, settings, state = app.situation.decision, app.situation.settings, app.situation.state
     if not decision.sending:
         raise CouldNot(f"telemetry is off: {decision}; nothing is sent")
     if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is not an e-mail address")
-    become_owner(app.situation.state, *intake.RECORDING)
-    if not app.situation.state.exists():
+    if not state.exists():
         raise CouldNot("no failed install is on record")
-    with intake.open_outbox(app.situation, app.now) as outbox:
-        failed, endpoint = _last_failure(outbox)
-        email = args.email if args.email is not None else _ask_for_email(app)
-        if not email:
-            app.say("no address was given, so nothing is sent")
-            return DONE
-        origin = app.origin(app.ensure_instance())
-        event = catalogue.build(
-            catalogue.SUPPORT,
-            {"os": origin.system.name, "email": email, "reference": failed[:8]},
-            origin,
-            message_id=ids.uuid7(app.now()),
-            timestamp=app.now(),
-            installation=failed,
+    for module in intake.RECORDING:
+        __import__(module)  # its owner may not be able to read our files
+    with ActingAsOwner(state), intake.open_outbox(app.situation, app.now) as outbox:
+        failed = _last_failure(outbox)
+    if args.email is None and not settings.endpoint:
+        raise CouldNot(
+            "no endpoint is set, so nothing can be sent from here; please ask your vendor for help directly,"
+            f" quote {failed.reference}, and send along what this writes: {app.name} export FILE"
         )
-        outbox.record(event, endpoint)
-    app.say(f"help is requested; please quote {failed[:8]}")
+    email = args.email if args.email is not None else _ask_for_email(app)
+    if not email:
+        app.say("no address was given, so nothing is sent")
+        return DONE
+    with ActingAsOwner(state), intake.open_outbox(app.situation, app.now) as outbox:
+        known = _same_request(outbox, failed, email)
+        request = known or _record(app, outbox, failed, email)
+        before = outbox.trouble(settings.endpoint)
+    if known:
+        app.say(f"this was requested before; please quote {failed.reference}")
+    else:
+        app.say(f"help is requested; please quote {failed.reference}")
+    return _deliver(app, request, before)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed install: its id, and the endpoint that its failure was recorded for."""
+
+    installation: str
+    endpoint: str
+
+    @property
+    def reference(self) -> str:
+        return self.installation[:8]
+
+
+def _last_failure(outbox: Outbox) -> Failure:
+    for entry in reversed(outbox.entries()):
+        if entry.name == catalogue.ERRORS and entry.payload is not None:
+            return Failure(json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or "")
+    raise CouldNot("no failed install is on record")
+
+
+def _same_request(outbox: Outbox, failed: Failure, email: str) -> str | None:
+    """The messageId of a request for this install with this address."""
+    for entry in outbox.entries():
+        if entry.name == catalogue.SUPPORT and entry.payload is not None:
+            event = json.loads(entry.payload)
+            same = event["context"]["installation"]["id"] == failed.installation
+            if same and event["properties"]["email"] == email:
+                return entry.message_id
+    return None
+
+
+def _record(app: App, outbox: Outbox, failed: Failure, email: str) -> str:
+    origin, message_id = app.origin(app.ensure_instance()), ids.uuid7(app.now())
+    event = catalogue.build(
+        catalogue.SUPPORT,
+        {"os": origin.system.name, "email": email, "reference": failed.reference},
+        origin,
+        message_id=message_id,
+        timestamp=app.now(),
+        installation=failed.installation,
+    )
+    outbox.record(event, failed.endpoint)
+    return message_id
+
+
+def _deliver(app: App, request: str, before: Trouble | None) -> int:
+    """Start the sender, and say what became of the request, as far as that is known soon."""
+    settings, state = app.situation.settings, app.situation.state
+    if settings.endpoint:
+        start_sender(app.environ, state, app.cwd)
+    until = time.monotonic() + (KNOWN_WITHIN if settings.endpoint else 0)
+    while True:
+        with ActingAsOwner(state), read_outbox(state) as outbox:
+            found = outbox.find(request) if outbox else None
+            trouble = outbox.trouble(settings.endpoint) if outbox else None
+        known = found is None or found.state != WAITING or trouble not in (None, before)
+        elsewhere = found is not None and found.endpoint not in (None, settings.endpoint)
+        if known or elsewhere or time.monotonic() >= until:
+            break
+        time.sleep(LOOK_AGAIN)
+    if found is None or found.state in (REJECTED, DELETED, DROPPED):
+        raise CouldNot(f"the request was not sent: it was {found.state if found else 'deleted'}")
+    if found.state == WAITING:
+        app.say(f"the request is waiting: {_why_it_waits(app, found, trouble)}")
+    else:
+        app.say(f"the request was {found.state}")
     return DONE
 
 
-def _last_failure(outbox: Outbox) -> tuple[str, str]:
-    """The installation's id, and the endpoint its failure was recorded for."""
-    for entry in reversed(outbox.entries()):
-        if entry.name == catalogue.ERRORS and entry.payload is not None:
-            return json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or ""
-    raise CouldNot("no failed install is on record")
+def _why_it_waits(app: App, request: LogEntry, trouble: Trouble | None) -> str:
+    endpoint, name = app.situation.settings.endpoint, app.name
+    if not endpoint:
+        return f"no endpoint is set; to take it to your vendor: {name} export FILE"
+    if request.endpoint not in (None, endpoint):
+        return f"the install was recorded for {request.endpoint}, and ROLLCALL_ENDPOINT is another now"
+    if trouble is not None:
+        return f"{trouble.error}; it is tried again for an hour, and by every later {name} flush"
+    return f"it is being sent; to see what becomes of it: {name} log"
 
 
 def _ask_for_email(app: App) -> str:

@@ -1,5 +1,5 @@
 """The install wrapper: runs a vendor's command exactly as if telemetry were not there.
 
-The order of rooms is the order of a run: `boot` decides, `caller` keeps what we were given,
-`command` becomes CMD, `relay` stands between CMD and whoever signals us, `runfile` remembers.
+`boot` decides whether the run is reported, and `run` reports it. process/ runs CMD, failure/ finds
+where it failed, person/ has the notice and the questions.
 """

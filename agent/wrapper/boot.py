@@ -1,6 +1,6 @@
 """`wrap`: decide whether anything is reported, and run CMD in either case.
 
-Whatever fails here, CMD runs; one line says what was given up. Imports next to nothing.
+Whatever fails here, CMD runs, and one line says why it is not reported. Imports next to nothing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,17 @@ def main(words: list[str], launch: str = "") -> int:
         os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
         return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
     argv = command_arguments(options.words)
+    if options.explain:
+        from agent.wrapper.failure.explain import explain
+
+        os.write(1, os.fsencode(explain(argv, caller.environment)))
+        return 0
     name = "rollcall"
     try:
         from agent.config.situation import read_situation, working_directory
 
-        situation = read_situation(caller.environment.text(), cwd=working_directory(), uid=os.geteuid())
+        caller.tell(options.told)
+        situation = read_situation(caller.told.text(), cwd=working_directory(), uid=os.geteuid())
         name = situation.name
         if situation.decision.sending:
             from agent.wrapper.run import report_run
@@ -46,7 +52,7 @@ def main(words: list[str], launch: str = "") -> int:
 
 
 def run_unreported(argv: list[bytes], caller: Caller, name: str) -> int:
-    """Become CMD, with nothing of ours left. Returns a code only where CMD cannot be run."""
+    """Exec CMD, with nothing of ours left. Returns an exit code only if CMD cannot be run."""
     caller.restore_signals()
     problem = exec_command(argv, caller.environment)
     write_stderr(shell_message(name, argv[0], problem))

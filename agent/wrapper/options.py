@@ -5,7 +5,17 @@ Part of the boot path of `wrap`: it imports nothing.
 
 from __future__ import annotations
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] -- CMD...\n"
+USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
+SET = "--set="
+TOLD = {
+    "ROLLCALL_PRODUCT": "ROLLCALL_PRODUCT",
+    "ROLLCALL_PRODUCT_VERSION": "ROLLCALL_PRODUCT_VERSION",
+    "ROLLCALL_ENDPOINT": "ROLLCALL_ENDPOINT",
+    "ROLLCALL_WRITE_KEY_FILE": "ROLLCALL_WRITE_KEY_FILE",
+    "ROLLCALL_ENV_FILE": "ROLLCALL_TOLD_ENV_FILE",
+}
+"""What install.sh may pass on with --set=NAME=VALUE, and the variable that stands for it. A flag is not
+among them. The caller's own ROLLCALL_ENV_FILE stays: a flag in that file counts too."""
 
 
 class Options:
@@ -13,12 +23,21 @@ class Options:
 
     def __init__(self, words: list[str]) -> None:
         self.trace = self.input = True
+        self.told: dict[str, str] = {}
+        self.explain = False
         self.words = 0
         for at, word in enumerate(words):
+            name, _, value = word[len(SET) :].partition("=")
             if word == "--no-trace":
                 self.trace = False
             elif word == "--no-input":
                 self.input = False
+            elif word.startswith(SET) and name in TOLD:
+                self.told[TOLD[name]] = value
+                if name == "ROLLCALL_WRITE_KEY_FILE":
+                    self.told["ROLLCALL_WRITE_KEY"] = ""  # or a key in the environment would win
+            elif word == "--explain":
+                self.explain = True
             elif word == "--":
                 self.words = len(words) - at - 1
                 return

@@ -70,7 +70,7 @@ def _not_started(file: RunFile, why: CannotRun, caller: Caller, situation: Situa
         file.note_end("not-started", why.code)
         file.sync()
         os.close(file.fd)
-        start_flush(caller.environment, situation, ending=True)
+        start_flush(caller.told, situation, ending=True)
     except OSError:
         pass  # the shell's message was written; there is no more to say
 
@@ -112,13 +112,13 @@ def _accompany(run: ReportedRun) -> None:
         _send_meanwhile(run)
     except Exception:  # noqa: BLE001, S110 - CMD runs; what is not on disk now is tried again at its end
         pass
-    status = relay.relay_signals(run.pid)
+    status = relay.relay_signals(run.pid, run.trace.trim if run.trace and run.trace.grows else None)
     try:
         run.file.note_end(*_how_it_ended(status), _failed(run, status))
         run.file.sync()
         _ask_questions(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
-        start_flush(run.caller.environment, run.situation, ending=True)
+        start_flush(run.caller.told, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
         write_message(f"{run.situation.name}: the outcome of this installation was not recorded: {why}")
     finally:
@@ -128,7 +128,7 @@ def _accompany(run: ReportedRun) -> None:
 def _send_meanwhile(run: ReportedRun) -> None:
     """Deliver what is known so far. Without an endpoint the end is soon enough: it takes no time from CMD."""
     if run.situation.settings.endpoint:
-        start_flush(run.caller.environment, run.situation)
+        start_flush(run.caller.told, run.situation)
 
 
 def _failed(run: ReportedRun, status: int) -> Place | None:
@@ -137,7 +137,7 @@ def _failed(run: ReportedRun, status: int) -> Place | None:
     if method is None or not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0:
         return None
     try:
-        return method.failed(os.WEXITSTATUS(status))
+        return method.failed(run.pid, os.WEXITSTATUS(status))
     except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
         return None
 

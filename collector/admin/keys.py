@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 
+from collector.admin import AdminError
 from collector.ingest.keyring import digest
 from collector.store import Store
-from collector.store.base import Transaction
+from collector.store.base import Row, Transaction
 
 # A key is 192 random bits, so a plain digest of it cannot be guessed back.
 KEY_BYTES = 24
@@ -62,23 +63,23 @@ def drop_unused_source(store: Store, source: int) -> bool:
         )
 
 
-def list_keys(store: Store) -> list[tuple[int, str, str, int, int | None]]:
+def list_keys(store: Store) -> list[Row]:
     """Number, source, first characters, and creation and revocation time of each key."""
-    return [
-        (number, source, hint, created, revoked)
-        for number, source, hint, created, revoked in store.all(
-            "SELECT k.id, s.name, k.hint, k.created, k.revoked"
-            " FROM write_keys k JOIN sources s ON s.id = k.source ORDER BY k.id",
-        )
-    ]
+    return store.all(
+        "SELECT k.id, s.name, k.hint, k.created, k.revoked"
+        " FROM write_keys k JOIN sources s ON s.id = k.source ORDER BY k.id"
+    )
 
 
-def revoke_keys(store: Store, which: str, now: int) -> int:
-    """Revoke a key by its number, its first characters or all of it; returns how many matched."""
+def revoke_key(store: Store, which: str, now: int) -> None:
+    """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
+    value: object = digest(which)
+    column = "hash"
+    if which.isdigit() and len(which) < HINT:
+        column, value = "id", int(which)
+    elif len(which) == HINT:
+        column, value = "hint", which
     with store.transaction() as tx:
-        sql = "UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND "
-        if which.isdigit() and len(which) < HINT:
-            return tx.execute(sql + "id = ?", now, int(which))
-        if len(which) == HINT:
-            return tx.execute(sql + "hint = ?", now, which)
-        return tx.execute(sql + "hash = ?", now, digest(which))
+        sql = f"UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND {column} = ?"
+        if not tx.execute(sql, now, value):
+            raise AdminError("no valid key matches; see `rollcall-collector keys list`")

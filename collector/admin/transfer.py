@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO
 
+from collector.admin import AdminError
 from collector.base.events import Event
 from collector.base.http import Refused
 from collector.base.times import EARLIEST, read_time
@@ -22,17 +23,14 @@ EVENTS_AT_ONCE = 1000
 LONGEST_LINE = 4 * decode.MAX_EVENT
 
 
-class BadLine(Exception):  # noqa: N818 - an outcome
-    """A line that is not an event. The message gives the line's number, never its text."""
-
-
 def import_events(
     store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
 ) -> tuple[int, int]:
     """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
-    Reads what `rollcall-collector export` and `rollcall export` write, plain or gzip. BadLine stops the
-    import; the lines before it are stored, and the same file can be imported again.
+    Reads what `rollcall-collector export` and `rollcall export` write, plain or gzip. A line that is
+    not an event is an AdminError, which gives its number, never its text. The lines before it are stored,
+    and the same file can be imported again.
     """
     return add_in_chunks(store, _events_in(_unzipped(lines), source, now), progress)
 
@@ -119,11 +117,9 @@ def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
             if line.strip():
                 yield _event_in(line, source, now)
     except Refused as refused:
-        msg = f"line {number}: {refused.message}"
-        raise BadLine(msg) from None
+        raise AdminError(f"line {number}: {refused.message}") from None
     except (OSError, EOFError, zlib.error):
-        msg = f"the file is damaged after line {number}"
-        raise BadLine(msg) from None
+        raise AdminError(f"the file is damaged after line {number}") from None
 
 
 def _event_in(line: bytes, source: int, now: int) -> Event:

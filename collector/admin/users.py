@@ -6,16 +6,14 @@ import hmac
 import os
 from hashlib import scrypt
 
+from collector.admin import AdminError
 from collector.store import Store
+from collector.store.base import Row
 
 ROLES = ("viewer", "support")
 SHORTEST_PASSWORD = 10
 # Each check takes 16 MiB of memory and about 50 ms.
 _COST = {"n": 2**14, "r": 8, "p": 1}
-
-
-class UserError(Exception):
-    """A user cannot be made or removed; the message says why."""
 
 
 def hash_password(password: str) -> str:
@@ -31,32 +29,26 @@ def password_is(password: str, kept: str) -> bool:
 
 
 def add_user(store: Store, name: str, role: str, password: str, now: int) -> None:
-    """Add a user. UserError if the name exists or the password is too short."""
+    """Add a user. AdminError if the name exists or the password is too short."""
     if len(password) < SHORTEST_PASSWORD:
-        msg = f"a password must have at least {SHORTEST_PASSWORD} characters"
-        raise UserError(msg)
+        raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")
     kept = hash_password(password)
     with store.transaction() as tx:
         sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         if not tx.execute(sql, name, role, kept, now):
-            msg = f"the user {name!r} already exists"
-            raise UserError(msg)
+            raise AdminError(f"the user {name!r} already exists")
 
 
 def remove_user(store: Store, name: str) -> None:
-    """Remove a user. UserError if the name does not exist."""
+    """Remove a user. AdminError if the name does not exist."""
     with store.transaction() as tx:
         if not tx.execute("DELETE FROM users WHERE name = ?", name):
-            msg = f"the user {name!r} does not exist"
-            raise UserError(msg)
+            raise AdminError(f"the user {name!r} does not exist")
 
 
-def list_users(store: Store) -> list[tuple[str, str, int]]:
+def list_users(store: Store) -> list[Row]:
     """Name, role and creation time of each user."""
-    return [
-        (name, role, created)
-        for name, role, created in store.all("SELECT name, role, created FROM users ORDER BY name")
-    ]
+    return store.all("SELECT name, role, created FROM users ORDER BY name")
 
 
 def _digest(password: str, salt: bytes) -> bytes:

@@ -47,8 +47,7 @@ class KeyRing:
         try:
             await asyncio.wait_for(asyncio.shield(self._loading), self._timeout)
         except asyncio.TimeoutError:
-            msg = "the store did not answer in time"
-            raise StoreUnavailable(msg) from None
+            raise StoreUnavailable("the store did not answer in time") from None
 
     def _loaded(self, task: asyncio.Task[None]) -> None:
         self._loading = None

@@ -26,11 +26,9 @@ def indented_json(body: str, *, reveal: bool) -> str:
 
 def compact_json(body: str, *, reveal: bool) -> str:
     """On one line, for programs."""
-    return (
-        body
-        if reveal
-        else json.dumps(_readable(body, reveal=False), ensure_ascii=False, separators=(",", ":"))
-    )
+    if reveal:
+        return body
+    return json.dumps(_readable(body, reveal=False), ensure_ascii=False, separators=(",", ":"))
 
 
 def _readable(body: str, *, reveal: bool) -> Any:

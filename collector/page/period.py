@@ -91,11 +91,11 @@ def read_period(query: Mapping[str, str], now: int) -> Period:
     elif name in NAMED:
         first = last - NAMED[name] + 1
     else:
-        msg = f"`period` must be one of {', '.join(NAMED)} or custom"
-        raise BadPeriod(msg)
+        raise BadPeriod(f"`period` must be one of {', '.join(NAMED)} or custom")
     if not max(last - LONGEST, -1) < first <= last:
-        msg = f"a period starts in 1970 or later, ends after its start, and has at most {LONGEST} days"
-        raise BadPeriod(msg)
+        raise BadPeriod(
+            f"a period starts in 1970 or later, ends after its start, and has at most {LONGEST} days"
+        )
     return Period(name, first, last, today)
 
 
@@ -115,5 +115,4 @@ def _day(text: str | None, name: str, default: int) -> int:
     try:
         return day_of(text)
     except ValueError:
-        msg = f"`{name}` must be a day such as 2026-11-20"
-        raise BadPeriod(msg) from None
+        raise BadPeriod(f"`{name}` must be a day such as 2026-11-20") from None

@@ -24,5 +24,6 @@ def open_store(url: str) -> Store:
         from collector.store.postgres import PostgresStore
 
         return PostgresStore(url)
-    msg = f"the database URL must start with sqlite:/// or postgresql://, not {scheme or repr(url)}"
-    raise StoreError(msg)
+    raise StoreError(
+        f"the database URL must start with sqlite:/// or postgresql://, not {scheme or repr(url)}"
+    )

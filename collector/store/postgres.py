@@ -57,8 +57,7 @@ class PostgresTransaction(Transaction):
         cursor.execute(_insert(table) + " RETURNING source, id, xmax = 0", _arrays(table, rows))
         for source, key, inserted in cursor.fetchall():
             if inserted == ((table.name, source, bytes(key)) in self._fetched):
-                msg = "PostgreSQL: another collector wrote the same row first"
-                raise Conflict(msg)
+                raise Conflict("PostgreSQL: another collector wrote the same row first")
 
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
         if not keys:

@@ -123,8 +123,9 @@ class SQLiteStore(Store):
         try:
             fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            msg = f"another collector already uses {self.path}; to run several collectors, use PostgreSQL"
-            raise StoreError(msg) from None
+            raise StoreError(
+                f"another collector already uses {self.path}; to run several collectors, use PostgreSQL"
+            ) from None
 
     def close(self) -> None:
         for connection in self._connections:
@@ -169,14 +170,11 @@ def _explained(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        msg = f"{path}: {error}"
-        raise StoreUnavailable(msg) from error
+        raise StoreUnavailable(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
-        msg = f"{path} is damaged, or is not a database of the collector: {error}"
-        raise StoreError(msg) from error
+        raise StoreError(f"{path} is damaged, or is not a database of the collector: {error}") from error
     except OSError as error:
-        msg = f"{path}: {error.strerror}"
-        raise StoreError(msg) from error
+        raise StoreError(f"{path}: {error.strerror}") from error
 
 
 @lru_cache(maxsize=1000)

@@ -14,10 +14,12 @@ put() { # FILE MODE, text on stdin
         mv -f "$1.new" "$1"
 }
 
-# One install.sh of NAME at a time. The lock is on $root itself, and ends with the process that holds it.
+# One install.sh of NAME at a time. The lock ends with the process that holds it. Its file is for the owner
+# alone: a lock that others can open is a lock that others can hold.
 # COMMAND runs without the lock, because it may call install.sh again.
 alone() { # SECONDS
-    exec 9<"$root"
+    (umask 077 && : >>"$root/lock")
+    exec 9<"$root/lock"
     "$python" -I -c 'import errno, fcntl, os, signal, sys
 try:
     fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,8 +4,6 @@ import contextlib
 import io
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from agent.app import App
 from agent.base.statedir import StateDir
 from agent.config.situation import Situation, read_situation
 from tests import environ
-from tests.wait import PATIENCE
+from tests.verbs import run_verb
 
 NOW = 1_800_000_000.0
 FLAG = "ROLLCALL_DISABLE_TELEMETRY"
@@ -110,16 +108,7 @@ class World:
 
     def process(self, *argv: str, **more: str) -> Done:
         """Run a verb in a process of its own, which sees the real root."""
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "agent", *argv],
-            cwd=self.cwd,
-            env=self.real_environ(**more),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = run_verb(*argv, env=self.real_environ(**more), cwd=self.cwd)
         return Done(done.returncode, done.stdout, done.stderr)
 
 

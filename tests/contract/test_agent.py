@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from agent.events import catalogue
 from collector.base import events
 from tests import environ
 from tests.collector.running import Collector
+from tests.verbs import run_verb
 
 SECONDS = 60
 
@@ -28,15 +28,9 @@ def agent(collector: Collector, tmp_path: Path) -> Any:
             "ROLLCALL_USAGE_TELEMETRY": "true",
             **more,
         }
-        return subprocess.run(
-            [sys.executable, "-I", "-m", "agent", *arguments],
-            env=environ.bare(tmp_path, **settings),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=SECONDS,
-        )
+        done = run_verb(*arguments, env=environ.bare(tmp_path, **settings), cwd=tmp_path)
+        done.check_returncode()
+        return done
 
     return run
 

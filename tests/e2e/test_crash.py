@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import environ
+from tests.verbs import run_verb
 
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
@@ -59,10 +60,7 @@ class Life:
 
 def agent(state: Path, *verb: str, prefix: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
     env = environ.covered(state.parent, ROLLCALL_STATE_DIR=str(state), ROLLCALL_USAGE_TELEMETRY="true")
-    return subprocess.run(
-        [*prefix, sys.executable, "-I", "-m", "agent", *verb],
-        env=env, cwd=state.parent, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run_verb(*verb, env=env, cwd=state.parent, prefix=prefix)
 
 
 def live(state: Path, *strace: str) -> Life:

@@ -224,6 +224,25 @@ def test_the_last_of_a_burst_of_edits_wins(loud: Product) -> None:
         loud.machine.run("sh", "-c", script)
         wanted = sending if lines[-1] == "ON=1" else silent
         until(functools.partial(wanted, loud), why=f"burst {burst} is obeyed")
+    assert "Failed with result 'protocol'" not in loud.machine.journal(loud.unit)
+
+
+EDITED_AS_IT_STARTS = """[Service]
+ExecStart=
+ExecStart=+/bin/sh -c 'rm /run/edit && echo >>/etc/rollcall/docker.env; exec {python} -I -m agent daemon'
+"""
+
+
+def test_an_edit_while_it_starts_leaves_no_failure_in_the_log(loud: Product) -> None:
+    """As the second of two edits within a second does: the copy that systemd made is out of date."""
+    loud.drop_in(EDITED_AS_IT_STARTS.format(python=loud.python))
+    edit = loud.machine.path("/run/edit")
+    edit.touch()
+    loud.machine.run("systemctl", "restart", loud.unit, check=False)
+    until(lambda: not edit.exists() and sending(loud))
+    log = loud.machine.journal(loud.unit)
+    assert "docker.env was edited; the service restarts to read it" in log
+    assert "Failed with result 'protocol'" not in log
 
 
 def test_a_stopped_service_is_not_started_by_an_edit(loud: Product) -> None:

@@ -292,7 +292,7 @@ def test_what_an_ordinary_user_may_not_read_is_silence(site: Site, kind: str) ->
         assert (trace.code, trace.network, trace.made) == (0, [], []), trace
         assert SECRET not in trace.out + trace.err
         if verb == ["status"]:
-            assert f"cannot be read: {path}" in trace.out
+            assert f"cannot be read ({path})" in trace.out
     if kind == "in a closed folder":
         path.parent.chmod(0o755)
     else:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_a_failed_download_is_tried_again_before_it_is_named_in_a_sentence(tmp_path: Path) -> None:
     with Receiver(script=[answer(503), answer(503)], then=answer(404)) as index:
-        pip = [sys.executable, "-m", "pip", "download", "--index-url", index.endpoint, "thing"]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
+        pip += ["--index-url", index.endpoint, "thing"]
         with pytest.raises(environment.SetupError, match=r"\(ERROR: No matching distribution .*thing\)"):
             environment.download(pip, tmp_path)
         assert [request.line for request in index.requests] == ["GET /thing/ HTTP/1.1"] * 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machine import booted
+from tests.e2e.machine import Machine, booted
 from tests.install.scripts import INSTALL
 from tests.wait import until
 
@@ -20,6 +20,16 @@ def failure(log: str) -> dict[str, Any] | None:
     """The Installation Errors in a log."""
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
     return next((event for event in events if event["event"] == "Installation Errors"), None)
+
+
+def entries(machine: Machine) -> list[dict[str, Any]]:
+    """The log's lines of the installation."""
+    lines = [json.loads(line) for line in machine.run(COMMAND, "log", "--json").splitlines()]
+    return [line for line in lines if line["event"]["event"].startswith("Installation")]
+
+
+def app(entry: dict[str, Any]) -> str:
+    return str(entry["event"]["context"]["app"]["name"])
 
 
 def recipe() -> str:
@@ -37,12 +47,17 @@ def test_a_vendor_may_copy_it(packed: Path) -> None:
         machine.run("sh", "-euc", f"cd /var/tmp/acme\n{recipe()}")
         template = machine.path("/var/tmp/acme/rollcall/docker.env.example")
         template.write_text(re.sub("#(ROLLCALL_PRODUCT_VERSION=)", r"\g<1>1.4.2", template.read_text()))
-        said = machine.run("/var/tmp/acme/setup.sh", "/srv/board")
+        machine.path("/var/tmp/acme/docker.env").write_text("APPSMITH_ENCRYPTION_SALT=abc\n")
+        said = machine.run("sh", "-c", "cd /var/tmp/acme && exec ./setup.sh /srv/board")
         assert "Acme Board: ready: /srv/board" in said
         assert machine.run("systemctl", "is-active", "rollcall-acme-board.service") == "active"
         status = json.loads(machine.run(COMMAND, "status", "--json").splitlines()[-1])
         assert status["endpoint"] == "https://telemetry.acme.example"
         assert "Acme Board 1.4.2\n" in machine.run(COMMAND, "status")
+        until(lambda: len(entries(machine)) == 2, why="the run is in the log")
+        assert {(entry["endpoint"], app(entry)) for entry in entries(machine)} == {
+            ("https://telemetry.acme.example", "Acme Board")
+        }
         done = machine.start("/var/tmp/acme/setup.sh", "/proc/nowhere")
         output, _ = done.communicate(timeout=60)
         assert done.returncode == 1, output

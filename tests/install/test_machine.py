@@ -1,85 +1,20 @@
 """install.sh and uninstall.sh as root on a machine with a real systemd, and no network at all."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.machine import Machine, booted
+from tests.e2e.machine import Machine
 from tests.install import shims
 from tests.install.archive import changed
-from tests.install.scripts import SHELLS
+from tests.install.server import PLACE, Server
 from tests.install.trees import tree
 from tests.wait import PATIENCE, until
 
-WHOLE = ["/etc", "/srv"]
-ROOTS = [*WHOLE, "/opt", "/usr/local/bin", "/usr/lib/sysusers.d", "/usr/lib/systemd/system", "/var/lib"]
-PLACE = "/var/tmp/vendor"
 TWO_SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("dash", "busybox")]
 
 pytestmark = pytest.mark.needs("root", "systemd")
-
-
-class Server:
-    """A machine that an operator owns, with a vendor's archive on it."""
-
-    def __init__(self, machine: Machine, bundle: Path, shell: str = "dash") -> None:
-        self.machine = machine
-        self.shell = SHELLS[shell]
-        self.replace_archive(bundle)
-
-    def replace_archive(self, bundle: Path) -> None:
-        place = self.machine.path(PLACE)
-        if place.exists():
-            shutil.rmtree(place)
-        shutil.copytree(bundle, place)
-
-    def install(self, *words: str, check: bool = True) -> str:
-        return self.machine.run(*self.shell, f"{PLACE}/install/install.sh", *words, check=check)
-
-    def uninstall(self, *words: str) -> str:
-        return self.machine.run(*self.shell, f"{PLACE}/install/uninstall.sh", "--yes", *words)
-
-    def tree(self) -> dict[str, str]:
-        return {path: what for root in ROOTS for path, what in self._below(root).items()}
-
-    def _below(self, root: str) -> dict[str, str]:
-        return tree(self.machine.path(""), root, whole=root in WHOLE)
-
-    def active(self, name: str) -> str:
-        return self.machine.run("systemctl", "is-active", f"{name}.service", check=False)
-
-    def status(self, name: str) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self.machine.run(f"/usr/local/bin/{name}", "status", "--json"))
-        return found
-
-    def pid(self, name: str) -> str:
-        return self.machine.show(f"{name}.service", "MainPID")
-
-    def events(self, name: str) -> list[str]:
-        lines = self.machine.run(f"/usr/local/bin/{name}", "log", "--json").splitlines()
-        return [json.loads(line)["event"]["event"] for line in lines if line.startswith("{")]
-
-    def mode(self, path: str) -> str:
-        return self.machine.run("stat", "-c", "%a %U", path)
-
-
-@pytest.fixture(scope="module")
-def booted_once() -> Iterator[Machine]:
-    with booted() as found:
-        yield found
-
-
-@pytest.fixture
-def machine(booted_once: Machine) -> Iterator[Machine]:
-    """The machine with nothing of ours on it, before and after."""
-    yield booted_once
-    if booted_once.path(PLACE).exists():
-        for name in [path.name for path in booted_once.path("/etc").glob("rollcall*")] or ["rollcall"]:
-            uninstall = f"{PLACE}/install/uninstall.sh"
-            booted_once.run(uninstall, "--yes", "--purge", "--product", name)
 
 
 @pytest.mark.parametrize("shell", TWO_SHELLS)

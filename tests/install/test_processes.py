@@ -1,4 +1,4 @@
-"""uninstall.sh ends what its own installation left at work, and nothing else that looks like it."""
+"""uninstall.sh ends and removes what is its own installation's, and nothing else that looks like it."""
 
 import os
 import shutil
@@ -71,3 +71,16 @@ def test_one_that_ends_while_it_is_looked_for_is_not_spoken_of(home: Path) -> No
     done = uninstall(home, PATH=f"{home}:/usr/sbin:/usr/bin:/sbin:/bin")
     assert (done.returncode, done.stderr) == (0, "rollcall: removed\n")
     assert (home / "seen").exists()
+
+
+@pytest.mark.parametrize("starts", ["our", "another"])
+def test_a_command_of_that_name_is_removed_only_if_it_starts_our_environment(home: Path, starts: str) -> None:
+    root = home / (".local/share/rollcall" if starts == "our" else "another")
+    command = home / ".local/bin/rollcall"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec "{root}/current/bin/python" -I -m agent "$@"\n')
+    for path in (command.parent, command):
+        os.chown(path, NOBODY, NOBODY)
+    assert uninstall(home).returncode == 0
+    assert not (home / ".local/share/rollcall").exists()
+    assert command.exists() == (starts == "another")

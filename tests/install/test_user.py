@@ -50,7 +50,7 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
     code, out, said = install(bundle, home, *words, "--", "true", by=by)
     assert (code, out) == (0, "")
     assert "up to date" in said
-    assert said.endswith(f"run it by what you have: {command} daemon\n")
+    assert said.endswith(f"let your own service manager run: {command} daemon\n")
 
     code, out, said = install(home / f".local/share/{name}", home, by=by, script="uninstall.sh")
     assert (code, out) == (0, ""), said
@@ -80,7 +80,7 @@ def test_an_upgrade_that_does_not_start_leaves_the_old_one(bundle: Path, home: P
     broken = changed(bundle, "agent/cli.py", "raise SystemExit(1)\n")
     code, out, said = install(broken, home, "--user", "--", "echo", "the product")
     assert (code, out) == (0, "the product\n")
-    assert "does not start; what was there before stays" in said
+    assert "does not start, so the old one stays in use" in said
     assert link(home) == before["/.local/share/rollcall/current"]
     newer = changed(bundle, "agent/new.py", "# fine\n")
     wheel = next((newer / "wheels").glob("schedule-*.whl"))
@@ -88,7 +88,7 @@ def test_an_upgrade_that_does_not_start_leaves_the_old_one(bundle: Path, home: P
     wheel.write_bytes(whole + b"x")
     code, _, said = install(newer, home, "--user")
     assert code == 1
-    assert "not as locked" in said
+    assert "their hashes are wrong" in said
     assert link(home) == before["/.local/share/rollcall/current"]
     wheel.write_bytes(whole)
     code, _, said = install(newer, home, "--user")
@@ -107,7 +107,7 @@ def test_pip_itself_is_held_to_its_hash(bundle: Path, home: Path) -> None:
         file.write(b"x")
     code, out, said = install(damaged, home, "--user", "--", "echo", "the product")
     assert (code, out) == (0, "the product\n")
-    assert "the one that was locked" in said
+    assert "no pip with the right hash" in said
 
 
 def test_the_key_is_in_no_argument(bundle: Path, home: Path) -> None:

@@ -22,12 +22,10 @@ class Exits:
     def __init__(self, script: Script, events: ExitEvents) -> None:
         self._script = script
         self._events = events
-        self._cmd = 0
         self._watcher: Watcher | None = None
 
     def watch(self, cmd: int) -> None:
         """CMD has started: have a child listen. Where there is no process to be had, nothing is told."""
-        self._cmd = cmd
         try:
             self._watcher = Watcher(self._events, cmd)
         except OSError:
@@ -38,14 +36,14 @@ class Exits:
     def descriptors(self) -> set[int]:
         return self._watcher.descriptors() if self._watcher else set()
 
-    def failed(self, code: int) -> Place | None:
+    def failed(self, cmd: int, code: int) -> Place | None:
         """CMD has ended with this code: the program that failed, if that is certain."""
         steps = self._watcher.steps() if self._watcher else None
         if not steps:
             return None
         from agent.wrapper.exits.verdict import failed_step
 
-        found = failed_step(steps, self._cmd, self._script, code)
+        found = failed_step(steps, cmd, self._script, code)
         return ("-", found[0].decode(), "-", str(found[1])) if found else None
 
 

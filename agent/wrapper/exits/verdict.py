@@ -14,7 +14,7 @@ from agent.wrapper.exits.outcomes import Ends, Lives
 from agent.wrapper.exits.phrases import ANY, SAME
 from agent.wrapper.exits.shells import SHELLS
 from agent.wrapper.exits.words import CannotRead
-from agent.wrapper.failure.place import PLAIN
+from agent.wrapper.failure.programs import PLAIN
 from agent.wrapper.process.command import places
 
 TYPE_CHECKING = False

@@ -1,86 +1,286 @@
-"""Where a script failed, from what its bash reported: an exact line, that of the call, or none.
-
-A wrong line is worse than none, so what bash says is held against the script's own text.
-"""
+"""Where a script failed, from what bash wrote of it: line, script, program, exit code; in doubt, nothing."""
 
 from __future__ import annotations
 
 import os
-import re
+
+from agent.wrapper.failure import record
+from agent.wrapper.failure.programs import SHELLS, UNKNOWN, certain_program, message, named
+from agent.wrapper.failure.record import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.runs.write import Place
+    from agent.runs.write import Place as Written
+    from agent.wrapper.failure.record import Entry, Position
+    from agent.wrapper.failure.texts import Texts
 
-FIELDS = 9
-UNKNOWN = b"-"
-ASSIGNMENT = re.compile(rb"""[A-Za-z_]\w*\+?=(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&<>()$`])*\s+""")
-PROGRAM = re.compile(rb"[A-Za-z0-9_.+/-]+(?=\s|$)")
-PLAIN = re.compile(rb"[A-Za-z0-9_.+-]{1,64}")
-NOT_PROGRAMS = frozenset((b"exit", b"return", b"eval", b"source", b".", b"trap", b"unset"))
-
-
-class Report:
-    """One record that bash wrote."""
-
-    def __init__(self, fields: list[bytes]) -> None:
-        self.kind, self.status, self.pipe, self.command, self.line = fields[:5]
-        self.called_at, self.function, self.source, self.caller = fields[5:]
+CONDITIONS = (b"((", b"[[")
+AMBIGUOUS = (1, 2, 127)
+"""Exit codes that bash itself ends a script with, for errors in its text."""
 
 
-def where(data: bytes, code: int, text: bytes | None) -> Place | None:
-    """Line, command and script, for a run that ended with this exit code; `-` for what is not known."""
-    fields = data.split(b"\0")[:-1]
-    if len(fields) < FIELDS:
+class Place:
+    """A failing step. `line` and `script` are known; `command` and its exit code may not be."""
+
+    __slots__ = ("code", "command", "line", "script")
+
+    def __init__(self, script: bytes, line: int, command: bytes = UNKNOWN, code: int | None = None) -> None:
+        self.script = script
+        self.line = line
+        self.command = command
+        self.code = None if command == UNKNOWN else code
+
+    def written(self) -> Written:
+        """As it is noted in a run file."""
+        code = "-" if self.code is None else str(self.code)
+        script = os.path.basename(self.script).decode("utf-8", "replace")
+        known = script and script not in ("main", "environment")
+        return str(self.line), self.command.decode(), script if known else "-", code
+
+
+def where(data: bytes, pid: int, code: int, texts: Texts) -> Written | None:
+    """Where the script with that pid failed, which ended with that exit code."""
+    place = Reading(record.read(data), texts, pid).failure(pid, code)
+    return place.written() if place else None
+
+
+class Reading:
+    """Owns the entries while they are looked through."""
+
+    def __init__(self, entries: list[Entry], texts: Texts, main: int) -> None:
+        self.entries = entries
+        self.texts = texts
+        self._main = main
+        self._called = {name for entry in entries for name in entry.functions}
+
+    def failure(self, pid: int, code: int, after: int = 0) -> Place | None:
+        """The place where the shell with that pid failed, having written nothing before `after`."""
+        mine = [entry for entry in self.entries[after:] if entry.pid == pid]
+        stop = next((at for at, entry in enumerate(mine) if entry.stops), len(mine))
+        own_trap = False
+        for at, entry in enumerate(mine):
+            if entry.word == b"trap" and entry.text.endswith(b" ERR"):
+                own_trap = True
+            error = self._error(mine, at, own_trap=own_trap)
+            if error and b"e" in error.flags:
+                return self._at_error(mine[:at] if at < stop else mine[at - 1 : at], error)
+            if entry.word == b"exit":
+                return self._at_exit(mine, at, own_trap=own_trap)
+        return self._at_end(mine, code, own_trap=own_trap) if stop == len(mine) else None
+
+    def _error(self, mine: list[Entry], at: int, *, own_trap: bool) -> Error | None:
+        """What an ERR trap was told: ours, or where the script's own begins to run."""
+        entry = mine[at]
+        if entry.ours:
+            return Error.written(entry)
+        before = mine[at - 1] if at else entry
+        begins = entry.depth == before.depth + 1 and entry.line == before.line and entry.frame == before.frame
+        if own_trap and begins and entry.status and before.word not in (b"eval", b".", b"source", b"builtin"):
+            return Error(entry, entry.status, entry.pipe, entry.flags)
         return None
-    last = Report(fields[-FIELDS:])
-    if last.status != b"%d" % code:
+
+    def functions(self) -> set[bytes]:
+        return self._called | self.texts.functions()
+
+    def _at_error(self, before: list[Entry], error: Error) -> Place | None:
+        """A command failed and the script ended. `before` is what this shell wrote until then."""
+        last = next((entry for entry in reversed(before) if not entry.ours), None)
+        position = error.entry.positions()[0]
+        children = self._between(last, error.entry)
+        if len(error.pipe) > 1:
+            return self._in_pipeline(position, error, children)
+        if last is not None and last.assigns and (inner := self._in_substitution(before, last, error.status)):
+            return inner
+        if self.texts.in_subshell(position.source, position.line):
+            inside = self._in_subshell(error, children)
+            if inside or error.entry.pid == self._main:
+                return inside or self._bare(position)
+        elif children and not self.texts.script(position.source):
+            return self._bare(position)
+        if last is None or last.frame != error.entry.frame or last.line != position.line:
+            return self._bare(position)
+        if not any(error.pipe) and not last.text.startswith(CONDITIONS):
+            return None  # a redirection failed: nothing ran
+        start = self.texts.start(position.source, last.line, last.word)
+        if start is None and last.raw:  # it ran in a function, or is of a text that is not known
+            return self._bare(position)
+        start = start or self.texts.start(position.source, last.line, None)
+        name = certain_program(last, self.functions())
+        return Place(position.source, start, name, error.status) if start else None
+
+    def _bare(self, position: Position) -> Place | None:
+        start = self.texts.start(position.source, position.line, None)
+        return Place(position.source, start) if start else None
+
+    def _between(self, last: Entry | None, until: Entry) -> list[Entry]:
+        """What other shells wrote since the last command of this one began."""
+        begin = last.at + 1 if last else 0
+        return [entry for entry in self.entries[begin : until.at] if entry.pid != until.pid]
+
+    def _in_subshell(self, error: Error, children: list[Entry]) -> Place | None:
+        """( … ) failed: where in it, if there was one alone."""
+        pids = {child.pid for child in children if child.depth < error.entry.depth}
+        if len(pids) != 1:
+            return None
+        return self.failure(pids.pop(), error.status, children[0].at)
+
+    def _in_substitution(self, before: list[Entry], last: Entry, status: int) -> Place | None:
+        """x=$(…) failed: where in it, if the last substitution is known."""
+        earlier = [entry for entry in before if entry.at < last.at]
+        children = self._between(earlier[-1] if earlier else None, last)
+        direct = [child for child in children if child.depth == last.depth + 1]
+        if not direct:
+            return None
+        pid = direct[-1].pid
+        written = [child for child in children if child.pid == pid]
+        place = self.failure(pid, status, written[0].at)
+        if place and all(child.functions == last.functions for child in written):
+            # Of a substitution over several lines bash may name any line.
+            place.line = self.texts.start(last.sources[0], last.line, None) or place.line
+        return place
+
+    def _in_pipeline(self, position: Position, error: Error, children: list[Entry]) -> Place | None:
+        """One part of a | b failed: which program, if the text and the record agree on it."""
+        failed = max((at for at, status in enumerate(error.pipe) if status), default=0)
+        if sum(map(bool, error.pipe)) == 1 and (inside := self._in_one_of(children, error.pipe[failed])):
+            return inside
+        place = self._bare(position)
+        names = self.texts.pipeline(position.source, position.line, len(error.pipe))
+        name = names[failed] if names else None
+        if place and name and name not in self.functions():
+            place.command, place.code = named(name), error.pipe[failed]
+        return place
+
+    def _in_one_of(self, children: list[Entry], status: int) -> Place | None:
+        """Where the only one of some shells failed that ended with that status, if that is so."""
+        first = {child.pid: child.at for child in reversed(children)}
+        found = [self.failure(pid, status, at) for pid, at in first.items()]
+        places = [place for place in found if place]
+        return places[0] if len(places) == 1 else None
+
+    def _at_exit(self, mine: list[Entry], at: int, *, own_trap: bool) -> Place | None:
+        """`exit` was called: there, or where the helper that holds it was called."""
+        positions = mine[at].positions()
+        start = self.texts.start(positions[0].source, positions[0].line, b"exit")
+        level = 0
+        while start and level + 1 < len(positions):
+            caller = positions[level + 1]
+            if not self.texts.helps(positions[level], caller):
+                break
+            start = self.texts.start(caller.source, caller.line, positions[level].function)
+            level += 1
+        if not start or not self._stands(positions[level:]):
+            return self._in_trap(mine, at, own_trap=own_trap)
+        return Place(positions[level].source, start, *self._program_before(mine, at, level))
+
+    def _stands(self, positions: list[Position]) -> bool:
+        """Whether every call up to the script itself stands in the text: else a trap made one of them."""
+        for inner, outer in zip(positions, positions[1:]):  # noqa: B905, RUF007 - Python 3.9 has neither
+            called = (b".", b"source") if inner.function == b"source" else (inner.function,)
+            if all(self.texts.start(outer.source, outer.line, name) is None for name in called):
+                return False
+        return True
+
+    def _program_before(self, mine: list[Entry], at: int, level: int) -> tuple[bytes, int | None]:
+        """The program that failed directly before `exit`, if that is certain."""
+        leave = following = mine[at]
+        frame = (leave.pid, leave.functions[level:], leave.lines[level:])
+        called = level == 0
+        for entry in reversed(mine[:at]):
+            if entry.ours:
+                continue
+            if not called:
+                ran = entry.word not in self.functions() and self.texts.runs_given(entry.positions()[0])
+                if ran and any(following.pipe):
+                    return self._failed(mine, entry, following, entry.frame)
+                following = entry
+                called = entry.frame == frame and entry.word == leave.functions[level - 1]
+            elif message(entry) and entry.frame == frame:
+                following = entry
+            else:
+                return self._failed(mine, entry, following, frame)
+        return UNKNOWN, None
+
+    def _failed(
+        self, mine: list[Entry], entry: Entry, following: Entry, frame: tuple[object, ...]
+    ) -> tuple[bytes, int | None]:
+        """What an entry ran and how that ended, as the following one tells."""
+        children = self._between(entry, following)
+        depth = len(entry.functions) - len(following.functions)
+        if (
+            not any(following.pipe)
+            or depth < 0
+            or (entry.pid, entry.functions[depth:], entry.lines[depth:]) != frame
+        ):
+            return UNKNOWN, None
+        if entry.assigns:
+            earlier = [each for each in mine if each.at < entry.at]
+            children += self._between(earlier[-1] if earlier else None, entry)
+            entry = children[-1] if children else entry
+            children = [child for child in children if child.pid != entry.pid]
+        if (
+            len({child.pid for child in children if child.depth == entry.depth})
+            == len({c.pid for c in children})
+            == 1
+        ):
+            entry = children[-1]
+        elif children:
+            return UNKNOWN, None
+        if len(following.pipe) > 1:
+            return UNKNOWN, None
+        return certain_program(entry, self.functions(), tested=True), following.pipe[-1]
+
+    def _in_trap(self, mine: list[Entry], at: int, *, own_trap: bool) -> Place | None:
+        """`exit` in a trap: if it is the script's own ERR trap, what failed stands before it."""
+        begin = at
+        while begin and mine[begin].beyond > 0:
+            error = self._error(mine, begin, own_trap=own_trap)
+            if error:
+                return self._at_error(mine[:begin], error)
+            begin -= 1
+        return self._at_end(mine[:at], mine[at].status, own_trap=own_trap)
+
+    def _at_end(self, mine: list[Entry], code: int, *, own_trap: bool) -> Place | None:
+        """The script ran to its end, and its last command failed."""
+        at = next((at for at, entry in enumerate(mine) if self._of_exit_trap(entry)), len(mine))
+        if at < len(mine):
+            code = mine[at].status
+        mine = mine[:at]
+        if not mine or not code:
+            return None
+        last, position = mine[-1], mine[-1].positions()[0]
+        if last.ours:
+            begin = len(mine) - 1
+            while begin and mine[begin - 1].ours:
+                begin -= 1
+            error = Error.written(mine[begin])
+            return self._at_error(mine[:begin], error) if error.status == code else None
+        if last.word == b"exec" and len(last.text.split()) > 1:
+            return self._replaced(last, code)
+        if last.word in (b".", b"source") and code == 1:
+            return self._bare(position)
+        if b"e" in last.flags and own_trap and (code not in AMBIGUOUS or b"u" not in last.flags):
+            return Place(position.source, position.line, certain_program(last, self.functions()), code)
+        if code == 1 and b"u" not in last.flags and self.texts.last(position.source, position.line):
+            return self._bare(position)
+        if code in (1, 127) and not own_trap:
+            line = self.texts.unset_after(position, last.word, nounset=b"u" in last.flags)
+            return Place(position.source, line) if line else None
         return None
-    return _place(*(_at_exit(last) if last.kind == b"EXIT" else _at_error(last, text)))
 
+    def _replaced(self, last: Entry, code: int) -> Place | None:
+        """The shell became another program, which failed. A further shell may have failed anywhere."""
+        name = named(last.text.split()[1])
+        place = self._bare(last.positions()[0])
+        if (
+            place is None
+            or name in SHELLS
+            or any(name == os.path.basename(source) for source in last.sources)
+        ):
+            return None
+        place.command, place.code = name, (code if name != UNKNOWN else None)
+        return place
 
-def _at_error(report: Report, text: bytes | None) -> tuple[bytes, bytes, bytes]:
-    """A command failed and the script ended: exact, if the line holds the command's first word.
-
-    Of a command of several lines bash may name any.
-    """
-    command = program(report.command)
-    if report.pipe.split()[-1:] == [b"0"]:  # another part of the pipeline failed
-        command = UNKNOWN
-    first = (report.command.split(None, 1) or [b""])[0].partition(b"=")[0]
-    in_main = not report.caller or report.source == report.caller or report.called_at == b"0"
-    exact = not in_main or text is None or first in _line(text, report.line)
-    return (report.line if exact else UNKNOWN), command, base_name(report.source)
-
-
-def _at_exit(report: Report) -> tuple[bytes, bytes, bytes]:
-    """`exit` at top level: its line. In a function such as `die`: the line that called it."""
-    if report.function == b"main":
-        return report.line, UNKNOWN, base_name(report.source)
-    return report.called_at, UNKNOWN, base_name(report.caller)
-
-
-def program(command: bytes) -> bytes:
-    """The base name of the program that a command runs, if it is plain."""
-    while found := ASSIGNMENT.match(command):
-        command = command[found.end() :]
-    word = PROGRAM.match(command)
-    name = word[0].rpartition(b"/")[2] if word else b""
-    return name if PLAIN.fullmatch(name) and name not in NOT_PROGRAMS else UNKNOWN
-
-
-def base_name(path: bytes) -> bytes:
-    name = os.path.basename(path)
-    return name if name and name not in (b"main", b"environment") else UNKNOWN
-
-
-def _line(text: bytes, number: bytes) -> bytes:
-    lines = text.split(b"\n")
-    at = int(number) - 1 if number.isdigit() else -1
-    return lines[at] if 0 <= at < len(lines) else b""
-
-
-def _place(line: bytes, command: bytes, script: bytes) -> Place | None:
-    if line == command == UNKNOWN:
-        return None
-    return line.decode(), command.decode(), script.decode("utf-8", "replace"), "-"
+    def _of_exit_trap(self, entry: Entry) -> bool:
+        outermost = entry.positions()[-1]
+        return outermost.line == 1 and self.texts.start(outermost.source, 1, None) is None

@@ -1,205 +1,197 @@
-"""Whether and how a bash script is traced: which bash, which text, and the file that BASH_ENV names.
+"""How a bash script is traced: by which method, and the files that bash reads and writes.
 
-The file, and the one that reports go to, live in memory and are open in this process alone;
-bash reaches them through /proc. Nothing is left behind, whoever is killed when.
+Both live in memory and are open in this process alone; bash reaches them through /proc. Nothing is left
+behind, whoever is killed when.
 """
 
 from __future__ import annotations
 
 import os
 
-from agent.wrapper.process.command import places
+from agent.wrapper.failure.script import script_of, text_of
+from agent.wrapper.process.punch import punch_hole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.runs.write import Place
+    from agent.wrapper.failure.looks import Look
+    from agent.wrapper.failure.rules import Finding
     from agent.wrapper.process.caller import Environment
 
-MAX_TEXT = 4 * 1024 * 1024
-PLAIN_LETTERS = frozenset(b"eufhmBCHs")
-"""Options of bash that change nothing about traps and show nothing of them."""
-
-PLAIN_NAMES = frozenset((b"errexit", b"nounset", b"pipefail", b"noglob", b"noclobber", b"hashall"))
-PLAIN_WORDS = frozenset((b"--norc", b"--noprofile"))
-TELLTALE = frozenset((b"SHELLOPTS", b"BASHOPTS", b"POSIXLY_CORRECT", b"BASH_XTRACEFD", b"BASH_COMPAT"))
-NOTICING = frozenset(
-    (
-        *(b"trap", b"eval", b"source", b".", b"set", b"shopt", b"declare", b"typeset", b"type", b"command"),
-        *(b"caller", b"compgen", b"builtin", b"alias", b"unset", b"enable", b"exec", b"export", b"readonly"),
-        *(b"FUNCNAME", b"BASH_LINENO", b"BASH_SOURCE", b"SHELLOPTS", b"xtrace", b"errtrace", b"function"),
-    )
+TELLTALE = frozenset(
+    (b"SHELLOPTS", b"BASHOPTS", b"POSIXLY_CORRECT", b"BASH_XTRACEFD", b"BASH_COMPAT", b"PS4", b"__rollcall")
 )
-"""Words by which a script may see, change or leave behind a function `exit` or errtrace."""
+MAX_REPORT = 1024 * 1024
+KEPT = MAX_REPORT // 4
+"""As much of the report's end is kept while the script runs."""
 
-HARMLESS_SET = rb"\bset[ \t]+(?:[-+][euf]+|[-+][euf]*o[ \t]+(?:errexit|nounset|pipefail)|[ \t])+(?=[;&|\n]|$)"
+COUNT = 16384
+"""After so many commands only failures are written: the script is busy with itself."""
 
-SHOWING = (b"BASH_XTRACEFD", b"BASH_ENV", b"BASH_ARG", b"extdebug", b"verbose", b"posix", b"restricted")
-"""Where a script speaks of these, the trace might show, or be in its way."""
+FIRST_LINE = 1_000_000
+AT_LINES = b"${__rollcall[BASHPID-$$?1:%d+LINENO]+`kill -URG $$`}" % FIRST_LINE
+"""In PS4: asks for an end before a line of which nothing is known."""
+
+DESCRIPTORS = range(254, 200, -1)
+LEAST_LIMIT = 256
+"""With a lower limit of open files there is no descriptor for us that the script would not come to use."""
+
+
+class Choice:
+    """The method for CMD, and what kept a better one out: rules, or else a reason that is no rule's."""
+
+    def __init__(
+        self,
+        method: str,
+        why: str = "",
+        script: bytes | None = None,
+        looks: Sequence[Look] = (),
+        found: Sequence[Finding] = (),
+    ) -> None:
+        self.method = method
+        self.why = why
+        self.script = script
+        self.looks = list(looks)
+        self.found = found
 
 
 class Trace:
     """CMD's environment with the trace in it, and the report to read when CMD has ended."""
 
-    def __init__(self, environment: Environment, report: int, source: int, text: bytes | None) -> None:
+    def __init__(self, environment: Environment, report: int, source: int, choice: Choice) -> None:
         self.environment = environment
-        self.text = text
+        self.grows = choice.method in ("xtrace", "traps")
+        """Whether the report has more than failures in it."""
         self._report = report
         self._source = source
+        self._looks = choice.looks
+        self._trimmed = 0
 
     def descriptors(self) -> set[int]:
         return {self._report, self._source}
 
-    def failed(self, code: int) -> Place | None:
-        """Where the script failed, if that is known."""
+    def trim(self) -> None:
+        """Give back the memory of all but the report's end."""
+        end = os.fstat(self._report).st_size - KEPT
+        if end > self._trimmed + KEPT:
+            self._trimmed = end
+            punch_hole(self._report, end)
+
+    def failed(self, pid: int, code: int) -> Place | None:
+        """Where the script with that pid failed, if that is known."""
         from agent.wrapper.failure.place import where
+        from agent.wrapper.failure.texts import Texts
 
-        os.lseek(self._report, 0, os.SEEK_SET)
-        return where(os.read(self._report, 1 << 20), code, self.text)
+        size = os.fstat(self._report).st_size
+        data = os.pread(self._report, MAX_REPORT, max(0, size - KEPT))
+        return where(data, pid, code, Texts(self._looks))
 
 
-def prepare(argv: list[bytes], environment: Environment) -> Trace | None:
+def prepare(argv: list[bytes], environment: Environment, method: str | None = None) -> Trace | None:
     """A trace for CMD, or None where CMD is no bash script or the trace might be noticed."""
-    script = script_of(argv, environment)
-    if script is None or os.getuid() != os.geteuid() or os.getgid() != os.getegid():
-        return None
-    if any(environment.get(name) is not None for name in TELLTALE):
-        return None
-    own = environment.get(b"BASH_ENV")
-    if own and not _readable(own):
-        return None
-    text = _text(script) if script else None
-    if script and (text is None or shows(text)):
+    choice = choose(argv, environment)
+    choice.method = method = method or choice.method
+    if method == "none":
         return None
     report, source = os.memfd_create("report"), os.memfd_create("trace")
-    here = f"/proc/{os.getpid()}/fd/"
-    os.write(source, _source(f"{here}{report}".encode(), own, known=text is not None and not notices(text)))
-    path = f"{here}{source}".encode()
+    here = b"/proc/%d/fd/" % os.getpid()
+    own = environment.get(b"BASH_ENV") or None
+    os.write(source, _code(method, b"%s%d" % (here, report), own, choice.looks))
+    path = b"%s%d" % (here, source)
     if not os.access(path, os.R_OK):
         return None
-    return Trace(environment.with_entry(b"BASH_ENV", path), report, source, text)
+    return Trace(environment.with_entry(b"BASH_ENV", path), report, source, choice)
 
 
-def script_of(argv: list[bytes], environment: Environment) -> bytes | None:
-    """The path of the bash script that CMD is; empty if bash reads it from stdin; None if it is none."""
-    path = _found(argv[0], environment)
-    if path is None:
-        return None
-    if os.path.basename(argv[0]) == b"bash":
-        script = _operand(argv[1:])
-        return script if script is None or not script or os.path.isfile(script) else None
-    words = _shebang(path)
-    if words and os.path.basename(words[0]) == b"env":
-        words = words[1:]
-    if words and os.path.basename(words[0]) == b"bash" and _operand([*words[1:], path]) == path:
-        return path
-    return None
+def choose(argv: list[bytes], environment: Environment) -> Choice:
+    """The strongest method that CMD cannot notice."""
+    script = script_of(argv, environment)
+    if script is None:
+        return Choice("none", "CMD is no bash script, or has options that a trace would show in")
+    if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
+        return Choice("none", "it runs with the rights of two users", script)
+    for name in sorted(TELLTALE):
+        if environment.get(name) is not None:
+            return Choice("none", f"{name.decode()} is in the environment", script)
+    own = environment.get(b"BASH_ENV")
+    if own and not _readable(own):
+        return Choice("none", "BASH_ENV in the environment names no file that can be read", script)
+    return _by_text(script, own, environment)
 
 
-def _operand(words: list[bytes]) -> bytes | None:
-    """What bash runs, given these arguments; empty for stdin; None where an option forbids a trace."""
-    at = 0
-    while at < len(words):
-        word = words[at]
-        at += 1
-        if word in (b"--", b"-"):
-            break
-        if word in PLAIN_WORDS:
-            continue
-        if word[:1] not in b"-+" or not word:
-            at -= 1
-            break
-        letters = set(word[1:])
-        if letters - PLAIN_LETTERS - {ord("o")}:
-            return None
-        if ord("s") in letters:
-            return b""
-        if ord("o") in letters:
-            if words[at : at + 1] == [] or words[at] not in PLAIN_NAMES:
-                return None
-            at += 1
-    return words[at] if at < len(words) else b""
+def _by_text(script: bytes, own: bytes | None, environment: Environment) -> Choice:
+    text = text_of(script)
+    if text is None:
+        if script:
+            return Choice("none", "the script cannot be read, or is larger than 4 MiB", script)
+        return Choice("error", "the script comes from a pipe, so its text is not known before", script)
+    from agent.wrapper.failure import rules, sources
+
+    looks = sources.looks(script, text, environment)
+    if own:
+        looks += sources.looks(own, text_of(own) or b"", environment)
+    found = rules.findings(looks)
+    method = rules.strongest(found)
+    if method in rules.DEEP and _descriptor(looks) is None:
+        return Choice("error", "it may have only few files open", script, looks)
+    return Choice(method, "", script, looks, found)
 
 
-def _shebang(path: bytes) -> list[bytes]:
-    """The interpreter and its one argument, as the kernel splits them."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return []
-    try:
-        line = os.read(fd, 256).partition(b"\n")[0]
-    except OSError:
-        return []
-    finally:
-        os.close(fd)
-    return line[2:].split(None, 1) if line.startswith(b"#!") else []
+def _descriptor(looks: list[Look]) -> int | None:
+    """A number for our descriptor that no text names, below the limit."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    free = (fd for fd in DESCRIPTORS if not any(b"%d" % fd in look.text for look in looks))
+    return next(free, None) if limit >= LEAST_LIMIT or limit < 0 else None
 
 
-def _found(word: bytes, environment: Environment) -> bytes | None:
-    for path in places(word, environment):
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
+def _code(method: str, report: bytes, own: bytes | None, looks: list[Look]) -> bytes:
+    """What bash reads before the script."""
+    text = _method(method)
+    values = {
+        b"RESTORE": b"unset -v BASH_ENV" if own is None else b"BASH_ENV=" + _quoted(own),
+        b"OWN": b". " + _quoted(own) if own else b"",
+    }
+    if method != "error":
+        from agent.wrapper.failure.signs import err_trap, sets_errtrace, stops
+
+        own_trap, own_errtrace = any(map(err_trap, looks)), any(map(sets_errtrace, looks))
+        lines = {
+            line for look in looks for command in stops(look) for line in range(command.line, command.end + 1)
+        }
+        values |= {
+            b"FD": b"%d" % (_descriptor(looks) or 0),
+            b"COUNT": b"%d" % COUNT,
+            b"ERRTRACE": b"" if own_trap or own_errtrace else b"E",
+            b"ERROR": b":" if own_trap else _error_trap(),
+            b"LINES": b" ".join(b"[%d]=" % (FIRST_LINE + line) for line in sorted(lines)),
+            b"ATLINES": AT_LINES if lines else b"",
+        }
+    values[b"REPORT"] = report
+    for name, value in values.items():
+        text = text.replace(b"@%s@" % name, value)
+    return text
+
+
+def _error_trap() -> bytes:
+    """The line of error.bash that sets its trap, to stand in quotes."""
+    lines = _method("error").split(b"\n")
+    line = next(line for line in lines if line.lstrip().startswith(b"trap "))
+    return line.strip().replace(b"'", b"'\\''")
+
+
+def _method(name: str) -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), "methods", f"{name}.bash"), "rb", buffering=0) as file:
+        return file.read()
 
 
 def _readable(path: bytes) -> bool:
     """Whether bash would plainly read it: a path without anything that bash would expand."""
     plain = path.startswith(b"/") and not set(path) & set(b"$`\\~\"'\n")
     return plain and os.path.isfile(path) and os.access(path, os.R_OK)
-
-
-def _text(path: bytes) -> bytes | None:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            text = file.read(MAX_TEXT)
-    except OSError:
-        return None
-    return text if len(text) < MAX_TEXT else None
-
-
-def shows(text: bytes) -> bool:
-    """Whether the script might look at what the trace changes."""
-    if any(word in text for word in SHOWING):
-        return True
-    near = (b"trap", b"set", b"-p")
-    return any(_looks(line) for line in text.split(b"\n") if any(word in line for word in near))
-
-
-def _looks(line: bytes) -> bool:
-    """Whether a line lists traps or variables, or turns on `set -v`."""
-    for mark in b";|&(){}`<>":
-        line = line.replace(bytes((mark,)), b" \n ")
-    words = line.split(b" ")
-    for at, word in enumerate(words):
-        after = next((w for w in words[at + 1 :] if w), b"\n")
-        if word.strip() in (b"trap", b"set") and after.startswith((b"\n", b"-p")):
-            return True
-        if word.strip() in (b"declare", b"typeset", b"export") and after.startswith(b"-") and b"p" in after:
-            return True
-        letters = after[1:] if after[:1] in (b"-", b"+") else b"-"
-        if word.strip() == b"set" and not letters.startswith(b"-") and set(letters) & set(b"vT"):
-            return True
-    return False
-
-
-def notices(text: bytes) -> bool:
-    """Whether the script might notice errtrace, or that `exit` is a function."""
-    import re  # for the scripts that need it, not for every start
-
-    own_exit = re.search(rb"\bexit[ \t]*\(", text) is not None
-    text = re.sub(HARMLESS_SET, b" ", text)
-    for mark in b";|&(){}`<>\"'\\\t\n[]!$":
-        text = text.replace(bytes((mark,)), b" ")
-    return own_exit or not NOTICING.isdisjoint(text.split(b" ")) or b" - " in text
-
-
-def _source(report: bytes, own: bytes | None, *, known: bool) -> bytes:
-    with open(os.path.join(os.path.dirname(__file__), "trace.bash"), "rb", buffering=0) as file:
-        text = file.read()
-    restore = b"unset -v BASH_ENV" if own is None else b"BASH_ENV=" + _quoted(own)
-    text = text.replace(b"@OWN@", b". " + _quoted(own) if own else b"")
-    text = text.replace(b"@KNOWN@", b"1" if known else b"0")
-    return text.replace(b"@REPORT@", report).replace(b"@RESTORE@", restore)
 
 
 def _quoted(value: bytes) -> bytes:

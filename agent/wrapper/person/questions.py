@@ -33,7 +33,7 @@ def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
     question = OPT_IN.format(name=situation.name, product=printable(situation.settings.product))
     answer = _read_answer(person, question)
     if answer.lower() in YES | NO:
-        _store_choice("on" if answer.lower() in YES else "off", person)
+        _store_choice("on" if answer.lower() in YES else "off", situation, person)
 
 
 def ask_for_help(situation: Situation, reference: str, seconds: float = SECONDS) -> str:
@@ -70,8 +70,15 @@ def _remember_asking(situation: Situation) -> None:
         os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
-def _store_choice(choice: str, person: Terminal) -> None:
+def _store_choice(choice: str, situation: Situation, person: Terminal) -> None:
     """Let the verb write docker.env: it knows which, and keeps the rest of it as it is."""
     verb = [sys.executable, "-I", "-m", "agent", "consent", "usage", choice]
-    told = subprocess.run(verb, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        verb,
+        env=situation.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     person.show(told.stderr)

@@ -13,7 +13,7 @@ from agent.base import sig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Python sets these two to "ignore" before any of our code can look.
 OVERWRITTEN = (sig.SIGPIPE, sig.SIGXFSZ)
@@ -89,19 +89,24 @@ class Caller:
     `launch` is what the sh launcher noted before Python ran, "SIGIGN:PID": its own ignored
     signals in hexadecimal and the pid of a stopped copy of it, whose environment is still the
     caller's. Empty where Python was started directly. `closed` are those of stdin, stdout and
-    stderr that came closed.
+    stderr that came closed. `told` is the environment of our own programs, with what install.sh said.
     """
 
     def __init__(self, launch: str = "", closed: Sequence[int] = ()) -> None:
         self.closed = closed
         ignored, _, keeper = launch.partition(":")
-        self.environment = Environment(_environment(keeper))
+        self.environment = self.told = Environment(_environment(keeper))
         self.mask = sig.pthread_sigmask(sig.SIG_BLOCK, ())
         self.ignored = [n for n in _catchable() if sig.getsignal(n) == sig.SIG_IGN]
         overwritten = int(ignored, 16) if ignored else _ignored_by_parent()
         for number in OVERWRITTEN:
             if not overwritten >> (number - 1) & 1:
                 self.ignored.remove(number)
+
+    def tell(self, settings: Mapping[str, str]) -> None:
+        """Let these settings count for our own programs; CMD does not see them."""
+        for name, value in settings.items():
+            self.told = self.told.with_entry(os.fsencode(name), os.fsencode(value))
 
     def restore_signals(self) -> None:
         """Give this process, about to exec, the dispositions and mask that were passed in.

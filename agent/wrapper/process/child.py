@@ -1,4 +1,4 @@
-"""CMD as our child: its start, with everything that it would have had as our caller's, and our end as its."""
+"""Start CMD as a child that gets all that our caller gave us, and end as CMD ended."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ GLANCE_MS = 100
 
 
 def plug_closed_descriptors() -> list[int]:
-    """Keep files of ours off descriptors 0 to 2 where those came closed; which did.
+    """Open /dev/null on those of the descriptors 0 to 2 that came closed; returns them.
 
-    What is put there closes at exec, so CMD finds them closed, as it would have.
+    So no file of ours gets such a number. They close at exec: CMD finds them closed, as it would alone.
     """
     closed = []
     for fd in STANDARD:
@@ -35,7 +35,7 @@ def plug_closed_descriptors() -> list[int]:
 
 
 def start_child(argv: list[bytes], caller: Caller, environment: Environment, name: str) -> int:
-    """Fork and exec CMD; its pid. CannotRun, said on stderr as a shell would, where that fails.
+    """Fork and exec CMD; returns its pid. Where that fails, CannotRun, after the message of a shell.
 
     From here on every signal is blocked in this process: `relay` picks them up one by one.
     """
@@ -59,7 +59,7 @@ def start_child(argv: list[bytes], caller: Caller, environment: Environment, nam
 def _start_failure(pid: int, failed: int) -> bytes:
     """Why CMD could not be started; nothing once it has taken over.
 
-    A ^Z until then stops it alone, for ours are blocked, and nobody would see it stopped: it is woken.
+    A ^Z until then stops only the child, because our signals are blocked, and nobody would see it: wake it.
     """
     poll = select.poll()
     poll.register(failed, select.POLLIN)
@@ -84,7 +84,7 @@ def _child(
 
 
 def shell_message(name: str, word: bytes, problem: CannotRun) -> bytes:
-    """The one line that a shell would print, under our name."""
+    """The one line that a shell would print, with our name."""
     return b"%s: %s: %s\n" % (os.fsencode(name), word, os.fsencode(problem.why))
 
 
@@ -117,7 +117,7 @@ def end_with_child(pid: int) -> None:
     try:
         end_like_child(os.waitpid(pid, 0)[1])
     finally:
-        os._exit(LOST)  # its end was taken note of, and the note lost
+        os._exit(LOST)  # another wait already took CMD's status
 
 
 def end_like_child(status: int) -> None:

@@ -1,4 +1,4 @@
-"""Becoming CMD: the search of PATH, and what a shell would say and do where it cannot be run."""
+"""Exec CMD: search PATH, and say what a shell would say where CMD cannot be run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHELL = b"/bin/sh"
 FIRST_BYTES = 80
 """As much of a file as shells look at to tell a script from a binary."""
 
-# The first three are the search going on; any other error ends it.
+# After these errors the search in PATH goes on; any other error ends it.
 NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
 
 
@@ -40,7 +40,7 @@ def places(word: bytes, environment: Environment) -> list[bytes]:
 
 
 def exec_command(argv: list[bytes], environment: Environment) -> CannotRun:
-    """Exec CMD. Returning at all means that it could not be done, and says why."""
+    """Exec CMD. It returns only if that fails, and says why."""
     word = argv[0]
     if not word:
         return CannotRun(NOT_FOUND, "command not found")

@@ -1,4 +1,4 @@
-"""Starting a process that has nothing of ours: no descriptor, session, parent, signal or limit to end it."""
+"""Start a delivery as a process of its own, which has no descriptor, session, parent or signal of ours."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from agent.wrapper.process.child import STANDARD, open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.config.situation import Situation
     from agent.wrapper.process.caller import Environment
 
-FLUSH = (b"-I", b"-m", b"agent", b"flush", b"--from")
+FLUSH = (b"-I", b"-m", b"agent", b"flush")
+RETRY = (b"--retry",)
 BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
 
 
 def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
-    """Deliver what waits, in a process of its own that nobody waits for.
+    """Deliver what waits, in a process of its own that nobody waits for: the last one tries for an hour.
 
-    It stands in no folder of the install's, whose file system can so be unmounted. Where no process is
-    to be had, the next flush, beat or verb delivers. Where we are `ending`, our end makes it an orphan,
-    and no process in between has to be waited for.
+    It runs in /, so that it keeps no file system of the install busy. If no process can be started, the
+    next flush or beat delivers. If we are `ending`, our end makes it an orphan; otherwise a process in
+    between does, and is waited for.
     """
     environment = _from_elsewhere(environment, situation)
     try:
@@ -36,7 +39,7 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
             os.setsid()
             os.chdir("/")
             if ending or os.fork() == 0:
-                _become_flush(environment, os.fsencode(situation.cwd))
+                _become_flush(environment, RETRY if ending else (), os.fsencode(situation.cwd))
         finally:
             os._exit(0)
     try:
@@ -46,9 +49,9 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
 
 
 def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
-    """The environment with the state directory that this run lies in, and no path of requests' own relative.
+    """The environment for a process that runs in /: this run's state directory, and absolute CA bundles.
 
-    docker.env, which CMD may have written anew, and our own paths begin where `--from` says.
+    Other relative paths, and docker.env, are found with `--from`; CMD may have changed docker.env.
     """
     environment = environment.with_entry(b"ROLLCALL_STATE_DIR", os.fsencode(situation.settings.state_dir))
     for name in BUNDLES:
@@ -57,7 +60,7 @@ def _from_elsewhere(environment: Environment, situation: Situation) -> Environme
     return environment
 
 
-def _become_flush(environment: Environment, folder: bytes) -> None:
+def _become_flush(environment: Environment, options: Sequence[bytes], folder: bytes) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in STANDARD:
         os.dup2(null, fd, inheritable=True)
@@ -73,4 +76,4 @@ def _become_flush(environment: Environment, folder: bytes) -> None:
     sig.pthread_sigmask(sig.SIG_SETMASK, ())
     os.umask(0o077)
     python = os.fsencode(sys.executable)
-    os.execve(python, [python, *FLUSH, folder], environment)  # type: ignore[arg-type]  # see Environment
+    os.execve(python, [python, *FLUSH, *options, b"--from", folder], environment)  # type: ignore[arg-type]  # see Environment

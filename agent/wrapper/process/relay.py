@@ -1,4 +1,4 @@
-"""Between CMD and the world while CMD runs: signals go in, stops and the end come out.
+"""While CMD runs: pass signals on to CMD, and stop or end as CMD does.
 
 All signals are blocked and taken one at a time, so none interrupts and none is lost.
 """
@@ -10,14 +10,21 @@ import os
 from agent.base import sig
 from agent.wrapper.process.witness import Witness
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 STOPS = (sig.SIGTSTP, sig.SIGTTIN, sig.SIGTTOU)
 CHILD_CHANGED = range(1, 7)  # si_code CLD_EXITED ... CLD_CONTINUED
+LOOK_SECONDS = 0.02
+"""How often the record of a trace is looked at, so that it stays small."""
+
 FROM_KERNEL = 0x80  # si_code SI_KERNEL: a terminal's doing
 
 
-def relay_signals(pid: int) -> int:
-    """Stand by until CMD ends; its wait status."""
-    relay = Relay(pid)
+def relay_signals(pid: int, look: Callable[[], None] | None = None) -> int:
+    """Pass signals on until CMD ends; returns its wait status. Until then `look` is called over and over."""
+    relay = Relay(pid, look)
     try:
         return relay.run()
     finally:
@@ -27,8 +34,9 @@ def relay_signals(pid: int) -> int:
 class Relay:
     """Owns the wait for one child."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, look: Callable[[], None] | None = None) -> None:
         self._pid = pid
+        self._look = look
         self._ended: int | None = None
         self._stopped_by = 0
         self._witness = _witness(pid)
@@ -43,11 +51,20 @@ class Relay:
             self._mirror_stop()
             if self._witness and not sig.sigpending():
                 self._witness.since = float("inf")
-            info = sig.sigwaitinfo(everything)
+            info = self._next(everything)
             if info.si_signo == sig.SIGCHLD and info.si_code in CHILD_CHANGED:
                 continue
             if self._meant_for_us_alone(info) and not self._too_late_for(info.si_signo):
                 self._pass_on(info.si_signo)
+
+    def _next(self, signals: set[sig.Signals]) -> sig.struct_siginfo:
+        """The next signal; until it comes, look now and then."""
+        while self._look:
+            info = sig.sigtimedwait(signals, LOOK_SECONDS)
+            if info:
+                return info
+            self._look()
+        return sig.sigwaitinfo(signals)
 
     def close(self) -> None:
         if self._witness:

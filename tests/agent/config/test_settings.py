@@ -181,12 +181,45 @@ def test_the_environment_beats_the_file_and_the_file_the_default(world: World) -
     assert found.sources == {"ROLLCALL_PRODUCT": f"{path}:2", "ROLLCALL_INTERVAL": "the environment"}
 
 
-def test_only_the_first_file_that_may_set_anything_does(world: World) -> None:
+def own_file(world: World, text: str) -> Path:
+    """The ordinary user's docker.env, the last that is looked at."""
+    path = world.path / "home" / ".config" / "rollcall" / "docker.env"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_a_products_own_docker_env_displaces_nothing(world: World) -> None:
+    mine = own_file(world, "ROLLCALL_ENDPOINT=https://mine.example\nROLLCALL_PRODUCT=Mine\n")
+    theirs = world.env_file("APPSMITH_ENCRYPTION_SALT=abc\nROLLCALL_PRODUCT=Theirs\n")
+    found = world.situation.settings
+    assert (found.endpoint, found.product) == ("https://mine.example", "Theirs")
+    assert found.sources == {"ROLLCALL_ENDPOINT": f"{mine}:1", "ROLLCALL_PRODUCT": f"{theirs}:2"}
+
+
+def test_a_setting_without_a_value_is_named_and_asks_for_the_default(world: World) -> None:
+    own_file(world, "ROLLCALL_ENDPOINT=https://mine.example\nROLLCALL_INTERVAL=1h\n")
+    world.env_file("ROLLCALL_ENDPOINT=\n")
+    found = world.situation.settings
+    assert (found.endpoint, found.interval) == ("", 3600)
+
+
+def test_the_two_forms_of_the_write_key_come_from_one_place(world: World) -> None:
+    key = world.path / "key"
+    key.write_text("in the file\n".replace(" ", "-"))
+    own_file(world, "ROLLCALL_WRITE_KEY=last\n")
+    assert settings.write_key(world.situation.settings) == "last"
+    world.env_file(f"ROLLCALL_WRITE_KEY_FILE={key}\n")
+    assert settings.write_key(world.situation.settings) == "in-the-file"
+    world.env_file("ROLLCALL_WRITE_KEY=first\n")
+    world.environ["ROLLCALL_WRITE_KEY_FILE"] = str(key)
+    assert settings.write_key(world.situation.settings) == "in-the-file"
+
+
+def test_a_file_that_others_may_write_sets_nothing_wherever_it_is(world: World) -> None:
     world.env_file("ROLLCALL_PRODUCT=Strangers\n").chmod(0o666)
-    mine = world.path / "home" / ".config" / "rollcall"
-    mine.mkdir(parents=True)
-    (mine / "docker.env").write_text("ROLLCALL_PRODUCT=Mine\nROLLCALL_ENV_FILE=/elsewhere\n")
-    (mine / "docker.env").chmod(0o600)
+    own_file(world, "ROLLCALL_PRODUCT=Mine\nROLLCALL_ENV_FILE=/elsewhere\n")
     found = world.situation.settings
     assert (found.product, found.env_file) == ("Mine", "")
 

@@ -109,25 +109,3 @@ def test_a_stamp_changes_with_the_file(world: World) -> None:
     assert before != between
     path.write_text("A=1\nB=2\n")
     assert world.situation.file_stamps() != between
-
-
-def test_a_flag_wins_over_a_setting_that_does_not_parse(world: World) -> None:
-    world.env_file("ROLLCALL_INTERVAL=soon\n")
-    for verb in ("beat", "flush", "status"):
-        assert world.run(verb).code == 2
-    world.env_file("ROLLCALL_INTERVAL=soon\nDO_NOT_TRACK=1\n")
-    for verb in ("beat", "flush"):
-        done = world.run(verb, "--report")
-        assert (done.code, done.err) == (0, "")
-        assert (done.json["sending"], done.json["rule"], done.json["interval"]) == (False, "flag", 6 * 3600)
-    status = world.run("status", "--json")
-    assert status.json["sending"] is False
-    assert "ROLLCALL_INTERVAL" in status.err
-
-
-def test_what_waited_is_erased_by_a_flag_beside_a_setting_that_does_not_parse(world: World) -> None:
-    world.run("beat")
-    assert '"waiting"' in world.run("log", "--json").out
-    world.env_file("ROLLCALL_HEALTH=?\nDO_NOT_TRACK=1\n")
-    world.run("flush")
-    assert '"waiting"' not in world.run("log", "--json").out

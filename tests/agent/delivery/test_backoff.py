@@ -2,22 +2,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.delivery.backoff import FIRST_BACKOFF, LONGEST_BACKOFF, LONGEST_WAIT, backoff, seconds_to_next_try
+from agent.delivery.backoff import (
+    EAGER_BACKOFF,
+    LONGEST_BACKOFF,
+    LONGEST_WAIT,
+    backoff,
+    backoff_limit,
+    seconds_to_next_try,
+)
 from agent.outbox.outbox import Trouble
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
-def test_backoff_is_full_jitter_with_a_ceiling(failures: int, chance: float) -> None:
-    wait = backoff(failures, chance)
+def test_a_wait_is_between_half_its_limit_and_the_limit(failures: int, chance: float) -> None:
+    limit = backoff_limit(failures)
 
-    assert 0 <= wait <= LONGEST_BACKOFF
-    assert wait <= FIRST_BACKOFF * 2 ** min(failures, 20)
+    assert limit / 2 <= backoff(limit, chance) <= limit <= LONGEST_BACKOFF
 
 
-def test_backoff_doubles() -> None:
-    spans = [backoff(failures, 1.0) for failures in range(12)]
+def test_the_limit_doubles() -> None:
+    limits = [backoff_limit(failures) for failures in range(14)]
 
-    assert spans == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]
+    assert limits == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600, 21600]
+    assert [backoff_limit(failures, EAGER_BACKOFF) for failures in range(6)] == [10, 20, 40, 80, 90, 90]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.base.statedir import StateDir
-from agent.delivery.backoff import FIRST_BACKOFF, LONGEST_BACKOFF
+from agent.delivery.backoff import EAGER_BACKOFF, FIRST_BACKOFF, LONGEST_BACKOFF
 from agent.delivery.drain import (
     CHANGED,
     LEAST_SECONDS,
@@ -21,6 +21,7 @@ from agent.delivery.drain import (
     TOO_SHORT,
     Drain,
     DrainResult,
+    Manner,
 )
 from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater
 from agent.outbox.outbox import Outbox
@@ -56,13 +57,13 @@ class World:
         self.slept.append(seconds)
         self.time += seconds
 
-    def drain(self, budget: float = 30.0, *, patient: bool = True) -> DrainResult:
+    def drain(self, budget: float = 30.0, manner: Manner = "patient") -> DrainResult:
         return Drain(
             self.outbox,
             ENDPOINT,
             self.send,
             budget=budget,
-            patient=patient,
+            manner=manner,
             still_allowed=self.allowed,
             now=lambda: self.time,
             monotonic=lambda: self.time,
@@ -161,20 +162,20 @@ def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
     world.record(150)
     world.then = lambda texts: DOWN
 
-    result = world.drain(patient=False)
+    result = world.drain(manner="once")
 
     assert result == DrainResult("down", [f"{ENDPOINT} cannot be reached: down; events are waiting"])
     assert set(world.states()) == {"waiting"}
     trouble = world.outbox.trouble(ENDPOINT)
     assert trouble is not None
-    assert (trouble.failures, trouble.next_try) == (1, NOW + FIRST_BACKOFF / 2)
+    assert (trouble.failures, trouble.next_try) == (1, NOW + FIRST_BACKOFF * 3 / 4)
 
 
 def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> None:
     world.record(1)
     world.then = lambda texts: RetryLater(None, "403 Forbidden", answered=True)
 
-    assert world.drain(patient=False).messages == [
+    assert world.drain(manner="once").messages == [
         f"{ENDPOINT} does not accept events: 403 Forbidden; events are waiting"
     ]
 
@@ -183,7 +184,7 @@ def test_before_it_is_due_nobody_tries(world: World) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW + 3)
 
-    assert world.drain(patient=False) == DrainResult("down")
+    assert world.drain(manner="once") == DrainResult("down")
     assert world.drain(budget=2.9) == DrainResult("down")
     assert (world.sent, world.slept) == ([], [])
 
@@ -195,7 +196,7 @@ def test_one_that_is_due_is_tried_at_once(world: World) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW)
 
-    assert world.drain(patient=False).waiting is None
+    assert world.drain(manner="once").waiting is None
     assert world.slept == []
 
 
@@ -206,10 +207,10 @@ def test_a_patient_flush_tries_again_while_there_is_time(world: World) -> None:
     result = world.drain()
 
     assert result.waiting is None
-    assert world.slept == [5.0, 10.0, 7.0]
+    assert world.slept == [7.5, 15.0, 7.0]
     assert result.messages == [
         f"{ENDPOINT} cannot be reached: down; events are waiting",
-        f"{ENDPOINT} answers again, after 3 failures since 2027-01-15T08:00:00.000Z",
+        f"{ENDPOINT} answers again; events were waiting since 2027-01-15T08:00:00.000Z",
     ]
     assert world.outbox.trouble(ENDPOINT) is None
 
@@ -236,13 +237,39 @@ def test_a_streak_grows_through_processes_and_is_told_once(world: World) -> None
     world.then = lambda texts: DOWN
     said = []
     for _ in range(5):
-        said += world.drain(patient=False).messages
+        said += world.drain(manner="once").messages
         world.time += LONGEST_BACKOFF
 
     trouble = world.outbox.trouble(ENDPOINT)
     assert trouble is not None
     assert trouble.failures == 5
     assert len(said) == 1
+
+
+def test_an_eager_one_tries_at_once_and_puts_off_for_less(world: World) -> None:
+    world.record(1)
+    for _ in range(20):
+        world.outbox.note_failure(ENDPOINT, "down", NOW + 3000)
+    world.then, world.chance = lambda texts: DOWN, 0.999
+    world.drain(manner="eager")
+
+    trouble = world.outbox.trouble(ENDPOINT)
+    assert trouble is not None
+    assert len(world.sent) == 1
+    assert NOW < trouble.next_try <= NOW + EAGER_BACKOFF
+
+
+def test_an_hour_of_eager_tries_makes_no_later_wait_long(world: World) -> None:
+    world.record(1)
+    world.then = lambda texts: DOWN
+    for _ in range(60):
+        world.drain(manner="eager")
+    world.time += EAGER_BACKOFF
+    world.drain(manner="once")
+
+    trouble = world.outbox.trouble(ENDPOINT)
+    assert trouble is not None
+    assert trouble.next_try - world.time <= 2 * EAGER_BACKOFF
 
 
 def test_the_budget_is_handed_to_each_try(world: World) -> None:
@@ -344,7 +371,7 @@ def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: World) ->
     said, gaps = [], []
     while world.outbox.waiting(ENDPOINT, limit=1):
         world.chance = dice.random()
-        result = world.drain(patient=False)
+        result = world.drain(manner="once")
         said += result.messages
         trouble = world.outbox.trouble(ENDPOINT)
         if trouble is not None:
@@ -355,8 +382,9 @@ def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: World) ->
     assert len(said) == 2, f"seed {seed}"
     assert len(gaps) < 60, f"seed {seed}: as few tries as the backoff makes them"
     for number, gap in enumerate(gaps):
-        assert 0 <= gap <= min(FIRST_BACKOFF * 2**number, LONGEST_BACKOFF), f"seed {seed}"
-    assert world.time < NOW + 3600 + LONGEST_BACKOFF + 1, f"seed {seed}"
+        limit = min(FIRST_BACKOFF * 2**number, LONGEST_BACKOFF)
+        assert limit / 2 <= gap + 1e-6 <= limit + 1e-5, f"seed {seed}"
+    assert world.time < NOW + 3 * 3600, f"seed {seed}"
 
 
 def test_events_of_another_endpoint_are_left_alone(world: World) -> None:
@@ -368,6 +396,6 @@ def test_events_of_another_endpoint_are_left_alone(world: World) -> None:
 
 
 def test_the_real_clocks_are_the_default(world: World) -> None:
-    drain = Drain(world.outbox, ENDPOINT, world.send, budget=1, patient=True, still_allowed=lambda: True)
+    drain = Drain(world.outbox, ENDPOINT, world.send, budget=1, manner="patient", still_allowed=lambda: True)
 
     assert drain.deliver_waiting() == DrainResult()

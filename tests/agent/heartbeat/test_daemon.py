@@ -380,16 +380,6 @@ def test_it_leaves_at_once_for_an_edit_after_the_copy_was_made(resident: Residen
     assert resident.asked() == []
 
 
-@pytest.mark.parametrize(("key", "handed"), [("abc\n", True), ("\n", False)])
-def test_a_write_key_that_systemd_hands_over_is_the_childrens(
-    resident: Resident, key: str, handed: bool
-) -> None:
-    (resident.directory / "write-key").write_text(key)
-    resident.start(CREDENTIALS_DIRECTORY=str(resident.directory))
-    resident.hear("READY=1")
-    assert ("ROLLCALL_WRITE_KEY_FILE" in resident.notes()[0]["environ"]) == handed
-
-
 @pytest.mark.needs("user")
 def test_root_leaves_nothing_of_its_own_in_the_services_state(resident: Resident) -> None:
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own are for root alone

@@ -1,24 +1,35 @@
 """The verb `support`."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from agent.events import catalogue
+from agent.outbox.outbox import Outbox
 from tests.agent.runs.texts import RUN, run_text
 from tests.agent.world import World
+from tests.leftovers import end_senders
+from tests.receiver import Receiver, answer
+from tests.wait import until
 
 
-def fail(world: World) -> None:
+def fail(world: World, **head: str) -> None:
     runs = world.path / "state" / "runs"
     runs.mkdir(parents=True)
-    (runs / f"{RUN}.run").write_text(run_text("begun", "ended 1800000002.000 102.000 exit 3"))
+    (runs / f"{RUN}.run").write_text(run_text("begun", "ended 1800000002.000 102.000 exit 3", **head))
 
 
 @pytest.fixture
-def world(world: World) -> World:
+def world(world: World) -> Iterator[World]:
     world.environ["ROLLCALL_STATE_DIR"] = str(world.path / "state")
-    return world
+    yield world
+    end_senders(world.path)
+
+
+def states(world: World) -> list[str]:
+    return [json.loads(line)["state"] for line in world.run("log", "--json").out.splitlines()]
 
 
 def names(world: World) -> list[str]:
@@ -31,6 +42,60 @@ def test_help_is_asked_for_with_an_address(world: World) -> None:
     assert (done.code, done.out) == (0, "")
     assert f"please quote {RUN[:8]}" in done.err
     assert names(world) == [catalogue.STARTED, catalogue.ERRORS, catalogue.SUPPORT]
+
+
+def test_the_person_is_told_that_it_was_sent(world: World) -> None:
+    with Receiver() as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        fail(world, endpoint=receiver.endpoint)
+        done = world.process("support", "--email", "me@example.org")
+        told = [event["event"] for request in receiver.requests for event in request.batch]
+    assert (done.code, "the request was sent" in done.err) == (0, True), done.err
+    assert told == [catalogue.STARTED, catalogue.ERRORS, catalogue.SUPPORT]
+
+
+def test_the_person_is_told_why_it_waits_and_the_sender_goes_on(world: World) -> None:
+    with Receiver(script=[answer(503)]) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        fail(world, endpoint=receiver.endpoint)
+        done = world.process("support", "--email", "me@example.org")
+        assert "is waiting: 503 Service Unavailable; it is tried again for an hour" in done.err
+        until(lambda: len(receiver.requests) > 1, why="a second try, by itself")
+        until(lambda: set(states(world)) == {"sent"})
+    assert done.code == 0
+
+
+def test_the_same_request_is_recorded_once(world: World) -> None:
+    fail(world)
+    for address in ("me@example.org", "me@example.org", "you@example.org"):
+        done = world.run("support", "--email", address)
+        assert f"please quote {RUN[:8]}" in done.err
+    assert names(world).count(catalogue.SUPPORT) == 2
+
+
+def test_where_no_endpoint_is_set_no_address_is_asked_for(world: World) -> None:
+    fail(world, endpoint="")
+    done = world.run("support")
+    assert done.code == 1
+    assert "no endpoint is set" in done.err
+    assert "rollcall export FILE" in done.err
+    assert "e-mail address" not in done.err
+
+
+def test_where_no_endpoint_is_set_an_address_that_was_given_waits(world: World) -> None:
+    fail(world, endpoint="")
+    done = world.run("support", "--email", "me@example.org")
+    assert (done.code, "is waiting: no endpoint is set" in done.err) == (0, True)
+    assert names(world)[-1] == catalogue.SUPPORT
+
+
+def test_a_request_for_an_endpoint_that_was_left_says_so(world: World) -> None:
+    fail(world, endpoint="http://127.0.0.1:8")
+    world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
+    with contextlib.closing(Outbox(world.state)) as outbox:
+        outbox.note_failure("http://127.0.0.1:9", "down", world.now + 60)
+    done = world.process("support", "--email", "me@example.org")
+    assert "recorded for http://127.0.0.1:8" in done.err
 
 
 @pytest.mark.parametrize(("address", "code"), [("nobody", 2), ("a@b", 2), ("", 2)])
@@ -61,5 +126,6 @@ def test_silence_sends_no_address(world: World) -> None:
 
 def test_without_a_terminal_nobody_is_asked(world: World) -> None:
     fail(world)
+    world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
     done = world.run("support")
     assert (done.code, "--email ADDRESS" in done.err) == (2, True)

@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from agent.base.statedir import StateDir
 from agent.outbox.outbox import Outbox
 from tests import environ
 from tests.agent.world import FLAG, World, tree
+from tests.verbs import run_verb
 
 
 def record(world: World, number: int = 1) -> None:
@@ -164,14 +163,7 @@ def test_root_follows_no_symlink_that_the_services_user_planted(world: World, ve
     env = environ.bare(
         world.path / "home", ROLLCALL_STATE_DIR=state.path, ROLLCALL_ENV_FILE=str(world.cwd / "e")
     )
-    subprocess.run(
-        [sys.executable, "-I", "-m", "agent", verb],
-        env=env,
-        cwd=world.cwd,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    run_verb(verb, env=env, cwd=world.cwd)
     assert {victim: victim.stat().st_mtime_ns for victim in victims.iterdir()} == {
         victim: found.st_mtime_ns for victim, found in before.items()
     }

@@ -1,9 +1,17 @@
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.wrap.side_by_side import Sides
+from tests.leftovers import end_senders
+
+
+@pytest.fixture(autouse=True)
+def _no_sender_is_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    end_senders(tmp_path)
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests import environ
+from tests.verbs import AGENT, run_verb
 from tests.wait import PATIENCE
 
 NOTICE = b"rollcall: rollcall reports this installation's outcome;"
-WRAP = (sys.executable, "-I", "-m", "agent", "wrap", "--no-input")
+WRAP = (*AGENT, "wrap", "--no-input")
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class Sides:
         """Everything that was recorded, once all that is finished was taken in."""
         import json
 
-        agent = [sys.executable, "-I", "-m", "agent"]
-        options = {"env": self.environment(), "cwd": self.base, "timeout": PATIENCE}
-        subprocess.run([*agent, "flush"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
-        log = subprocess.run([*agent, "log", "--json"], **options, check=True, capture_output=True)  # type: ignore[call-overload]
+        run_verb("flush", env=self.environment(), cwd=self.base).check_returncode()
+        log = run_verb("log", "--json", env=self.environment(), cwd=self.base)
+        log.check_returncode()
         return [json.loads(line)["event"] for line in log.stdout.splitlines()]

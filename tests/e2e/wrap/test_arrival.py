@@ -8,6 +8,7 @@ import pytest
 
 from agent.base.statedir import StateDir
 from tests import environ
+from tests import receiver as kit
 from tests.deadends import Mute
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.instance import Instance
@@ -33,6 +34,19 @@ def test_start_and_end_arrive_without_another_verb(tmp_path: Path, command: list
         instance.run("wrap", "--", *command)
         until(lambda: end in told(receiver), 60, f"{end} to arrive")
         assert set(told(receiver)) == {"Installation Started", end}
+
+
+def test_a_failed_install_is_told_when_the_network_comes_later(tmp_path: Path) -> None:
+    down = [kit.close, kit.answer(503), kit.close]
+    with Receiver(script=down) as receiver:
+        instance = Instance(tmp_path, receiver.endpoint)
+        instance.run("wrap", "--", "false")
+        until(lambda: len(receiver.requests) > len(down), why="one more try")
+        until(lambda: set(instance.states().values()) == {"sent"}, why="delivery")
+        arrived = [
+            event["messageId"] for request in receiver.requests[len(down) :] for event in request.batch
+        ]
+    assert len(arrived) == len(set(arrived)) == 2
 
 
 def test_the_start_arrives_while_the_install_still_runs(tmp_path: Path) -> None:

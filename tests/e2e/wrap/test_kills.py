@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.receiver import Receiver
+from tests.verbs import AGENT
 from tests.wait import until
 
 CODE = 3
@@ -102,7 +102,7 @@ def flushes(home: Path) -> Iterator[int]:
 
 
 def settle(environment: dict[str, str]) -> None:
-    agent = [sys.executable, "-I", "-m", "agent", "flush", "--budget", "30"]
+    agent = [*AGENT, "flush", "--budget", "30"]
     until(
         lambda: subprocess.run(agent, env=environment, capture_output=True, check=False).returncode == 0, 60
     )
@@ -111,7 +111,7 @@ def settle(environment: dict[str, str]) -> None:
 def log(environment: dict[str, str]) -> Iterator[dict[str, object]]:
     import json
 
-    agent = [sys.executable, "-I", "-m", "agent", "log", "--json", "-n", "10000"]
+    agent = [*AGENT, "log", "--json", "-n", "10000"]
     done = subprocess.run(agent, env=environment, capture_output=True, check=True)
     for line in done.stdout.splitlines():
         entry = json.loads(line)

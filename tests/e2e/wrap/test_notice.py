@@ -15,6 +15,7 @@ from tests import environ
 from tests.e2e.wrap.shell import PROMPT, Shell
 from tests.e2e.wrap.side_by_side import WRAP, Sides
 from tests.receiver import Receiver
+from tests.verbs import run_verb
 from tests.wait import until
 
 OPT_IN, HELP = "share pseudonymous usage data with Acme? [y/N] ", "e-mail address, if you would like help"
@@ -46,10 +47,7 @@ class Desk:
         (self.place / "state/opt-in-asked").touch()
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-I", "-m", "agent", *words],
-            env=self.environment, cwd=self.place, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        return run_verb(*words, env=self.environment, cwd=self.place)
 
     def log(self) -> list[dict[str, object]]:
         self.verb("flush")

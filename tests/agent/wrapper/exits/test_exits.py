@@ -63,7 +63,7 @@ class Install:
     def told(self) -> tuple[str, int] | None:
         code = self.cmd.wait(30)
         assert code, "it was to fail"
-        place = self.exits.failed(code)
+        place = self.exits.failed(self.cmd.pid, code)
         return (place[1], int(place[3])) if place else None
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_script_that_can_be_read_is_left_alone(argv: list[str]) -> No
 
 ASK = """
 import os, sys
-from agent.wrapper.failure.exits import prepare
+from agent.wrapper.exits.exits import prepare
 from agent.wrapper.process.caller import Environment
 {first}
 print(prepare([b"sh", b"-c", b"false"], Environment([b"PATH=/usr/bin:/bin"])))
@@ -196,7 +196,7 @@ def test_the_watcher_has_no_rights_and_nothing_of_the_installs(folder: Path) -> 
     os.close(secret)
     install.cmd.kill()
     install.cmd.wait()
-    assert install.exits.failed(137) is None
+    assert install.exits.failed(install.cmd.pid, 137) is None
     wait.until(lambda: processes.state(pid) in ("Z", ""), 10)
     os.waitpid(pid, 0)
 

@@ -1,70 +1,128 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.wrapper.failure import place
+from agent.wrapper.failure import programs, record
+from agent.wrapper.failure.looks import Look
+from agent.wrapper.failure.place import where
+from agent.wrapper.failure.texts import Texts
+
+TEXT = b"""set -e
+die() { exit 3; }
+grep z x
+curl a || die
+if ! [ -f x ]; then exit 4; fi
+(false)
+x=$(curl a)
+curl a | tar
+"""
+MAIN = 7
 
 
-def record(*fields: str) -> bytes:
-    return b"".join(field.encode() + b"\0" for field in fields)
-
-
-def failed(
-    command: str, line: str = "2", *, status: str = "1", pipe: str = "1", caller: str = "", at: str = "0"
+def entry(
+    text: str, line: int, *, status: int = 0, depth: int = 1, pid: int = MAIN, calls: str = "", at: str = "0"
 ) -> bytes:
-    return record("ERR", status, pipe, command, line, at, "main", "./install.sh", caller)
+    stack = f"{calls} main" if calls else ""
+    sources = " ".join(["./i.sh"] * (1 + len(calls.split())))
+    fields = [str(status), str(status), "ehB", str(pid), str(line), stack, at, sources, text]
+    return (b"\6" * depth) + b"\2" + "\2".join(fields).encode() + b"\n"
 
 
-TEXT = b"set -e\ngrep z x\nX=1 psql\n"
+def error(line: int, status: int, pipe: str = "", *, pid: int = MAIN, flags: str = "ehxBE") -> bytes:
+    return entry(f": rollcall {status} {flags} {pipe or status} last", line, status=status, depth=2, pid=pid)
+
+
+def found(*entries: bytes, code: int = 1) -> tuple[str, ...] | None:
+    return where(b"".join(entries), MAIN, code, Texts([Look(b"./i.sh", TEXT)]))
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("entries", "code", "place"),
     [
-        (failed("grep z x"), ("2", "grep", "install.sh")),
-        (failed("X=1 psql", "3"), ("3", "psql", "install.sh")),
-        (failed("grep z x", "9"), ("-", "grep", "install.sh")),
-        (failed("grep z x", "x"), ("-", "grep", "install.sh")),
-        (failed("grep z x", pipe="1 0"), ("2", "-", "install.sh")),
-        (failed("$x", "9"), None),
-        (failed("cat nowhere", "7", caller="./other.sh", at="3"), ("7", "cat", "install.sh")),
-        (failed("grep z x", status="2"), None),
-        (record("EXIT", "1", "", "exit", "2", "0", "main", "install.sh", ""), ("2", "-", "install.sh")),
+        ([entry("grep z x", 3), error(3, 2)], 2, ("3", "grep", "i.sh", "2")),
+        ([entry("grep z x", 3), error(3, 2, flags="hxBE")], 2, ("3", "grep", "i.sh", "2")),
+        ([entry("grep z x", 3), error(3, 2, flags="hxBE")], 1, None),
+        ([entry("/usr/bin/grep z x", 3), error(3, 1)], 1, ("3", "grep", "i.sh", "1")),
         (
-            record("EXIT", "1", "", "exit", "2", "5", "die", "install.sh", "install.sh"),
-            ("5", "-", "install.sh"),
+            [entry("curl a", 4), entry("die", 4, status=6), entry("exit 3", 2, calls="die", at="4 0")],
+            3,
+            ("4", "curl", "i.sh", "6"),
         ),
-        (record("EXIT", "1", "", "exit", "2", "5", "die", "main", "main"), ("5", "-", "-")),
-        (b"", None),
-        (b"ERR\0", None),
+        ([entry("[ -f x ]", 5), entry("exit 4", 5, status=0)], 4, ("5", "-", "i.sh", "-")),
+        ([entry("[ -f x ]", 5), entry("exit 4", 99)], 4, None),
+        ([entry("false", 6, pid=8), error(6, 1, pid=8), error(6, 1)], 1, ("6", "false", "i.sh", "1")),
+        (
+            [
+                entry("curl a", 7, pid=8, depth=2),
+                error(7, 9, pid=8, flags="hxBE"),
+                entry("x=", 7),
+                error(7, 9),
+            ],
+            9,
+            ("7", "curl", "i.sh", "9"),
+        ),
+        (
+            [entry("curl a", 8, pid=8), entry("tar", 8, pid=9), error(8, 6, "6 0")],
+            6,
+            ("8", "curl", "i.sh", "6"),
+        ),
+        ([entry("grep z x", 3), error(3, 1, "0")], 1, None),
+        ([entry("grep z x", 3), error(3, 1), entry("exit 0", 1, status=1)], 0, ("3", "grep", "i.sh", "1")),
+        ([entry("exec sh y", 3)], 5, None),
+        ([], 1, None),
     ],
 )
-def test_a_line_is_exact_or_absent(data: bytes, expected: tuple[str, str, str] | None) -> None:
-    assert place.where(data, 1, TEXT) == (expected and (*expected, "-"))
+def test_a_place_is_exact_or_absent(entries: list[bytes], code: int, place: tuple[str, ...] | None) -> None:
+    assert found(*entries, code=code) == place
 
 
 @pytest.mark.parametrize(
-    ("command", "name"),
+    ("word", "name"),
     [
-        ("false", b"false"),
-        ("/usr/bin/apt-get install x", b"apt-get"),
-        ("PGPASSWORD=x psql -c 1", b"psql"),
-        ('A=\'b c\' B="d \\" e" C=f\\ g make', b"make"),
-        ("a[1]=2 ls", b"-"),
-        ("$cmd x", b"-"),
-        ("X=$(secret) ls", b"-"),
-        ("'quoted name' x", b"-"),
-        ("exit 3", b"-"),
-        ("x" * 65, b"-"),
-        ("naïve", b"-"),
-        ("", b"-"),
+        (b"false", b"false"),
+        (b"/usr/bin/apt-get", b"apt-get"),
+        (b"./install.sh", b"install.sh"),
+        (b"exit", b"-"),
+        (b"[", b"-"),
+        (b"-v", b"-"),
+        (b"a b", b"-"),
+        (b"x" * 65, b"-"),
+        ("naïve".encode(), b"-"),
+        (b"", b"-"),
     ],
 )
-def test_only_a_plain_program_is_named(command: str, name: bytes) -> None:
-    assert place.program(command.encode()) == name
+def test_only_a_plain_program_is_named(word: bytes, name: bytes) -> None:
+    assert programs.named(word) == name
 
 
-@given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\0", b"")), max_size=20), st.binary())
-def test_no_report_whatever_it_says_breaks_it(fields: list[bytes], text: bytes) -> None:
-    found = place.where(b"".join(field + b"\0" for field in [*fields, *[b"1"] * 9]), 1, text)
-    assert found is None or len(found) == 4
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                entry("curl a", 4),
+                entry("die", 4, status=6),
+                entry("exit 3", 2),
+                error(3, 2),
+                b"\6",
+                b"\2x",
+                b"\6\21\2\5\2",
+            ]
+        ),
+        max_size=9,
+    ),
+    st.binary(max_size=30),
+)
+def test_no_record_whatever_it_says_breaks_it(entries: list[bytes], more: bytes) -> None:
+    for data in (b"".join(entries) + more, more + b"".join(entries)):
+        record.read(data)
+        place = where(data, MAIN, 1, Texts([Look(b"./i.sh", TEXT)]))
+        assert place is None or re.fullmatch(r"\d+", place[0])
+
+
+def test_a_file_whose_name_has_a_blank_is_known_if_it_is_the_only_one() -> None:
+    written = entry("grep z x", 3, calls="f", at="9 0").replace(b"./i.sh ./i.sh", b"./a b.sh ./a b.sh")
+    assert record.read(written)[0].sources == (b"./a b.sh", b"./a b.sh")
+    written = entry("grep z x", 3, calls="f", at="9 0").replace(b"./i.sh ./i.sh", b"./a b.sh ./c.sh")
+    assert record.read(written)[0].sources == (b"", b"")

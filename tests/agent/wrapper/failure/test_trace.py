@@ -1,17 +1,19 @@
 """Which scripts are traced, and how much of them may be noticed."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from agent.wrapper.failure import trace
+from agent.wrapper.failure.script import MAX_TEXT, script_of
 from agent.wrapper.process.caller import Environment
 
 ENVIRONMENT = Environment([b"PATH=/usr/bin:/bin"])
 
 
 @pytest.mark.parametrize(
-    ("words", "script"),
+    ("words", "expected"),
     [
         (["bash", "{}"], "{}"),
         (["/bin/bash", "-e", "-o", "pipefail", "--", "{}", "-x"], "{}"),
@@ -31,12 +33,12 @@ ENVIRONMENT = Environment([b"PATH=/usr/bin:/bin"])
         (["{}"], "{}"),
     ],
 )
-def test_a_bash_script_is_known(tmp_path: Path, words: list[str], script: str | None) -> None:
+def test_a_bash_script_is_known(tmp_path: Path, words: list[str], expected: str | None) -> None:
     path = tmp_path / "install.sh"
     path.write_text("#!/usr/bin/env bash\nfalse\n")
     path.chmod(0o755)
-    found = trace.script_of([word.format(path).encode() for word in words], ENVIRONMENT)
-    assert found == (None if script is None else script.format(path).encode())
+    found = script_of([word.format(path).encode() for word in words], ENVIRONMENT)
+    assert found == (None if expected is None else expected.format(path).encode())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_the_first_line_tells(tmp_path: Path, first: str, traced: bool) -> None:
         value = found.environment[b"BASH_ENV"]
         assert b"trap" in Path(value.decode()).read_bytes()
         assert len(found.descriptors()) == 2
-        assert found.failed(1) is None
+        assert found.failed(1, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -91,45 +93,58 @@ def test_the_users_own_bash_env_is_put_back(tmp_path: Path) -> None:
 
 def test_a_script_too_large_to_read_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "install"
-    path.write_bytes(b"#!/bin/bash\n" + b"#" * trace.MAX_TEXT)
+    path.write_bytes(b"#!/bin/bash\n" + b"#" * MAX_TEXT)
     path.chmod(0o755)
     assert trace.prepare([bytes(path)], ENVIRONMENT) is None
 
 
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ("trap -p", True),
-        ("x=$(trap)", True),
-        ("set", True),
-        ("set | grep x", True),
-        ("set -v", True),
-        ("set -eT", True),
-        ("declare -p", True),
-        ("export -p", True),
-        ("echo $BASH_ENV", True),
-        ("set -euo pipefail", False),
-        ("trap 'rm x' EXIT", False),
-    ],
-)
-def test_what_a_script_might_look_at(line: str, shown: bool) -> None:
-    assert trace.shows(line.encode() + b"\n") is shown
+def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
+    for name, content in {"install_sh": text, **files}.items():
+        (tmp_path / name.replace("_", ".")).write_text(content)
+    return trace.choose([b"bash", bytes(tmp_path / "install.sh")], ENVIRONMENT)
 
 
 @pytest.mark.parametrize(
-    ("line", "noticed"),
+    ("text", "method"),
     [
-        ("set -e", False),
-        ("set -euo pipefail; false", False),
-        ("die() { exit 1; }", False),
-        ("trap x EXIT", True),
-        ("eval x", True),
-        (". ./lib", True),
-        ("echo ${FUNCNAME[0]}", True),
-        ("set -E", True),
-        ("echo $-", True),
-        ("exit() { :; }", True),
+        (
+            "set -euo pipefail\ntrap 'rm x' EXIT INT\nexport A=1\ncommand -v x\nunset A\nf() { local x; }\n",
+            "xtrace",
+        ),
+        ("echo 'set -x' # $-\ncat <<E\ntrap\nE\n", "xtrace"),
+        ('[ "$DEBUG" ] && set -x\necho\n', "traps"),
+        ("echo $-\n", "error"),
+        ("trap -p\n", "none"),
+        (". ./lib.sh\n", "xtrace"),
+        ("trap 'set -x' EXIT\n", "traps"),
+        ("eval 'echo $-'\n", "error"),
+        ("command set -x\n", "traps"),
+        ("case $(readlink /proc/$$/exe) in *sh) ;; esac\n", "xtrace"),
+        ("ls /proc/$$/fd\n", "error"),
     ],
 )
-def test_what_a_script_might_notice(line: str, noticed: bool) -> None:
-    assert trace.notices(line.encode() + b"\n") is noticed
+def test_the_strongest_method_that_does_not_show_is_chosen(tmp_path: Path, text: str, method: str) -> None:
+    assert choice(tmp_path, text, lib_sh="true\n").method == method
+
+
+def test_what_a_script_sources_counts_too(tmp_path: Path) -> None:
+    here = 'DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)\n. "$DIR/lib.sh"\n'
+    for text in ('. "$(dirname "$0")/lib.sh"\n', here, '. "${BASH_SOURCE%/*}/lib.sh"\n'):
+        assert choice(tmp_path, text, lib_sh="echo $-\n").method == "error", text
+        assert choice(tmp_path, text, lib_sh="true\n").found == [], text
+    found = choice(tmp_path, '. "$X/lib.sh"\n').found
+    assert [(each.rule.name, each.line) for each in found] == [("unknown-source", 1)]
+
+
+def test_the_report_stays_small(tmp_path: Path) -> None:
+    (tmp_path / "install.sh").write_text("true\n")
+    made = trace.prepare([b"bash", bytes(tmp_path / "install.sh")], ENVIRONMENT)
+    assert made is not None
+    fd = max(
+        made.descriptors(),
+        key=lambda fd: os.readlink(f"/proc/self/fd/{fd}").endswith("memfd:report (deleted)"),
+    )
+    os.write(fd, b"x" * (3 * trace.MAX_REPORT))
+    made.trim()
+    assert os.fstat(fd).st_blocks * 512 <= trace.KEPT + 4096
+    assert os.fstat(fd).st_size == 3 * trace.MAX_REPORT

@@ -1,0 +1,122 @@
+"""`flush --retry`: the sender after a wrapped install, in the background.
+
+It tries until all is delivered, telemetry is off, an hour is over, or a signal ends it. This process only
+waits: each try is a child, which reads docker.env anew, has a deadline, and leaves no memory behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agent.base.owner import ActingAsOwner
+from agent.base.statedir import StateDir
+from agent.heartbeat.answer import parse_answer
+from agent.heartbeat.children import Leave, Signals
+from agent.wrapper.process.flusher import BUNDLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from agent.heartbeat.answer import ChildAnswer
+
+RETRY_SECONDS = 3600.0
+"""How long it tries, counted from the newest event that waits. The last try comes after that."""
+LEAST_GAP = 5.0
+NO_ANSWER_GAP = 60.0
+"""The wait after a child that said nothing, as where a setting does not parse."""
+DEADLINE = 60.0
+
+AGENT = (sys.executable, "-I", "-m", "agent")
+TRY = ("flush", "--report", "--eager")
+
+
+def keep_trying(
+    ask: Callable[[], ChildAnswer | None],
+    alone: Callable[[], bool],
+    pause: Callable[[float], None],
+    clock: Callable[[], float],
+) -> None:
+    """Try once; then, if this process is the only one to do so, again until there is nothing left to do."""
+    until, most = clock() + RETRY_SECONDS, 0
+    answer = ask()
+    while _may_be_tried_again(answer) and alone():
+        if answer is not None and answer.waiting > most:
+            until, most = clock() + RETRY_SECONDS, answer.waiting
+        wait = NO_ANSWER_GAP if answer is None else max(answer.retry_in or 0.0, LEAST_GAP)
+        if clock() > until:
+            return
+        pause(wait)
+        answer = ask()
+
+
+def _may_be_tried_again(answer: ChildAnswer | None) -> bool:
+    return answer is None or (answer.sending and answer.retry_in is not None)
+
+
+class Sender:
+    """The process: its signals, its children, and the lock that only one sender holds."""
+
+    def __init__(self, state: StateDir, options: Sequence[str], agent: Sequence[str] = AGENT) -> None:
+        self._state = state
+        self._try = [*agent, *TRY, *options]
+        self._signals = Signals(lambda: RETRY_SECONDS)
+        self._lock: int | None = None
+
+    def run(self) -> None:
+        with suppress(Leave):  # its child was ended with it
+            keep_trying(self._ask, self._alone, self._pause, _seconds)
+
+    def _ask(self) -> ChildAnswer | None:
+        return parse_answer(self._signals.run_child(self._try, DEADLINE).output)
+
+    def _alone(self) -> bool:
+        """Whether we keep trying. Where another process does, it will see what is new."""
+        if self._lock is None:
+            with ActingAsOwner(self._state):
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._lock = os.open(self._state.retry, flags, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        end = _seconds() + seconds
+        while (left := end - _seconds()) > 0:
+            self._signals.pause(left)
+
+
+def _seconds() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def main(options: Sequence[str]) -> int:
+    """Run in the background; `options` go to each try. Whoever starts it names the state directory."""
+    os.chdir("/")
+    try:
+        Sender(StateDir(os.environ["ROLLCALL_STATE_DIR"]), options).run()
+    except OSError:
+        return 1  # uninstalled meanwhile, or no disk: nobody reads a message of ours
+    return 0
+
+
+def start_sender(environ: Mapping[str, str], state: StateDir, folder: str) -> None:
+    """Start it, as a process that outlives this one. It stands in `/`, and knows the caller's folder."""
+    environ = dict(environ)
+    for name in map(os.fsdecode, BUNDLES):
+        if name in environ:
+            environ[name] = os.path.join(folder, environ[name])
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    os.posix_spawn(
+        AGENT[0],
+        [*AGENT, "flush", "--retry", "--from", folder],
+        {**environ, "ROLLCALL_STATE_DIR": state.path},
+        file_actions=null,
+        setsid=True,
+    )

@@ -1,0 +1,48 @@
+"""`wrap --explain`: how a failure's place would be found, and what keeps a better method out."""
+
+from __future__ import annotations
+
+import os
+
+from agent.wrapper.failure.rules import LADDER
+from agent.wrapper.failure.trace import choose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.wrapper.failure.trace import Choice
+    from agent.wrapper.process.caller import Environment
+
+SAYS = {
+    "xtrace": "each command is noted by bash's own xtrace: failing lines, helpers such as die, programs",
+    "traps": "each command is noted by a DEBUG trap, which is slower: lines, helpers such as die, programs",
+    "error": "an ERR trap notes what stops the script under set -e, outside functions",
+    "none": "nothing is noted, so no place is reported",
+}
+
+
+def explain(argv: list[bytes], environment: Environment) -> str:
+    """What `wrap` would do with CMD, in a few lines."""
+    choice = choose(argv, environment)
+    lines = [f"script: {_name(choice.script)}"] if choice.script is not None else []
+    lines.append(f"method: {choice.method}: {SAYS[choice.method]}")
+    if choice.why:
+        lines.append(f"because: {choice.why}")
+    lines += _kept_out(choice)
+    return "".join(line + "\n" for line in lines)
+
+
+def _kept_out(choice: Choice) -> list[str]:
+    """For each better method the rules that keep it out."""
+    lines = []
+    for method in LADDER:
+        if method == choice.method:
+            break
+        for finding in choice.found:
+            if method in finding.rule.excludes:
+                where = f"{_name(finding.source)} line {finding.line}"
+                lines.append(f"not {method}: {where}: {finding.rule.why} ({finding.rule.name})")
+    return lines
+
+
+def _name(path: bytes) -> str:
+    return os.fsdecode(path) or "stdin"

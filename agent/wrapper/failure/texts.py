@@ -1,0 +1,159 @@
+"""What the texts of a script and of what it sources say about a line."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from agent.wrapper.failure import lexer
+from agent.wrapper.failure.programs import PREDICATES
+from agent.wrapper.failure.script import read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.wrapper.failure.looks import Look
+    from agent.wrapper.failure.record import Position
+    from agent.wrapper.failure.syntax import Command, Function, Script
+
+HELPER = re.compile(rb"(?:^|_)(?:die|fatal|fail|abort|err|error|panic|bail|usage|quit|exit)(?:_|$)")
+GIVEN = re.compile(rb"\$\{?[1-9@*#]")
+SHORT = 15
+"""Lines of a function that only looks at what it is given."""
+
+STDIN = (b"", b"main", b"bash")
+"""What bash calls the file that it reads from stdin."""
+
+
+class Texts:
+    """The files that a script consists of, read when they are asked for."""
+
+    def __init__(self, looks: list[Look], folder: bytes = b"") -> None:
+        self._folder = folder or os.getcwdb()
+        self._read: dict[bytes, Script | None] = {self._key(look.source): look.script for look in looks}
+
+    def _key(self, source: bytes) -> bytes:
+        return b"" if source in STDIN else os.path.realpath(os.path.join(self._folder, source))
+
+    def script(self, source: bytes) -> Script | None:
+        """What the text of a file says, as bash names it; None if there is none to read."""
+        key = self._key(source)
+        if key not in self._read:
+            text = read_text(key) if source not in STDIN else None
+            self._read[key] = lexer.read(text) if text is not None else None
+        return self._read[key]
+
+    def functions(self) -> set[bytes]:
+        return {name for script in self._read.values() if script for name in script.functions}
+
+    def start(self, source: bytes, line: int, name: bytes | None) -> int | None:
+        """The line where the command begins that bash says to stand on `line`; None if that is open.
+
+        Without a text, the line is taken as told.
+        """
+        script = self.script(source)
+        if script is None:
+            return line or None
+        found = {command.line for command in script.commands if self._stands(command, line, name)}
+        if line in found:
+            return line
+        return found.pop() if len(found) == 1 else None
+
+    def _stands(self, command: Command, line: int, name: bytes | None) -> bool:
+        if not command.line <= line <= command.end:
+            return False
+        if name is None:
+            return True
+        word = command.name()
+        return word is None or word == name or os.path.basename(word) == os.path.basename(name) or word == b""
+
+    def in_subshell(self, source: bytes, line: int) -> bool:
+        """Whether ( … ) stands on a line, or goes over it."""
+        script = self.script(source)
+        return script is not None and any(first <= line <= last for first, last in script.subshells)
+
+    def last(self, source: bytes, line: int) -> bool:
+        """Whether the script ends with what stands on a line."""
+        script = self.script(source)
+        if script is None:
+            return False
+        ends = [command.line for command in script.commands if command.function is None]
+        return bool(ends) and max(ends) <= line
+
+    def unset_after(self, position: Position, name: bytes, *, nounset: bool) -> int | None:
+        """The line of the very next command, if an unset variable may have ended the script there."""
+        script = self.script(position.source)
+        if script is None or name in PREDICATES:
+            return None
+        commands = [command for command in script.commands if not command.inner]
+        stands = [at for at, each in enumerate(commands) if self._stands(each, position.line, name)]
+        if len(stands) != 1 or stands[0] + 1 == len(commands):
+            return None
+        last, following = commands[stands[0]], commands[stands[0] + 1]
+        raw = b" ".join(word.raw for word in following.words)
+        risky = b"?" in raw or (nounset and b"$" in raw)
+        same = following.block == last.block and following.function is last.function and not following.after
+        return following.line if same and risky and b"$" in raw else None
+
+    def helps(self, position: Position, caller: Position) -> bool:
+        """Whether a helper such as `die` ends the script there, so that its call is what counts."""
+        if position.function in (b"main", b"source"):
+            return False
+        script = self.script(position.source)
+        if script is None:
+            return True
+        function = script.functions.get(position.function)
+        if function is None:
+            return False
+        last = function.last
+        if last and last.line <= position.line <= last.end:
+            return last.name() == b"exit" or any(b"$" in word.raw for word in last.arguments())
+        if HELPER.search(position.function.lower()):
+            return True
+        return self._judges(function, position) and not self._passes_all(caller, position.function)
+
+    def runs_given(self, position: Position) -> bool:
+        """Whether a command stands there that is all what a function is given: `"$@"`."""
+        script = self.script(position.source)
+        return script is not None and any(
+            command.line <= position.line <= command.end
+            and command.first < len(command.words)
+            and command.words[command.first].raw.strip(b'"') in (b"$@", b"$*")
+            for command in script.commands
+        )
+
+    def _judges(self, function: Function, position: Position) -> bool:
+        """Whether a short function decides by what it is given."""
+        script = self.script(position.source)
+        if script is None or function.end - function.line > SHORT:
+            return False
+        return any(
+            command.function is function
+            and (command.name() in PREDICATES or command.name() in (b"case", None))
+            and any(GIVEN.search(word.raw) for word in command.words)
+            for command in script.commands
+        )
+
+    def _passes_all(self, caller: Position, name: bytes) -> bool:
+        """Whether it is the script as a whole that is called, such as `main "$@"`."""
+        script = self.script(caller.source)
+        return script is not None and any(
+            self._stands(command, caller.line, name)
+            and any(b"$@" in word.raw for word in command.arguments())
+            for command in script.commands
+        )
+
+    def pipeline(self, source: bytes, line: int, parts: int) -> list[bytes | None] | None:
+        """The programs of the only pipeline of so many parts that stands on a line."""
+        script = self.script(source)
+        if script is None:
+            return None
+        found: list[list[Command]] = []
+        open_ones: list[Command] = []
+        for command in script.commands:
+            if command.after in (b"|", b"|&") and open_ones:
+                open_ones.append(command)
+            else:
+                open_ones = [command]
+                found.append(open_ones)
+        fitting = [each for each in found if len(each) == parts and each[0].line <= line <= each[-1].end]
+        return [command.name() for command in fitting[0]] if len(fitting) == 1 else None

@@ -1,0 +1,131 @@
+"""Installs that are not in the outbox yet are shown by verbs that only read."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.base.statedir import StateDir
+from agent.outbox.pending import storage_problem
+from tests import environ
+from tests.agent.runs.texts import HEAD, RUN, run_text
+from tests.agent.world import World, tree
+from tests.instance import ID
+from tests.wait import PATIENCE
+
+FAILED = ("begun", "ended 1800000002.000 102.000 exit 3")
+
+
+def leave_run(world: World, *lines: str, **head: str) -> Path:
+    runs = Path(world.state.runs)
+    runs.mkdir(parents=True)
+    path = runs / f"{RUN}.run"
+    path.write_text(run_text(*lines, **head))
+    return path
+
+
+def logged(world: World, *options: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in world.run("log", "--json", *options).out.splitlines()]
+
+
+def test_log_and_status_show_a_run_that_no_verb_took_in(world: World) -> None:
+    leave_run(world, *FAILED, endpoint="https://a.example")
+    world.environ["ROLLCALL_ENDPOINT"] = "https://b.example"
+    before = tree(world.path)
+    shown = logged(world)
+
+    assert [entry["state"] for entry in shown] == ["waiting"] * 2
+    assert [entry["endpoint"] for entry in shown] == ["https://a.example"] * 2
+    assert [entry["event"]["messageId"] for entry in shown] == [HEAD["started-id"], HEAD["ended-id"]]  # type: ignore[index]
+    assert all("anonymousId" not in entry["event"] for entry in shown)  # type: ignore[operator]
+    assert world.run("status", "--json").json["waiting"] == 2
+    assert "2, of which 2 for another endpoint" in world.run("status").out
+    assert [len(logged(world, "-n", count)) for count in ("0", "1", "9")] == [0, 1, 2]
+    assert tree(world.path) == before, "nothing was written"
+
+
+def test_what_is_shown_is_what_is_recorded_later(world: World) -> None:
+    leave_run(world, *FAILED, "email 1800000003.000 me@example.org")
+    Path(world.state.id).write_text(json.dumps({"instanceId": ID, "machine": None}))
+    before = logged(world)
+    world.run("flush", "--budget", "0")
+
+    assert len(before) == 3
+    assert [entry["event"] for entry in logged(world)] == [entry["event"] for entry in before]
+    assert world.run("status", "--json").json["waiting"] == 3
+
+
+def test_a_run_under_way_is_shown_once_however_far_it_was_taken_in(world: World) -> None:
+    with open(leave_run(world, "begun"), "rb") as wrapper:
+        fcntl.flock(wrapper, fcntl.LOCK_EX)
+        assert [entry["event"]["event"] for entry in logged(world)] == ["Installation Started"]  # type: ignore[index]
+        world.run("flush", "--budget", "0")
+        assert [entry["event"]["event"] for entry in logged(world)] == ["Installation Started"]  # type: ignore[index]
+
+
+def test_a_damaged_outbox_hides_no_run_from_status(world: World) -> None:
+    leave_run(world, *FAILED)
+    Path(world.state.outbox).write_bytes(b"no database at all")
+    shown = world.run("status", "--json").json
+    assert (shown["waiting"], "damaged" in str(shown["lastError"])) == (2, True)
+
+
+def test_nothing_hinders_on_a_sound_disk_or_in_no_place_at_all(tmp_path: Path) -> None:
+    assert storage_problem(StateDir(str(tmp_path))) is None
+    assert storage_problem(StateDir(str(tmp_path / "none"))) is None
+
+
+FIVE_WRAPS = """
+mount -t tmpfs -o size=32k none "$0" && cd /
+for run in 1 2 3 4 5; do "$@" wrap --no-input -- true; done
+"$@" status --json && "$@" log --json
+"""
+
+
+@pytest.mark.needs("root", "unshare")
+def test_five_wraps_on_a_disk_that_takes_no_database_are_waiting_and_the_error_is_shown(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").mkdir()
+    agent = [sys.executable, "-I", "-m", "agent"]
+    done = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+         "sh", "-c", FIVE_WRAPS, str(tmp_path / "state"), *agent],
+        env=environ.bare(tmp_path, ROLLCALL_STATE_DIR=str(tmp_path / "state")),
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    status, *entries = map(json.loads, done.stdout.splitlines())
+
+    assert status["waiting"] == len(entries) > 0, done.stderr
+    assert status["lastError"] == "the disk is full, so nothing can be stored"
+    assert {entry["state"] for entry in entries} == {"waiting"}
+
+
+READ_ONLY = """
+from agent.base.statedir import StateDir
+from agent.outbox.pending import storage_problem
+print(storage_problem(StateDir(".")))
+"""
+
+
+@pytest.mark.needs("root", "unshare")
+def test_a_read_only_disk_is_called_so(tmp_path: Path) -> None:
+    script = 'mount -t tmpfs -o ro none "$0" && cd "$0" && "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(tmp_path), sys.executable, "-I", "-c", READ_ONLY],
+        env=environ.covered(tmp_path), capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.stdout == "the disk is read-only, so nothing can be stored\n", done.stderr
+
+
+def test_a_link_or_a_pipe_among_the_runs_is_no_run(world: World) -> None:
+    path = leave_run(world, *FAILED)
+    path.rename(world.path / "elsewhere")
+    path.symlink_to(world.path / "elsewhere")
+    os.mkfifo(path.with_name("pipe.run"))
+    path.with_name("other.run").write_text("something else\n")
+    assert logged(world) == []

@@ -1,0 +1,253 @@
+"""`flush --retry`: what waits after an install is tried for an hour, in virtual time and as a process."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import cli
+from agent.app import App
+from agent.base.locks import held
+from agent.base.statedir import StateDir
+from agent.delivery.backoff import EAGER_BACKOFF
+from agent.heartbeat.answer import ChildAnswer, parse_answer
+from agent.outbox.outbox import Outbox
+from agent.verbs.retry import LEAST_GAP, RETRY_SECONDS, TRY, keep_trying
+from tests.agent.delivery.outages import RealChildren, Receiver, environment, running
+from tests.agent.heartbeat.lives import EPOCH, HOUR, answered
+from tests.agent.runs.texts import RUN, run_text
+from tests.instance import Instance
+from tests.receiver import Receiver as Sink
+from tests.wait import until
+
+TWO_MINUTES = 120.0
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running() as server:
+        yield server
+
+
+class FailedInstall:
+    """An install that failed on a machine, and the sender that follows it, on a clock of its own."""
+
+    def __init__(self, home: Path, receiver: Receiver, back_after: float) -> None:
+        self.environ = environment(home, receiver)
+        self.receiver = receiver
+        self.time = EPOCH
+        self.back_at = EPOCH + back_after
+        receiver.clock = lambda: self.time
+        runs = home / "state" / "runs"
+        runs.mkdir(parents=True)
+        text = run_text("begun", f"ended {EPOCH:.3f} 102.000 exit 3", endpoint=receiver.url)
+        (runs / f"{RUN}.run").write_text(text)
+
+    def run(self, *verb: str) -> tuple[int, str]:
+        out, err = io.StringIO(), io.StringIO()
+        app = App(environ=self.environ, cwd="/", root="/nowhere", now=lambda: self.time, out=out, err=err)
+        self.receiver.down = self.time < self.back_at
+        code = cli.run_verb(verb, app)
+        return code, out.getvalue()
+
+    def ask(self) -> ChildAnswer | None:
+        return parse_answer(self.run(*TRY)[1].encode())
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+
+    def keep_trying(self) -> None:
+        keep_trying(self.ask, lambda: True, self.pass_time, lambda: self.time)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_outage_of_under_an_hour_is_over_within_two_minutes_of_the_networks_return(
+    seed: int, tmp_path: Path, receiver: Receiver
+) -> None:
+    outage = random.Random(seed).uniform(0, HOUR)
+    install = FailedInstall(tmp_path, receiver, outage)
+    install.keep_trying()
+
+    assert len(receiver.messages) == len(set(receiver.messages)) == 2
+    assert install.time - install.back_at < TWO_MINUTES - 15, "15 s are for a try that began before"
+    assert receiver.turned_away < 100
+
+
+def test_it_is_over_after_an_hour_and_any_later_verb_delivers(tmp_path: Path, receiver: Receiver) -> None:
+    install = FailedInstall(tmp_path, receiver, 2 * HOUR)
+    install.keep_trying()
+    assert RETRY_SECONDS < install.time - EPOCH < RETRY_SECONDS + EAGER_BACKOFF
+    assert receiver.messages == []
+
+    install.time = EPOCH + 2 * HOUR
+    assert install.run("flush")[0] == 0
+    assert len(receiver.messages) == len(set(receiver.messages)) == 2
+
+
+def test_it_is_over_after_an_hour_and_the_service_delivers(tmp_path: Path, receiver: Receiver) -> None:
+    install = FailedInstall(tmp_path, receiver, 2 * HOUR)
+    install.keep_trying()
+    life = RealChildren(environ=install.environ)
+    life.wall_ahead = install.time - life.boot
+    life.run(HOUR)
+    assert receiver.messages == []
+    receiver.down = False
+    life.run(2 * HOUR)
+
+    installs = [entry for entry in log(install) if str(entry["event"]["event"]).startswith("Inst")]  # type: ignore[index]
+    assert {entry["state"] for entry in installs} == {"sent"}
+    assert len(receiver.messages) == len(set(receiver.messages)) == 3
+
+
+def log(install: FailedInstall) -> list[dict[str, object]]:
+    return [json.loads(line) for line in install.run("log", "--json")[1].splitlines()]
+
+
+def test_it_does_not_wait_for_what_an_earlier_failure_put_off(tmp_path: Path, receiver: Receiver) -> None:
+    """The operator mended the network and installs again."""
+    install = FailedInstall(tmp_path, receiver, 0)
+    with contextlib.closing(Outbox(StateDir(str(tmp_path / "state")))) as outbox:
+        for _ in range(20):
+            outbox.note_failure(receiver.url, "down", EPOCH + 5 * HOUR)
+    install.keep_trying()
+
+    assert (len(receiver.messages), install.time) == (2, EPOCH)
+
+
+class Tries:
+    """Answers from a list, and what was waited for."""
+
+    def __init__(self, *answers: ChildAnswer | None, alone: bool = True) -> None:
+        self.answers = list(answers)
+        self.alone = alone
+        self.waits: list[float] = []
+
+    def run(self) -> list[float]:
+        keep_trying(
+            lambda: self.answers.pop(0), lambda: self.alone, self.waits.append, lambda: sum(self.waits)
+        )
+        return self.waits
+
+
+def test_it_ends_at_silence() -> None:
+    waiting = answered(retry_in=7.0, waiting=1)
+    assert Tries(waiting, waiting._replace(sending=False)).run() == [7.0]
+
+
+def test_a_receiver_that_asks_for_a_wait_gets_it() -> None:
+    waiting = answered(retry_in=3000.0, waiting=1)
+    assert Tries(waiting, waiting, answered()).run() == [3000.0, 3000.0]
+
+
+def test_what_is_due_at_once_and_a_child_without_an_answer_are_no_storm() -> None:
+    assert Tries(answered(retry_in=0.0, waiting=1), None, answered()).run() == [LEAST_GAP, 60.0]
+
+
+def test_the_hour_begins_anew_with_a_new_event() -> None:
+    old, new = answered(retry_in=1800.0, waiting=1), answered(retry_in=1800.0, waiting=2)
+    assert Tries(old, old, new, new, new, new, new).run() == [1800.0] * 5
+
+
+def test_where_another_keeps_trying_one_try_is_enough() -> None:
+    assert Tries(answered(retry_in=7.0, waiting=1), alone=False).run() == []
+
+
+# as a process
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Instance:
+    return Instance(tmp_path)
+
+
+def sender(instance: Instance) -> list[str]:
+    return ["flush", "--retry", "--from", str(instance.path / "cwd")]
+
+
+def keeps_trying(instance: Instance) -> Callable[[], bool]:
+    """Whether its first try failed and it holds the lock."""
+
+    def look() -> bool:
+        if instance.trouble() is None or not os.path.exists(instance.state.retry):
+            return False
+        with held(instance.state.retry, 0) as free:
+            return not free
+
+    return look
+
+
+def test_as_a_process_it_delivers_what_a_second_try_can(instance: Instance) -> None:
+    with Sink(script=[close_without_answer]) as sink:
+        instance.endpoint = sink.endpoint
+        made = instance.record(3)
+        with instance.started(*sender(instance)) as process:
+            assert process.wait(60) == 0
+        assert sink.ids[-3:] == made
+    assert instance.waiting() == []
+
+
+def close_without_answer(_peer: object, _request: object) -> bool:
+    return False
+
+
+def test_it_dies_at_once_on_sigterm(instance: Instance) -> None:
+    instance.endpoint = "http://127.0.0.1:9"
+    made = instance.record(1)
+    with instance.started(*sender(instance)) as process:
+        until(keeps_trying(instance))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert instance.waiting() == made
+
+
+def test_a_flag_that_is_set_meanwhile_ends_it_and_erases(instance: Instance) -> None:
+    instance.endpoint = "http://127.0.0.1:9"
+    instance.record(1)
+    with instance.started(*sender(instance)) as process:
+        until(keeps_trying(instance))
+        instance.env_file.write_text("DO_NOT_TRACK=1\n")
+        assert process.wait(60) == 0
+    assert [entry.state for entry in instance.entries()] == ["deleted"]
+
+
+def test_a_second_one_leaves_the_work_to_the_first(instance: Instance) -> None:
+    instance.endpoint = "http://127.0.0.1:9"
+    instance.record(1)
+    with instance.started(*sender(instance)) as first:
+        until(keeps_trying(instance))
+        assert instance.run(*sender(instance)).code == 0
+        assert first.poll() is None
+        first.send_signal(signal.SIGTERM)
+
+
+def test_without_a_place_for_its_lock_it_ends(instance: Instance) -> None:
+    instance.endpoint = "http://127.0.0.1:9"
+    instance.record(1)
+    os.mkdir(instance.state.retry)
+    assert instance.run(*sender(instance)).code == 1
+
+
+def test_a_verb_can_start_it_and_end_before_it(instance: Instance) -> None:
+    with Sink() as sink:
+        instance.endpoint = sink.endpoint
+        made = instance.record(1)
+        start = (
+            "import os, sys; from agent.base.statedir import StateDir;"
+            "from agent.verbs.retry import start_sender;"
+            "start_sender(os.environ, StateDir(os.environ['ROLLCALL_STATE_DIR']), sys.argv[1])"
+        )
+        os.spawnve(
+            os.P_WAIT,
+            sys.executable,
+            [sys.executable, "-I", "-c", start, str(instance.path / "cwd")],
+            instance.surroundings(),
+        )
+        until(lambda: sink.ids == made)
+    until(lambda: instance.waiting() == [])

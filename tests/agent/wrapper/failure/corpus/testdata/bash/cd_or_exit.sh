@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+echo start
+cd nowhere || exit #=> ?cd:1
+echo there

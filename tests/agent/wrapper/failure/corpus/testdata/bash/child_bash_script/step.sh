@@ -1,0 +1,5 @@
+set -e
+echo step
+
+
+psql -l

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+set -e
+is_right() {
+    [[ $1 == right ]] #=| -
+}
+echo start
+is_right wrong #=> -
+echo right

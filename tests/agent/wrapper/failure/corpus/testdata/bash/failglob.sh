@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+shopt -s failglob
+echo start
+ls ./*.deb #=> -

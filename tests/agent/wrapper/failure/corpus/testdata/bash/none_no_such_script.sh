@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+#: run @ bash nowhere.sh
+echo never

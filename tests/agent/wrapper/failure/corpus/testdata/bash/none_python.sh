@@ -1,0 +1,3 @@
+#: run @ python3 install.sh
+import sys
+sys.exit(3)

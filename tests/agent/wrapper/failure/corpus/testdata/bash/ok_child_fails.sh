@@ -1,0 +1,2 @@
+#!/usr/bin/env bash
+bash -c 'exit 4' || echo "child $?"

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+die() { echo "$*"; exit 1; }
+true || die "never"

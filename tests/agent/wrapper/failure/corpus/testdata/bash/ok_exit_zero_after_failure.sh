@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+#: fails docker:1
+docker ps
+exit 0

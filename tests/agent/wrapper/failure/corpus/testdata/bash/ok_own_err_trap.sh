@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+trap 'echo "err $?"' ERR
+false
+true

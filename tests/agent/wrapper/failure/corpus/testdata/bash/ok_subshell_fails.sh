@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+(exit 3)
+echo $?

@@ -1,0 +1,2 @@
+echo "step b"
+systemctl enable app #=> systemctl:1

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+. ./check.sh || exit 4 #=> -
+echo checked

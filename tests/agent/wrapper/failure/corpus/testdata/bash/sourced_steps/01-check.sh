@@ -1,0 +1,2 @@
+echo "checking"
+docker info >/dev/null

@@ -1,0 +1,4 @@
+echo "starting"
+
+docker compose up -d #=> docker:1
+echo "started"

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+#: run @ bash < install.sh
+#: fails helm:1
+set -e
+echo start
+helm upgrade app #=> helm:1

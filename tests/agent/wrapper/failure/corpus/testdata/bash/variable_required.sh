@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+echo start
+: "${APP_TOKEN:?must be set}" #=> -
+echo "$APP_TOKEN"

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+set -e
+check() {
+    echo checking
+    local token=${APP_TOKEN?}; echo "$token" #=> -
+}
+check

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -e
+no-such-program #=? ?no-such-program:127

@@ -1,0 +1,3 @@
+#!/bin/sh
+/bin/true
+/usr/bin/[ -e nowhere ] || exit 2 #=? -

@@ -1,0 +1,5 @@
+#!/bin/sh
+#: fails docker:1
+docker ps || true
+cat /dev/null
+[ -e nowhere ] || exit 1 #=? -

@@ -1,0 +1,64 @@
+"""Every rule has a script that would notice the method that the rule keeps out."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.wrapper.failure import rules, trace
+from agent.wrapper.process.caller import Environment
+from tests.agent.wrapper.failure.forced import Stage
+
+ENVIRONMENT = Environment([b"PATH=/usr/bin:/bin"])
+NOTICING = {
+    "unreadable": ("xtrace", "x=$(cat <<E\nE)\necho $- 2>/dev/null\n"),
+    "unknown-source": ("traps", "x=./lib.sh\necho 'echo $-' >$x\n. $x\n"),
+    "computed-eval": ("traps", "eval \"$(printf 'echo $%s' -)\"\n"),
+    "unknown-in-subshell": ("xtrace", "x=./lib.sh\necho 'echo $-' >$x\n(. $x)\n"),
+    "alias": ("xtrace", "shopt -s expand_aliases\nalias on='set -x'\non\ntrue\n"),
+    "replaced-builtin": ("error", "printf() { calls=1; }\ntrap 'echo calls $calls' EXIT\nset -e\nfalse\n"),
+    "own-name": ("xtrace", "echo ${__rollcall-unset}\n"),
+    "lists-traps": ("error", "trap -p\n"),
+    "own-debug-trap": ("xtrace", "trap 'echo debug' DEBUG\nfalse\n"),
+    "own-return-trap": ("traps", "trap 'echo return' RETURN\nf() { :; }\nf\n"),
+    "own-err-trap": (
+        "traps",
+        "f() { false; true; }\ntrap 'echo err' ERR\nf\n",
+    ),
+    "lists-variables": ("xtrace", "declare -p | grep -c rollcall\n"),
+    "lists-options": ("xtrace", "echo $-\n"),
+    "restores-options": ("xtrace", "x='+x +E'\nset $x\necho a\nset -- ${x/+x/-x}\nset $1\necho b\n"),
+    "own-xtrace": ("xtrace", "set -x\necho a\n"),
+    "xtrace-elsewhere": ("traps", "exec 5>own\nBASH_XTRACEFD=5\nset -x\nfalse\n"),
+    "own-signal": ("xtrace", "trap 'echo urg' URG\nfor ((i = 0; i < 20000; i++)); do :; done\n"),
+    "looks-at-itself": ("xtrace", "x=(/proc/$$/fd/*)\necho ${#x[@]}\n"),
+    "computed-descriptor": ("xtrace", 'for ((n = 200; n < 256; n++)); do eval "exec $n>&-"; done\necho a\n'),
+    "pid-of-substitution": (
+        "xtrace",
+        "cat <(sleep 1) >/dev/null &\n: <(sleep 1)\nkill -0 $! && ps -o comm= -p $!\n",
+    ),
+    "special-mode": ("error", "set -v\ntrue\nset -o posix\nfalse\n"),
+}
+"""For each rule a method that it keeps out, and a script that would differ with it."""
+
+
+def test_every_rule_has_its_script() -> None:
+    assert sorted(NOTICING) == sorted(rule.name for rule in rules.RULES)
+
+
+@pytest.mark.parametrize("name", NOTICING)
+def test_a_script_would_notice_without_the_rule(tmp_path: Path, name: str) -> None:
+    method, text = NOTICING[name]
+    stage = Stage(tmp_path)
+    bare = stage.bare(text)
+    assert stage.forced(method, text) != bare
+    chosen = _choice(tmp_path, text)
+    assert name in {finding.rule.name for finding in chosen.found}
+    assert method != chosen.method
+    if chosen.method != "none":
+        assert stage.forced(chosen.method, text) == bare
+
+
+def _choice(base: Path, text: str) -> trace.Choice:
+    path = base / "install.sh"
+    path.write_text(text)
+    return trace.choose([b"bash", bytes(path)], ENVIRONMENT)
