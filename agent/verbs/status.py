@@ -27,8 +27,8 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     """Say whether anything is sent, why, and how it goes."""
     situation = app.situation
     settings, state = situation.settings, situation.state
-    become_owner(state)
     decision = situation.standing_decision
+    become_owner(state)
     found = identity.read(state)
     shown = {
         "sending": decision.sending,
