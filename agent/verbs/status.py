@@ -119,7 +119,7 @@ def _elsewhere(count: int, app: App) -> str:
 def _mention_what_only_silences(app: App) -> None:
     """Say so when a docker.env was found whose settings do not count."""
     for file in app.situation.env_files:
-        if not file.trusted and file.fault != ("unreadable", None):
+        if not file.trusted and file.fault not in (("unreadable", None), ("too-large", None)):
             app.say(
                 f"the settings in {file.path} are not used, because another user owns or may write it;"
                 " a flag in it still counts. To use them: chown it to yourself, and chmod go-w"
