@@ -105,6 +105,20 @@ class Situation:
         return StateDir(self.settings.state_dir)
 
     @property
+    def service_state(self) -> str | None:
+        """Where the service on this machine keeps its state, if that is another place than this caller's."""
+        service = os.path.join(self.root, "var/lib", self.name)
+        mine = os.path.realpath(self.state.path)
+        return service if os.path.isdir(service) and os.path.realpath(service) != mine else None
+
+    @property
+    def locked_out(self) -> str | None:
+        """The machine's docker.env, if it silences this caller only because he may not read it."""
+        decision = self.decision
+        path = envfile.system_file(self.name, self.root)
+        return path if decision.rule == "unreadable" and decision.source == path and self.uid != 0 else None
+
+    @property
     def env_file(self) -> str | None:
         """The docker.env that settings come from; the one `disable` would write to, if it exists."""
         if named := next((path for name in envfile.NAMED if (path := self.environ.get(name))), None):

@@ -128,9 +128,12 @@ def _mention_what_only_silences(app: App) -> None:
 
 def _mention_the_service(app: App) -> None:
     """Say so when the service on this machine keeps its state in another place than this caller."""
-    service = os.path.join(app.root, "var/lib", app.situation.name)
-    if os.path.isdir(service) and os.path.realpath(service) != os.path.realpath(app.situation.state.path):
+    situation = app.situation
+    if service := situation.service_state:
+        happens = "what this user runs is reported under an id of its own"
+        if situation.locked_out:
+            happens = f"{situation.locked_out} is for root, so nothing that this user runs is reported"
         app.say(
-            f"this is the state of your own user; the service keeps its state in {service}"
+            f"this is the state of your own user: {happens}; the service keeps its state in {service}"
             f" (to see it: sudo {app.name} status)"
         )
