@@ -9,6 +9,10 @@ import os
 import stat
 
 
+class TooLargeError(ValueError):
+    """The file has more bytes than are read."""
+
+
 def read_small(path: str, at_most: int) -> bytes:
     """All of a regular file; ValueError for anything else, or for more than `at_most` bytes."""
     return read_with_stat(path, at_most)[0]
@@ -30,7 +34,7 @@ def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
     finally:
         os.close(handle)
     if len(data) > at_most:
-        raise ValueError(path)
+        raise TooLargeError(path)
     return data, found
 
 

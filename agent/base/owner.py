@@ -18,7 +18,7 @@ def become_owner(state: StateDir, *modules: str) -> None:
 
     The owner may not be able to read Python's own files: `modules` are imported before.
     """
-    who = _other_owner(state)
+    who = other_owner(state)
     if who is None:
         return
     for module in modules:
@@ -33,7 +33,7 @@ class ActingAsOwner:
 
     def __init__(self, state: StateDir) -> None:
         self._state = state
-        self._who = _other_owner(state)
+        self._who = other_owner(state)
         self._groups, self._gid = os.getgroups(), os.getegid()
 
     def __enter__(self) -> None:
@@ -54,7 +54,7 @@ class ActingAsOwner:
         os.umask(self._umask)
 
 
-def _other_owner(state: StateDir) -> tuple[int, int] | None:
+def other_owner(state: StateDir) -> tuple[int, int] | None:
     """For root the directory's owner, as (uid, gid), if that is somebody else.
 
     None too if the directory cannot be looked at: what is done there next says why.

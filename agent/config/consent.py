@@ -42,6 +42,7 @@ RULES = {
     "no-flag": "no flag is set",
     "flag": "a flag is set",
     "unreadable": "a docker.env cannot be read",
+    "too-large": "a docker.env is larger than 64 KiB",
     "unparsable": "a docker.env has a line that cannot be parsed",
     "bare-flag": "a docker.env names a flag without a value",
     "duplicate-flag": "a docker.env sets the same flag more than once",

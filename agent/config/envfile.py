@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import os
 
-from agent.base.files import read_with_stat
+from agent.base.files import TooLargeError, read_with_stat
 from agent.config.flags import QUOTES, is_flag, is_garbled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-MAX_BYTES = 1024 * 1024
-"""A docker.env larger than this is not read; what is not read silences."""
+MAX_BYTES = 64 * 1024
+"""A docker.env larger than this is not read, so that nobody's file delays an install; it silences."""
 
 NAMED = ("ROLLCALL_TOLD_ENV_FILE", "ROLLCALL_ENV_FILE")
 """The variables that name a docker.env: what `install.sh --env-file` said, and the caller's own."""
@@ -111,6 +111,8 @@ def read_env_file(path: str, wanted: Container[str], *, uid: int) -> EnvFile | N
         return None if why.errno in ABSENT else _faulty(path, "unreadable")
     try:
         data, found = _contents(path)
+    except TooLargeError:
+        return _faulty(path, "too-large")
     except (OSError, ValueError):
         return _faulty(path, "unreadable")
     owners = (0, uid)

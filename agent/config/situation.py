@@ -9,6 +9,7 @@ import os
 import sys
 
 from agent.base.files import FileStamp, file_stamp, read_small
+from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
 from agent.config import envfile, settings
 from agent.config.consent import decision_from_environment, decision_from_files
@@ -64,11 +65,16 @@ class Situation:
 
     @property
     def standing_decision(self) -> Decision:
-        """The decision for heartbeats, which a docker.env that was read before and is gone silences too."""
+        """The decision for heartbeats, which a docker.env that was read before and is gone silences too.
+
+        What another caller read, in a folder where this one does not look, is no doubt of this one.
+        """
         decision = self.decision
         if not decision.sending:
             return decision
-        return decision_from_files(self.env_files, files_of_last_beat(self.state))
+        places = self.places()
+        seen = [path for path in files_of_last_beat(self.state) if path in places]
+        return decision_from_files(self.env_files, seen)
 
     @property
     def settings(self) -> Settings:
@@ -99,6 +105,20 @@ class Situation:
         return StateDir(self.settings.state_dir)
 
     @property
+    def service_state(self) -> str | None:
+        """Where the service on this machine keeps its state, if that is another place than this caller's."""
+        service = os.path.join(self.root, "var/lib", self.name)
+        mine = os.path.realpath(self.state.path)
+        return service if os.path.isdir(service) and os.path.realpath(service) != mine else None
+
+    @property
+    def locked_out(self) -> str | None:
+        """The machine's docker.env, if it silences this caller only because he may not read it."""
+        decision = self.decision
+        path = envfile.system_file(self.name, self.root)
+        return path if decision.rule == "unreadable" and decision.source == path and self.uid != 0 else None
+
+    @property
     def env_file(self) -> str | None:
         """The docker.env that settings come from; the one `disable` would write to, if it exists."""
         if named := next((path for name in envfile.NAMED if (path := self.environ.get(name))), None):
@@ -114,8 +134,11 @@ class Situation:
 
     def file_stamps(self) -> list[FileStamp]:
         """Every place a docker.env may be, with what changes when the file does; nothing is opened."""
-        places = envfile.env_file_places(self.environ, name=self.name, cwd=self.cwd, root=self.root)
-        return [file_stamp(place) for place in places]
+        return [file_stamp(place) for place in self.places()]
+
+    def places(self) -> list[str]:
+        """Every place where this caller looks for a docker.env."""
+        return envfile.env_file_places(self.environ, name=self.name, cwd=self.cwd, root=self.root)
 
 
 def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
@@ -143,9 +166,10 @@ def product_name(prefix: str) -> str:
 
 
 def files_of_last_beat(state: StateDir) -> list[str]:
-    """The docker.env files that the last beat read."""
+    """The docker.env files that the last beat read, as the state's owner notes them."""
     try:
-        data = read_small(state.seen, MAX_SEEN)
+        with ActingAsOwner(state):
+            data = read_small(state.seen, MAX_SEEN)
     except (OSError, ValueError):
         return []
     return [os.fsdecode(path) for path in data.split(b"\0") if path]

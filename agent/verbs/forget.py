@@ -14,7 +14,18 @@ from agent.outbox.database import between_transactions
 if TYPE_CHECKING:
     import argparse
 
+    from agent.base.statedir import StateDir
+
 SENDER_WAIT = 30.0
+
+
+def _memory(state: StateDir) -> list[str]:
+    """What is deleted. A daemon that runs keeps its plan, so the note of it stays; it has no id."""
+    if os.path.exists(state.daemon):
+        with held(state.daemon, 0) as stopped:
+            if not stopped:
+                return [path for path in state.memory() if path != state.due]
+    return state.memory()
 
 
 def forget_instance(app: App, _args: argparse.Namespace) -> int:
@@ -28,7 +39,7 @@ def forget_instance(app: App, _args: argparse.Namespace) -> int:
         if not alone:
             raise CouldNot("events are being sent at the moment; try again in a minute")
         with between_transactions(state):
-            for path in state.memory():
+            for path in _memory(state):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
     app.say(f"id, queue and log in {state.path} are deleted; the next id cannot be linked to the old one")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
 from agent.base import ids
+from agent.base.deputy import deputy_for
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
@@ -23,6 +24,7 @@ from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     from agent.config.consent import Decision
     from agent.delivery.drain import DrainResult, Manner
@@ -48,6 +50,16 @@ class Outcome:
     last_beat: str | None = None
 
 
+@dataclass(frozen=True)
+class Sending:
+    """How a delivery may go: with which key, as long as what is still allowed, for how many seconds."""
+
+    key: str
+    still_allowed: Callable[[], bool]
+    budget: float
+    manner: Manner = "once"
+
+
 def send_beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
@@ -58,14 +70,14 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
         from agent.heartbeat.health import alive
 
         outcome.alive = alive(settings.health)
-        become_owner(situation.state, *SENDING)
-        with intake.open_outbox(app.situation, app.now) as outbox:
+        with _opened(app, outcome) as (outbox, still_allowed):
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 outcome.recorded = True
-            _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET)
+            sending = Sending(key, still_allowed, BEAT_BUDGET)
+            _deliver(app, outbox, sending, outcome)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
@@ -82,15 +94,25 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         key = write_key(situation.settings)
-        become_owner(situation.state, *SENDING)
         if situation.state.exists():
-            with intake.open_outbox(app.situation, app.now) as outbox:
+            with _opened(app, outcome) as (outbox, still_allowed):
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
-                _deliver(app, outbox, key, outcome, budget=args.budget, manner=manner)
+                sending = Sending(key, still_allowed, args.budget, manner)
+                _deliver(app, outbox, sending, outcome)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
     return DONE if outcome.retry_in is None else COULD_NOT
+
+
+@contextlib.contextmanager
+def _opened(app: App, outcome: Outcome) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
+    """The outbox, as its owner, and the question whether every docker.env is as it was, asked as the caller."""
+    situation = app.situation
+    with deputy_for(lambda: situation.file_stamps() == outcome.files, situation.state) as still_allowed:
+        become_owner(situation.state, *SENDING)
+        with intake.open_outbox(situation, app.now) as outbox:
+            yield outbox, still_allowed
 
 
 def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
@@ -131,16 +153,13 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     outbox.record(event, app.situation.settings.endpoint, slot=slot)
 
 
-def _deliver(
-    app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: float, manner: Manner = "once"
-) -> None:
+def _deliver(app: App, outbox: Outbox, sending: Sending, outcome: Outcome) -> None:
     """One sender at a time; a second waits for the first within its budget."""
-    endpoint, until = app.situation.settings.endpoint, time.monotonic() + budget
-    if budget > 0 and endpoint and outbox.count(WAITING):
-        with held(app.situation.state.sender, budget) as alone:
+    endpoint, until = app.situation.settings.endpoint, time.monotonic() + sending.budget
+    if sending.budget > 0 and endpoint and outbox.count(WAITING):
+        with held(app.situation.state.sender, sending.budget) as alone:
             if alone:
-                left = until - time.monotonic()
-                result = _drain(app, outbox, key, outcome.files, budget=left, manner=manner)
+                result = _drain(app, outbox, sending, left=until - time.monotonic())
                 outcome.last_error = result.waiting
                 for message in result.messages:
                     app.say(message)
@@ -151,21 +170,19 @@ def _deliver(
         outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
 
 
-def _drain(
-    app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, manner: Manner
-) -> DrainResult:
+def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainResult:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
 
     endpoint = app.situation.settings.endpoint
-    with contextlib.closing(Transport(endpoint, key, now=app.now)) as transport:
+    with contextlib.closing(Transport(endpoint, sending.key, now=app.now)) as transport:
         return Drain(
             outbox,
             endpoint,
             transport.send,
-            budget=budget,
-            manner=manner,
-            still_allowed=lambda: app.situation.file_stamps() == files,
+            budget=left,
+            manner=sending.manner,
+            still_allowed=sending.still_allowed,
             now=app.now,
         ).deliver_waiting()
 

@@ -28,8 +28,8 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     """Say whether anything is sent, why, and how it goes."""
     situation = app.situation
     settings, state = situation.settings, situation.state
-    become_owner(state)
     decision = situation.standing_decision
+    become_owner(state)
     found = identity.read(state)
     shown: dict[str, object] = {
         "sending": decision.sending,
@@ -125,7 +125,7 @@ def _elsewhere(count: int, app: App) -> str:
 def _mention_what_only_silences(app: App) -> None:
     """Say so when a docker.env was found whose settings do not count."""
     for file in app.situation.env_files:
-        if not file.trusted and file.fault != ("unreadable", None):
+        if not file.trusted and file.fault not in (("unreadable", None), ("too-large", None)):
             app.say(
                 f"the settings in {file.path} are not used, because another user owns or may write it;"
                 " a flag in it still counts. To use them: chown it to yourself, and chmod go-w"
@@ -134,9 +134,12 @@ def _mention_what_only_silences(app: App) -> None:
 
 def _mention_the_service(app: App) -> None:
     """Say so when the service on this machine keeps its state in another place than this caller."""
-    service = os.path.join(app.root, "var/lib", app.situation.name)
-    if os.path.isdir(service) and os.path.realpath(service) != os.path.realpath(app.situation.state.path):
+    situation = app.situation
+    if service := situation.service_state:
+        happens = "what this user runs is reported under an id of its own"
+        if situation.locked_out:
+            happens = f"{situation.locked_out} is for root, so nothing that this user runs is reported"
         app.say(
-            f"this is the state of your own user; the service keeps its state in {service}"
+            f"this is the state of your own user: {happens}; the service keeps its state in {service}"
             f" (to see it: sudo {app.name} status)"
         )

@@ -46,6 +46,11 @@ def main(words: list[str], launch: str = "") -> int:
             from agent.wrapper.run import report_run
 
             report_run(argv, caller, situation, options)
+        elif situation.locked_out and situation.service_state:
+            write_message(
+                f"{name}: this installation is not reported: {situation.locked_out} is for root;"
+                f" to report it as this machine's: sudo {name} wrap"
+            )
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
         write_message(f"{name}: this installation is not reported: {_reason(why)}")
     return run_unreported(argv, caller, name)

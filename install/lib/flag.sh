@@ -5,7 +5,7 @@
 # not parsed here: if the meaning of a line is not certain, the answer is no.
 # Nothing here writes a file; the programs that it calls only read.
 
-MAX_ENV_FILE=1048576
+MAX_ENV_FILE=65536
 
 # Sets $why to what silences NAME; empty if nothing does. ENV_FILE may be empty.
 look_for_refusal() { # NAME ENV_FILE
@@ -74,6 +74,7 @@ look_in_file() { # PATH
     verdict=$(verdict_on "$path")
     case $verdict in
     clear) ;;
+    large) why="$path is larger than 64 KiB" ;;
     [0-9]*) why="a flag is set, or may be set, in $path:$verdict" ;;
     *) why="$path cannot be read" ;;
     esac
@@ -102,11 +103,11 @@ is_absent() { # PATH
     return 1
 }
 
-# Prints "clear", the line in doubt, or anything else if the file cannot be read.
+# Prints "clear", the line in doubt, "large", or anything else if the file cannot be read.
 verdict_on() { # PATH
     [ -f "$1" ] || return
     size=$({ wc -c <"$1"; } 2>/dev/null) || return
-    [ "$size" -le "$MAX_ENV_FILE" ] || return
+    [ "$size" -le "$MAX_ENV_FILE" ] || { echo large && return; }
     odd=$({ LC_ALL=C tr -d '\001-\177' <"$1" | wc -c; } 2>/dev/null)
     if [ "${odd:-1}" -ne 0 ]; then
         text=$({ od -An -v -tu1 <"$1" | LC_ALL=C awk "$is_utf8"; } 2>/dev/null)

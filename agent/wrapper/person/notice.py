@@ -22,6 +22,10 @@ SHORT = (
     "{name}: {product} reports this installation's outcome;"
     " to see it: {name} preview; to turn it off: {name} disable\n"
 )
+OWN_STATE = (
+    "{name}: it is reported as your own user's, with an id that is not the service's;"
+    " to report it as this machine's: sudo {name} wrap\n"
+)
 
 
 def show_notice(situation: Situation) -> None:
@@ -31,9 +35,10 @@ def show_notice(situation: Situation) -> None:
     """
     marker = situation.state.notice
     full = os.isatty(2) and not os.path.lexists(marker)
-    text = (FULL if full else SHORT).format(
-        product=printable(situation.settings.product), name=situation.name
-    )
+    text = FULL if full else SHORT
+    if situation.uid != 0 and situation.service_state:
+        text += OWN_STATE
+    text = text.format(product=printable(situation.settings.product), name=situation.name)
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")

@@ -61,5 +61,14 @@ def test_a_decision_says_why_in_words() -> None:
 
 
 def test_every_rule_has_words() -> None:
-    rules = {"no-flag", "flag", "unreadable", "unparsable", "bare-flag", "duplicate-flag", "gone"}
+    rules = {
+        "no-flag",
+        "flag",
+        "unreadable",
+        "too-large",
+        "unparsable",
+        "bare-flag",
+        "duplicate-flag",
+        "gone",
+    }
     assert set(consent.RULES) == rules

@@ -83,7 +83,21 @@ def test_what_cannot_be_read_is_in_doubt(tmp_path: Path, kind: str) -> None:
     else:
         path.symlink_to("/dev/zero")
     file = read(path)
-    assert (file.fault, file.trusted) == (("unreadable", None), False)
+    rule = "too-large" if kind == "huge" else "unreadable"
+    assert (file.fault, file.trusted) == ((rule, None), False)
+
+
+def test_a_file_too_large_to_be_read_quickly_silences_and_status_names_it(world: World) -> None:
+    path = world.env_file("A=1\n" * 200_000)
+    status = world.run("status", "--json")
+    assert (status.json["sending"], status.json["rule"]) == (False, "too-large")
+    assert (status.json["source"], status.err) == (str(path), "")
+    assert f"no, a docker.env is larger than 64 KiB ({path})" in world.run("status").out
+
+
+def test_install_sh_reads_no_larger_a_file_than_the_agent() -> None:
+    text = (Path(__file__).parents[3] / "install/lib/flag.sh").read_text()
+    assert f"\nMAX_ENV_FILE={envfile.MAX_BYTES}\n" in text
 
 
 def test_the_largest_file_is_still_read(tmp_path: Path) -> None:

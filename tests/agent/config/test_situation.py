@@ -5,6 +5,7 @@ import pytest
 
 from agent.base.files import replace
 from agent.config import situation
+from agent.config.situation import read_situation
 from tests.agent.world import FLAG, World
 
 
@@ -34,6 +35,7 @@ def test_the_flag_is_looked_for_in_every_file(world: World) -> None:
 
 def test_a_file_read_before_and_gone_silences_heartbeats_until_it_is_back(world: World) -> None:
     paths = [str(world.cwd / "docker.env"), str(world.path / "odd\nname")]
+    world.environ["ROLLCALL_ENV_FILE"] = paths[1]
     world.state.make()
     replace(world.state.seen, b"\0".join(map(os.fsencode, paths)))
     assert situation.files_of_last_beat(world.state) == paths
@@ -42,6 +44,15 @@ def test_a_file_read_before_and_gone_silences_heartbeats_until_it_is_back(world:
     for path in paths:
         Path(path).write_text("")
     assert world.situation.standing_decision.sending
+
+
+def test_what_was_read_where_this_caller_does_not_look_is_no_doubt(world: World) -> None:
+    world.env_file("")
+    world.run("beat")
+    elsewhere = read_situation(world.environ, cwd="/", uid=world.uid, root=str(world.root))
+    (world.cwd / "docker.env").unlink()
+    assert world.situation.standing_decision.rule == "gone"
+    assert elsewhere.standing_decision.sending
 
 
 @pytest.mark.parametrize("kind", ["missing", "fifo", "directory", "huge"])

@@ -1,10 +1,14 @@
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from agent.base.clock import read_clocks
+from agent.base.locks import held
+from agent.heartbeat.due import Due, write_due
 from tests.agent.verbs.test_switch import record
 from tests.agent.world import World, tree
 
@@ -19,6 +23,26 @@ def test_forget_leaves_no_tie_to_the_last_id(world: World) -> None:
     assert world.run("status", "--json").json["instanceId"] is None
     world.run("beat")
     assert world.run("status", "--json").json["instanceId"] != first
+
+
+def test_forget_while_the_daemon_runs_keeps_the_next_beat_right(world: World) -> None:
+    world.run("beat")
+    clocks = read_clocks()
+    world.now = clocks.wall
+    write_due(world.state.due, Due(1, clocks.boot + 900, clocks.boot + 900, clocks))
+    planned = world.run("status", "--json").json["nextBeat"]
+    with held(world.state.daemon, 0):
+        assert world.run("forget").code == 0
+    status = world.run("status", "--json").json
+    assert planned
+    assert status["instanceId"] is None
+    assert abs(seconds(status["nextBeat"]) - seconds(planned)) < 5
+    assert world.run("forget").code == 0
+    assert world.run("status", "--json").json["nextBeat"] is None, "no daemon runs"
+
+
+def seconds(iso: object) -> float:
+    return datetime.fromisoformat(str(iso).replace("Z", "+00:00")).timestamp()
 
 
 def test_forget_where_there_is_nothing_makes_nothing(world: World) -> None:

@@ -140,10 +140,22 @@ def test_status_of_an_ordinary_user_points_at_the_services_state(world: World) -
     (world.root / "var/lib/rollcall").mkdir(parents=True)
     done = world.run("status")
     assert (
-        f"this is the state of your own user; the service keeps its state in {world.root}/var/lib/rollcall"
-        in done.err
+        "this is the state of your own user: what this user runs is reported under an id of its own;"
+        f" the service keeps its state in {world.root}/var/lib/rollcall" in done.err
     )
     assert "sudo rollcall status" in done.err
+
+
+def test_status_says_that_what_a_user_runs_is_not_reported_where_docker_env_is_for_root(world: World) -> None:
+    (world.root / "var/lib/rollcall").mkdir(parents=True)
+    file = world.root / "etc/rollcall/docker.env"
+    file.mkdir(parents=True)  # stands for a file that may not be read: root may read any
+    world.uid = 1000
+    done = world.run("status")
+    assert f"your own user: {file} is for root, so nothing that this user runs is reported" in done.err
+    world.uid = 0
+    world.environ["ROLLCALL_STATE_DIR"] = str(world.path / "state")
+    assert "is for root" not in world.run("status").err
 
 
 @pytest.mark.needs("root")
