@@ -127,7 +127,8 @@ def bounds() -> str:
     return (
         f"- waiting: at most {outbox.MAX_WAITING:,} events or {waiting} MiB; over that\n"
         "  the oldest heartbeats are dropped first, then the oldest others, and the drops are counted\n"
-        f"- all others: {days} days in which the machine runs, and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
+        f"- all others: {days} days in which the machine runs,\n"
+        f"  and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
     )
 
 
