@@ -127,7 +127,8 @@ def bounds() -> str:
     return (
         f"- waiting: at most {outbox.MAX_WAITING:,} events or {waiting} MiB; over that\n"
         "  the oldest heartbeats are dropped first, then the oldest others, and the drops are counted\n"
-        f"- all others: {days} days, and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
+        f"- all others: {days} days in which the machine runs,\n"
+        f"  and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
     )
 
 
@@ -135,8 +136,8 @@ def example() -> str:
     """docker.env.example: every setting and flag, commented out."""
     lines = [
         "# Settings of Rollcall. Copy this file to one of the places where Rollcall looks for docker.env.",
-        "# Remove the # before a line to set it. The environment wins over this file. Of several files, the first",
-        "# that names a setting decides. A file larger than 64 KiB turns all telemetry off.",
+        "# Remove the # before a line to set it. The environment wins over this file. Of several files, the",
+        "# first that names a setting decides. A file larger than 64 KiB turns all telemetry off.",
         "#",
         "# To stop all telemetry, set one of these flags to any value except 0, false, no and off:",
         *(f"#{flag}=true" for flag in FLAGS),

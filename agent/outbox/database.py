@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent.base.locks import held
 from agent.base.words import print_message
-from agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
+from agent.outbox.schema import APPLICATION_ID, LATER, SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -184,6 +184,8 @@ def _open_sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
             db.execute("PRAGMA secure_delete = ON")
             if _version(path, db) < VERSION:
                 _create(db)
+            for statement in LATER:
+                execute_patiently(db, statement)
             if thoroughly:
                 _check(db)
     except BaseException:

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.base.clock import read_clocks
 from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
+from agent.outbox.age import stamp_settled
 from agent.outbox.database import Database, read_only
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from agent.base.clock import Now
     from agent.base.statedir import StateDir
 
 MAX_WAITING = 10_000
@@ -25,6 +28,7 @@ MAX_WAITING_BYTES = 10 * 1024 * 1024
 MAX_SETTLED = 10_000
 MAX_SETTLED_BYTES = 10 * 1024 * 1024
 KEEP_SECONDS = 90 * 86400
+"""By the outbox's own clock; see age.py."""
 
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
@@ -140,8 +144,15 @@ class OutboxReader:
 class Outbox(OutboxReader):
     """The outbox, open for writing. Every method is one transaction, or OutboxError."""
 
-    def __init__(self, state: StateDir, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        *,
+        now: Callable[[], float] = time.time,
+        clocks: Callable[[], Now] = read_clocks,
+    ) -> None:
         self._now = now
+        self._clocks = clocks
         self._database = Database(state)
         super().__init__(self._database.query)
 
@@ -265,17 +276,18 @@ class Outbox(OutboxReader):
 
     def _trim_log(self, db: sqlite3.Connection) -> None:
         """Delete from the log what is too old, and the oldest rows if there are too many rows or bytes."""
-        oldest = iso(self._now() - KEEP_SECONDS)
-        db.execute("DELETE FROM event WHERE state <> 'waiting' AND settled_at < ?", (oldest,))
+        oldest = stamp_settled(db, self._clocks()) - KEEP_SECONDS
+        db.execute("DELETE FROM event WHERE seq IN (SELECT seq FROM age WHERE running < ?)", (oldest,))
         query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state <> 'waiting'"
         count, size = db.execute(query).fetchone()
-        rows = db.execute("SELECT seq, bytes FROM event WHERE state <> 'waiting' ORDER BY settled_at, seq")
+        rows = db.execute("SELECT seq, bytes FROM event JOIN age USING (seq) ORDER BY running, seq")
         excess = []
         while count > MAX_SETTLED or size > MAX_SETTLED_BYTES:
             seq, weight = rows.fetchone()
             excess.append((seq,))
             count, size = count - 1, size - weight
         db.executemany("DELETE FROM event WHERE seq = ?", excess)
+        db.execute("DELETE FROM age WHERE seq NOT IN (SELECT seq FROM event)")
 
     def _change(self, query: str, *values: object) -> int:
         return self._database.change(lambda db: db.execute(query, values).rowcount)

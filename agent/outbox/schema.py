@@ -36,3 +36,12 @@ SCHEMA = (
         since    TEXT NOT NULL
     )""",
 )
+
+LATER = (
+    """
+    CREATE TABLE IF NOT EXISTS age (  -- see age.py
+        seq     INTEGER PRIMARY KEY,
+        running INTEGER NOT NULL      -- the outbox's clock when the event was settled
+    )""",
+)
+"""What a database of this version may lack, as an earlier release made it."""

@@ -107,7 +107,7 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _opened(app: App, outcome: Outcome) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
-    """The outbox, as its owner, and the question whether every docker.env is as it was, asked as the caller."""
+    """The outbox, as its owner; and a question, asked as the caller: is every docker.env as it was?"""
     situation = app.situation
     with deputy_for(lambda: situation.file_stamps() == outcome.files, situation.state) as still_allowed:
         become_owner(situation.state, *SENDING)

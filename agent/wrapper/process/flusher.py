@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from agent.base import sig
 from agent.wrapper.process.child import STANDARD, open_descriptors
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 FLUSH = (b"-I", b"-m", b"agent", b"flush")
 RETRY = (b"--retry",)
+FIRST_PROCESS_SECONDS = 5.0
+"""How long PID 1 waits for its sender, which the kernel ends together with it."""
+WITHIN_THAT = (b"--budget", b"4s")
+ENDING = (sig.SIGTERM, sig.SIGINT, sig.SIGHUP, sig.SIGQUIT)
 BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
 
 
@@ -25,8 +30,10 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
 
     It runs in /, so that it keeps no file system of the install busy. If no process can be started, the
     next flush or beat delivers. If we are `ending`, our end makes it an orphan; otherwise a process in
-    between does, and is waited for.
+    between does, and is waited for. Only PID 1 waits for the sender, if there is an endpoint.
     """
+    first = ending and os.getpid() == 1 and situation.settings.endpoint
+    options = WITHIN_THAT if first else RETRY if ending else ()
     environment = _from_elsewhere(environment, situation)
     try:
         if ending:
@@ -39,13 +46,25 @@ def start_flush(environment: Environment, situation: Situation, *, ending: bool 
             os.setsid()
             os.chdir("/")
             if ending or os.fork() == 0:
-                _become_flush(environment, RETRY if ending else (), os.fsencode(situation.cwd))
+                _become_flush(environment, options, os.fsencode(situation.cwd))
         finally:
             os._exit(0)
     try:
-        os.waitpid(pid, os.WNOHANG if ending else 0)
+        if first:
+            _wait_as_first_process(pid)
+        else:
+            os.waitpid(pid, os.WNOHANG if ending else 0)
     except ChildProcessError:
         pass  # reaped among others
+
+
+def _wait_as_first_process(pid: int) -> None:
+    """Wait for the sender, unless a signal asks us to end. All signals are blocked here, and none is lost."""
+    until = time.monotonic() + FIRST_PROCESS_SECONDS
+    while os.waitpid(pid, os.WNOHANG) == (0, 0) and (left := until - time.monotonic()) > 0:
+        came = sig.sigtimedwait(sig.valid_signals(), left)
+        if came is not None and came.si_signo in ENDING:
+            return
 
 
 def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:

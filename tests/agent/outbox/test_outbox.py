@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.base.clock import Now
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox import outbox
@@ -45,9 +46,14 @@ for number in range(int(sys.argv[3])):
 class Clock:
     def __init__(self) -> None:
         self.now = NOW
+        self.boot, self.boot_id = 5000.0, "boot"
 
     def __call__(self) -> float:
         return self.now
+
+    def clocks(self) -> Now:
+        """A machine that never stops; its wall clock is another matter."""
+        return Now(self.boot, self.now, self.boot_id)
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def state(tmp_path: Path) -> StateDir:
 
 @pytest.fixture
 def box(state: StateDir, clock: Clock) -> Iterator[Outbox]:
-    with closing(Outbox(state, now=clock)) as found:
+    with closing(Outbox(state, now=clock, clocks=clock.clocks)) as found:
         yield found
 
 
@@ -168,13 +174,69 @@ def test_the_audit_log_keeps_90_days(box: Outbox, clock: Clock) -> None:
     for number in range(4):
         box.record(event(number), HERE)
     box.settle([1], "sent")
-    clock.now += 90 * DAY
+    clock.boot += 90 * DAY
     box.settle([2], "sent")
     box.purge()
     assert names(box, "sent") == ["m0", "m1"]
-    clock.now += 1
+    clock.boot += 1
     box.purge()
     assert (names(box, "sent"), names(box, "waiting")) == (["m1"], ["m2", "m3"])
+
+
+@pytest.mark.parametrize("year", [1970, 2099])
+def test_a_wrong_clock_deletes_nothing_from_the_log(box: Outbox, clock: Clock, year: int) -> None:
+    box.record(event(1), HERE)
+    box.settle([1], "sent")
+    right, clock.now = clock.now, (year - 1970) * 365.2425 * DAY
+    box.record(event(2), HERE)
+    box.settle([2], "sent")
+    box.purge()
+    clock.now = right
+    box.purge()
+    assert names(box, "sent") == ["m1", "m2"]
+
+
+def test_a_wrong_clock_does_not_change_which_rows_are_the_oldest(
+    box: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_SETTLED", 2)
+    for number, now in enumerate((clock.now, 0.0, clock.now)):
+        clock.now = now
+        clock.boot += 60
+        box.record(event(number), HERE)
+        box.settle([number + 1], "sent")
+    assert names(box, "sent") == ["m1", "m2"]
+
+
+def test_only_time_in_which_the_machine_ran_makes_the_log_old(box: Outbox, clock: Clock) -> None:
+    """How long a machine was off only its wall clock knows; another machine's boot clock says nothing."""
+    box.record(event(1), HERE)
+    box.settle([1], "sent")
+    for boot in (500 * DAY, 10 * DAY, 300 * DAY):
+        clock.boot_id, clock.boot = f"boot at {boot}", boot
+        box.purge()
+    clock.boot -= 200 * DAY  # a snapshot was restored
+    box.purge()
+    assert names(box, "sent") == ["m1"]
+    clock.boot += 90 * DAY + 1
+    box.purge()
+    assert names(box, "sent") == []
+
+
+def test_a_database_of_an_earlier_release_keeps_its_log_and_begins_to_age(
+    state: StateDir, clock: Clock
+) -> None:
+    with closing(Outbox(state, now=clock, clocks=clock.clocks)) as box:
+        box.record(event(1), HERE)
+        box.settle([1], "sent")
+        box._database._db.execute("DROP TABLE age")
+    clock.now += 400 * DAY
+    with closing(Outbox(state, now=clock, clocks=clock.clocks)) as box:
+        box.purge()
+        assert names(box, "sent") == ["m1"]
+        clock.boot += 90 * DAY + 1
+        box.purge()
+        assert names(box, "sent") == []
 
 
 @pytest.mark.parametrize(("rows", "size"), [(2, 10**6), (10**6, 2)])

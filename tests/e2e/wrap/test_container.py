@@ -1,20 +1,25 @@
 """The wrapper as PID 1 of a container: as bare, and without zombies."""
 
+import json
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from agent.wrapper.process.flusher import FIRST_PROCESS_SECONDS
 from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.receiver import Receiver, hang
 from tests.wait import until
 
 pytestmark = pytest.mark.needs("unshare")
 
 # No coverage here: a namespace's end kills what is just writing its measurement.
 CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+SLACK = 10.0  # start-up and end of a process, on a machine with other things to do
 LEAVES_ORPHANS = (
     "for i in 1 2 3 4 5; do (sh -c ': & exec sleep 0.1' &); done; sleep 1; ps -eo stat= | grep -c Z"
 )
@@ -68,6 +73,65 @@ def test_signals_from_outside_do_as_they_would_to_cmd(sides: Sides, kind: str) -
                 process.send_signal(signal.SIGKILL)
 
     assert play([*WRAP, "--"]) == play([]) == ((b"got\n", 5) if kind == "handled" else (b"went on\n", 6))
+
+
+def install(receiver: Receiver, state: Path, *cmd: str) -> list[str]:
+    """One wrapped install as a container's command."""
+    settings = [f"ROLLCALL_STATE_DIR={state}", f"ROLLCALL_ENDPOINT={receiver.endpoint}"]
+    return [*CONTAINER, "env", *settings, *WRAP, "--", *cmd]
+
+
+def test_what_a_container_says_arrives_before_it_ends(sides: Sides) -> None:
+    with Receiver() as receiver:
+        for code in (0, 3, 0):
+            done = sides.bare(install(receiver, sides.state, "sh", "-c", f"exit {code}"))
+            assert done.code == code
+        told = [str(event["event"]) for request in receiver.requests for event in request.batch]
+    ended = ["Installation Success", "Installation Errors", "Installation Success"]
+    assert [name for name in told if name != "Installation Started"] == ended
+    assert len(told) == 6
+
+
+def test_a_dead_endpoint_holds_a_container_up_for_a_few_seconds_and_costs_no_event(sides: Sides) -> None:
+    with Receiver(then=hang) as receiver:
+        began = time.monotonic()
+        assert sides.bare(install(receiver, sides.state, "sh", "-c", "exit 3")).code == 3
+        taken = time.monotonic() - began
+    log = subprocess.run(
+        [*WRAP[:-2], "log", "--json"], env=sides.environment(), capture_output=True, text=True, check=True
+    )
+    shown = [json.loads(line) for line in log.stdout.splitlines()]
+    assert [(one["state"], one["event"]["event"]) for one in shown] == [
+        ("waiting", "Installation Started"),
+        ("waiting", "Installation Errors"),
+    ]
+    assert taken < FIRST_PROCESS_SECONDS + SLACK
+
+
+def test_a_container_that_is_stopped_meanwhile_ends_at_once(sides: Sides) -> None:
+    with (
+        Receiver(then=hang) as receiver,
+        subprocess.Popen(
+            install(receiver, sides.state, "sh", "-c", "exit 3"),
+            env=sides.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
+        first = int(until(lambda: children(process.pid).split(), why="the wrapper")[0])
+        until(
+            lambda: any(sends(int(pid)) for pid in children(first).split()), why="the sender after CMD's end"
+        )
+        began = time.monotonic()
+        subprocess.run(["kill", "-TERM", str(first)], check=True)
+        assert process.wait(20) == 3
+        assert time.monotonic() - began < FIRST_PROCESS_SECONDS / 2
+
+
+def sends(pid: int) -> bool:
+    with suppress(OSError):
+        return b"\0flush\0--budget\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def children(pid: int) -> str:
