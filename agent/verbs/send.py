@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
-from agent.base import ids
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
@@ -120,13 +119,9 @@ def _remember_files(app: App) -> None:
 
 def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     """Keep a heartbeat; for a slot that has one already, this is done."""
-    instance, now = app.ensure_instance(), app.now()
+    instance = app.ensure_instance()
     event = catalogue.build(
-        catalogue.ACTIVE,
-        {"instanceId": instance},
-        app.origin(instance),
-        message_id=ids.uuid7(now),
-        timestamp=now,
+        catalogue.ACTIVE, {"instanceId": instance}, app.origin(instance), timestamp=app.now()
     )
     outbox.record(event, app.situation.settings.endpoint, slot=slot)
 
