@@ -54,9 +54,9 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
-        from agent.heartbeat.health import alive
+        from agent.heartbeat.health import is_alive
 
-        outcome.alive = alive(settings.health)
+        outcome.alive = is_alive(settings.health)
         become_owner(situation.state, *SENDING)
         with intake.open_outbox(app.situation, app.now) as outbox:
             if outcome.alive:
