@@ -81,8 +81,8 @@ client.shutdown()
 
 FLUSH = """
 import sys
-from agent.cli import run
-code = run(["flush", "--budget", "10m"])
+from agent.cli import run_verb
+code = run_verb(["flush", "--budget", "10m"])
 status = open("/proc/self/status").read()
 print(status.partition("VmHWM:")[2].split()[0])
 sys.exit(code)

@@ -8,13 +8,13 @@ import sys
 def main() -> int:
     """Run the command line, or say which package is missing."""
     try:
-        from collector.cli import main as run
+        from collector.cli import main as run_verb
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"rollcall-collector: {error.name} is missing; run: pip install 'rollcall-telemetry[collector]'\n"
         )
         return 1
-    return run()
+    return run_verb()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.base import ids
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.events.facts import System
@@ -139,13 +138,7 @@ def event(number: int, start: float | None = None) -> dict[str, object]:
     """One event like any other, told from the rest by its properties."""
     at = (time.time() if start is None else start) + number
     origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"))
-    return catalogue.build_usage(
-        "Something Used",
-        {"number": number},
-        origin,
-        message_id=ids.uuid7(at),
-        timestamp=at,
-    )
+    return catalogue.build_usage("Something Used", {"number": number}, origin, timestamp=at)
 
 
 def watched(path: Path) -> Iterator[Instance]:

@@ -21,7 +21,7 @@ PATIENT_SECONDS = 0.05
 @contextmanager
 def held(path: str, wait: float) -> Iterator[bool]:
     """Hold a lock on the file, waiting at most `wait` seconds; the value is whether we hold it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = open_lock(path)
     try:
         yield _taken(handle, wait)
     finally:
@@ -37,14 +37,24 @@ def pause(began: float) -> None:
         time.sleep(max((1 + os.urandom(1)[0]) / 100_000 * (EAGER_AFTER / waited) ** 2, EAGER_SECONDS))
 
 
+def open_lock(path: str) -> int:
+    """A file to lock, made if there is none."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def try_lock(handle: int, *, shared: bool = False) -> bool:
+    """Lock an open file, if nobody else has; the lock is held until the file is closed."""
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _taken(handle: int, wait: float) -> bool:
     began = time.monotonic()
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() - began >= wait:
-                return False
-            pause(began)
-        else:
-            return True
+    while not try_lock(handle):
+        if time.monotonic() - began >= wait:
+            return False
+        pause(began)
+    return True

@@ -11,68 +11,33 @@ import os
 class StateDir:
     """Where the id, the outbox and the run files are. To ask for a path creates nothing."""
 
-    __slots__ = ("path",)
-
     def __init__(self, path: str) -> None:
         self.path = path
+        self.id = os.path.join(path, "instance.json")
+        """The instance id, as JSON."""
+        self.outbox = os.path.join(path, "outbox.db")
+        """The SQLite database: the events that wait, and the log of all others."""
+        self.runs = os.path.join(path, "runs")
+        """The directory of run files: one for each wrapped install that is not in the outbox yet."""
+        self.seen = os.path.join(path, "env-files")
+        """The paths of the docker.env files that the last beat read, separated by NUL."""
+        self.notice = os.path.join(path, "notice-shown")
+        """Exists once the notice was shown in full."""
+        self.asked = os.path.join(path, "opt-in-asked")
+        """Exists once the opt-in question was asked."""
+        self.due = os.path.join(path, "due.json")
+        """When the daemon's next beat is due."""
+        self.lock = os.path.join(path, "lock")
+        """Held while the id is made, a change of the outbox begins, or a broken one is set aside."""
+        self.sender = os.path.join(path, "sender.lock")
+        """Held by the one process that sends."""
+        self.retry = os.path.join(path, "retry.lock")
+        """Held by the one process that keeps trying after a wrapped install."""
+        self.daemon = os.path.join(path, "daemon.lock")
+        """Held by the one resident daemon."""
 
     def __repr__(self) -> str:
         return f"StateDir({self.path!r})"
-
-    @property
-    def id(self) -> str:
-        """The instance id, as JSON."""
-        return os.path.join(self.path, "instance.json")
-
-    @property
-    def outbox(self) -> str:
-        """The SQLite database: the events that wait, and the log of all others."""
-        return os.path.join(self.path, "outbox.db")
-
-    @property
-    def runs(self) -> str:
-        """The directory of run files: one for each wrapped install that is not in the outbox yet."""
-        return os.path.join(self.path, "runs")
-
-    @property
-    def seen(self) -> str:
-        """The paths of the docker.env files that the last beat read, separated by NUL."""
-        return os.path.join(self.path, "env-files")
-
-    @property
-    def notice(self) -> str:
-        """Exists once the notice was shown in full."""
-        return os.path.join(self.path, "notice-shown")
-
-    @property
-    def asked(self) -> str:
-        """Exists once the opt-in question was asked."""
-        return os.path.join(self.path, "opt-in-asked")
-
-    @property
-    def due(self) -> str:
-        """When the daemon's next beat is due."""
-        return os.path.join(self.path, "due.json")
-
-    @property
-    def lock(self) -> str:
-        """Held while the id is made, a change of the outbox begins, or a broken one is set aside."""
-        return os.path.join(self.path, "lock")
-
-    @property
-    def sender(self) -> str:
-        """Held by the one process that sends."""
-        return os.path.join(self.path, "sender.lock")
-
-    @property
-    def retry(self) -> str:
-        """Held by the one process that keeps trying after a wrapped install."""
-        return os.path.join(self.path, "retry.lock")
-
-    @property
-    def daemon(self) -> str:
-        """Held by the one resident daemon."""
-        return os.path.join(self.path, "daemon.lock")
 
     def memory(self) -> list[str]:
         """Every file that holds data; the locks do not. Some of them may not exist."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.base.ids import uuid7
 from agent.base.words import printable
 
 if TYPE_CHECKING:
@@ -142,11 +143,14 @@ def build(
     properties: Mapping[str, object],
     origin: Origin,
     *,
-    message_id: str,
     timestamp: float,
+    message_id: str = "",
     installation: str | None = None,
 ) -> dict[str, object]:
-    """An event of the catalogue as it goes out; NotInCatalogue for anything that may not exist."""
+    """An event of the catalogue as it goes out; NotInCatalogue for anything that may not exist.
+
+    Without a `message_id` it gets a new one.
+    """
     entry = kind(name)
     _check(entry, properties)
     context: dict[str, object] = {}
@@ -154,16 +158,11 @@ def build(
         if installation is None or not re.fullmatch(UUID, installation):
             raise NotInCatalogue(f"{name} needs the id of its installation")
         context = _about(origin) | {"installation": {"id": installation}}
-    return _track(name, dict(properties), context, origin, message_id=message_id, timestamp=timestamp)
+    return _track(name, dict(properties), context, origin, timestamp, message_id)
 
 
 def build_usage(
-    name: str,
-    properties: Mapping[str, Scalar],
-    origin: Origin,
-    *,
-    message_id: str,
-    timestamp: float,
+    name: str, properties: Mapping[str, Scalar], origin: Origin, *, timestamp: float
 ) -> dict[str, object]:
     """A usage event; NotInCatalogue if it takes a catalogue's name or is larger than may be sent."""
     if " ".join(name.split()).casefold() in {known.casefold() for known in NAMES}:
@@ -173,8 +172,7 @@ def build_usage(
     for key, value in properties.items():
         if not _is_scalar(value):
             raise NotInCatalogue(f"{printable(key)} is not a number, true, false, null or text")
-    about = _about(origin)
-    event = _track(name, dict(properties), about, origin, message_id=message_id, timestamp=timestamp)
+    event = _track(name, dict(properties), _about(origin), origin, timestamp)
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:
         raise NotInCatalogue(f"a usage event may have at most {MAX_EVENT_BYTES} bytes; this one is larger")
     return event
@@ -215,15 +213,14 @@ def _track(
     properties: dict[str, object],
     context: dict[str, object],
     origin: Origin,
-    *,
-    message_id: str,
     timestamp: float,
+    message_id: str = "",
 ) -> dict[str, object]:
     return {
         "type": "track",
         "event": name,
         "anonymousId": origin.instance,
-        "messageId": message_id,
+        "messageId": message_id or uuid7(timestamp),
         "timestamp": iso(timestamp),
         "context": {"library": LIBRARY, "ip": NO_ADDRESS} | context,
         "integrations": {},

@@ -13,21 +13,21 @@ from agent.base.deadline import TookTooLong, within
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BOUND = 5.0
-UNIT_BOUND = 4.5
-"""Shorter than BOUND, so that no systemctl is left behind."""
+CHECK_SECONDS = 5.0
+UNIT_SECONDS = 4.5
+"""Shorter than CHECK_SECONDS, so that no systemctl is left behind."""
 
 MAX_PIDFILE = 64
 
 
-def alive(health: str) -> bool:
-    """Whether what `health` names is alive, known within BOUND seconds. An empty one is always alive."""
+def is_alive(health: str) -> bool:
+    """Whether what `health` names is alive, known within CHECK_SECONDS; an empty one always is."""
     if not health:
         return True
     kind, _, what = health.partition(":")
     check, subject = (_http, health) if kind in ("http", "https") else (CHECKS[kind], what)
     try:
-        return within(BOUND, lambda: check(subject))
+        return within(CHECK_SECONDS, lambda: check(subject))
     except TookTooLong:
         return False
 
@@ -36,7 +36,9 @@ def _unit(name: str) -> bool:
     command = ["systemctl", "is-active", "--quiet", "--", name]
     null = subprocess.DEVNULL
     with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(command, check=False, timeout=UNIT_BOUND, stdin=null, stdout=null, stderr=null)
+        done = subprocess.run(
+            command, check=False, timeout=UNIT_SECONDS, stdin=null, stdout=null, stderr=null
+        )
         return done.returncode == 0
     return False
 
@@ -79,7 +81,7 @@ def _process(name: str) -> bool:
 def _tcp(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), BOUND).close()
+        socket.create_connection((host.strip("[]"), int(port)), CHECK_SECONDS).close()
     except (OSError, UnicodeError):
         return False
     return True
@@ -93,7 +95,9 @@ def _http(url: str) -> bool:
     try:
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(url, timeout=BOUND, stream=True, allow_redirects=False, verify=bundle)
+            answer = session.get(
+                url, timeout=CHECK_SECONDS, stream=True, allow_redirects=False, verify=bundle
+            )
             return answer.status_code < 400  # noqa: PLR2004 - HTTP's own number
     except (OSError, ValueError):
         return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 from typing import TYPE_CHECKING
 
 from agent.base.clock import read_clocks
+from agent.base.locks import open_lock, try_lock
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
 from agent.heartbeat.answer import parse_answer
@@ -62,14 +62,14 @@ class RealWorld:
         state = StateDir(state_dir)
         state.make()
         with ActingAsOwner(state):
-            lock = os.open(state.daemon, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            lock = open_lock(state.daemon)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Leave(1, f"another rollcall daemon already uses {state_dir}") from None
+            claimed = try_lock(lock)
         except OSError:  # a file system without locks
             os.close(lock)
             raise
+        if not claimed:
+            raise Leave(1, f"another rollcall daemon already uses {state_dir}")
         if self._lock is not None:
             os.close(self._lock)
         self._state, self._lock = state, lock

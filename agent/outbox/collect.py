@@ -8,13 +8,13 @@ so an event that is collected twice is stored once.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import stat
 import time
 from typing import TYPE_CHECKING
 
+from agent.base.locks import try_lock
 from agent.events import catalogue
 from agent.runs.parse import parse_run
 from agent.runs.write import SUFFIX, UNFINISHED
@@ -62,14 +62,12 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
         if handle is None:
             return 0
         if path.endswith(UNFINISHED):
-            if time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS and _lock(handle):
+            if time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS and try_lock(handle):
                 _unlink(path)
             return 0  # the wrapper is about to lock it, and must not find it locked
-        live = not _lock(handle)
+        live = not try_lock(handle)
         run = _read_run(handle)
-        count = 0
-        if run is not None:
-            count = _record(run, outbox, instance, system, live=live)
+        count = 0 if run is None else _record(run, outbox, instance, system, live=live)
         if not live:
             _unlink(path)
         return count
@@ -82,7 +80,7 @@ def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[
             with _opened(path, os.O_RDONLY) as handle:
                 if handle is None:
                     continue
-                live = not _lock(handle, fcntl.LOCK_SH)  # shared: another reader may look too
+                live = not try_lock(handle, shared=True)  # another reader may look too
                 run = _read_run(handle)
             if run is not None:
                 for event in _built(run, instance, system, live=live):
@@ -178,14 +176,6 @@ def _opened(path: str, access: int = os.O_RDWR) -> Iterator[int | None]:
         yield handle if stat.S_ISREG(os.fstat(handle).st_mode) else None
     finally:
         os.close(handle)
-
-
-def _lock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _unlink(path: str) -> None:

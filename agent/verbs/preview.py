@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
-from agent.base import ids
 from agent.base.owner import become_owner
 from agent.events import catalogue, identity
 
@@ -43,7 +42,6 @@ def _sample(kind: catalogue.Kind, origin: catalogue.Origin, app: App) -> dict[st
         kind.name,
         {prop.name: real.get(prop.name, prop.example) for prop in kind.properties},
         origin,
-        message_id=ids.uuid7(app.now()),
         timestamp=app.now(),
         installation=SAMPLE_RUN if kind.about_installation else None,
     )

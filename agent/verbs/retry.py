@@ -6,13 +6,13 @@ waits: each try is a child, which reads docker.env anew, has a deadline, and lea
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agent.base.locks import open_lock, try_lock
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
 from agent.heartbeat.answer import parse_answer
@@ -78,13 +78,8 @@ class Sender:
         """Whether we keep trying. Where another process does, it will see what is new."""
         if self._lock is None:
             with ActingAsOwner(self._state):
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                self._lock = os.open(self._state.retry, flags, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+                self._lock = open_lock(self._state.retry)
+        return try_lock(self._lock)
 
     def _pause(self, seconds: float) -> None:
         end = _seconds() + seconds

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
-from agent.base import ids
 from agent.base.deputy import deputy_for
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
@@ -67,9 +66,9 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
     decision = situation.standing_decision
     if decision.sending:
         settings, key = situation.settings, write_key(situation.settings)
-        from agent.heartbeat.health import alive
+        from agent.heartbeat.health import is_alive
 
-        outcome.alive = alive(settings.health)
+        outcome.alive = is_alive(settings.health)
         with _opened(app, outcome) as (outbox, still_allowed):
             if outcome.alive:
                 _remember_files(app)
@@ -107,7 +106,7 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _opened(app: App, outcome: Outcome) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
-    """The outbox, as its owner; and a question, asked as the caller: is every docker.env as it was?"""
+    """The outbox, as its owner; and whether every docker.env is as it was, asked as the caller."""
     situation = app.situation
     with deputy_for(lambda: situation.file_stamps() == outcome.files, situation.state) as still_allowed:
         become_owner(situation.state, *SENDING)
@@ -142,13 +141,9 @@ def _remember_files(app: App) -> None:
 
 def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     """Keep a heartbeat; for a slot that has one already, this is done."""
-    instance, now = app.ensure_instance(), app.now()
+    instance = app.ensure_instance()
     event = catalogue.build(
-        catalogue.ACTIVE,
-        {"instanceId": instance},
-        app.origin(instance),
-        message_id=ids.uuid7(now),
-        timestamp=now,
+        catalogue.ACTIVE, {"instanceId": instance}, app.origin(instance), timestamp=app.now()
     )
     outbox.record(event, app.situation.settings.endpoint, slot=slot)
 

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, WrongUse
-from agent.base import ids
 from agent.base.owner import become_owner
 from agent.events import catalogue
 from agent.outbox import intake
@@ -24,13 +23,7 @@ def track_event(app: App, args: argparse.Namespace) -> int:
     situation = app.situation
     allowed = situation.decision.sending and situation.settings.usage
     try:
-        event = catalogue.build_usage(
-            args.event,
-            properties,
-            app.origin(NO_INSTANCE),
-            message_id=ids.uuid7(app.now()),
-            timestamp=app.now(),
-        )
+        event = catalogue.build_usage(args.event, properties, app.origin(NO_INSTANCE), timestamp=app.now())
     except catalogue.NotInCatalogue as why:
         raise WrongUse(str(why)) from None
     if allowed:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
-from collector.base.ids import as_uuid
+from collector.base.ids import uuid_of
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 
@@ -106,7 +106,7 @@ def _machine(year: Year, chance: random.Random) -> Machine:
     lifetime = chance.uniform(0.2, 10) * HOUR if short else _lifetime(chance)
     system = chance.choices(SYSTEMS, [weight for *_, weight in SYSTEMS])[0]
     return Machine(
-        id=as_uuid(_uuid4(chance)),
+        id=uuid_of(chance.randbytes(16), 4),
         installed=installed,
         until=int(installed + lifetime),
         system=(system[0], system[1]),
@@ -137,7 +137,7 @@ def _life(year: Year, machine: Machine, chance: random.Random) -> Iterator[tuple
     late = int(chance.uniform(1, 9) * HOUR) if machine.slow else 0
     for at, name, properties, context in _history(year, machine, chance):
         received = at + late + chance.randrange(200, 3000)
-        message = as_uuid(_uuid7(at, chance))
+        message = uuid_of(at.to_bytes(6, "big") + chance.randbytes(10), 7)
         yield (
             received,
             message,
@@ -197,7 +197,7 @@ def _one_install(year: Year, machine: Machine, chance: random.Random, at: int) -
     context = {
         "app": {"name": "Acme Desk", "version": year.version(at) if not bad else "1.7.1"},
         "os": {"name": system, "version": release},
-        "installation": {"id": as_uuid(_uuid4(chance))},
+        "installation": {"id": uuid_of(chance.randbytes(16), 4)},
         **_context(),
     }
     yield at, STARTED, {"os": system}, context
@@ -239,15 +239,3 @@ def _request(chance: random.Random, system: str, context: dict[str, Any]) -> dic
 
 def _context() -> dict[str, Any]:
     return {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"}  # noqa: S104 - no address at all
-
-
-def _uuid4(chance: random.Random) -> bytes:
-    raw = bytearray(chance.randbytes(16))
-    raw[6], raw[8] = raw[6] & 0x0F | 0x40, raw[8] & 0x3F | 0x80
-    return bytes(raw)
-
-
-def _uuid7(at: int, chance: random.Random) -> bytes:
-    raw = bytearray(at.to_bytes(6, "big") + chance.randbytes(10))
-    raw[6], raw[8] = raw[6] & 0x0F | 0x70, raw[8] & 0x3F | 0x80
-    return bytes(raw)

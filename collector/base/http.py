@@ -47,10 +47,7 @@ class ClientGone(Exception):  # noqa: N818 - an outcome
 
 def header(scope: Scope, name: bytes) -> str:
     """The first header of that name, or empty."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value).decode("latin-1")
-    return ""
+    return next(iter(headers(scope, name)), "")
 
 
 def headers(scope: Scope, name: bytes) -> list[str]:

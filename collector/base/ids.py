@@ -42,10 +42,15 @@ def _bytes_of(text: str) -> bytes | None:
 
 def new_id(now: int) -> str:
     """A UUIDv7 for an event whose client gave it no id."""
-    raw = bytearray(now.to_bytes(6, "big") + os.urandom(10))
-    raw[6] = raw[6] & 0x0F | 0x70
-    raw[8] = raw[8] & 0x3F | 0x80
-    return as_uuid(bytes(raw))
+    return uuid_of(now.to_bytes(6, "big") + os.urandom(10), 7)
+
+
+def uuid_of(raw: bytes, version: int) -> str:
+    """16 bytes as a UUID of a version, which overwrites six of their bits."""
+    marked = bytearray(raw)
+    marked[6] = marked[6] & 0x0F | version << 4
+    marked[8] = marked[8] & 0x3F | 0x80
+    return as_uuid(bytes(marked))
 
 
 def as_uuid(key: bytes) -> str:

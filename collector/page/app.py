@@ -88,6 +88,7 @@ class Page:
         self._render = Renderer()
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
         self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
+        self._css = f"/page.css?{sha256(self._static['/page.css']).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""
@@ -254,11 +255,7 @@ class Page:
         return Answer(error.status, body, HTML, (PRIVATE, *more))
 
     def _frame(self, visitor: Visitor | None) -> Mapping[str, Any]:
-        return {"visitor": visitor, "navigation": NAVIGATION, "css": f"/page.css?{self._css_version}"}
-
-    @property
-    def _css_version(self) -> str:
-        return sha256(self._static["/page.css"]).hexdigest()[:8]
+        return {"visitor": visitor, "navigation": NAVIGATION, "css": self._css}
 
     def _file(self, scope: Scope) -> Answer:
         path = scope["path"]

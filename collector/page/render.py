@@ -16,30 +16,6 @@ from collector.page.view_types import PAGE_ROWS
 _UNITS = ((DAY_MS, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
 
-def environment() -> Environment:
-    """The template environment. Everything is escaped; an unknown name is an error."""
-    made = Environment(
-        loader=PackageLoader("collector.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    made.filters.update(
-        number=number,
-        percent=percent,
-        when=when,
-        span=span,
-        uuid=as_uuid,
-        short_id=short_id,
-        day=iso,
-        short_day=short_day,
-    )
-    made.globals.update(signed=signed, ago=ago, PAGE_ROWS=PAGE_ROWS)
-    return made
-
-
 def number(value: float | None) -> str:
     """`12,345`; a dash if the value is unknown."""
     return "–" if value is None else f"{value:,}"
@@ -94,10 +70,28 @@ def short_id(key: bytes) -> str:
 
 
 class Renderer:
-    """Renders templates by name."""
+    """Renders templates by name. Everything is escaped; an unknown name is an error."""
 
     def __init__(self) -> None:
-        self._environment = environment()
+        self._environment = made = Environment(
+            loader=PackageLoader("collector.page"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        made.filters.update(
+            number=number,
+            percent=percent,
+            when=when,
+            span=span,
+            uuid=as_uuid,
+            short_id=short_id,
+            day=iso,
+            short_day=short_day,
+        )
+        made.globals.update(signed=signed, ago=ago, PAGE_ROWS=PAGE_ROWS)
 
     def __call__(self, template: str, **context: Any) -> bytes:
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")

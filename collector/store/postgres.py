@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -93,13 +93,10 @@ class PostgresStore(Store):
     def add(self, events: Any) -> int:
         """As the base says; a transaction that lost against another one is tried again."""
         events = list(events)
-        for attempt in range(TRIES):
-            try:
+        for _ in range(TRIES - 1):
+            with suppress(Conflict):
                 return super().add(events)
-            except Conflict:
-                if attempt == TRIES - 1:
-                    raise
-        raise AssertionError
+        return super().add(events)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with self._explained():
@@ -148,9 +145,7 @@ class PostgresStore(Store):
         with self.transaction() as tx:
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
-            tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
-            done = {name for (name,) in tx.all("SELECT name FROM migrations")}
-            schema.apply_migrations(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
+            schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
 
 
 class Conflict(StoreUnavailable):

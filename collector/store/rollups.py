@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +23,7 @@ from collector.store import schema
 
 SLOT_MS = 6 * 3_600_000
 SLOTS_A_DAY = DAY_MS // SLOT_MS
+ESTABLISHED_MS = DAY_MS
 SPANS = (1, 7, 30)
 
 Key = tuple[int, bytes]
@@ -48,9 +49,13 @@ class InstanceRow:
     os_version: str = ""
 
     @property
+    def established(self) -> bool:
+        return self.last_seen - self.first_seen > ESTABLISHED_MS
+
+    @property
     def standing(self) -> tuple[int, int]:
         """Where it is counted: established (older than a day) or not, and its week of installation."""
-        return int(self.last_seen - self.first_seen > DAY_MS), week_of(self.first_seen // DAY_MS)
+        return int(self.established), week_of(self.first_seen // DAY_MS)
 
     def saw(self, event: Event) -> None:
         self.first_seen = min(self.first_seen, event.time)
@@ -95,7 +100,7 @@ class RunRow:
     line: int | None = None
     command: str | None = None
     asked: int | None = None
-    email: str | None = None
+    email: str | None = field(default=None, repr=False)
     reference: str | None = None
 
     def saw(self, event: Event, fact: Fact) -> None:
@@ -114,23 +119,19 @@ class RunRow:
             self._ended(event, fact)
 
     @property
+    def began(self) -> int | None:
+        return self.ended if self.started is None else self.started
+
+    @property
     def standing(self) -> tuple[int, str, str, str, str] | None:
         """Where it is counted: the day it began, version, os, and how it ended, or that it has not."""
-        began = self.ended if self.started is None else self.started
-        if began is None:
+        if self.began is None:
             return None
-        return began // DAY_MS, self.version, self.os, self.os_version, self.outcome or "open"
+        return self.began // DAY_MS, self.version, self.os, self.os_version, self.outcome or "open"
 
     def _ended(self, event: Event, fact: Fact) -> None:
-        known = (
-            *(self.ended, self.outcome, self.duration, self.reason, self.exit_code),
-            *(self.signal, self.script, self.line, self.command),
-        )
-        outcome = "success" if event.name == SUCCESS else "errors"
-        told = (
-            *(event.time, outcome, fact.duration, fact.reason, fact.exit_code),
-            *(fact.signal, fact.script, fact.line, fact.command),
-        )
+        known = (self.ended, self.outcome, *_ending(self))
+        told = (event.time, "success" if event.name == SUCCESS else "errors", *_ending(fact))
         self.ended, self.outcome, self.duration, self.reason, self.exit_code, *place = _later(known, told)
         self.signal, self.script, self.line, self.command = place
 
@@ -284,8 +285,9 @@ def _bits_of(mask: int, width: int) -> Iterator[int]:
         mask ^= lowest
 
 
-_instance_fields = attrgetter(*(field.name for field in fields(InstanceRow)))
-_run_row = attrgetter(*(field.name for field in fields(RunRow)))
+_ending = attrgetter("duration", "reason", "exit_code", "signal", "script", "line", "command")
+_instance_fields = attrgetter(*(one.name for one in fields(InstanceRow)))
+_run_row = attrgetter(*(one.name for one in fields(RunRow)))
 
 
 def _instance_row(instance: InstanceRow) -> tuple[Any, ...]:

@@ -60,6 +60,12 @@ def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
     return tuple((name, kinds[kind.rstrip("?")], kind.endswith("?")) for name, kind in pairs)
 
 
+def _counter(name: str, key: str) -> Table:
+    """A table that counts: `n` by its key."""
+    columns = _columns(f"{key} n:int")
+    return Table(name, columns, tuple(column for column, _, _ in columns[:-1]), "add")
+
+
 EVENTS = Table(
     "events",
     _columns(
@@ -88,36 +94,11 @@ RUNS = Table(
     key=("source", "id"),
     on_conflict="replace",
 )
-DAILY = Table(
-    "daily",
-    _columns("source:int day:int type:text name:text version:text os:text n:int"),
-    key=("source", "day", "type", "name", "version", "os"),
-    on_conflict="add",
-)
-ACTIVE = Table(
-    "active",
-    _columns("source:int day:int span:int established:int n:int"),
-    key=("source", "day", "span", "established"),
-    on_conflict="add",
-)
-OUTCOMES = Table(
-    "outcomes",
-    _columns("source:int day:int version:text os:text os_version:text outcome:text n:int"),
-    key=("source", "day", "version", "os", "os_version", "outcome"),
-    on_conflict="add",
-)
-COHORTS = Table(
-    "cohorts",
-    _columns("source:int cohort:int established:int n:int"),
-    key=("source", "cohort", "established"),
-    on_conflict="add",
-)
-RETENTION = Table(
-    "retention",
-    _columns("source:int cohort:int established:int week:int n:int"),
-    key=("source", "cohort", "established", "week"),
-    on_conflict="add",
-)
+DAILY = _counter("daily", "source:int day:int type:text name:text version:text os:text")
+ACTIVE = _counter("active", "source:int day:int span:int established:int")
+OUTCOMES = _counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
+COHORTS = _counter("cohorts", "source:int cohort:int established:int")
+RETENTION = _counter("retention", "source:int cohort:int established:int week:int")
 
 # Columns that the database computes. When a run began; without a start, the time of its end.
 BEGAN = "coalesce(started, ended)"
@@ -135,6 +116,9 @@ class Executes(Protocol):
 
     def execute(self, sql: str, *values: Any) -> Any:
         """Run a statement with `?` for its values."""
+
+    def all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Every row of a query."""
 
 
 def create_table(table: Table, dialect: str) -> str:
@@ -212,10 +196,10 @@ def page_tables(tx: Executes) -> None:
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables)
 
 
-def apply_migrations(
-    tx: Executes, done: set[str], now: int, migrations: tuple[Callable[[Executes], None], ...]
-) -> None:
-    """Run what is not in `done`; each change and its bookkeeping are in the caller's transaction."""
+def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:
+    """Run what was not run yet; each change and its bookkeeping are in the caller's transaction."""
+    tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
+    done = {name for (name,) in tx.all("SELECT name FROM migrations")}
     for migration in migrations:
         if migration.__name__ not in done:
             migration(tx)

@@ -98,7 +98,8 @@ class SQLiteStore(Store):
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._connect()
-            self._migrate()
+        with self.transaction() as tx:
+            schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -150,18 +151,6 @@ class SQLiteStore(Store):
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
-
-    def _migrate(self) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            tx = SQLiteTransaction(self._writer)
-            tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at INTEGER NOT NULL)")
-            done = {name for (name,) in tx.all("SELECT name FROM migrations")}
-            schema.apply_migrations(tx, done, int(time.time() * 1000), schema.MIGRATIONS)
-            self._writer.execute("COMMIT")
-        except BaseException:
-            self._writer.execute("ROLLBACK")
-            raise
 
 
 @contextmanager

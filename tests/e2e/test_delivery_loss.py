@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.base import ids
 from agent.delivery.drain import MAX_BATCH_BYTES, MAX_EVENTS
 from agent.events import catalogue
 from agent.events.facts import System
@@ -101,13 +100,7 @@ def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Insta
     with Receiver() as receiver:
         instance.endpoint = receiver.endpoint
         for slot, at in enumerate(times):
-            beat = catalogue.build(
-                catalogue.ACTIVE,
-                {"instanceId": ID},
-                origin,
-                message_id=ids.uuid7(at),
-                timestamp=at,
-            )
+            beat = catalogue.build(catalogue.ACTIVE, {"instanceId": ID}, origin, timestamp=at)
             with contextlib.closing(Outbox(instance.state, now=partial(float, at))) as outbox:
                 assert outbox.record(beat, instance.endpoint, slot=slot)
                 assert not outbox.record(beat, instance.endpoint, slot=slot), "one a slot"

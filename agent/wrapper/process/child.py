@@ -41,14 +41,14 @@ def start_child(argv: list[bytes], caller: Caller, environment: Environment, nam
     """
     sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # or the kernel would reap CMD for us, and its code be lost
     sig.pthread_sigmask(sig.SIG_BLOCK, sig.valid_signals())
-    failed, say = os.pipe()
+    reader, writer = os.pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _child(argv, caller, environment, name, parent, say)
-    os.close(say)
-    why = _start_failure(pid, failed)
-    os.close(failed)
+        _child(argv, caller, environment, name, parent, writer)
+    os.close(writer)
+    why = _start_failure(pid, reader)
+    os.close(reader)
     if why:
         os.waitpid(pid, 0)
         code, _, text = why.partition(b" ")
@@ -56,28 +56,28 @@ def start_child(argv: list[bytes], caller: Caller, environment: Environment, nam
     return pid
 
 
-def _start_failure(pid: int, failed: int) -> bytes:
+def _start_failure(pid: int, reader: int) -> bytes:
     """Why CMD could not be started; nothing once it has taken over.
 
     A ^Z until then stops only the child, because our signals are blocked, and nobody would see it: wake it.
     """
     poll = select.poll()
-    poll.register(failed, select.POLLIN)
+    poll.register(reader, select.POLLIN)
     while not poll.poll(GLANCE_MS):
         if processes.state(pid) == "T":
             os.kill(pid, sig.SIGCONT)
-    return os.read(failed, 4096)
+    return os.read(reader, 4096)
 
 
 def _child(
-    argv: list[bytes], caller: Caller, environment: Environment, name: str, parent: int, say: int
+    argv: list[bytes], caller: Caller, environment: Environment, name: str, parent: int, writer: int
 ) -> None:
     try:
         prctl.die_with(parent)
         caller.restore_signals()
         problem = exec_command(argv, environment)
         os.write(2, shell_message(name, argv[0], problem))
-        os.write(say, b"%d %s" % (problem.code, os.fsencode(problem.why)))
+        os.write(writer, b"%d %s" % (problem.code, os.fsencode(problem.why)))
         os._exit(problem.code)
     finally:
         os._exit(126)

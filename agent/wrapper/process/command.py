@@ -59,12 +59,23 @@ def exec_command(argv: list[bytes], environment: Environment) -> CannotRun:
 def _exec(path: bytes, argv: list[bytes], environment: Environment) -> OSError:
     try:
         if environment.odd():
-            from agent.wrapper.process import rawexec
-
-            rawexec.execve(path, argv, environment.entries)
+            execve_odd(path, argv, environment.entries)
         os.execve(path, argv, environment)  # type: ignore[arg-type]  # keys() and values() are all it asks
     except OSError as error:
         return error
+
+
+def execve_odd(path: bytes, argv: list[bytes], entries: list[bytes]) -> None:
+    """Exec with an environment that Python refuses; OSError if that cannot be."""
+    import ctypes  # slow, and seldom needed
+
+    def array(words: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+        return (ctypes.c_char_p * (len(words) + 1))(*words, None)
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.execve(ctypes.c_char_p(path), array(argv), array(entries))
+    code = ctypes.get_errno()
+    raise OSError(code, os.strerror(code))
 
 
 def _is_script(path: bytes) -> bool:

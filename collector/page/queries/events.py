@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.base.events import BEAT
-from collector.page.queries.installs import RUN, Run, run_of
-from collector.store import Store
+from collector.page.queries.installs import Run, run_of
+from collector.store import Store, schema
 
 # Heartbeats are not indexed by instance, because that would cost a random write per event. So the
 # heartbeats of an instance are searched among this many of the latest; its timeline shows all of them.
@@ -101,7 +101,7 @@ def event_names(store: Store, source: int, most: int) -> list[str]:
 
 def help_requests(store: Store, source: int, most: int) -> list[HelpRequest]:
     """Requests for help: waiting ones first, then the latest first."""
-    columns = ", ".join(f"r.{name}" for name in RUN.replace(" ", "").split(","))
+    columns = ", ".join(f"r.{name}" for name in schema.RUNS.names)
     sql = (
         f"SELECT {columns}, a.at, a.by_user FROM runs r"
         " LEFT JOIN answered a ON a.source = r.source AND a.run = r.id"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.page.period import Period
-from collector.store import Store
+from collector.store import Store, schema
+from collector.store.rollups import RunRow
 
 SEPARATOR = "\x1f"
 # A run counts as given up if no end has arrived after this time.
@@ -18,11 +19,7 @@ GIVE_UP_MS = DAY_MS
 # because an install may start or end between two statements.
 RUNNING = "running"
 
-# The columns of a run, in the order of its fields.
-RUN = (
-    "id, instance, version, os, os_version, started, ended, outcome, duration, reason, exit_code, signal,"
-    " script, line, command, asked, email, reference"
-)
+RUN = ", ".join(schema.RUNS.names)
 
 
 @dataclass
@@ -64,32 +61,8 @@ class RunCounts:
             self.given_up += n
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(RunRow):
     """One run of an install script."""
-
-    id: bytes
-    instance: bytes
-    version: str
-    os: str
-    os_version: str
-    started: int | None
-    ended: int | None
-    outcome: str | None
-    duration: int | None
-    reason: str | None
-    exit_code: int | None
-    signal: str | None
-    script: str | None
-    line: int | None
-    command: str | None
-    asked: int | None
-    email: str | None = field(repr=False)
-    reference: str | None
-
-    @property
-    def began(self) -> int | None:
-        return self.ended if self.started is None else self.started
 
     @property
     def place(self) -> Place:
@@ -258,4 +231,4 @@ def _place(key: str) -> Place:
 
 def run_of(row: tuple[Any, ...]) -> Run:
     """A run from its row of RUN."""
-    return Run(bytes(row[0]), bytes(row[1]), *row[2:])
+    return Run(row[0], bytes(row[1]), bytes(row[2]), *row[3:])

@@ -14,19 +14,18 @@ from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.page.period import Period
-from collector.store import Store
-from collector.store.rollups import SLOT_MS, SPANS
+from collector.store import Store, schema
+from collector.store.rollups import ESTABLISHED_MS, SLOT_MS, SLOTS_A_DAY, SPANS, InstanceRow
 
 # Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000
 GONE_MS = 30 * DAY_MS
-ESTABLISHED_MS = DAY_MS
 STATES = ("beating", "silent", "gone", "never")
 
 # A census is cached for this many times as long as it took, so that it needs 5 % of a core.
 KEPT_TIMES = 20
 
-_COLUMNS = "id, first_seen, last_seen, last_beat, beats, first_day, slots, facts_at, version, os, os_version"
+_COLUMNS = ", ".join(schema.INSTANCES.names)
 
 
 @dataclass
@@ -41,33 +40,20 @@ class Census:
     returning: int = 0
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(InstanceRow):
     """One installation that reported."""
 
-    id: bytes
-    first_seen: int
-    last_seen: int
-    last_beat: int | None
-    beats: int
-    first_day: int
-    slots: int
-    facts_at: int | None
-    version: str
-    os: str
-    os_version: str
-
-    @property
-    def established(self) -> bool:
-        return self.last_seen - self.first_seen > ESTABLISHED_MS
-
     def state(self, now: int) -> str:
-        """`beating`, `silent`, `gone` or `never`, by its last heartbeat."""
-        return state_of(self.last_beat, now)
+        """`beating`, `silent` (two beats missed), `gone` (30 days) or `never`, by its last heartbeat."""
+        if self.last_beat is None:
+            return "never"
+        if self.last_beat <= now - GONE_MS:
+            return "gone"
+        return "silent" if self.last_beat <= now - SILENT_MS else "beating"
 
     def beat_in(self, slot: int) -> bool:
         """Whether it sent a heartbeat in a slot of six hours, counted from 1970."""
-        offset = slot - self.first_day * (DAY_MS // SLOT_MS)
+        offset = slot - self.first_day * SLOTS_A_DAY
         return offset >= 0 and bool(self.slots >> offset & 1)
 
 
@@ -106,18 +92,16 @@ def take_census(store: Store, source: int, since: int, until: int, now: int) -> 
     )
     values = (now - GONE_MS, now - SILENT_MS, since, until, since, since, now, now, now, source)
     census = Census(now)
-    for established, state, *system, n, new, back, day, week, month in store.all(sql, *values):
-        _count(
-            census,
-            established=bool(established),
-            state=state,
-            system=(system[0], system[1], system[2]),
-            n=int(n),
-            active=(int(day), int(week), int(month)),
-        )
+    for lasting, state, version, os, os_version, n, new, returning, *active in store.all(sql, *values):
+        established = bool(lasting)
+        census.states[state, established] += int(n)
+        for span, alive in zip(SPANS, active, strict=True):
+            census.active[span, established] += int(alive)
         if established:
             census.new += int(new)
-            census.returning += int(back)
+            census.returning += int(returning)
+            if active[-1]:
+                census.systems[version, os, os_version] += int(active[-1])
     return census
 
 
@@ -169,15 +153,6 @@ def find_instance(store: Store, source: int, key: bytes) -> Instance | None:
     return _instance(rows[0]) if rows else None
 
 
-def state_of(last_beat: int | None, now: int) -> str:
-    """`beating`, `silent` (two beats missed), `gone` (30 days) or `never`."""
-    if last_beat is None:
-        return "never"
-    if last_beat <= now - GONE_MS:
-        return "gone"
-    return "silent" if last_beat <= now - SILENT_MS else "beating"
-
-
 def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[int, ...]]:
     lasting = f" AND last_seen - first_seen > {ESTABLISHED_MS}"
     filters: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -192,22 +167,5 @@ def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[in
     return filters.get(state, ("", ()))
 
 
-def _count(
-    census: Census,
-    *,
-    established: bool,
-    state: str,
-    system: tuple[str, str, str],
-    n: int,
-    active: tuple[int, int, int],
-) -> None:
-    census.states[state, established] += n
-    for span, alive in zip(SPANS, active, strict=True):
-        census.active[span, established] += alive
-    if established and active[-1]:
-        census.systems[system] += active[-1]
-
-
 def _instance(row: tuple[Any, ...]) -> Instance:
-    slots = int.from_bytes(row[6], "little")
-    return Instance(*(bytes(row[0]), *row[1:6], slots, *row[7:]))
+    return Instance(*(row[0], bytes(row[1]), *row[2:7], int.from_bytes(row[7], "little"), *row[8:]))

@@ -107,7 +107,7 @@ def show_run(view: ViewRequest, run_id: str) -> ViewResult:
     tables = (
         ViewTable("events", "What it sent", ("time", "event", "received", "json"), rows),
         runs_table("others", "Other runs of this instance", others, view.now),
-        ViewTable("run", "This run", RUN_COLUMNS, [run_row(run, view.now)]),
+        runs_table("run", "This run", [run], view.now),
     )
     context = {
         "run": run,
@@ -123,10 +123,10 @@ FAILURE_COLUMNS = ("script", "line", "command", "end", "runs", "instances", "fir
 
 
 def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:
-    return ViewTable(name, title, RUN_COLUMNS, [run_row(run, now) for run in runs])
+    return ViewTable(name, title, RUN_COLUMNS, [_run_row(run, now) for run in runs])
 
 
-def run_row(run: Run, now: int) -> tuple[Cell, ...]:
+def _run_row(run: Run, now: int) -> tuple[Cell, ...]:
     """One run for programs, in the order of RUN_COLUMNS."""
     place = run.place
     return (

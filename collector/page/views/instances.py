@@ -106,7 +106,8 @@ def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
     gaps = gaps_of(one, first, last)
     runs = installs.runs_of_instance(view.store, view.source.id, one.id, PAGE_ROWS)
     days = [
-        (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)]) for day in _days(view)
+        (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)])
+        for day in range(view.period.first, view.period.last + 1)
     ]
     beats = ViewTable(
         "timeline",
@@ -217,10 +218,6 @@ def _first_beat(one: Instance) -> int:
 def _last_slot(view: ViewRequest) -> int:
     """The last slot that has ended: a heartbeat that is not due yet is not missed."""
     return min((view.period.last + 1) * SLOTS_A_DAY, view.now // SLOT_MS) - 1
-
-
-def _days(view: ViewRequest) -> range:
-    return range(view.period.first, view.period.last + 1)
 
 
 def _before(view: ViewRequest) -> tuple[int, bytes]:

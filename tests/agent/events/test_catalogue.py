@@ -188,7 +188,7 @@ def build_started(run: str | None) -> object:
 
 
 def usage(name: str = "Cart Filled", **properties: object) -> dict[str, object]:
-    return catalogue.build_usage(name, properties, ORIGIN, message_id=MESSAGE, timestamp=NOW)  # type: ignore[arg-type]
+    return catalogue.build_usage(name, properties, ORIGIN, timestamp=NOW)  # type: ignore[arg-type]
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=50)
@@ -200,7 +200,7 @@ scalars = st.none() | st.booleans() | numbers | texts
 def test_a_usage_event_says_what_it_was_given_and_no_more(
     properties: dict[str, str | int | float | bool | None],
 ) -> None:
-    built = catalogue.build_usage("Filled", properties, ORIGIN, message_id="m", timestamp=0)
+    built = catalogue.build_usage("Filled", properties, ORIGIN, timestamp=0)
     event = json.loads(catalogue.dumps(built))
     assert event["properties"] == properties
     assert event["event"] == "Filled"

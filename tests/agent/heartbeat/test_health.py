@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from agent.heartbeat import health
-from agent.heartbeat.health import BOUND, alive
+from agent.heartbeat.health import CHECK_SECONDS, is_alive
 from tests import receiver as kit
 from tests.deadends import unused_port
 from tests.receiver import Receiver, answer
@@ -22,7 +22,7 @@ from tests.wait import until
 
 
 def test_nothing_named_is_always_alive() -> None:
-    assert alive("")
+    assert is_alive("")
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def test_a_pidfile_is_alive_as_long_as_its_process(
     path = tmp_path / "pid"
     path.write_text(text.format(child.pid))
 
-    assert alive(f"pidfile:{path}")
+    assert is_alive(f"pidfile:{path}")
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not alive(f"pidfile:{path}"), "a zombie is not alive"
+    assert not is_alive(f"pidfile:{path}"), "a zombie is not alive"
     child.wait()
-    assert not alive(f"pidfile:{path}")
+    assert not is_alive(f"pidfile:{path}")
 
 
 @pytest.mark.parametrize("text", ["", "\n", "0", "-1", "one", "9" * 30, "4194305", "\xff", "1.5"])
@@ -54,22 +54,22 @@ def test_a_pidfile_that_names_no_process_is_not_alive(text: str, tmp_path: Path)
     path = tmp_path / "pid"
     path.write_bytes(text.encode("latin-1"))
 
-    assert not alive(f"pidfile:{path}")
+    assert not is_alive(f"pidfile:{path}")
 
 
 def test_a_pidfile_that_is_not_there_or_no_file_is_not_alive(tmp_path: Path) -> None:
-    assert not alive(f"pidfile:{tmp_path}/none")
-    assert not alive(f"pidfile:{tmp_path}")
+    assert not is_alive(f"pidfile:{tmp_path}/none")
+    assert not is_alive(f"pidfile:{tmp_path}")
 
 
 def test_a_pidfile_that_hangs_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "BOUND", 0.2)
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.2)
     path = tmp_path / "fifo"
     os.mkfifo(path)
     began = time.monotonic()
 
-    assert not alive(f"pidfile:{path}")
-    assert time.monotonic() - began < BOUND
+    assert not is_alive(f"pidfile:{path}")
+    assert time.monotonic() - began < CHECK_SECONDS
     path.open("w").close()
 
 
@@ -110,14 +110,14 @@ def test_a_process_is_found_by_its_name(tmp_path: Path) -> None:
     program = tmp_path / name
     shutil.copy(shutil.which("cat") or "/bin/cat", program)
 
-    assert not alive(f"process:{name}")
+    assert not is_alive(f"process:{name}")
     with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
-        until(lambda: alive(f"process:{name}"), why="it is seen")
+        until(lambda: is_alive(f"process:{name}"), why="it is seen")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert not alive(f"process:{name}"), "a zombie is not alive"
+        assert not is_alive(f"process:{name}"), "a zombie is not alive"
         process.wait()
-    assert not alive(f"process:{name}")
+    assert not is_alive(f"process:{name}")
 
 
 def test_a_long_name_is_told_from_one_that_begins_alike(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_a_long_name_is_told_from_one_that_begins_alike(tmp_path: Path) -> None:
     program = tmp_path / name
     shutil.copy(shutil.which("cat") or "/bin/cat", program)
     with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
-        until(lambda: alive(f"process:{name}"), why="it is seen")
-        assert not alive("process:acme-collector-")
+        until(lambda: is_alive(f"process:{name}"), why="it is seen")
+        assert not is_alive("process:acme-collector-")
         process.kill()
 
 
@@ -134,18 +134,18 @@ def test_a_long_name_is_told_from_one_that_begins_alike(tmp_path: Path) -> None:
 def test_a_port_is_alive_while_something_listens(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert alive(f"tcp:{host}:{port}")
-    assert not alive(f"tcp:{host}:{port}")
+        assert is_alive(f"tcp:{host}:{port}")
+    assert not is_alive(f"tcp:{host}:{port}")
 
 
 def test_a_port_of_an_ipv6_address() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
-        assert alive(f"tcp:[::1]:{server.getsockname()[1]}")
+        assert is_alive(f"tcp:[::1]:{server.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "." + "x" * 70, "x" * 300])
 def test_a_name_that_cannot_be_is_not_alive(host: str) -> None:
-    assert not alive(f"tcp:{host}:80")
+    assert not is_alive(f"tcp:{host}:80")
 
 
 @pytest.mark.parametrize(
@@ -154,29 +154,29 @@ def test_a_name_that_cannot_be_is_not_alive(host: str) -> None:
 )
 def test_a_page_is_alive_below_400(status: int, expected: bool) -> None:
     with Receiver(then=answer(status, {"Location": "http://elsewhere.invalid"})) as receiver:
-        assert alive(receiver.endpoint) is expected
+        assert is_alive(receiver.endpoint) is expected
         assert len(receiver.requests) == 1
 
 
 def test_a_page_that_drips_for_ever_is_alive_by_its_head() -> None:
     with Receiver(then=kit.drip_body) as receiver:
-        assert alive(receiver.endpoint)
+        assert is_alive(receiver.endpoint)
 
 
 @pytest.mark.parametrize("deed", [kit.hang, kit.drip_head], ids=["hangs", "drips"])
 def test_a_page_that_does_not_answer_is_bounded(deed: kit.Deed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "BOUND", 0.5)
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.5)
     with Receiver(then=deed) as receiver:
         began = time.monotonic()
-        assert not alive(receiver.endpoint)
-        assert time.monotonic() - began < BOUND
+        assert not is_alive(receiver.endpoint)
+        assert time.monotonic() - began < CHECK_SECONDS
 
 
 def test_no_look_takes_longer_than_five_seconds() -> None:
     with Receiver(then=kit.drip_head) as receiver:
         began = time.monotonic()
-        assert not alive(receiver.endpoint)
-        assert BOUND - 0.5 < time.monotonic() - began < BOUND + 5
+        assert not is_alive(receiver.endpoint)
+        assert CHECK_SECONDS - 0.5 < time.monotonic() - began < CHECK_SECONDS + 5
 
 
 def test_a_page_is_asked_without_proxy_and_without_netrc(
@@ -187,7 +187,7 @@ def test_a_page_is_asked_without_proxy_and_without_netrc(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
     with Receiver() as receiver:
-        assert alive(receiver.endpoint)
+        assert is_alive(receiver.endpoint)
 
     assert "authorization" not in receiver.requests[0].headers
 
@@ -201,11 +201,11 @@ def test_a_page_with_a_certificate_of_our_own_needs_the_ca_bundle(
     authority.cert_pem.write_to_path(str(bundle))
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     with Receiver(tls=context) as receiver:
-        assert not alive(receiver.endpoint)
+        assert not is_alive(receiver.endpoint)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
-        assert not alive(receiver.endpoint)
+        assert not is_alive(receiver.endpoint)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-        assert alive(receiver.endpoint)
+        assert is_alive(receiver.endpoint)
 
 
 def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -239,23 +239,23 @@ def test_a_unit_is_alive_if_systemctl_says_so(
     script = f'echo "$@" > {tmp_path}/asked; echo noise; echo noise >&2; exit {code}'
     systemctl(tmp_path, monkeypatch, script)
 
-    assert alive("unit:acme.service") is expected
+    assert is_alive("unit:acme.service") is expected
     assert (tmp_path / "asked").read_text() == "is-active --quiet -- acme.service\n"
 
 
 def test_without_systemctl_no_unit_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert not alive("unit:acme.service")
+    assert not is_alive("unit:acme.service")
 
 
 def test_a_systemctl_that_hangs_is_ended_in_time_and_holds_no_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(health, "UNIT_BOUND", 0.2)
+    monkeypatch.setattr(health, "UNIT_SECONDS", 0.2)
     systemctl(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; echo noise; exec cat < {tmp_path}/fifo")
     os.mkfifo(tmp_path / "fifo")
 
-    assert not alive("unit:acme.service")
-    assert not alive(f"pidfile:{tmp_path}/pid"), "it is gone"
+    assert not is_alive("unit:acme.service")
+    assert not is_alive(f"pidfile:{tmp_path}/pid"), "it is gone"
     assert capfd.readouterr() == ("", "")

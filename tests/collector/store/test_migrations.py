@@ -15,7 +15,7 @@ def test_a_migration_and_its_bookkeeping_are_one_transaction(store: Store) -> No
         raise RuntimeError
 
     with pytest.raises(RuntimeError), store.transaction() as tx:
-        apply_migrations(tx, {made.__name__ for made in MIGRATIONS}, 0, (*MIGRATIONS, broken))
+        apply_migrations(tx, 0, (*MIGRATIONS, broken))
     assert {name for (name,) in store.all("SELECT name FROM migrations")} == {
         made.__name__ for made in MIGRATIONS
     }

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.wrapper.process import rawexec
 from agent.wrapper.process.caller import Environment
-from agent.wrapper.process.command import CannotRun, exec_command, places
+from agent.wrapper.process.command import CannotRun, exec_command, execve_odd, places
 
 
 def environment(path: str | None) -> Environment:
@@ -52,5 +51,5 @@ def test_what_cannot_be_run_says_why(tmp_path: Path, word: str, code: int, why: 
 
 def test_a_script_that_may_not_be_read_is_no_script(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Permission denied") as caught:
-        rawexec.execve(os.fsencode(tmp_path), [b"x"], [b"ODD"])
+        execve_odd(os.fsencode(tmp_path), [b"x"], [b"ODD"])
     assert caught.value.errno == errno.EACCES
