@@ -13,7 +13,7 @@ from agent.base import ids
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
-from agent.config.settings import write_key
+from agent.config.access import read_access
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
@@ -24,6 +24,7 @@ from agent.outbox.outbox import WAITING, Outbox
 if TYPE_CHECKING:
     import argparse
 
+    from agent.config.access import Access
     from agent.config.consent import Decision
     from agent.delivery.drain import DrainResult, Manner
 
@@ -54,10 +55,10 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
     outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
-        settings, key = situation.settings, write_key(situation.settings)
+        settings, access = situation.settings, read_access(situation.settings)
         from agent.heartbeat.health import alive
 
-        outcome.alive = alive(settings.health)
+        outcome.alive = alive(settings.health, settings.ca_file)
         become_owner(situation.state, *SENDING)
         with intake.open_outbox(app.situation, app.now) as outbox:
             if outcome.alive:
@@ -65,7 +66,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
                 _record_beat(app, outbox, args.slot)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 outcome.recorded = True
-            _deliver(app, outbox, key, outcome, budget=BEAT_BUDGET)
+            _deliver(app, outbox, access, outcome, budget=BEAT_BUDGET)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
@@ -81,12 +82,12 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
     outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
-        key = write_key(situation.settings)
+        access = read_access(situation.settings)
         become_owner(situation.state, *SENDING)
         if situation.state.exists():
             with intake.open_outbox(app.situation, app.now) as outbox:
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
-                _deliver(app, outbox, key, outcome, budget=args.budget, manner=manner)
+                _deliver(app, outbox, access, outcome, budget=args.budget, manner=manner)
     else:
         _be_silent(app, decision, outcome, args)
     _tell(app, decision, outcome, args)
@@ -132,7 +133,7 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
 
 
 def _deliver(
-    app: App, outbox: Outbox, key: str, outcome: Outcome, *, budget: float, manner: Manner = "once"
+    app: App, outbox: Outbox, access: Access, outcome: Outcome, *, budget: float, manner: Manner = "once"
 ) -> None:
     """One sender at a time; a second waits for the first within its budget."""
     endpoint, until = app.situation.settings.endpoint, time.monotonic() + budget
@@ -140,7 +141,7 @@ def _deliver(
         with held(app.situation.state.sender, budget) as alone:
             if alone:
                 left = until - time.monotonic()
-                result = _drain(app, outbox, key, outcome.files, budget=left, manner=manner)
+                result = _drain(app, outbox, access, outcome.files, budget=left, manner=manner)
                 outcome.last_error = result.waiting
                 for message in result.messages:
                     app.say(message)
@@ -152,13 +153,13 @@ def _deliver(
 
 
 def _drain(
-    app: App, outbox: Outbox, key: str, files: list[FileStamp], *, budget: float, manner: Manner
+    app: App, outbox: Outbox, access: Access, files: list[FileStamp], *, budget: float, manner: Manner
 ) -> DrainResult:
     from agent.delivery.drain import Drain
     from agent.delivery.transport import Transport
 
     endpoint = app.situation.settings.endpoint
-    with contextlib.closing(Transport(endpoint, key, now=app.now)) as transport:
+    with contextlib.closing(Transport(endpoint, access, now=app.now)) as transport:
         return Drain(
             outbox,
             endpoint,

@@ -22,7 +22,7 @@ FIRST_PROCESS_SECONDS = 5.0
 """How long PID 1 waits for its sender, which the kernel ends together with it."""
 WITHIN_THAT = (b"--budget", b"4s")
 ENDING = (sig.SIGTERM, sig.SIGINT, sig.SIGHUP, sig.SIGQUIT)
-BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
+BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE", b"SSL_CERT_FILE", b"SSL_CERT_DIR")
 
 
 def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
@@ -68,7 +68,7 @@ def _wait_as_first_process(pid: int) -> None:
 
 
 def _from_elsewhere(environment: Environment, situation: Situation) -> Environment:
-    """The environment with the state directory that this run lies in, and no path of requests' own relative.
+    """The environment with the state directory that this run lies in, and no path of certificates relative.
 
     docker.env, which CMD may have written anew, and our own paths begin where `--from` says.
     """
