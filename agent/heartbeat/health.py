@@ -21,7 +21,7 @@ MAX_PIDFILE = 64
 
 
 def is_alive(health: str, ca_file: str = "") -> bool:
-    """Whether what `health` names is alive, known within CHECK_SECONDS seconds. An empty one is always alive."""
+    """Whether what `health` names is alive, known within CHECK_SECONDS. An empty one always is."""
     if not health:
         return True
     kind, _, what = health.partition(":")

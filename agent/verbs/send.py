@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sending:
-    """How a delivery may go: with which key and by which way, as long as what is still allowed, for how many seconds."""
+    """How a delivery may go: with which key and proxy, while what is allowed, for how many seconds."""
 
     access: Access
     still_allowed: Callable[[], bool]
