@@ -39,7 +39,7 @@ BEAT = ("beat", "--report", "--slot")
 class World(Protocol):
     """What a heart needs from outside."""
 
-    def ask(self, *verb: str) -> ChildAnswer | None:
+    def ask_child(self, *verb: str) -> ChildAnswer | None:
         """Run a child; None if it failed or its answer made no sense (already logged)."""
 
     def clocks(self) -> Now: ...
@@ -101,14 +101,14 @@ class Heart:
     # the jobs
 
     def _check(self) -> None:
-        answer = self._ask(*CHECK)
+        answer = self._ask_child(*CHECK)
         if answer is None:
             self._agenda.set("check", self._world.clocks().boot + LONGEST_SLEEP)
         else:
             self._take_in(answer)
 
     def _flush(self) -> None:
-        answer = self._ask(*FLUSH)
+        answer = self._ask_child(*FLUSH)
         if answer is None:
             self._agenda.set("flush", self._world.clocks().boot + self._retry())
         else:
@@ -118,7 +118,7 @@ class Heart:
         if self._due is None:
             return
         self._agenda.set("beat", self._world.clocks().boot + self._retry())  # unless it succeeds
-        answer = self._ask(*BEAT, str(self._due.slot))
+        answer = self._ask_child(*BEAT, str(self._due.slot))
         if answer is None:
             return
         if answer.sending:
@@ -127,9 +127,9 @@ class Heart:
             self._plan_beat(next_due(self._due, self._world.clocks(), _pace(answer), self._world.uniform))
         self._take_in(answer)
 
-    def _ask(self, *verb: str) -> ChildAnswer | None:
+    def _ask_child(self, *verb: str) -> ChildAnswer | None:
         self._answered = False
-        answer = self._world.ask(*verb)
+        answer = self._world.ask_child(*verb)
         self._answered = answer is not None
         return answer
 

@@ -44,7 +44,7 @@ class RealWorld:
         self._answered = False
         self._failure: str | None = None
 
-    def ask(self, *verb: str) -> ChildAnswer | None:
+    def ask_child(self, *verb: str) -> ChildAnswer | None:
         ended = self._signals.run_child([*self._child, *verb], DEADLINE)
         answer = parse_answer(ended.output)
         self._answered = self._answered or answer is not None

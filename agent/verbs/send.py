@@ -37,8 +37,8 @@ SENDING = (*intake.RECORDING, "agent.delivery.drain", "agent.delivery.transport"
 
 
 @dataclass
-class Outcome:
-    """What a verb learned on its way, for the report and the exit code."""
+class SendResult:
+    """What a verb learned, for its answer to the daemon and its exit code."""
 
     files: list[FileStamp]
     """As they were before any was read: an edit that comes later is one that was not seen."""
@@ -63,24 +63,24 @@ class Sending:
 def send_beat(app: App, args: argparse.Namespace) -> int:
     """Record one Instance Active, if alive and allowed, and deliver what waits."""
     situation = app.situation
-    outcome = Outcome(situation.file_stamps())
+    result = SendResult(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         settings, access = situation.settings, read_access(situation.settings)
         from agent.heartbeat.health import is_alive
 
-        outcome.alive = is_alive(settings.health, settings.ca_file)
-        with _opened(app, outcome) as (outbox, still_allowed):
-            if outcome.alive:
+        result.alive = is_alive(settings.health, settings.ca_file)
+        with _opened(app, result) as (outbox, still_allowed):
+            if result.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
-                outcome.recorded = True
+                result.recorded = True
             sending = Sending(access, still_allowed, BEAT_BUDGET)
-            _deliver(app, outbox, sending, outcome)
+            _deliver(app, outbox, sending, result)
     else:
-        _be_silent(app, decision, outcome, args)
-    _tell(app, decision, outcome, args)
+        _be_silent(app, decision, result, args)
+    _tell(app, decision, result, args)
     return DONE
 
 
@@ -90,32 +90,32 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
         app.cwd = args.folder
         app.reread_situation()
     situation = app.situation
-    outcome = Outcome(situation.file_stamps())
+    result = SendResult(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
         access = read_access(situation.settings)
         if situation.state.exists():
-            with _opened(app, outcome) as (outbox, still_allowed):
+            with _opened(app, result) as (outbox, still_allowed):
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
                 sending = Sending(access, still_allowed, args.budget, manner)
-                _deliver(app, outbox, sending, outcome)
+                _deliver(app, outbox, sending, result)
     else:
-        _be_silent(app, decision, outcome, args)
-    _tell(app, decision, outcome, args)
-    return DONE if outcome.retry_in is None else COULD_NOT
+        _be_silent(app, decision, result, args)
+    _tell(app, decision, result, args)
+    return DONE if result.retry_in is None else COULD_NOT
 
 
 @contextlib.contextmanager
-def _opened(app: App, outcome: Outcome) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
+def _opened(app: App, result: SendResult) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
     """The outbox, as its owner; and whether every docker.env is as it was, asked as the caller."""
     situation = app.situation
-    with deputy_for(lambda: situation.file_stamps() == outcome.files, situation.state) as still_allowed:
+    with deputy_for(lambda: situation.file_stamps() == result.files, situation.state) as still_allowed:
         become_owner(situation.state, *SENDING)
         with intake.open_outbox(situation, app.now) as outbox:
             yield outbox, still_allowed
 
 
-def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
+def _be_silent(app: App, decision: Decision, result: SendResult, args: argparse.Namespace) -> None:
     """Erase what waits; a silence that may pass only holds it. The daemon hears of it in any case."""
     if decision.passing:
         return
@@ -124,7 +124,7 @@ def _be_silent(app: App, decision: Decision, outcome: Outcome, args: argparse.Na
     except (OutboxError, OSError) as why:
         if not args.report:
             raise
-        outcome.retry_in, outcome.last_error = ERASE_AGAIN, str(why)
+        result.retry_in, result.last_error = ERASE_AGAIN, str(why)
         app.say(f"the waiting events cannot be erased: {why}; next try in {ERASE_AGAIN / 60:.0f} minutes")
 
 
@@ -149,21 +149,21 @@ def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
     outbox.record(event, app.situation.settings.endpoint, slot=slot)
 
 
-def _deliver(app: App, outbox: Outbox, sending: Sending, outcome: Outcome) -> None:
+def _deliver(app: App, outbox: Outbox, sending: Sending, result: SendResult) -> None:
     """One sender at a time; a second waits for the first within its budget."""
     endpoint, until = app.situation.settings.endpoint, time.monotonic() + sending.budget
     if sending.budget > 0 and endpoint and outbox.count(WAITING):
         with held(app.situation.state.sender, sending.budget) as alone:
             if alone:
-                result = _drain(app, outbox, sending, left=until - time.monotonic())
-                outcome.last_error = result.waiting
-                for message in result.messages:
+                drained = _drain(app, outbox, sending, left=until - time.monotonic())
+                result.last_error = drained.waiting
+                for message in drained.messages:
                     app.say(message)
             else:
-                outcome.last_error = "another process is sending"
-    outcome.waiting, outcome.last_beat = outbox.count(WAITING), outbox.last_beat()
+                result.last_error = "another process is sending"
+    result.waiting, result.last_beat = outbox.count(WAITING), outbox.last_beat()
     if endpoint and outbox.count_for(endpoint):
-        outcome.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
+        result.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
 
 
 def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainResult:
@@ -183,15 +183,15 @@ def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainR
         ).deliver_waiting()
 
 
-def _tell(app: App, decision: Decision, outcome: Outcome, args: argparse.Namespace) -> None:
+def _tell(app: App, decision: Decision, result: SendResult, args: argparse.Namespace) -> None:
     if args.report:
-        print(_report(app, decision, outcome), file=app.out)
-    elif outcome.retry_in is not None and args.verb == "flush":
-        why = outcome.last_error or "there was no time to send"
-        app.say(f"{outcome.waiting} events are waiting: {why}; next try in {outcome.retry_in:.0f} s")
+        print(_report(app, decision, result), file=app.out)
+    elif result.retry_in is not None and args.verb == "flush":
+        why = result.last_error or "there was no time to send"
+        app.say(f"{result.waiting} events are waiting: {why}; next try in {result.retry_in:.0f} s")
 
 
-def _report(app: App, decision: Decision, outcome: Outcome) -> str:
+def _report(app: App, decision: Decision, result: SendResult) -> str:
     settings = app.situation.settings
     return answer_line(
         ChildAnswer(
@@ -202,6 +202,6 @@ def _report(app: App, decision: Decision, outcome: Outcome) -> str:
             first_delay=settings.first_delay,
             jitter=settings.jitter,
             state_dir=settings.state_dir,
-            **asdict(outcome),
+            **asdict(result),
         )
     )

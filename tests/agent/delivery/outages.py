@@ -81,7 +81,7 @@ class RealChildren(Life):
     environ: dict[str, str] = field(default_factory=dict)
     said: str = ""
 
-    def ask(self, *verb: str) -> ChildAnswer | None:
+    def ask_child(self, *verb: str) -> ChildAnswer | None:
         out, err = io.StringIO(), io.StringIO()
         app = App(
             environ=self.environ, cwd="/", root="/nowhere", now=lambda: self.clocks().wall, out=out, err=err

@@ -61,7 +61,7 @@ class Life:
 
     # what the heart asks for
 
-    def ask(self, *verb: str) -> ChildAnswer | None:
+    def ask_child(self, *verb: str) -> ChildAnswer | None:
         self.asked.append(verb)
         if self.broken:
             return None

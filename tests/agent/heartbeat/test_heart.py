@@ -153,8 +153,8 @@ def test_a_disk_that_keeps_nothing_is_said_once_and_ends_nothing() -> None:
 
 def test_a_job_that_raises_starves_nobody() -> None:
     class Torn(Life):
-        def ask(self, *verb: str) -> None:
-            super().ask(*verb)
+        def ask_child(self, *verb: str) -> None:
+            super().ask_child(*verb)
             raise RuntimeError("torn")
 
     life = Torn()
