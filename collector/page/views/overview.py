@@ -26,6 +26,11 @@ class ActiveCount:
     def change(self) -> int:
         return self.established - self.before
 
+    @property
+    def all_young(self) -> bool:
+        """True if none is or was established, as on a vendor's first day: a big 0 would read as no instance."""
+        return not self.established and not self.before and self.short_lived > 0
+
 
 def show_overview(view: ViewRequest) -> ViewResult:
     active = [active_within(view, span) for span in SPANS]
