@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config.consent import decision_from_environment, decision_from_files
-from agent.config.envfile import read_env_files
+from agent.config.envfile import MAX_BYTES, read_env_files
 from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
 
 NAME = "rollcall-nowhere"
@@ -342,3 +342,12 @@ def test_a_machine_without_the_tools_to_look_is_silent(tmp_path: Path, name: str
         (bin_ / tool).symlink_to(f"/usr/bin/{tool}")
     if name != "busybox":
         assert answers(name, [tmp_path], environment(tmp_path, PATH=str(bin_))) == ["silent"]
+
+
+@pytest.mark.parametrize("name", EACH_SHELL)
+def test_a_docker_env_is_read_to_the_same_size_as_by_the_agent(tmp_path: Path, name: str) -> None:
+    environ = environment(tmp_path / "nobody")
+    for more, meaning in ((0, "sends"), (1, "silent")):
+        (tmp_path / "docker.env").write_bytes(b"#" * (MAX_BYTES + more))
+        assert agents(tmp_path, environ) == meaning
+        assert answers(name, [tmp_path], environ) == [meaning]

@@ -1,0 +1,50 @@
+"""An ordinary user on a machine that has the service: whose state is meant, and what happens."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.machine import booted
+from tests.e2e.product import Product
+
+pytestmark = pytest.mark.needs("root", "systemd")
+USER = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", "env", "HOME=/run/home"]
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with booted() as machine:
+        one = Product(machine, "rollcall")
+        one.install("ROLLCALL_FIRST_DELAY=1h\n")
+        one.start()
+        machine.run("install", "-d", "-o", "1234", "/run/home")
+        yield one
+
+
+def as_user(product: Product, *words: str) -> str:
+    return product.machine.run(*USER, product.python, "-I", "-m", "agent", *words)
+
+
+def test_a_users_wrap_says_that_nothing_is_reported_where_docker_env_is_for_root(product: Product) -> None:
+    product.env.chmod(0o600)
+    said = as_user(product, "wrap", "--", "echo", "the product")
+    words = "this installation is not reported: /etc/rollcall/docker.env is for root; to report it"
+    assert said == f"rollcall: {words} as this machine's: sudo rollcall wrap\nthe product"
+    assert not product.machine.path("/run/home/.local").exists()
+    assert "nothing that this user runs is reported" in as_user(product, "status")
+
+
+def test_a_users_wrap_says_that_its_id_is_not_the_services(product: Product) -> None:
+    product.env.chmod(0o644)
+    said = as_user(product, "wrap", "--", "echo", "the product")
+    assert "it is reported as your own user's, with an id that is not the service's" in said
+    assert "reported under an id of its own; the service keeps its state in /var/lib/rollcall" in as_user(
+        product, "status"
+    )
+
+
+@pytest.mark.parametrize("words", [("wrap", "--", "true"), ("status",)])
+def test_root_is_told_nothing_of_the_kind(product: Product, words: tuple[str, ...]) -> None:
+    said = product.verb(*words)
+    assert "own user" not in said
+    assert "is for root" not in said
