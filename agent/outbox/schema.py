@@ -13,7 +13,7 @@ SCHEMA = (
         message_id  TEXT NOT NULL UNIQUE,
         name        TEXT NOT NULL,
         endpoint    TEXT,             -- the only one it may go to; NULL: none was set yet
-        slot        INTEGER,          -- which scheduled heartbeat this is: one is kept a number
+        slot        INTEGER,          -- which scheduled heartbeat this is; one is stored per number
         state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN
                     ('waiting', 'sent', 'rejected', 'dropped', 'exported', 'deleted')),
         payload     TEXT,             -- the exact text that is sent

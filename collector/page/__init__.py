@@ -5,7 +5,7 @@ authentication.py  who may see the page: sign-in, sessions, form tokens
 period.py          the days that a view shows
 queries/           every SQL statement of the page, over the tables that ingestion keeps counted
 view_types.py      what a view gets and what it returns
-views/             one module a view: data and tables, written as HTML, JSON and CSV
+views/             one module per view: data and tables, written as HTML, JSON and CSV
 charts.py          a chart as coordinates; templates/parts.html draws it
 templates/         Jinja, always escaped
 """

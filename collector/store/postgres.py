@@ -70,7 +70,7 @@ class PostgresTransaction(Transaction):
 
 
 class PostgresStore(Store):
-    """A database; a connection a thread, made again when it was lost."""
+    """A database, with one connection per thread, which is made again when it was lost."""
 
     dialect: Dialect = "postgresql"
 

@@ -211,8 +211,8 @@ class Ledger:
     def _recount(self, instance: InstanceRow, standing: tuple[int, int], first_day: int, slots: int) -> None:
         """Move an instance from where it was counted to where it is now.
 
-        Once a transaction, however many events it brought; only what differs is touched, for an instance
-        may have thousands of days.
+        This runs once per transaction, however many events it brought. Only what differs is touched,
+        because an instance may have thousands of days.
         """
         if standing != instance.standing:
             self._enrol(instance.source, standing, -1)

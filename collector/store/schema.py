@@ -4,8 +4,8 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
 
     sources, write_keys   who may send; keys as SHA-256
     events                what was sent: typed columns for what is asked often, the whole event as JSON
-    instances             one row an installation that ever reported: when, how often, which version
-    runs                  one row a run of an install script: its story, its failure, its request for help
+    instances             one row per installation that reported: when, how often, which version
+    runs                  one row per run of an install script: its story, its failure, its request for help
     daily                 events counted by day, type, name, and of installation events version and os
     active                changes in the number of instances alive in the 1, 7 and 30 days that end with
                           a day: the number on a day is the sum of `n` up to it
@@ -164,7 +164,7 @@ def first_schema(tx: Executes) -> None:
         " by_user TEXT NOT NULL, PRIMARY KEY (source, run))",
     )
     # Heartbeats are nearly all there is, and arrive in no order of instance: an index over them by
-    # instance would be a random write an event. Their times are in instances.slots instead.
+    # instance would be a random write per event. Their times are in instances.slots instead.
     tx.execute("CREATE INDEX events_by_name ON events (source, name, time)")
     tx.execute("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
     tx.execute(

@@ -25,9 +25,9 @@ BUSY_MS = 10_000
 CACHE_KIB = 32 * 1024
 # Pages of the log before they are copied into the file, which costs two flushes: 16 MB, SQLite's is 4.
 CHECKPOINT_PAGES = 4000
-# Rows a statement. Every step of a statement gives the interpreter away, and on a busy server it
-# takes up to a switch interval to get it back: so many rows a step, and results as one row. Few
-# sizes, so that every statement is prepared already.
+# Rows per statement. Every step of a statement releases the interpreter, and on a busy server it takes
+# up to a switch interval to get it back. So a step writes many rows, and a result is one row. There are
+# few sizes, so that every statement is prepared already.
 SIZES = (128, 32, 8, 2, 1)
 
 _decode = msgspec.json.Decoder().decode
@@ -84,7 +84,7 @@ class SQLiteTransaction(Transaction):
 
 
 class SQLiteStore(Store):
-    """A database file; a connection a thread for reading, one for writing."""
+    """A database file, with one connection per thread for reading and one for writing."""
 
     dialect: Dialect = "sqlite"
 
@@ -177,7 +177,7 @@ def _upsert(table: schema.Table, count: int) -> str:
 def _select(table: schema.Table, count: int) -> str:
     """The rows by source and id, as one JSON array.
 
-    CROSS keeps the order of the join: a lookup a key, never a scan.
+    CROSS keeps the order of the join: one lookup per key, never a scan.
     """
     shown = ",".join(f"hex({name})" if kind == "bytes" else name for name, kind, _ in table.columns)
     wanted = ",".join(["(?,?)"] * count)

@@ -121,14 +121,14 @@ class Sample:
         self.command.write_text(COMMAND.format(variables=variables, python=sys.executable))
         self.command.chmod(0o755)
 
-    def rollcall(self, *words: str) -> int:
+    def rollcall(self, *words: str) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         command = [sys.executable, "-I", "-m", "agent", *words]
-        return subprocess.run(command, cwd=self.folder, env={**kept, **self.places}, check=False).returncode
+        subprocess.run(command, cwd=self.folder, env={**kept, **self.places}, check=False)
 
-    def install(self, script: str) -> int:
+    def install(self, script: str) -> None:
         shell = shutil.which("bash") or "/bin/sh"
-        return self.rollcall("wrap", "--no-input", "--", shell, str(HERE / script))
+        self.rollcall("wrap", "--no-input", "--", shell, str(HERE / script))
 
 
 def end_with_parent() -> None:
@@ -136,7 +136,7 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def told(event: dict[str, Any]) -> str:
+def event_line(event: dict[str, Any]) -> str:
     """An event in a line: its name, and what a vendor would look at first."""
     name, properties = event["event"], event["properties"]
     if name == "Installation Success":
@@ -158,13 +158,13 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def show(collector: Collector, expected: int) -> int:
+def show_arrivals(collector: Collector, expected: int) -> int:
     """Show that many events as they land; how many came."""
     say()
     deadline, came = time.monotonic() + ARRIVAL_SECONDS, 0
     while came < expected and time.monotonic() < deadline:
         for event in collector.landed():
-            say(told(event))
+            say(event_line(event))
             came += 1
         time.sleep(LOOK_SECONDS)
     return came
@@ -175,13 +175,13 @@ def tour(collector: Collector, sample: Sample) -> bool:
     say(f"A vendor's collector takes events, and shows them on its page: {collector.address}/")
     say("\n1. An installation that succeeds: rollcall wrap -- succeeds.sh\n")
     sample.install("succeeds.sh")
-    came = show(collector, 2)
+    came = show_arrivals(collector, 2)
     say("\n2. One that fails: rollcall wrap -- fails.sh\n")
     sample.install("fails.sh")
-    came += show(collector, 2)
+    came += show_arrivals(collector, 2)
     say("\n3. A heartbeat, as the service sends it every six hours: rollcall beat")
     sample.rollcall("beat")
-    came += show(collector, 1)
+    came += show_arrivals(collector, 1)
     say(f"\n{came} of {EXPECTED} events arrived.")
     return came == EXPECTED
 
@@ -195,7 +195,7 @@ def stay(collector: Collector, sample: Sample) -> None:
     say("What you send appears here and on the page. Ctrl-C ends the demo.\n")
     while signal.sigtimedwait(ENDING, LOOK_SECONDS) is None and collector.server.poll() is None:
         for event in collector.landed():
-            say(told(event))
+            say(event_line(event))
 
 
 @contextlib.contextmanager

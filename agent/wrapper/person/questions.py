@@ -23,7 +23,7 @@ NO = frozenset(("n", "no"))
 
 
 def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
-    """Ask for the opt-in, once an instance, and keep the answer in docker.env."""
+    """Ask for the opt-in, once per instance, and keep the answer in docker.env."""
     if situation.settings.usage_telemetry != "ask" or _was_asked(situation):
         return
     person = terminal.open_terminal(seconds)

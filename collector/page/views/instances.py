@@ -154,7 +154,7 @@ def retention(view: ViewRequest) -> list[Cohort]:
 
 
 def retention_table(cohorts: list[Cohort]) -> ViewTable:
-    """Retention for programs: a row a cohort, a column a week since."""
+    """Retention for programs: one row per cohort, one column per week since."""
     columns = ("week_of", "instances", *(f"week_{n}" for n in range(MOST_COHORTS)))
     rows: list[tuple[Cell, ...]] = []
     for cohort in cohorts:
