@@ -11,7 +11,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException, RemoteDisconnected
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import requests
 import urllib3
@@ -58,7 +58,7 @@ class Rejected:
     why: str
 
 
-BatchOutcome = Delivered | RetryLater | Rejected
+BatchOutcome = Union[Delivered, RetryLater, Rejected]
 
 
 class Transport:
