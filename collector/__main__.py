@@ -6,7 +6,14 @@ import sys
 
 
 def main() -> int:
-    """Run the command line, or say which package is missing."""
+    """Run the command line, or say what is missing."""
+    if sys.version_info < (3, 10):
+        sys.stderr.write(
+            "rollcall-collector: Python 3.10 or newer is needed, and this is {}.{}\n".format(
+                *sys.version_info
+            )
+        )
+        return 1
     try:
         from collector.cli import main as run_verb
     except ModuleNotFoundError as error:

@@ -111,10 +111,15 @@ can_install() {
         why='root is needed: use sudo, or --user to install for yourself only'
         return 1
     fi
-    wheels=$sources/wheels lock=$sources/wheels/requirements.lock
-    [ -f "$lock" ] || { wheels='' lock=$here/requirements.lock; }
+    wheels=$sources/wheels locks=$sources/wheels
+    [ -d "$wheels" ] || { wheels='' locks=$here; }
     is_plain "$root" && may_replace_command && is_trusted "$env_file" &&
-        find_python "${user:-shared}" "${wheels:-pip}"
+        find_python "${user:-shared}" "${wheels:-pip}" || return
+    lock=$locks/$(lock_for "$python_version" requirements)
+    [ -f "$lock" ] || {
+        why="this archive has no packages for Python $python_version"
+        return 1
+    }
 }
 
 # The path is written unquoted into a shell script and a unit.

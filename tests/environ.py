@@ -5,6 +5,8 @@ silence what the test means to hear. Nothing of coverage's is in `bare`, so what
 counted or timed meets no stranger; `covered` is for children whose lines should count.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -1,5 +1,7 @@
 """An instance of the agent in a temporary directory, its verbs run as processes of their own."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import signal

@@ -6,6 +6,8 @@ Standard library only: .ci/run asks this module for Debian's packages before any
     python3 -m tests.parts --packages # the packages of what is missing, one a line
 """
 
+from __future__ import annotations
+
 import functools
 import glob
 import os
@@ -120,6 +122,12 @@ def can_hear_of_exits() -> bool:
     return True
 
 
+def python39() -> str | None:
+    """Return the path of a Python 3.9 that works; a shim of pyenv may only complain."""
+    pyenv = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.9.*/bin/python3.9")))
+    return next((path for path in [find("python3.9"), *pyenv] if path and works(path, "-c", "")), None)
+
+
 @dataclass(frozen=True)
 class Part:
     """Something a machine may lack: how to tell, and how to get it.
@@ -188,6 +196,7 @@ PARTS: dict[str, Part] = {
         ("qemu-system-x86", "mmdebstrap", "cpio"),
         "run as root",
     ),
+    "python3.9": Part(lambda: python39() is not None, hint="pyenv install 3.9", soft=True),
     # Debian's mirror, asked at run time for the guest's root; see missing() in tests/conftest.py.
     "qemu-mirror": Part(lambda: True, hint="try again when Debian's mirror answers", soft=True),
 }

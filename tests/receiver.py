@@ -9,6 +9,8 @@ one. A deed is a function of the connection and the request, so that it can do a
 network does. What a deed returns says whether the connection may be kept.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import socket
@@ -174,7 +176,7 @@ class Receiver:
         """Every messageId that came, in order, again if it came again."""
         return [one for request in self.requests for one in request.ids]
 
-    def __enter__(self) -> "Receiver":
+    def __enter__(self) -> Receiver:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 

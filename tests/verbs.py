@@ -1,5 +1,7 @@
 """The agent's verbs, each in a process of its own as an operator would start it."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys

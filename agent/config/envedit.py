@@ -47,10 +47,12 @@ def with_value(text: str, name: str, value: str) -> str:
 
 def without_flags(text: str) -> str:
     """The text without the lines that are flags."""
-    return "".join(
+    after = "".join(
         lead if key is not None and is_flag(key.strip(QUOTES), value) else lead + body
         for lead, body, key, value in _bindings(text)
     )
+    # A line that begins with a byte order mark may be a flag once it is the first.
+    return after if after == text else without_flags(after)
 
 
 def _bindings(text: str) -> list[tuple[str, str, str | None, str | None]]:

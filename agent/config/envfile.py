@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+    from dotenv.parser import Binding
+
 MAX_BYTES = 64 * 1024
 """A docker.env larger than this is not read, so that nobody's file delays an install; it silences."""
 
@@ -151,10 +153,16 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
             file.fault = file.fault or ("unparsable", line)
         elif binding.key is None:
             continue
-        elif is_flag(name, binding.value):
-            file.flags.append(Line(name, binding.value, line))
-        elif binding.key in wanted and binding.value is not None and file.trusted:
-            file.settings[binding.key] = Line(binding.key, binding.value, line)
+        elif is_flag(name, value := _value(binding)):
+            file.flags.append(Line(name, value, line))
+        elif binding.key in wanted and value is not None and file.trusted:
+            file.settings[binding.key] = Line(binding.key, value, line)
+
+
+def _value(binding: Binding) -> str | None:
+    """The value. The parser of Python 3.9 takes the comment after an empty one (`NAME= # why`) for it."""
+    after = binding.original.string.partition("=")[2]
+    return "" if after[:1].isspace() and after.lstrip().startswith("#") else binding.value
 
 
 def _first_line(text: str, line: int) -> int:

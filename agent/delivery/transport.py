@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import requests
 import urllib3
@@ -62,7 +62,7 @@ class Rejected:
     why: str
 
 
-BatchOutcome = Delivered | RetryLater | Rejected
+BatchOutcome = Union[Delivered, RetryLater, Rejected]
 
 
 class Transport:

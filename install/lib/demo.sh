@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154 # given: $sources, $here, $once
 
 DEMO_SECONDS=100
+DEMO_PYTHON=3.10 # for the collector
 
 run_demo() {
     demo=$sources/.venv-demo
@@ -10,7 +11,7 @@ run_demo() {
         say "the demo needs a checkout of Rollcall's source code, which this archive does not have"
         exit 1
     fi
-    find_python own pip || {
+    find_python own pip "$DEMO_PYTHON" || {
         say "the demo cannot run: $why"
         exit 1
     }

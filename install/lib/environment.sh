@@ -79,11 +79,11 @@ pythons_pip() { "$python" -I -c "${find_pip}print(bundled_pip())"; }
 locked_pip() {
     "$python" -I -c 'import glob, hashlib, sys
 wheels = sys.argv[1]
-locked = open(wheels + "/pip.lock").read()
+locked = open(wheels + "/" + sys.argv[2]).read()
 for wheel in glob.glob(glob.escape(wheels) + "/pip-*.whl"):
     if hashlib.sha256(open(wheel, "rb").read()).hexdigest() in locked:
         sys.exit(print(wheel))
-sys.exit("rollcall: " + wheels + " has no pip with the right hash")' "$wheels"
+sys.exit("rollcall: " + wheels + " has no pip with the right hash")' "$wheels" "$(lock_for "$python_version" pip)"
 }
 
 # A checkout has no wheel of the agent. It needs none: the agent is plain Python.

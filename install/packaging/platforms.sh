@@ -2,8 +2,8 @@
 # The machines that an archive of wheels serves. Sourced.
 # shellcheck disable=SC2034
 
-OLDEST_PYTHON=3.10
-PYTHONS='3.10 3.11 3.12 3.13'
+PYTHONS='3.9 3.10 3.11 3.12 3.13'
+LOCKS='3.9 3.10' # the oldest Python of each set of locked versions, see lock_for in lib/python.sh
 PLATFORMS='x86_64-glibc aarch64-glibc x86_64-musl aarch64-musl'
 
 # pip's words for one of them. The oldest systems are named: what fits them fits all newer ones.

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import os
 import pty
 import re
@@ -131,7 +133,7 @@ def test_an_interrupt_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert world.run("status").code == 130
 
 
-def shell(world: World, line: str) -> "subprocess.CompletedProcess[bytes]":
+def shell(world: World, line: str) -> subprocess.CompletedProcess[bytes]:
     """Run a line of sh in which $R is the command."""
     program = f'R() {{ "{sys.executable}" -I -m agent "$@"; }}; {line}'
     env = world.real_environ()

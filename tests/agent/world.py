@@ -1,5 +1,7 @@
 """A made-up machine below a temporary directory, and the command line run on it."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json

@@ -49,6 +49,6 @@ def test_the_wheel_says_its_licence_and_what_it_needs(wheel: zipfile.ZipFile) ->
     lines = wheel.read(metadata).decode().splitlines()
 
     assert "License-Expression: Apache-2.0" in lines
-    assert "Requires-Python: >=3.10" in lines
+    assert "Requires-Python: >=3.9" in lines
     needed = {line.split()[1].split(">")[0] for line in lines if line.startswith("Requires-Dist")}
     assert {"requests", "schedule", "python-dotenv", "psutil"} <= needed

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
     assert {"rollcall.service", "rollcall-user.service", "render"} <= names(bundle / "systemd")
     assert {"requirements.lock", "pip.lock"} <= names(bundle / "wheels")
+
+
+def test_the_agents_wheel_has_no_command_of_the_collector(bundle: Path) -> None:
+    wheel = zipfile.ZipFile(next((bundle / "wheels").glob("rollcall_telemetry-*.whl")))
+    folders = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"agent"}
+    (entries,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+    assert wheel.read(entries).decode().split() == [
+        "[console_scripts]",
+        "rollcall",
+        "=",
+        "agent.__main__:main",
+    ]
 
 
 def names(folder: Path) -> set[str]:

@@ -42,8 +42,8 @@ def fake(home: Path, says: str) -> Path:
 @pytest.mark.parametrize(
     ("says", "message"),
     [
-        (None, "there is no Python here; 3.10 or newer is needed: "),
-        ("old 3.9", "Python here is 3.9; 3.10 or newer is needed: "),
+        (None, "there is no Python here; 3.9 or newer is needed: "),
+        ("old 3.8", "Python here is 3.8; 3.9 or newer is needed: "),
         ("lacks ensurepip /usr/bin/python3.11", "/usr/bin/python3.11 lacks the module ensurepip: "),
         ("home /home/me/.pyenv/python3", "/home/me/.pyenv/python3 is in a home directory"),
     ],

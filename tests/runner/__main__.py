@@ -12,7 +12,7 @@ from tests.runner.steps import Progress
 from tests.runner.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
-UNIT = ["tests/agent", "tests/collector"]
+AGENT, COLLECTOR = ["tests/agent"], ["tests/collector"]
 
 USAGE = """tests/run [--all] [--slow] [--checks] [--cov] [PYTEST ARGUMENTS]
 
@@ -73,8 +73,12 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
         suite.report_coverage(python, enforce=suite.everything)
     if suite.everything:
         for other in environment.others():
-            inside = prepare(progress, other, "test", python)
-            suite.units(other.version, inside, UNIT)
+            if other.version == environment.AGENT_ALONE:  # whose pip is older too
+                inside = prepare(progress, other, environment.AGENT_GROUP)
+                suite.units(other.version, inside, AGENT)
+            else:
+                inside = prepare(progress, other, "test", python)
+                suite.units(other.version, inside, [*AGENT, *COLLECTOR])
 
 
 def verdict(progress: Progress, suite: Suite, seconds: float) -> int:

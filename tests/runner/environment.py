@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 10), (3, 13)
+OLDEST, NEWEST = (3, 9), (3, 13)
+AGENT_ALONE = "3.9"  # runs the agent and its tests; all else needs a newer one
+AGENT_GROUP = "test-oldest"
 RETRIES = "6"  # pip waits 15 s in all before it gives up a download
 INSTALL_SECONDS = 600
 
 # Static, because setuptools' import hook would cost every child's start more than the agent does.
-EDITABLE = ["--config-settings", "editable_mode=compat", "--editable", ".[collector]"]
+EDITABLE = ["--config-settings", "editable_mode=compat", "--editable"]
 
 
 class SetupError(Exception):
@@ -105,7 +107,8 @@ def install(inside: Path, root: Path, group: str, pip: str) -> None:
     if not pip:  # dependency groups came with pip 25.1; an environment starts with whatever Python shipped
         download([str(inside), *quietly, "install", "--upgrade", "pip>=25.1"], root)
     there = [pip or str(inside), *quietly, "--python", str(inside), "install"]
-    download([*there, *EDITABLE, "--group", group], root)
+    ours = "." if group == AGENT_GROUP else ".[collector]"
+    download([*there, *EDITABLE, ours, "--group", group], root)
 
 
 def download(command: list[str], root: Path) -> None:

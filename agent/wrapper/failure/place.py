@@ -175,7 +175,7 @@ class Reading:
 
     def _stands(self, positions: list[Position]) -> bool:
         """Whether every call up to the script itself stands in the text: else a trap made one of them."""
-        for inner, outer in zip(positions, positions[1:]):  # noqa: B905, RUF007 - Python 3.9 has neither
+        for inner, outer in zip(positions, positions[1:]):
             called = (b".", b"source") if inner.function == b"source" else (inner.function,)
             if all(self.texts.start(outer.source, outer.line, name) is None for name in called):
                 return False

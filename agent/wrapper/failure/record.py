@@ -102,7 +102,7 @@ class Entry:
     def positions(self) -> list[Position]:
         """Where it stands, where that was called, and so on outwards."""
         lines = (self.line, *self.lines)
-        return [Position(*each) for each in zip(self.sources, lines, self.functions)]  # noqa: B905 - not in Python 3.9
+        return [Position(*each) for each in zip(self.sources, lines, self.functions)]
 
 
 class Error:
@@ -147,7 +147,7 @@ def _traced(data: bytes) -> Iterator[Entry]:
     """What xtrace wrote."""
     heads = list(HEAD.finditer(data))
     ends = [head.start() for head in heads[1:]] + [len(data)]
-    for head, end in zip(heads, ends):  # noqa: B905 - not in Python 3.9
+    for head, end in zip(heads, ends):
         yield Entry(len(head[1]), head.groups()[1:], data[head.end() : end].removesuffix(b"\n"))
 
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import errno
 import os
 import re
@@ -25,7 +27,7 @@ texts = st.lists(pieces, max_size=12).map("".join)
 
 
 def bindings(text: str) -> list[Binding]:
-    return list(parse_stream(StringIO(text, newline="")))
+    return list(parse_stream(StringIO(text.removeprefix(envedit.BOM), newline="")))
 
 
 def values(text: str, name: str) -> list[str | None]:
@@ -58,6 +60,7 @@ def test_set_value_twice_is_as_once(text: str) -> None:
 
 
 @given(texts)
+@example("DO_NOT_TRACK\r\ufeffexport DO_NOT_TRACK")
 def test_after_remove_flags_there_is_no_flag(text: str) -> None:
     after = envedit.without_flags(text)
     assert not [b for b in bindings(after) if b.key and is_flag(b.key.strip("'\"")) and not b.error]

@@ -1,5 +1,7 @@
 """A receiver that can be down, and lives whose children are the real verbs."""
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import io

@@ -1,5 +1,7 @@
 """One batch over HTTP, and what is made of each answer."""
 
+from __future__ import annotations
+
 import base64
 import json
 import socket

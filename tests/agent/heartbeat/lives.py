@@ -1,6 +1,7 @@
 """A simulated life of one instance: real Heart, real schedule, invented clocks and children."""
 
-import itertools
+from __future__ import annotations
+
 import random
 from dataclasses import dataclass, field
 
@@ -12,6 +13,11 @@ from agent.heartbeat.heart import BEAT, LONGEST_SLEEP, Heart
 HOUR = 3600.0
 INTERVAL, FIRST_DELAY, JITTER = 6 * HOUR, 120.0, 300.0
 EPOCH = 1_800_000_000.0
+
+
+def pauses(marks: list[float]) -> list[float]:
+    """What lies between each mark and the next."""
+    return [after - before for before, after in zip(marks, marks[1:])]
 
 
 def answered(*, recorded: bool = False, **changes: object) -> ChildAnswer:
@@ -152,7 +158,7 @@ class Life:
         already: it counts as a start.
         """
         marks = sorted([0.0, *self.beats, *self.returns, self.up])
-        return [after - before for before, after in itertools.pairwise(marks)]
+        return pauses(marks)
 
 
 LONGEST_SILENCE = INTERVAL + JITTER + 2 * LONGEST_SLEEP

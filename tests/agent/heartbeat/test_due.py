@@ -1,5 +1,7 @@
 """When a heartbeat is due: rules one by one."""
 
+from __future__ import annotations
+
 import json
 import random
 from pathlib import Path

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from agent.heartbeat.standing import Announcer, status_text

@@ -1,4 +1,3 @@
-import itertools
 import json
 import os
 import sqlite3
@@ -316,7 +315,7 @@ def test_ten_processes_that_record_at_once_lose_nothing_and_take_turns(state: St
     recorded = write(state, WRITERS, RECORDS)
     by = [message_id.partition("-")[0] for message_id in recorded]
     turns = {writer: [-1, *(turn for turn, one in enumerate(by) if one == writer)] for writer in set(by)}
-    longest = max(after - before for own in turns.values() for before, after in itertools.pairwise(own))
+    longest = max(after - before for own in turns.values() for before, after in zip(own, own[1:]))
     print(f"the longest that one waited: for {longest} records of the others'")
 
     assert sorted(recorded) == sorted(f"{one}-{n}" for one in range(WRITERS) for n in range(RECORDS))

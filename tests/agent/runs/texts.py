@@ -1,6 +1,5 @@
 """Run files as the wrapper writes them, or as somebody else does."""
 
-from agent.base import ids
 from agent.runs.write import FORMAT
 
 RUN = "9f1c2d3e-1111-4222-8333-444455556666"
@@ -10,9 +9,9 @@ HEAD = {
     "boot": "b",
     "time": "1800000000.000",
     "clock": "100.000",
-    "started-id": ids.uuid7(1.8e9),
-    "ended-id": ids.uuid7(1.8e9 + 1),
-    "support-id": ids.uuid7(1.8e9 + 2),
+    "started-id": "01a3185c-5000-746d-9f15-dd6c2239f3fd",
+    "ended-id": "01a3185c-53e8-79ac-84cd-8c862f3dbdd0",
+    "support-id": "01a3185c-57d0-70d0-adf6-e554ebbd6a32",
     "endpoint": "http://127.0.0.1:9",
     "product": "Acme",
     "version": "1.0",

@@ -1,5 +1,7 @@
 """`flush --retry`: what waits after an install is tried for an hour, in virtual time and as a process."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json

@@ -1,5 +1,7 @@
 """Commands, words and functions of a text; bash itself says what is well-formed."""
 
+from __future__ import annotations
+
 import subprocess
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Which scripts are traced, and how much of them may be noticed."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from agent.wrapper.person.email import ask_for_email

@@ -19,7 +19,7 @@ entries = st.lists(st.binary(max_size=8).map(lambda b: b.replace(b"\0", b"")), m
 @given(entries)
 def test_an_environment_gives_back_every_entry_that_execve_takes(given: list[bytes]) -> None:
     environment = Environment(given)
-    pairs = zip(environment.keys(), environment.values(), strict=True)
+    pairs = zip(environment.keys(), environment.values())
     if not environment.odd():
         assert [name + b"=" + value for name, value in pairs] == given
     assert len(environment) == len(given)

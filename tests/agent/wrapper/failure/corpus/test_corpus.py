@@ -49,8 +49,9 @@ def observe(stage: Stage, cases: list[Case]) -> Score:
     """All of them before one look at what was reported: two processes a script are saved."""
     for case in cases:
         assert stage.observed(case) == stage.alone(case), case.name
-    score = Score()
-    for case, found in zip(cases, stage.reports(), strict=True):
+    score, reports = Score(), list(stage.reports())
+    assert len(reports) == len(cases)
+    for case, found in zip(cases, reports):
         score.add(case, found)
     score.print()
     return score
