@@ -28,7 +28,7 @@ class ActiveCount:
 
     @property
     def all_young(self) -> bool:
-        """True if none is or was established, as on a vendor's first day: a big 0 would read as no instance."""
+        """True if none is or was established, as on a first day: a big 0 would read as no instance."""
         return not self.established and not self.before and self.short_lived > 0
 
 

@@ -1,5 +1,7 @@
 """The write key, the proxy and the certificates, as a sender gets them."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -41,4 +41,4 @@ def test_a_new_instance_does_not_hide_that_the_established_ones_fell_silent(
 ) -> None:
     send(*(event("Instance Active", ago) for ago in (DAY + HOUR, 3 * DAY)))
     send({**event("Instance Active"), "anonymousId": "another"})
-    assert cards(client)["last 24 hours"] == "0 −1 compared with a day ago; plus 1 short-lived"
+    assert cards(client)["last 24 hours"] == "0 \N{MINUS SIGN}1 compared with a day ago; plus 1 short-lived"
