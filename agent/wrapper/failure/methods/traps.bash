@@ -2,6 +2,7 @@
 # what stands between @. A DEBUG trap writes each command before it runs, an ERR trap how one failed, both to a file
 # in memory by a descriptor that closes when a program is started (see xtrace.bash). @COUNT@ commands later only
 # failures are written.
+# shellcheck disable=SC2094,SC2261 # the second redirection is what makes bash keep a copy of the first
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && [[ ! -o xtrace && ! -o verbose ]]; then
     __rollcall() {
         { for __rollcall_fd in {10..99}; do

@@ -3,6 +3,7 @@
 # it and the calls that led to it. The descriptor closes when a program is started, so no child has it: bash sets that
 # on the copy that it keeps while a descriptor is redirected, and `exec N>&COPY` hands it on. After @COUNT@ commands,
 # or before a line of @LINES@ runs, PS4 sends URG, whose trap takes away all of this and leaves the trap of error.bash.
+# shellcheck disable=SC2094,SC2261 # the second redirection is what makes bash keep a copy of the first
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && [[ ! -o xtrace && ! -o verbose ]]; then
     __rollcall() {
         { for __rollcall_fd in {10..99}; do
@@ -12,7 +13,7 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && [[ ! -o xtrace && ! -
         unset -f __rollcall
         @RESTORE@
         [[ /proc/self/fd/@FD@ -ef @REPORT@ ]] || return 0
-        __rollcall=([0]=2 [@COUNT@]= @LINES@)
+        __rollcall=([0]=2 @LINES@ ["@COUNT@"]="")
         BASH_XTRACEFD=@FD@
         PS4=$'\6\2$?\2${PIPESTATUS[@]-}\2$-\2$BASHPID\2$LINENO\2${FUNCNAME[@]-}\2${BASH_LINENO[@]-}\2${BASH_SOURCE[@]-}\2${__rollcall[BASHPID-$$?1:__rollcall[0]++]+`kill -URG $$`}@ATLINES@'
         trap ': rollcall "$?" "$-" "${PIPESTATUS[@]}" "$_"' ERR
