@@ -64,7 +64,9 @@ def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, 
         assert code == 0, said
         command = home / ".local/bin/rollcall-acme"
         shown = json.loads(run(*AS_NOBODY, command, "preview", environ=environment(home)).stdout)
-        assert {event["context"]["app"]["version"] for event in shown if "app" in event["context"]} == {version}
+        assert {event["context"]["app"]["version"] for event in shown if "app" in event["context"]} == {
+            version
+        }
     code, _, said = install(bundle, home, "--user", "--product", "Acme", "--yes", script="uninstall.sh")
     assert (code, tree(home, "")) == (0, {}), said
 
