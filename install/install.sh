@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs Rollcall on this machine, and COMMAND with it. See docs/installing.md.
 # shellcheck disable=SC1091,SC2034,SC2154 # the parts in lib/ share their names with this one
-usage='usage: install.sh [--product NAME] [--endpoint URL] [--write-key-file F] [--env-file PATH]
-                  [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
+usage='usage: install.sh [--product NAME] [--product-version V] [--endpoint URL] [--write-key-file F]
+                  [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 
   --product NAME       name of the software; two products on one machine share nothing
+  --product-version V  its version, for events and status; give the new one with each upgrade
   --endpoint URL       where events are sent; without it they wait on this machine
   --write-key-file F   file with the write key; the key is copied to a file that only root can read
   --env-file PATH      use this docker.env, for the settings and for the flag
@@ -21,7 +22,7 @@ here=$(dirname -- "$0")
 case $here in /*) ;; *) here=$PWD/$here ;; esac
 case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: the files in this folder are not ours
 sources=${here%/*}
-product='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
+product='' product_version='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
 
 wrong_use() {
     printf 'install.sh: %s; see install.sh --help\n' "$1" >&2
@@ -30,10 +31,11 @@ wrong_use() {
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --product | --endpoint | --write-key-file | --env-file)
+    --product | --product-version | --endpoint | --write-key-file | --env-file)
         [ $# -gt 1 ] && [ -n "$2" ] || wrong_use "$1 takes a value"
         case $1 in
         --product) product=$2 ;;
+        --product-version) product_version=$2 ;;
         --endpoint) endpoint=$2 ;;
         --write-key-file) key_file=$2 ;;
         --env-file) env_file=$2 ;;
@@ -200,7 +202,7 @@ fi
 
 # What this script was told holds for COMMAND's run, whatever a docker.env here says. The key itself is not
 # in an argument. A command that was not made just now may not know --set.
-[ "$code" -eq 0 ] || product='' endpoint='' key_file='' env_file=''
+[ "$code" -eq 0 ] || product='' product_version='' endpoint='' key_file='' env_file=''
 [ -z "$key_file" ] || key_file=$config/write-key
 
 # ^C is for COMMAND. It inherits an ignored signal, but not a trap.
@@ -209,6 +211,7 @@ trap 'interrupted=yes' INT
 trap : QUIT
 "$command" wrap ${yes:+--no-input} \
     ${product:+"--set=ROLLCALL_PRODUCT=$product"} \
+    ${product_version:+"--set=ROLLCALL_PRODUCT_VERSION=$product_version"} \
     ${endpoint:+"--set=ROLLCALL_ENDPOINT=$endpoint"} \
     ${key_file:+"--set=ROLLCALL_WRITE_KEY_FILE=$key_file"} \
     ${env_file:+"--set=ROLLCALL_ENV_FILE=$env_file"} \

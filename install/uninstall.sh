@@ -1,14 +1,13 @@
 #!/bin/sh
 # Removes every file that install.sh made, even after half an installation.
 # shellcheck disable=SC1091,SC2154 # the parts in lib/ share their names with this one
-usage='usage: uninstall.sh [--product NAME] [--yes] [--purge]
+usage='usage: uninstall.sh [--product NAME] [--user] [--yes] [--purge]
 
   --product NAME  the name that was given to install.sh
+  --user          remove what install.sh --user made; without root this is so anyway
   --yes           ask no questions
   --purge         also remove a docker.env that turns telemetry off; without --purge it stays, so
-                  that telemetry is off in the next installation too
-
-Without root, it removes what install.sh --user made.'
+                  that telemetry is off in the next installation too'
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=install/lib/names.sh
@@ -21,7 +20,7 @@ wrong_use() {
     exit 2
 }
 
-product='' yes='' purge=''
+product='' user='' yes='' purge=''
 # The copy that install.sh leaves in .../NAME/install knows its NAME from there.
 case $here in */rollcall*/install) [ ! -L "${here%/*}/current" ] || product=$(basename "${here%/*}") ;; esac
 while [ $# -gt 0 ]; do
@@ -31,6 +30,7 @@ while [ $# -gt 0 ]; do
         product=$2
         shift
         ;;
+    --user) user=yes ;;
     --yes) yes=yes ;;
     --purge) purge=yes ;;
     --help | -h) printf '%s\n' "$usage" && exit ;;
@@ -41,6 +41,7 @@ done
 name=$(name_of "${product:-rollcall}") || wrong_use "--product takes a name of up to 22 letters, digits and dashes"
 
 if [ "$(id -u)" = 0 ]; then
+    [ -z "$user" ] || wrong_use "--user is for an ordinary user, and you are root: leave it out"
     places_of_machine "$name"
 else
     places_of_user "$name" || wrong_use "there is no home directory: HOME is not set to one"

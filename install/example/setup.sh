@@ -3,9 +3,6 @@
 # them as `rollcall/`. The operator runs: sudo ./setup.sh [whatever install-acme.sh takes]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-# What the install's events name as Acme Board's version; the service has it from docker.env, see
-# "For vendors" in rollcall/docs/installing.md.
-export ROLLCALL_PRODUCT_VERSION=1.4.2
-exec "$here/rollcall/install/install.sh" --product "Acme Board" \
+exec "$here/rollcall/install/install.sh" --product "Acme Board" --product-version 1.4.2 \
     --endpoint https://telemetry.acme.example --write-key-file "$here/write-key" \
     -- "$here/install-acme.sh" "$@"

@@ -59,13 +59,23 @@ fill_environment() {
         seconds=$INDEX_SECONDS
     fi
     mkdir "$environment/tmp" # for pip, which leaves its temporary files when its time is up
-    TMPDIR=$environment/tmp within "$seconds" "$@" --quiet --disable-pip-version-check --no-cache-dir --no-input \
-        --only-binary :all: --require-hashes --requirement "$lock" </dev/null || {
+    silently "$environment/tmp" within "$seconds" "$@" --disable-pip-version-check --no-cache-dir --no-input \
+        --only-binary :all: --require-hashes --requirement "$lock" || {
         say "the packages could not be installed within $seconds s, or their hashes are wrong$(advice)"
         exit 1
     }
     rm -rf "$environment/tmp"
     [ -n "$wheels" ] || copy_agent
+}
+
+# Run pip. What it says of the machine's own settings helps nobody; its errors are shown if it fails.
+silently() { # FOLDER COMMAND...
+    folder=$1
+    shift
+    TMPDIR=$folder "$@" </dev/null >"$folder/pip.log" 2>&1 || {
+        sed -n 's/^ERROR: /pip: /p' "$folder/pip.log" | tail -n 3 >&2
+        return 1
+    }
 }
 
 advice() {

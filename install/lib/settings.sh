@@ -8,6 +8,7 @@ ready_settings() {
     [ -z "$key_file" ] || put "$config/write-key" 600 <"$key_file"
     set --
     [ -z "$product" ] || set -- "$@" "ROLLCALL_PRODUCT=$product"
+    [ -z "$product_version" ] || set -- "$@" "ROLLCALL_PRODUCT_VERSION=$product_version"
     [ -z "$endpoint" ] || set -- "$@" "ROLLCALL_ENDPOINT=$endpoint"
     [ -z "$key_file" ] || set -- "$@" "ROLLCALL_WRITE_KEY_FILE=$config/write-key"
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"

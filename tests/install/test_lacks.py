@@ -89,6 +89,7 @@ def test_what_else_is_lacking_is_named(home: Path, words: list[str], more: list[
         (["--write-key-file", "/nonexistent"], "the file /nonexistent cannot be read"),
         (["--env-file", "/nonexistent"], "the file /nonexistent cannot be read"),
         (["--once"], "--once needs --demo"),
+        (["--product-version"], "--product-version takes a value"),
     ],
 )
 def test_wrong_use_is_one_line(tmp_path: Path, words: list[str], message: str) -> None:

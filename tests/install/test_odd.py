@@ -134,6 +134,26 @@ def test_descriptors_may_be_closed(home: Home, closed: str) -> None:
     assert (home.path / "ran").read_text() == "ran\n"
 
 
+ODD_PIP = "[global]\nfind-links = /nowhere/at/all\nverbose = 3\nno-such-option = x\n"
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_pip_says_nothing_of_odd_settings_on_the_machine(home: Home, archive: bool) -> None:
+    """From an archive and from a package index, here one that does not answer."""
+    planted(home.path / ".config/pip/pip.conf", ODD_PIP)
+    environ = {**home.environ, "PIP_FIND_LINKS": "/also/nowhere", "PIP_VERBOSE": "2", "PIP_RETRIES": "0"}
+    environ |= {"PIP_LOG": "/nowhere/log", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+    command = home.installing("--", *COMMAND)
+    if not archive:
+        command = [str(INSTALL / "install.sh") if word.endswith("install.sh") else word for word in command]
+    done = run(*command, environ=environ)
+    assert (done.returncode, done.stdout) == (6, "the product\n")
+    assert "nowhere" not in done.stderr
+    ours = [line for line in done.stderr.splitlines() if not line.startswith(("rollcall: ", "pip: "))]
+    assert ours == []
+    assert ("pip: " in done.stderr) is not archive
+
+
 def test_pips_own_settings_on_the_machine_do_not_reach_an_archive(home: Home) -> None:
     planted(home.path / ".config/pip/pip.conf", "[global]\nno-binary = :all:\nrequire-virtualenv = yes\n")
     environ = {**home.environ, "PIP_TARGET": str(home.path / "elsewhere"), "PIP_CONFIG_FILE": "/nonexistent"}

@@ -57,6 +57,20 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
     assert tree(home, "") == {}
 
 
+def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, home: Path) -> None:
+    for version in ("1.4.2", "1.5.0 rc 1"):
+        words = ["--user", "--product", "Acme", "--product-version", version]
+        code, _, said = install(bundle, home, *words, "--", "true")
+        assert code == 0, said
+        command = home / ".local/bin/rollcall-acme"
+        shown = json.loads(run(*AS_NOBODY, command, "preview", environ=environment(home)).stdout)
+        assert {event["context"]["app"]["version"] for event in shown if "app" in event["context"]} == {
+            version
+        }
+    code, _, said = install(bundle, home, "--user", "--product", "Acme", "--yes", script="uninstall.sh")
+    assert (code, tree(home, "")) == (0, {}), said
+
+
 def test_a_no_outlives_an_uninstall_in_the_vendors_own_docker_env_too(bundle: Path, home: Path) -> None:
     theirs = home / "acme.env"
     theirs.write_text("DB_PASSWORD=x\n")
