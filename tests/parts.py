@@ -155,6 +155,11 @@ PARTS: dict[str, Part] = {
         ("strace",),
         "ptrace must be allowed",
     ),
+    "certificates": Part(
+        has("update-ca-certificates", "openssl"),
+        ("ca-certificates", "openssl"),
+        "run on Debian or a relative",
+    ),
     "postgresql": Part(can_serve_postgresql, ("postgresql",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),

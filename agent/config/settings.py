@@ -126,6 +126,18 @@ def _usage(value: str) -> str:
     return value.lower()
 
 
+def parse_proxy(value: str) -> str:
+    """A proxy's URL, perhaps with a user and a password; or the absolute path of a file that holds one."""
+    if not value or value.startswith("/"):
+        return _path(value)
+    scheme, _, rest = value.rstrip("/").partition("://")
+    user, _, address = rest.rpartition("@")
+    if not user.isascii() or not user.isprintable() or set(user) & set(" /?#@\\") or "/" in address:
+        raise ValueError
+    _endpoint(f"{scheme}://{address}")
+    return value
+
+
 TEXT = "up to 100 printable characters"
 ENDPOINT = "the base URL of a Segment-compatible API, such as https://api.segment.io"
 KEY = "ASCII without spaces and colons"
@@ -133,6 +145,10 @@ KEY_FILE = "the path of a file that exists"
 PATH = "a path"
 DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
 INTERVAL = DURATION + ", not 0"
+PROXY = (
+    "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
+    " or the path of a file with that in it; SOCKS is not supported"
+)
 HEALTH = "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…"
 USAGE = "ask, true or false"
 
@@ -148,6 +164,10 @@ SETTINGS = (
     ),
     Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", KEY, _key),
     Setting("ROLLCALL_WRITE_KEY_FILE", "", "file that contains the write key", KEY_FILE, _path),
+    Setting(
+        "ROLLCALL_PROXY", "", "proxy to send through; empty: as HTTPS_PROXY and so on say", PROXY, parse_proxy
+    ),
+    Setting("ROLLCALL_CA_FILE", "", "certificates to trust beside the system's, as PEM", PATH, _path),
     Setting("ROLLCALL_STATE_DIR", "", "directory of the instance id and the outbox", PATH, _path),
     Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", PATH, _path),
     Setting("ROLLCALL_INTERVAL", "6h", "time between two heartbeats (Instance Active)", INTERVAL, _interval),
@@ -173,6 +193,8 @@ class Settings:
     endpoint: str
     write_key: str
     write_key_file: str
+    proxy: str
+    ca_file: str
     state_dir: str
     env_file: str
     interval: float

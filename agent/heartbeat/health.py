@@ -20,14 +20,15 @@ UNIT_SECONDS = 4.5
 MAX_PIDFILE = 64
 
 
-def is_alive(health: str) -> bool:
+def is_alive(health: str, ca_file: str = "") -> bool:
     """Whether what `health` names is alive, known within CHECK_SECONDS; an empty one always is."""
     if not health:
         return True
     kind, _, what = health.partition(":")
-    check, subject = (_http, health) if kind in ("http", "https") else (CHECKS[kind], what)
     try:
-        return within(CHECK_SECONDS, lambda: check(subject))
+        if kind in ("http", "https"):
+            return within(CHECK_SECONDS, lambda: _http(health, ca_file))
+        return within(CHECK_SECONDS, lambda: CHECKS[kind](what))
     except TookTooLong:
         return False
 
@@ -87,19 +88,15 @@ def _tcp(address: str) -> bool:
     return True
 
 
-def _http(url: str) -> bool:
-    """Ask the product directly: no proxy, no .netrc; only a CA bundle is taken from the environment."""
-    import requests
+def _http(url: str, ca_file: str) -> bool:
+    """Ask the product directly: no proxy, no .netrc. Trust the same certificates as for the endpoint."""
+    from agent.delivery.route import Route, Unpassable, open_session
 
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or True
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(
-                url, timeout=CHECK_SECONDS, stream=True, allow_redirects=False, verify=bundle
-            )
+        with open_session(url, Route(), ca_file) as session:
+            answer = session.get(url, timeout=CHECK_SECONDS, stream=True, allow_redirects=False)
             return answer.status_code < 400  # noqa: PLR2004 - HTTP's own number
-    except (OSError, ValueError):
+    except (OSError, ValueError, Unpassable):
         return False
 
 

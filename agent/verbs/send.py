@@ -13,7 +13,7 @@ from agent.base.deputy import deputy_for
 from agent.base.files import FileStamp, replace
 from agent.base.locks import held
 from agent.base.owner import become_owner
-from agent.config.settings import write_key
+from agent.config.access import read_access
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from agent.config.access import Access
     from agent.config.consent import Decision
     from agent.delivery.drain import DrainResult, Manner
 
@@ -51,9 +52,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sending:
-    """How a delivery may go: with which key, as long as what is still allowed, for how many seconds."""
+    """How a delivery may go: by which way, as long as what is still allowed, for how many seconds."""
 
-    key: str
+    access: Access
     still_allowed: Callable[[], bool]
     budget: float
     manner: Manner = "once"
@@ -65,17 +66,17 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
     outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
-        settings, key = situation.settings, write_key(situation.settings)
+        settings, access = situation.settings, read_access(situation.settings)
         from agent.heartbeat.health import is_alive
 
-        outcome.alive = is_alive(settings.health)
+        outcome.alive = is_alive(settings.health, settings.ca_file)
         with _opened(app, outcome) as (outbox, still_allowed):
             if outcome.alive:
                 _remember_files(app)
                 _record_beat(app, outbox, args.slot)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 outcome.recorded = True
-            sending = Sending(key, still_allowed, BEAT_BUDGET)
+            sending = Sending(access, still_allowed, BEAT_BUDGET)
             _deliver(app, outbox, sending, outcome)
     else:
         _be_silent(app, decision, outcome, args)
@@ -92,11 +93,11 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
     outcome = Outcome(situation.file_stamps())
     decision = situation.standing_decision
     if decision.sending:
-        key = write_key(situation.settings)
+        access = read_access(situation.settings)
         if situation.state.exists():
             with _opened(app, outcome) as (outbox, still_allowed):
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
-                sending = Sending(key, still_allowed, args.budget, manner)
+                sending = Sending(access, still_allowed, args.budget, manner)
                 _deliver(app, outbox, sending, outcome)
     else:
         _be_silent(app, decision, outcome, args)
@@ -170,7 +171,7 @@ def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainR
     from agent.delivery.transport import Transport
 
     endpoint = app.situation.settings.endpoint
-    with contextlib.closing(Transport(endpoint, sending.key, now=app.now)) as transport:
+    with contextlib.closing(Transport(endpoint, sending.access, now=app.now)) as transport:
         return Drain(
             outbox,
             endpoint,

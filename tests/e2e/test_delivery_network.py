@@ -86,7 +86,9 @@ def test_status_says_what_came_back_and_since_when(instance: Instance) -> None:
 
     trouble = instance.trouble()
     assert trouble is not None
-    assert status["lastError"] == (f"401 Unauthorized: check the write key (since {trouble.since})")
+    assert status["lastError"] == (
+        f"401 Unauthorized: check the write key (ROLLCALL_WRITE_KEY) (since {trouble.since})"
+    )
     assert status["waiting"] == 1
 
 

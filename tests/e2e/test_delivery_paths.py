@@ -71,7 +71,7 @@ def test_a_ca_bundle_that_is_not_there_is_named(instance: Instance, tls: ssl.SSL
         instance.record(1)
         ended = instance.run("flush", "--report")
 
-    assert "the CA bundle was not found; check REQUESTS_CA_BUNDLE" in ended.err
+    assert "the CA file of REQUESTS_CA_BUNDLE cannot be used (No such file or directory)" in ended.err
 
 
 def test_https_to_a_port_that_speaks_plain_http_is_a_failed_handshake(instance: Instance) -> None:

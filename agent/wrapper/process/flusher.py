@@ -22,7 +22,7 @@ FIRST_PROCESS_SECONDS = 5.0
 """How long PID 1 waits for its sender, which the kernel ends together with it."""
 WITHIN_THAT = (b"--budget", b"4s")
 ENDING = (sig.SIGTERM, sig.SIGINT, sig.SIGHUP, sig.SIGQUIT)
-BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE")
+BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE", b"SSL_CERT_FILE", b"SSL_CERT_DIR")
 
 
 def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:

@@ -17,8 +17,10 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.delivery import transport
+from agent.config.access import Access
 from agent.delivery.backoff import LONGEST_WAIT
+from agent.delivery.failures import check_route, failure_text
+from agent.delivery.route import Route, Unpassable
 from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater, Transport, judge
 
 NOW = 1_800_000_000.0
@@ -28,7 +30,7 @@ KEY = "k3y"
 
 
 def send(events: list[str] | None = None, seconds: float = 5.0) -> BatchOutcome:
-    sender = Transport(ENDPOINT, KEY, now=lambda: NOW)
+    sender = Transport(ENDPOINT, Access(KEY), now=lambda: NOW)
     try:
         return sender.send(events or ['{"event":"A"}'], seconds)
     finally:
@@ -166,57 +168,88 @@ def chained(outer: Exception, inner: Exception) -> Exception:
     return outer
 
 
-FAILURES: list[tuple[Exception, str]] = [
+ROUTE = "check ROLLCALL_ENDPOINT, or set ROLLCALL_PROXY if this network needs a proxy"
+BY_PROXY = "check HTTPS_PROXY, which names the proxy"
+TRUST = "if you trust its issuer, name the issuer's certificate in ROLLCALL_CA_FILE"
+SCHEME = "check whether ROLLCALL_ENDPOINT is https"
+FAILURES: list[tuple[Exception, str, str]] = [
     (
         chained(requests.ConnectionError("http://secret"), socket.gaierror(-2, "no such name")),
         "the endpoint: its name could not be resolved",
+        ROUTE,
     ),
     (
         chained(requests.exceptions.ProxyError("secret"), socket.gaierror(-2, "no such name")),
         "the proxy: its name could not be resolved",
+        BY_PROXY,
     ),
     (
         chained(requests.exceptions.SSLError("secret"), Verification(1, "secret")),
         "the endpoint: its certificate is not trusted (self-signed certificate)",
+        TRUST,
     ),
     (
         chained(requests.exceptions.SSLError("secret"), ssl.SSLError(1, "secret")),
         "the endpoint: the TLS handshake failed (None)",
+        SCHEME,
     ),
-    (requests.ConnectionError(ConnectionRefusedError(111, "x")), "the endpoint: Connection refused"),
-    (OSError(101, "secret"), "the endpoint: Network is unreachable"),
-    (requests.ReadTimeout("secret"), "the endpoint: no answer in time"),
+    (requests.ConnectionError(ConnectionRefusedError(111, "x")), "the endpoint: Connection refused", ROUTE),
+    (OSError(101, "secret"), "the endpoint: Network is unreachable", ROUTE),
+    (requests.ReadTimeout("secret"), "the endpoint: no answer in time", ROUTE),
     (
         requests.ConnectionError(RemoteDisconnected("secret")),
         "the endpoint: the connection was closed without an answer",
+        ROUTE,
     ),
-    (requests.ConnectionError(BadStatusLine("secret")), "the endpoint: the answer is not HTTP"),
+    (requests.ConnectionError(BadStatusLine("secret")), "the endpoint: the answer is not HTTP", ROUTE),
     (
         requests.exceptions.ProxyError("secret"),
         "the proxy: the connection failed (ProxyError)",
+        BY_PROXY,
     ),
-    (requests.exceptions.InvalidURL("secret"), "the endpoint: the connection failed (InvalidURL)"),
-    (UnicodeError("secret"), "the endpoint: the connection failed (UnicodeError)"),
+    (requests.exceptions.InvalidURL("secret"), "the endpoint: the connection failed (InvalidURL)", ROUTE),
+    (UnicodeError("secret"), "the endpoint: the connection failed (UnicodeError)", ROUTE),
     (
-        OSError("Could not find a suitable TLS CA certificate bundle, invalid path: secret"),
-        "the CA bundle was not found; check REQUESTS_CA_BUNDLE",
+        requests.exceptions.ProxyError("http://secret", OSError("Tunnel connection failed: 407 secret")),
+        "the proxy: 407",
+        "it wants a user and a password: put them into the URL in HTTPS_PROXY",
     ),
+    (
+        requests.exceptions.ProxyError("http://secret", OSError("Tunnel connection failed: 403 secret")),
+        "the proxy: 403",
+        "it does not let this through: check HTTPS_PROXY and ROLLCALL_ENDPOINT",
+    ),
+    (Unpassable("set something else"), "set something else", ""),
 ]
 
 
-@responses.activate
-@pytest.mark.parametrize(("failure", "said"), FAILURES, ids=[said for _, said in FAILURES])
-def test_a_failure_is_told_by_its_kind_and_never_by_its_text(failure: Exception, said: str) -> None:
-    responses.post(URL, body=failure)
+@pytest.mark.parametrize(("failure", "said", "hint"), FAILURES, ids=[said for _, said, _ in FAILURES])
+def test_a_failure_is_told_by_its_kind_and_never_by_its_text(
+    failure: Exception, said: str, hint: str
+) -> None:
+    route = Route("http://secret:3128", "HTTPS_PROXY") if "proxy:" in said else Route()
 
-    assert send() == RetryLater(None, said)
+    assert failure_text(failure, route) == "; ".join(filter(None, [said, hint]))
+
+
+def test_behind_a_proxy_that_one_is_named() -> None:
+    assert check_route(Route("http://secret:3128", "ROLLCALL_PROXY")) == (
+        "check ROLLCALL_PROXY, which names the proxy"
+    )
+
+
+@responses.activate
+def test_a_failure_of_the_network_is_tried_later() -> None:
+    responses.post(URL, body=requests.ConnectionError(ConnectionRefusedError(111, "x")))
+
+    assert send() == RetryLater(None, f"the endpoint: Connection refused; {ROUTE}")
 
 
 def test_a_circle_of_causes_has_an_end() -> None:
     first, second = requests.ConnectionError(), ValueError()
     first.__cause__, second.__context__ = second, first
 
-    assert "connection failed" in transport._words(first)
+    assert "connection failed" in failure_text(first, Route())
 
 
 def hanging(until_over: Callable[[], object]) -> Callable[[object], tuple[int, dict[str, str], str]]:
@@ -231,9 +264,9 @@ def hanging(until_over: Callable[[], object]) -> Callable[[object], tuple[int, d
 def test_what_hangs_is_left_behind() -> None:
     over = threading.Event()
     responses.add_callback(responses.POST, URL, hanging(lambda: over.wait(10)))
-    sender = Transport(ENDPOINT, KEY, now=lambda: NOW)
+    sender = Transport(ENDPOINT, Access(KEY), now=lambda: NOW)
     try:
-        assert sender.send(["{}"], 0.05) == RetryLater(None, "no answer within 0 s")
+        assert sender.send(["{}"], 0.05) == RetryLater(None, f"no answer within 0 s; {ROUTE}")
     finally:
         over.set()
         for thread in set(threading.enumerate()) - {threading.current_thread()}:

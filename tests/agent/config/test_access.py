@@ -1,0 +1,69 @@
+"""The write key, the proxy and the certificates, as a sender gets them."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import settings
+from agent.config.access import Access, read_access
+from agent.config.settings import SettingError
+
+SECRET = "http://user:secret@proxy.example:3128"
+
+
+def load(**environ: str) -> settings.Settings:
+    return settings.load({f"ROLLCALL_{name}": value for name, value in environ.items()}, [])
+
+
+def test_nothing_is_set_by_default() -> None:
+    assert read_access(load()) == Access()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://proxy.example", "https://proxy:3128", "http://[::1]:3128/", SECRET, "http://user@proxy:1"],
+)
+def test_a_proxy_is_an_url(proxy: str) -> None:
+    assert read_access(load(PROXY=proxy)).proxy == proxy
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "proxy:3128",
+        "socks5://secret:1",
+        "socks5h://user:secret@h:1",
+        "http://h/secret",
+        "http://h:1/secret",
+        "http://us er:secret@h",
+        "http://us/er:secret@h",
+        "http://a@b@h",
+        "http://user:secr\u00e9t@h",
+        "http://user:secret@",
+        "ftp://h",
+        "http://h?secret",
+    ],
+)
+def test_what_is_no_proxy_is_refused_and_not_repeated(proxy: str) -> None:
+    with pytest.raises(SettingError, match="SOCKS is not supported") as refused:
+        load(PROXY=proxy)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_proxy_with_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "proxy"
+    path.write_text(SECRET + "\n")
+    assert read_access(load(PROXY=str(path))).proxy == SECRET
+
+
+@pytest.mark.parametrize("text", [None, "", "socks5://secret:1", "/etc/passwd", "\xff", "x" * 5000])
+def test_a_file_without_a_proxy_in_it_is_an_error_for_those_who_send(
+    tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "proxy"
+    if text is not None:
+        path.write_bytes(text.encode("latin-1"))
+    found = load(PROXY=str(path))
+    with pytest.raises(SettingError, match=r"ROLLCALL_PROXY .the environment. is not valid") as refused:
+        read_access(found)
+    assert "secret" not in str(refused.value)
