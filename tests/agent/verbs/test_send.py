@@ -14,6 +14,7 @@ import pytest
 
 from agent import cli
 from agent.app import App
+from agent.base.clock import read_clocks
 from agent.base.files import file_stamp
 from agent.base.locks import held
 from agent.base.statedir import StateDir
@@ -136,7 +137,9 @@ def test_no_beat_for_what_is_not_alive_but_what_waits_is_delivered(place: Place)
 
 @pytest.mark.parametrize("silent", ["", "1"])
 def test_the_log_lets_go_after_90_days_though_nothing_is_ever_sent_again(place: Place, silent: str) -> None:
-    with contextlib.closing(Outbox(place.state, now=lambda: NOW - 91 * 86400)) as outbox:
+    now = read_clocks()
+    then = now._replace(boot=now.boot - 91 * 86400)
+    with contextlib.closing(Outbox(place.state, clocks=lambda: then)) as outbox:
         outbox.record(event(1, NOW), "")
         outbox.settle([1], "sent")
     assert place.states() == ["sent"]

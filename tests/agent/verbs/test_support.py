@@ -102,7 +102,7 @@ def test_a_request_for_an_endpoint_that_was_left_says_so(world: World) -> None:
 def test_what_is_no_address_is_refused(world: World, address: str, code: int) -> None:
     fail(world)
     assert world.run("support", "--email", address).code == code
-    assert names(world) == []
+    assert catalogue.SUPPORT not in names(world)
 
 
 def test_without_a_failure_on_record_there_is_nothing_to_ask_for(world: World) -> None:
@@ -121,7 +121,7 @@ def test_silence_sends_no_address(world: World) -> None:
     world.environ["DO_NOT_TRACK"] = "1"
     done = world.run("support", "--email", "me@example.org")
     assert (done.code, "telemetry is off" in done.err) == (1, True)
-    assert names(world) == []
+    assert catalogue.SUPPORT not in names(world)
 
 
 def test_without_a_terminal_nobody_is_asked(world: World) -> None:
