@@ -36,7 +36,8 @@ def show_notice(situation: Situation) -> None:
     marker = situation.state.notice
     full = os.isatty(2) and not os.path.lexists(marker)
     text = FULL if full else SHORT
-    if situation.uid != 0 and situation.service_state:
+    chosen = "ROLLCALL_STATE_DIR" in situation.settings.sources
+    if situation.uid != 0 and situation.service_state and not chosen:
         text += OWN_STATE
     text = text.format(product=printable(situation.settings.product), name=situation.name)
     data = text.encode("utf-8", "replace")
