@@ -15,7 +15,6 @@ import pytest
 
 from agent import cli
 from agent.app import App
-from agent.base.clock import read_clocks
 from agent.base.files import file_stamp
 from agent.base.locks import held
 from agent.base.statedir import StateDir
