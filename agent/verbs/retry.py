@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 3600.0
 """How long it tries, counted from the newest event that waits. The last try comes after that."""
 LEAST_GAP = 5.0
-NO_ANSWER_GAP = 60.0
-"""The wait after a child that said nothing, as where a setting does not parse."""
 DEADLINE = 60.0
 
 AGENT = (sys.executable, "-I", "-m", "agent")
@@ -41,21 +39,17 @@ def keep_trying(
     pause: Callable[[float], None],
     clock: Callable[[], float],
 ) -> None:
-    """Try once; then, if this process is the only one to do so, again until there is nothing left to do."""
+    """Try once; then, if this process is the only one to do so, again until there is nothing left to do.
+
+    A try without an answer is the last: the agent was removed, or a setting does not parse.
+    """
     until, most = clock() + RETRY_SECONDS, 0
-    answer = ask()
-    while _may_be_tried_again(answer) and alone():
-        if answer is not None and answer.waiting > most:
+    while (answer := ask()) and answer.sending and answer.retry_in is not None and alone():
+        if answer.waiting > most:
             until, most = clock() + RETRY_SECONDS, answer.waiting
-        wait = NO_ANSWER_GAP if answer is None else max(answer.retry_in or 0.0, LEAST_GAP)
         if clock() > until:
             return
-        pause(wait)
-        answer = ask()
-
-
-def _may_be_tried_again(answer: ChildAnswer | None) -> bool:
-    return answer is None or (answer.sending and answer.retry_in is not None)
+        pause(max(answer.retry_in, LEAST_GAP))
 
 
 class Sender:

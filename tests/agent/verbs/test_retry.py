@@ -148,8 +148,14 @@ def test_a_receiver_that_asks_for_a_wait_gets_it() -> None:
     assert Tries(waiting, waiting, answered()).run() == [3000.0, 3000.0]
 
 
-def test_what_is_due_at_once_and_a_child_without_an_answer_are_no_storm() -> None:
-    assert Tries(answered(retry_in=0.0, waiting=1), None, answered()).run() == [LEAST_GAP, 60.0]
+def test_what_is_due_at_once_is_no_storm() -> None:
+    assert Tries(answered(retry_in=0.0, waiting=1), answered()).run() == [LEAST_GAP]
+
+
+def test_it_ends_where_its_child_cannot_answer() -> None:
+    """The agent was removed, say: nothing of it stays behind."""
+    assert Tries(None).run() == []
+    assert Tries(answered(retry_in=7.0, waiting=1), None).run() == [7.0]
 
 
 def test_the_hour_begins_anew_with_a_new_event() -> None:

@@ -350,6 +350,7 @@ def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: De
 
 def test_support_asks_later(desk: Desk) -> None:
     desk.asked_before()
+    desk.environment["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
     with desk.shell() as shell:
         shell.run("w --no-input sh -c 'exit 3'")
         agent = f"{sys.executable} -I -m agent support\n"
