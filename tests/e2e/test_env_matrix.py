@@ -53,5 +53,5 @@ def test_every_docker_env_in_every_place_does_what_the_page_says(slow: bool) -> 
         expected = "silent" if text == "flag" else table[(owner, mode, folder), caller]
         if outcome != expected:
             wrong.append([*case, owner, mode, folder, text, caller, verb, outcome, "expected", expected])
-    assert wrong == []
+    assert not wrong, "\n".join(map(", ".join, wrong))
     assert len(found) > 1000

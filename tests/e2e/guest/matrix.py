@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -103,9 +104,7 @@ def lay(place: str, owner: str, mode: str, folder: str, text: str) -> None:
 
 def outcome_of(verb: str, place: str, uid: int, endpoint: str) -> str:
     """What the verb makes of it: `settings and flag`, `flag only` or `silent`; else what went wrong."""
-    state = StateDir(str(BASE / "state"))
-    shutil.rmtree(state.path, ignore_errors=True)
-    os.mkdir(state.path, 0o700)
+    state = StateDir(tempfile.mkdtemp(dir=BASE))  # the sender of the last wrap may still be in its own
     if verb == "flush":
         with contextlib.closing(Outbox(state)) as outbox:
             outbox.record({"messageId": "m", "event": "Something Used", "properties": {}}, "")
