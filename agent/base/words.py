@@ -6,10 +6,26 @@ Part of the boot path of `wrap`: imports stay few and cheap.
 from __future__ import annotations
 
 import os
+import sys
+
+from agent.base.files import read_small
+
+MAX_NAME = 200
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
+
+
+def product_name() -> str:
+    """NAME: what everything of this installation is called. install.sh writes it into the environment."""
+    try:
+        name = read_small(os.path.join(sys.prefix, "rollcall.name"), MAX_NAME).decode("ascii").strip()
+    except (OSError, ValueError):
+        return "rollcall"
+    slug = name.removeprefix("rollcall-")
+    sane = name.startswith("rollcall-") and slug.replace("-", "").isalnum() and slug.isascii()
+    return name if sane else "rollcall"
 
 
 def printable(text: str) -> str:
@@ -22,7 +38,7 @@ def printable(text: str) -> str:
 def print_message(text: str, to: TextIO) -> None:
     """One line to the stream, under our name. A stream that cannot take it stops nothing."""
     try:
-        print(f"rollcall: {printable(text)}", file=to)
+        print(f"{product_name()}: {printable(text)}", file=to)
     except OSError:
         pass
 

@@ -151,9 +151,10 @@ PROXY = (
 )
 HEALTH = "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…"
 USAGE = "ask, true or false"
+DEFAULT_PRODUCT = "rollcall"
 
 SETTINGS = (
-    Setting("ROLLCALL_PRODUCT", "rollcall", "name of the software that is installed", TEXT, _text),
+    Setting("ROLLCALL_PRODUCT", DEFAULT_PRODUCT, "name of the software that is installed", TEXT, _text),
     Setting("ROLLCALL_PRODUCT_VERSION", __version__, "its version", TEXT, _text),
     Setting(
         "ROLLCALL_ENDPOINT",

@@ -6,11 +6,11 @@ Part of the boot path of `wrap`: imports stay few and cheap.
 from __future__ import annotations
 
 import os
-import sys
 
 from agent.base.files import FileStamp, file_stamp, read_small
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
+from agent.base.words import product_name
 from agent.config import envfile, settings
 from agent.config.consent import decision_from_environment, decision_from_files
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
 
 DELETED = "/proc/self/cwd"
-MAX_NAME = 200
 MAX_SEEN = 64 * 1024
 """How much of the list of files that were read before is looked at."""
 
@@ -143,7 +142,7 @@ class Situation:
 
 def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""
-    return Situation(environ, cwd=cwd, uid=uid, name=product_name(sys.prefix), root=root)
+    return Situation(environ, cwd=cwd, uid=uid, name=product_name(), root=root)
 
 
 def working_directory() -> str:
@@ -152,17 +151,6 @@ def working_directory() -> str:
         return os.getcwd()
     except OSError:
         return DELETED
-
-
-def product_name(prefix: str) -> str:
-    """NAME: what everything of this installation is called. install.sh writes it into the environment."""
-    try:
-        name = read_small(os.path.join(prefix, "rollcall.name"), MAX_NAME).decode("ascii").strip()
-    except (OSError, ValueError):
-        return "rollcall"
-    slug = name.removeprefix("rollcall-")
-    sane = name.startswith("rollcall-") and slug.replace("-", "").isalnum() and slug.isascii()
-    return name if sane else "rollcall"
 
 
 def files_of_last_beat(state: StateDir) -> list[str]:

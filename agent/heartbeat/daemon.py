@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agent.base import stdio
 from agent.base.files import file_stamp
+from agent.base.words import product_name
 from agent.config import credentials
 from agent.heartbeat.children import Leave, Signals
 from agent.heartbeat.heart import Heart
@@ -26,7 +27,7 @@ CHILD = (sys.executable, "-I", "-m", "agent")
 
 FOREVER = float("inf")
 
-USAGE = """usage: rollcall daemon
+USAGE = """usage: {name} daemon
 
 Send Instance Active every ROLLCALL_INTERVAL for as long as the product is alive.
 Runs in the foreground until SIGTERM or SIGINT; SIGHUP makes it read the settings again.
@@ -106,10 +107,10 @@ class Daemon:
 def main(argv: Sequence[str], child: Sequence[str] = CHILD) -> int:
     """The verb. `argv` is what follows it on the command line."""
     if argv in (["--help"], ["-h"]):
-        print(USAGE)
+        print(USAGE.format(name=product_name()))
         return 0
     if argv:
-        print(f"rollcall daemon: takes no arguments, got {argv[0]!r}", file=sys.stderr)
+        print(f"{product_name()} daemon: takes no arguments, got {argv[0]!r}", file=sys.stderr)
         return 2
     stdio.prepare()
     return Daemon(os.environ, child).run()

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from agent.base.words import product_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,7 +74,7 @@ def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
 
     Each value goes with its length, so that a line end in it cannot begin another field.
     """
-    lines: dict[str, object] = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "rollcall"}
+    lines: dict[str, object] = {"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": product_name()}
     lines |= {f"ROLLCALL_{name.upper()}": value for name, value in fields.items()}
     parts = []
     for name, value in lines.items():
@@ -96,7 +98,7 @@ def _datagram(address: str, data: bytes) -> bool:
 
 def _line(message: str) -> None:
     try:
-        sys.stderr.write(f"rollcall: {message}\n")
+        sys.stderr.write(f"{product_name()}: {message}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass  # nobody listens

@@ -69,7 +69,7 @@ class RealWorld:
             os.close(lock)
             raise
         if not claimed:
-            raise Leave(1, f"another rollcall daemon already uses {state_dir}")
+            raise Leave(1, f"another daemon already uses {state_dir}")
         if self._lock is not None:
             os.close(self._lock)
         self._state, self._lock = state, lock

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
-from agent.base.words import write_message, write_stderr
+from agent.base.words import product_name, write_message, write_stderr
 from agent.wrapper.options import USAGE, Options
 from agent.wrapper.process.caller import Caller, command_arguments
 from agent.wrapper.process.child import plug_closed_descriptors, shell_message
@@ -26,8 +26,9 @@ def main(words: list[str], launch: str = "") -> int:
         sig.signal(sig.SIGINT, sig.SIG_DFL)  # ^C ends us plainly, not in a traceback
     caller = Caller(launch, plug_closed_descriptors())
     options = Options(words)
+    name = product_name()
     if not options.words:
-        os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE)
+        os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE.format(name=name).encode())
         return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
     argv = command_arguments(options.words)
     if options.explain:
@@ -35,13 +36,11 @@ def main(words: list[str], launch: str = "") -> int:
 
         os.write(1, os.fsencode(explain(argv, caller.environment)))
         return 0
-    name = "rollcall"
     try:
         from agent.config.situation import read_situation, working_directory
 
         caller.tell(options.told)
         situation = read_situation(caller.told.text(), cwd=working_directory(), uid=os.geteuid())
-        name = situation.name
         if situation.decision.sending:
             from agent.wrapper.run import report_run
 

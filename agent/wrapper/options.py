@@ -5,7 +5,7 @@ Part of the boot path of `wrap`: it imports nothing.
 
 from __future__ import annotations
 
-USAGE = b"usage: rollcall wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
+USAGE = "usage: {name} wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
 SET = "--set="
 TOLD = {
     "ROLLCALL_PRODUCT": "ROLLCALL_PRODUCT",

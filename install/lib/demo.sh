@@ -26,7 +26,7 @@ ready_demo() {
     say "making a private environment in .venv-demo, with packages from the package index (about 30 s)"
     rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
         pip=$(pythons_pip) || return
-    silently "$demo/tmp" within "$DEMO_SECONDS" "$demo/bin/python" -I "$pip/pip" install --no-cache-dir \
+    silently "$demo/tmp" within "$DEMO_SECONDS" "$demo/bin/python" -I -c "$run_pip" "$pip" install --no-cache-dir \
         --no-input --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: \
         --require-hashes --requirement "$here/demo/requirements.lock" || {
         say "the demo's packages could not be installed from the package index: check the network, or set PIP_INDEX_URL"

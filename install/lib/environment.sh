@@ -50,12 +50,12 @@ fill_environment() {
         say "installing from the wheels beside this script"
         pip=$(locked_pip)
         export PIP_CONFIG_FILE=/dev/null # --isolated still reads the machine's file
-        set -- "$environment/bin/python" -I "$pip/pip" --isolated install --no-index --find-links "$wheels"
+        set -- "$environment/bin/python" -I -c "$run_pip" "$pip" --isolated install --no-index --find-links "$wheels"
         seconds=600
     else
         say "fetching from the package index (at most $INDEX_SECONDS s)"
         pip=$(pythons_pip)
-        set -- "$environment/bin/python" -I "$pip/pip" install --retries 1 --timeout 15
+        set -- "$environment/bin/python" -I -c "$run_pip" "$pip" install --retries 1 --timeout 15
         seconds=$INDEX_SECONDS
     fi
     mkdir "$environment/tmp" # for pip, which leaves its temporary files when its time is up
@@ -68,12 +68,20 @@ fill_environment() {
     [ -n "$wheels" ] || copy_agent
 }
 
+# pip from its wheel. Debian keeps distutils, which pip prefers on Python 3.9, in a package of its own.
+run_pip='
+import runpy, sys, sysconfig
+sysconfig._PIP_USE_SYSCONFIG = True
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("pip", run_name="__main__", alter_sys=True)'
+
 # Run pip. What it says of the machine's own settings helps nobody; its errors are shown if it fails.
 silently() { # FOLDER COMMAND...
     folder=$1
     shift
     TMPDIR=$folder "$@" </dev/null >"$folder/pip.log" 2>&1 || {
-        sed -n 's/^ERROR: /pip: /p' "$folder/pip.log" | tail -n 3 >&2
+        { grep '^ERROR: ' "$folder/pip.log" || tail -n 1 "$folder/pip.log"; } | tail -n 3 |
+            sed -e 's/^ERROR: //' -e 's/^/pip: /' >&2
         return 1
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from agent.base.words import printable
+from agent.config.settings import DEFAULT_PRODUCT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 FULL = """\
 {product} reports how this installation goes: that it started, and whether it succeeded or failed.
-A report has a random id, the name and version of {product} and of the operating system, the duration
+A report has a random id, the name and version of the product and of the operating system, the duration
 and, after a failure, the exit code, the base name of the script, the line and the name of the program
 that failed. It has no host name, path, argument or IP address.
 To see every byte: {name} preview    To see what was sent: {name} log    To turn it off: {name} disable,
@@ -39,12 +40,20 @@ def show_notice(situation: Situation) -> None:
     chosen = "ROLLCALL_STATE_DIR" in situation.settings.sources
     if situation.uid != 0 and situation.service_state and not chosen:
         text += OWN_STATE
-    text = text.format(product=printable(situation.settings.product), name=situation.name)
+    text = text.format(product=_product(situation, begins=full), name=situation.name)
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")
     if full:
         _remember(marker, situation)
+
+
+def _product(situation: Situation, *, begins: bool) -> str:
+    """Who reports. Where no product was named, the default is our own name: "rollcall: rollcall reports"."""
+    product = situation.settings.product
+    if product == DEFAULT_PRODUCT:
+        return "This software" if begins else "this software"
+    return printable(product)
 
 
 def _remember(marker: str, situation: Situation) -> None:

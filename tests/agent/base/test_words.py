@@ -1,5 +1,6 @@
 import io
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,14 @@ def test_a_line_is_one_harmless_line_whatever_it_names() -> None:
     said = io.StringIO()
     print_message("\x1b[2J/docker.env\nrollcall: all is well", said)
     assert said.getvalue() == "rollcall: \\x1b[2J/docker.env\\nrollcall: all is well\n"
+
+
+def test_a_line_bears_the_name_of_this_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rollcall.name").write_text("rollcall-acme-board\n")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    said = io.StringIO()
+    print_message("well", said)
+    assert said.getvalue() == "rollcall-acme-board: well\n"
 
 
 def test_a_message_is_written_though_python_has_no_stream_and_lost_where_stderr_is_closed(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.base import words
 from agent.base.files import replace
 from agent.config import situation
 from agent.config.situation import read_situation
@@ -98,10 +99,13 @@ def test_a_choice_is_written_to_the_machines_file_by_root_and_to_ones_own_by_oth
         ("rollcall-é", "rollcall"),
     ],
 )
-def test_the_name_is_what_install_wrote_if_it_is_sane(tmp_path: Path, written: str | None, name: str) -> None:
+def test_the_name_is_what_install_wrote_if_it_is_sane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str | None, name: str
+) -> None:
     if written is not None:
         (tmp_path / "rollcall.name").write_text(written, encoding="utf-8")
-    assert situation.product_name(str(tmp_path)) == name
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert words.product_name() == name
 
 
 def test_a_deleted_working_directory_is_one_where_nothing_is(

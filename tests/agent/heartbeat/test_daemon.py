@@ -155,7 +155,7 @@ def test_a_second_daemon_on_the_same_state_refuses_in_one_line(resident: Residen
     resident.hear("READY=1")
     code, errors = ended(resident.start())
     assert code == 1
-    assert errors.splitlines()[-1].endswith(f"another rollcall daemon already uses {resident.state}")
+    assert errors.splitlines()[-1].endswith(f"another daemon already uses {resident.state}")
 
 
 def test_started_with_sigchld_ignored_it_hears_of_its_children_all_the_same(resident: Resident) -> None:

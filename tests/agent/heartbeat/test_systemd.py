@@ -98,6 +98,16 @@ def test_a_value_cannot_begin_another_field() -> None:
     assert b"ROLLCALL_RULE\n" + (1).to_bytes(8, "little") + b"x\n" in data
 
 
+def test_the_journals_tag_is_the_name_of_this_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rollcall.name").write_text("rollcall-acme-board\n")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert b"SYSLOG_IDENTIFIER\n" + (19).to_bytes(8, "little") + b"rollcall-acme-board\n" in entry(
+        INFO, "x", {}
+    )
+
+
 def test_lines_go_to_the_journal_if_stderr_is_its(
     mailbox: socket.socket, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,7 @@
 """One command, bare and wrapped, each in a fresh folder: what came out, how it ended, what it left."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from tests import environ
 from tests.verbs import AGENT, run_verb
 from tests.wait import PATIENCE
 
-NOTICE = b"rollcall: rollcall reports this installation's outcome;"
+NOTICE = b"rollcall: this software reports this installation's outcome;"
 WRAP = (*AGENT, "wrap", "--no-input")
 
 

@@ -4,6 +4,8 @@
 the truth is None.
 """
 
+from typing import Optional
+
 PROGRAMS = {
     "fetch": "exit 22",
     "build": "exit 1",
@@ -18,7 +20,7 @@ PROGRAMS = {
 DIE = 'die() { echo "$1" >&2; exit 3; }\n'
 LOG = 'log() { printf \'%s\\n\' "$*" >&2; }\ndie() { log "$@"; tput sgr0 2>/dev/null; rm -rf tmp; exit 1; }\n'
 
-Truth = tuple[str, int] | None
+Truth = Optional[tuple[str, int]]
 
 FAILING: dict[str, tuple[str, Truth]] = {
     # errexit
