@@ -31,18 +31,31 @@ MAX_SEEN = 64 * 1024
 class Situation:
     """Made by `read_situation`. Reading it changes nothing."""
 
-    def __init__(self, environ: Mapping[str, str], *, cwd: str, uid: int, name: str, root: str = "/") -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        cwd: str,
+        uid: int,
+        name: str,
+        command: str = "",
+        root: str = "/",
+    ) -> None:
         self.environ = environ
         self.cwd = cwd
         self.uid = uid
         self.root = root
         self.name = name
+        self.command = command or name
+        """What a person types."""
         self._env_files: list[EnvFile] | None = None
         self._settings: Settings | None = None
 
     def reread(self) -> Situation:
         """The same, looked at once more."""
-        return Situation(self.environ, cwd=self.cwd, uid=self.uid, name=self.name, root=self.root)
+        return Situation(
+            self.environ, cwd=self.cwd, uid=self.uid, name=self.name, command=self.command, root=self.root
+        )
 
     @property
     def env_files(self) -> list[EnvFile]:
@@ -143,7 +156,8 @@ class Situation:
 
 def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""
-    return Situation(environ, cwd=cwd, uid=uid, name=product_name(sys.prefix), root=root)
+    name, command = product_name(sys.prefix), typed_command(sys.prefix)
+    return Situation(environ, cwd=cwd, uid=uid, name=name, command=command, root=root)
 
 
 def working_directory() -> str:
@@ -163,6 +177,14 @@ def product_name(prefix: str) -> str:
     slug = name.removeprefix("rollcall-")
     sane = name.startswith("rollcall-") and slug.replace("-", "").isalnum() and slug.isascii()
     return name if sane else "rollcall"
+
+
+def typed_command(prefix: str) -> str:
+    """What a person types where that is not NAME, as the demo writes it into its environment; or empty."""
+    try:
+        return read_small(os.path.join(prefix, "rollcall.command"), MAX_NAME).decode("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def files_of_last_beat(state: StateDir) -> list[str]:
