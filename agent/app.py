@@ -48,7 +48,7 @@ class App:
     @property
     def name(self) -> str:
         """What the command of this installation is called, for words on what to type next."""
-        return self.situation.name
+        return self.situation.command
 
     def reread_situation(self) -> Situation:
         """The situation after a docker.env was changed."""

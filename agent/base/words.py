@@ -28,6 +28,14 @@ def product_name() -> str:
     return name if sane else "rollcall"
 
 
+def typed_command() -> str:
+    """What a person types where that is not NAME, as the demo writes it into its environment; or empty."""
+    try:
+        return read_small(os.path.join(sys.prefix, "rollcall.command"), MAX_NAME).decode("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def printable(text: str) -> str:
     """The text with everything that is not printable escaped, so that it is one harmless line."""
     if text.isprintable():

@@ -10,7 +10,7 @@ import os
 from agent.base.files import FileStamp, file_stamp, read_small
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
-from agent.base.words import product_name
+from agent.base.words import product_name, typed_command
 from agent.config import envfile, settings
 from agent.config.consent import decision_from_environment, decision_from_files
 
@@ -30,18 +30,31 @@ MAX_SEEN = 64 * 1024
 class Situation:
     """Made by `read_situation`. Reading it changes nothing."""
 
-    def __init__(self, environ: Mapping[str, str], *, cwd: str, uid: int, name: str, root: str = "/") -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        cwd: str,
+        uid: int,
+        name: str,
+        command: str = "",
+        root: str = "/",
+    ) -> None:
         self.environ = environ
         self.cwd = cwd
         self.uid = uid
         self.root = root
         self.name = name
+        self.command = command or name
+        """What a person types."""
         self._env_files: list[EnvFile] | None = None
         self._settings: Settings | None = None
 
     def reread(self) -> Situation:
         """The same, looked at once more."""
-        return Situation(self.environ, cwd=self.cwd, uid=self.uid, name=self.name, root=self.root)
+        return Situation(
+            self.environ, cwd=self.cwd, uid=self.uid, name=self.name, command=self.command, root=self.root
+        )
 
     @property
     def env_files(self) -> list[EnvFile]:
@@ -142,7 +155,7 @@ class Situation:
 
 def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""
-    return Situation(environ, cwd=cwd, uid=uid, name=product_name(), root=root)
+    return Situation(environ, cwd=cwd, uid=uid, name=product_name(), command=typed_command(), root=root)
 
 
 def working_directory() -> str:

@@ -41,6 +41,7 @@ def main(words: list[str], launch: str = "") -> int:
 
         caller.tell(options.told)
         situation = read_situation(caller.told.text(), cwd=working_directory(), uid=os.geteuid())
+        name = situation.command
         if situation.decision.sending:
             from agent.wrapper.run import report_run
 

@@ -21,18 +21,18 @@ run_demo() {
 
 # All files that it makes are inside the checkout, those of pip too.
 ready_demo() {
-    wanted=$({ cat "$here/demo/requirements.lock" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
+    wanted=$({ cat "$here/demo/requirements.lock" "$here/lib/demo.sh" && "$python" -I -V && printf '%s\n' "$sources"; } | cksum)
     [ "$(cat "$demo/made" 2>/dev/null)" != "$wanted" ] || return 0
-    say "making a private environment in .venv-demo, with packages from the package index (about 30 s)"
+    say "making a private environment in .venv-demo, with packages from the package index (about 10 s)"
     rm -rf "$demo" && mkdir -p "$demo/tmp" && "$python" -I -m venv --without-pip "$demo" &&
         pip=$(pythons_pip) || return
-    silently "$demo/tmp" within "$DEMO_SECONDS" "$demo/bin/python" -I -c "$run_pip" "$pip" install --no-cache-dir \
+    silently "$demo/tmp" within "$DEMO_SECONDS" "$demo/bin/python" -I -c "$run_pip" "$pip" install --no-cache-dir --no-compile \
         --no-input --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: \
         --require-hashes --requirement "$here/demo/requirements.lock" || {
         say "the demo's packages could not be installed from the package index: check the network, or set PIP_INDEX_URL"
         return 1
     }
     site=$("$demo/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&
-        printf '%s\n' "$sources" >"$site/checkout.pth" &&
+        printf '%s\n' "$sources" "$here/demo" >"$site/checkout.pth" &&
         printf '%s\n' "$wanted" >"$demo/made"
 }

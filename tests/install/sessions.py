@@ -1,6 +1,7 @@
 """The terminal sessions in docs/sessions: what a newcomer sees, recorded from real runs.
 
     python -m tests.install.sessions        # record them anew, as root or as an ordinary user
+    python docs/record.py                   # then draw the picture of the demo anew
 
 What differs from run to run (ports, ids, times, folders) is masked, so that a test can compare.
 """

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +21,12 @@ from tests.install.trees import tree
 from tests.wait import until
 
 DEMO_SECONDS = 120
-SENT = [*["Installation Errors"], *["Installation Started"] * 2, "Installation Success", "Instance Active"]
+SENT = [
+    "Installation Errors",
+    *["Installation Started"] * 2,
+    *("Installation Success", "Installation Support", "Instance Active"),
+]
+ALL_WELL = "6 of 6 events arrived, and none with the flag set.\n"
 pytestmark = pytest.mark.needs("user", "bash")
 
 
@@ -50,14 +56,14 @@ def test_it_shows_what_the_docs_show_and_touches_nothing_else(clone: Path, home:
 
 
 @contextlib.contextmanager
-def demo(clone: Path, home: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+def demo(clone: Path, home: Path, *words: str, **environ: str) -> Iterator["subprocess.Popen[str]"]:
     """The demo at work, its output to be read line by line.
 
     SIGINT comes ignored, as to a script's job in the background: the demo waits for it all the same.
     """
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *AS_NOBODY]
     with subprocess.Popen(
-        [*ignoring, "./install/install.sh", "--demo", *words], cwd=clone, env=bare(home), text=True,
+        [*ignoring, "./install/install.sh", "--demo", *words], cwd=clone, env=bare(home) | environ, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         try:
@@ -99,29 +105,86 @@ def landed(line: str) -> list[str]:
 
 def test_it_ends_with_the_page_open_to_the_newcomers_events(clone: Path, home: Path) -> None:
     with demo(clone, home) as process:
-        address = up_to("vendor's page: ", process)[-1]
-        assert "Overview" in page(address)
+        address = up_to("The vendor's page is open", process)[-1]
+        assert page(address).count("<b>1</b> <small>seen for less than a day") == 3
         assert landed(address) == SENT
         up_to("Ctrl-C ends the demo", process)
         rollcall = [*AS_NOBODY, str(clone / ".venv-demo/rollcall")]
         assert '"sending": true' in run(*rollcall, "status", "--json", environ=bare(home)).stdout
         run(*rollcall, "beat", environ=bare(home))
         assert "Instance Active" in up_to("→", process)[-1]
-        assert landed(address) == ["Installation Errors", *sorted([*SENT[1:], "Instance Active"])]
+        assert landed(address) == [*SENT, "Instance Active"]
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() == 0
-    assert not list((clone / ".venv-demo").glob("run-*"))
-    until(lambda: not started_from(clone), why="nothing of it runs")
+    assert_nothing_is_left(clone, process.pid)
     with pytest.raises(ConnectionRefusedError):
         page(address)
 
 
 def test_once_it_ends_by_itself_and_its_page_was_open_meanwhile(clone: Path, home: Path) -> None:
     with demo(clone, home, "--once") as process:
-        assert page(up_to("its page: ", process)[-1]).startswith("<!doctype html>")
-        up_to("5 of 5 events arrived.", process)
+        assert page(up_to("shows them at ", process)[-1]).startswith("<!doctype html>")
+        assert up_to("events arrived", process)[-1] == ALL_WELL
         assert process.wait() == 0
+    assert_nothing_is_left(clone, process.pid)
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("two sides", signal.SIGINT),
+        ("unpacking", signal.SIGINT),
+        ("unpacking", signal.SIGTERM),
+        ("exit code 2, as", signal.SIGINT),
+        ("support --email", signal.SIGTERM),
+        ("DO_NOT_TRACK=1", signal.SIGINT),
+    ],
+)
+def test_whenever_it_is_ended_nothing_of_it_is_left(
+    clone: Path, home: Path, moment: str, number: signal.Signals
+) -> None:
+    """Ctrl-C reaches everything at the terminal, `kill` the demo alone."""
+    with demo(clone, home, "--once") as process:
+        up_to(moment, process)
+        (os.killpg if number is signal.SIGINT else os.kill)(process.pid, number)
+        assert process.wait() == 1
+        assert process.stdout
+        assert "arrived" not in process.stdout.read()
+    assert_nothing_is_left(clone, process.pid)
+
+
+def test_ended_while_the_package_index_is_slow_it_leaves_no_process(home: Path) -> None:
+    clone = sessions.fresh_clone()
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
+        with demo(clone, home, "--once", PIP_INDEX_URL=url) as process:
+            asked, _ = index.accept()  # and never answered
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            asked.close()
+    assert_nothing_is_left(clone, process.pid)
+    shutil.rmtree(clone)
+
+
+def test_it_fails_where_something_is_sent_although_the_flag_is_set(clone: Path, home: Path) -> None:
+    program = clone / "install/demo/demo.py"
+    good = program.read_text()
+    program.write_text(good.replace('FLAG = "DO_NOT_TRACK=1 "', 'FLAG = "NO_SUCH_FLAG=1 "'))
+    try:
+        with demo(clone, home, "--once") as process:
+            assert up_to("events arrived", process)[-1] == ALL_WELL.replace("none", "3")
+            assert process.wait() == 1
+    finally:
+        program.write_text(good)
+
+
+def assert_nothing_is_left(clone: Path, group: int) -> None:
+    """No process, neither in the demo's group nor of its environment, and no file but that environment."""
     until(lambda: not started_from(clone), why="nothing of it runs")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+    assert not list((clone / ".venv-demo").glob("run-*"))
+    assert not (clone / ".venv-demo/rollcall").exists()
 
 
 def started_from(clone: Path) -> list[str]:

@@ -40,7 +40,7 @@ def show_notice(situation: Situation) -> None:
     chosen = "ROLLCALL_STATE_DIR" in situation.settings.sources
     if situation.uid != 0 and situation.service_state and not chosen:
         text += OWN_STATE
-    text = text.format(product=_product(situation, begins=full), name=situation.name)
+    text = text.format(product=_product(situation, begins=full), name=situation.command)
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")

@@ -71,6 +71,17 @@ def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
     assert "turn it on: rollcall enable" in world.run("status").out
 
 
+def test_messages_name_what_a_person_types_where_that_is_not_the_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.path / "rollcall.name").write_text("rollcall-demo\n")
+    (world.path / "rollcall.command").write_text(".venv-demo/rollcall\n")
+    monkeypatch.setattr(sys, "prefix", str(world.path))
+    world.env_file(f"{FLAG}=1\n")
+    assert "turn it on: .venv-demo/rollcall enable" in world.run("status").out
+    assert (world.situation.name, world.situation.command) == ("rollcall-demo", ".venv-demo/rollcall")
+
+
 def test_of_two_vendors_on_one_server_each_names_its_own_command(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
