@@ -31,7 +31,7 @@ def target(platform: str, python: str) -> list[str]:
 
 def locked(python: str) -> str:
     """Which of the archive's locks is for this Python."""
-    command = ["sh", "-c", '. "$0/lib/python.sh"; lock_for "$1" requirements', INSTALL, python]
+    command = ["sh", "-c", '. "$0/lib/python.sh"; lock_for "$1" requirements', str(INSTALL), python]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
