@@ -188,6 +188,15 @@ def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None
     assert done.stdout.count(b"Nothing has been sent yet.") == 2
 
 
+def test_where_no_product_was_named_the_notice_does_not_say_rollcall_twice(world: World) -> None:
+    said = world.process("wrap", "--", "true").err
+    assert said.startswith(
+        "rollcall: this software reports this installation's outcome; to see it: rollcall preview"
+    )
+    said = world.process("wrap", "--", "true", ROLLCALL_PRODUCT="Acme").err
+    assert said.startswith("rollcall: Acme reports this installation's outcome;")
+
+
 def test_a_kernel_without_prctl_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     prctl.prctl(prctl.SET_DUMPABLE, 1)
     monkeypatch.setitem(sys.modules, "_ctypes", None)
