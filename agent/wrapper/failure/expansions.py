@@ -4,8 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.wrapper.failure.syntax import Command
-    from agent.wrapper.failure.words import Word
+    from agent.wrapper.failure.syntax import Command, Word
 
 LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 NAME = LETTERS | frozenset(b"0123456789")

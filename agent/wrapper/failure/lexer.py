@@ -7,8 +7,8 @@ text ends in the middle of something, `Script.odd` names the line: from there on
 from __future__ import annotations
 
 from agent.wrapper.failure.expansions import NAME, Odd
-from agent.wrapper.failure.syntax import Command, Function, Script
-from agent.wrapper.failure.words import Word, Words, assigned
+from agent.wrapper.failure.syntax import Command, Function, Script, Word
+from agent.wrapper.failure.words import Words, assigned
 
 BEFORE = frozenset((b"then", b"elif", b"else", b"do", b"!", b"time", b"coproc"))
 """Reserved words after which a command begins."""

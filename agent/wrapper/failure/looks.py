@@ -8,8 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.wrapper.failure.syntax import Command, Script
-    from agent.wrapper.failure.words import Word
+    from agent.wrapper.failure.syntax import Command, Script, Word
 
 
 MAX_LEVEL = 3

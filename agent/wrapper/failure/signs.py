@@ -8,8 +8,7 @@ from agent.wrapper.failure.words import assigned
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
-    from agent.wrapper.failure.syntax import Command
-    from agent.wrapper.failure.words import Word
+    from agent.wrapper.failure.syntax import Command, Word
 
 USED = frozenset(b": kill set wait trap printf builtin unset".split())
 OURS = (b"__rollcall", b"PS4", b"BASH_XTRACEFD")

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.wrapper.failure.words import Word
+    from agent.wrapper.failure.syntax import Word
     from agent.wrapper.process.caller import Environment
 
 MAX_FILES = 64

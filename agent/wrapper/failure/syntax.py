@@ -1,10 +1,17 @@
-"""What a bash script's text consists of: commands, functions, and which variables it names."""
+"""What a bash script's text consists of: words, commands, functions, and which variables it names."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from agent.wrapper.failure.words import Word
+
+class Word:
+    """One word: as it is written, and its value where nothing in it is expanded (else None)."""
+
+    __slots__ = ("line", "raw", "value")
+
+    def __init__(self, raw: bytes, value: bytes | None, line: int) -> None:
+        self.raw = raw
+        self.value = value
+        self.line = line
 
 
 class Command:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from agent.wrapper.failure.expansions import ENDS, LETTERS, NAME, STOPS, Expansions, Odd
+from agent.wrapper.failure.syntax import Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.syntax import Command
-
-
-class Word:
-    """One word: as it is written, and its value where nothing in it is expanded (else None)."""
-
-    __slots__ = ("line", "raw", "value")
-
-    def __init__(self, raw: bytes, value: bytes | None, line: int) -> None:
-        self.raw = raw
-        self.value = value
-        self.line = line
 
 
 def assigned(raw: bytes) -> bytes:

@@ -79,7 +79,9 @@ def test_a_clock_that_went_back_makes_no_negative_duration() -> None:
 )
 def test_a_place_holds_only_what_the_catalogue_knows(line: str, expected: dict[str, object]) -> None:
     found = end(line, "ended 1800000002.000 102.000 exit 3")
-    assert {key: found[key] for key in ("line", "command", "commandExitCode", "script") if key in found} == expected
+    assert {
+        key: found[key] for key in ("line", "command", "commandExitCode", "script") if key in found
+    } == expected
 
 
 def test_an_address_is_told_with_the_reference() -> None:
