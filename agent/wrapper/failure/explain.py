@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.rules import LADDER
+from agent.wrapper.failure.rules import LADDER, UNTIL, XTRACE
 from agent.wrapper.failure.trace import choose
 
 TYPE_CHECKING = False
@@ -28,6 +28,7 @@ def explain(argv: list[bytes], environment: Environment) -> str:
     if choice.why:
         lines.append(f"because: {choice.why}")
     lines += _kept_out(choice)
+    lines += _until(choice)
     return "".join(line + "\n" for line in lines)
 
 
@@ -42,6 +43,17 @@ def _kept_out(choice: Choice) -> list[str]:
                 where = f"{_name(finding.source)} line {finding.line}"
                 lines.append(f"not {method}: {where}: {finding.rule.why} ({finding.rule.name})")
     return lines
+
+
+def _until(choice: Choice) -> list[str]:
+    """Before which lines xtrace makes way for the ERR trap."""
+    if choice.method != XTRACE:
+        return []
+    return [
+        f"until {_name(finding.source)} line {finding.line}: {finding.rule.why} ({finding.rule.name})"
+        for finding in choice.found
+        if finding.rule.name in UNTIL
+    ]
 
 
 def _name(path: bytes) -> str:

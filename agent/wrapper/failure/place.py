@@ -104,7 +104,8 @@ class Reading:
         start = self.texts.start(position.source, last.line, last.word)
         if start is None and last.raw:  # it ran in a function, or is of a text that is not known
             return self._bare(position)
-        start = start or self.texts.start(position.source, last.line, None)
+        if start is None and last.beyond > 0:  # an eval stands there
+            start = self.texts.start(position.source, last.line, None)
         name = certain_program(last, self.functions())
         return Place(position.source, start, name, error.status) if start else None
 

@@ -18,6 +18,8 @@ LADDER = (XTRACE, TRAPS, ERROR)
 """The methods, the one that tells most first. Where all are kept out, there is none."""
 
 DEEP = (XTRACE, TRAPS)
+UNTIL = ("unknown-source", "computed-eval")
+"""The rules that let xtrace in until the script comes to the line."""
 
 
 class Rule:

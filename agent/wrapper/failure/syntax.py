@@ -1,4 +1,4 @@
-"""What a bash script's text consists of: commands, functions, and which variables it names."""
+"""What a bash script's text consists of: words, commands, functions, and which variables it names."""
 
 from __future__ import annotations
 

@@ -31,7 +31,13 @@ COUNT = 16384
 """After so many commands only failures are written: the script is busy with itself."""
 
 FIRST_LINE = 1_000_000
-AT_LINES = b"${__rollcall[BASHPID-$$?1:%d+LINENO]+`kill -URG $$`}" % FIRST_LINE
+DONE = 1_000_000_000
+"""Added to what is looked for, so that it is not found again."""
+
+AT_LINES = (
+    b"${__rollcall[BASHPID-$$?1:__rollcall[2]+%d+LINENO]+`kill -URG $$`${__rollcall[__rollcall[2]=%d]-}}"
+    % (FIRST_LINE, DONE)
+)
 """In PS4: asks for an end before a line of which nothing is known."""
 
 DESCRIPTORS = range(254, 200, -1)
@@ -165,10 +171,14 @@ def _code(method: str, report: bytes, own: bytes | None, looks: list[Look]) -> b
         values |= {
             b"FD": b"%d" % (_descriptor(looks) or 0),
             b"COUNT": b"%d" % COUNT,
+            b"DONE": b"%d" % DONE,
             b"ERRTRACE": b"" if own_trap or own_errtrace else b"E",
             b"ERROR": b":" if own_trap else _error_trap(),
-            b"LINES": b" ".join(b"[%d]=" % (FIRST_LINE + line) for line in sorted(lines)),
+            b"MARKS": b" ".join(
+                b"[%d]=1" % at for at in [COUNT, *(FIRST_LINE + line for line in sorted(lines))]
+            ),
             b"ATLINES": AT_LINES if lines else b"",
+            b"LEAST": b"50" if lines else b"44",  # in bash 4 the trap comes too late for such a line
         }
     values[b"REPORT"] = report
     for name, value in values.items():

@@ -7,7 +7,9 @@ import pytest
 
 from agent.wrapper.failure import rules, trace
 from agent.wrapper.process.caller import Environment
+from tests import bashes
 from tests.agent.wrapper.failure.forced import METHODS, Stage
+from tests.conftest import missing
 
 LOOKS = {
     "last argument": 'echo "$_"\necho a b\necho "$_"\nfalse z\necho "$_"\nx=5\necho "$_"',
@@ -18,7 +20,7 @@ LOOKS = {
     "command in a trap": "trap 'echo $BASH_COMMAND $?' EXIT\nset -e\nfalse a",
     "exit trap": "trap 'echo bye $? $_; false; (exit 3)' EXIT\nset -e\nls /nonexistent 2>/dev/null",
     "signal traps": "trap 'echo usr1 $?' USR1\nkill -USR1 $$\necho a\ntrap 'echo term; exit 5' TERM\nkill $$\nsleep 9",
-    "wait for a signal": "trap 'echo usr1' USR1\n(sleep 0.1; kill -USR1 $$) &\nwait $!\necho $?\nwait\necho $?",
+    "wait for a signal": "trap 'echo usr1' USR1\nsleep 9 &\np=$!\n(sleep 0.2; kill -USR1 $$) &\nwait $p\necho $?\nkill $p\nwait $p 2>/dev/null\necho $?",
     "killed": "kill -KILL $$",
     "terminated": "kill -TERM $$\nsleep 9",
     "interrupted": "kill -INT $$\nsleep 9",
@@ -32,7 +34,7 @@ LOOKS = {
     "background": "false &\nwait $!\necho $?\nsleep 0.01 &\nwait -n\necho $?\nwait\necho $?",
     "coproc": "coproc cat\necho a >&${COPROC[1]}\nread -r x <&${COPROC[0]}\necho $x ${#COPROC[@]}",
     "lastpipe": "shopt -s lastpipe\necho a | read -r x\necho $x\nprintf '1\\n2\\n' | while read -r y; do z=$y; done\necho $z",
-    "process substitution": "cat <(echo a; false)\necho b > >(cat)\nwait\nwhile read -r x; do echo $x; done < <(seq 3)",
+    "process substitution": "cat <(echo a; false)\nx=$(echo b > >(cat))\necho $x\nwhile read -r x; do echo $x; done < <(seq 3)",
     "here documents": "cat <<E\n$(echo a) $_\nE\nread -r x <<<b\necho $x",
     "errexit": "set -e\nf() { false; echo in; }\nf || echo caught\nif f; then echo yes; fi\n! f\nx=$(f)\necho no",
     "errexit in a function": "set -e\nf() { false; echo no; }\nf\necho no",
@@ -84,12 +86,53 @@ def keeps_out(text: str, method: str, base: Path) -> bool:
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_a_script_sees_none_of_the_methods(tmp_path: Path, name: str) -> None:
-    stage = Stage(tmp_path)
-    text = LOOKS[name] + "\n"
+    compare(Stage(tmp_path), LOOKS[name] + "\n")
+
+
+@pytest.mark.once
+@pytest.mark.needs("bashes")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("version", bashes.VERSIONS)
+def test_it_sees_none_of_them_with_other_versions_of_bash(tmp_path: Path, version: str) -> None:
+    stage = Stage(tmp_path, bashes.find(version) or missing("bashes", f"no bash {version}"))
+    for text in LOOKS.values():
+        compare(stage, text + "\n")
+
+
+def compare(stage: Stage, text: str) -> None:
     bare = stage.bare(text)
     for method in METHODS:
-        if not keeps_out(text, method, tmp_path):
-            assert stage.forced(method, text) == bare, method
+        if not keeps_out(text, method, stage.base):
+            assert stage.forced(method, text) == bare, (method, text)
+
+
+LIBRARY = """echo lib "$_" $? $LINENO $- ${!__rollcall*} ${BASH_XTRACEFD-none} "$PS4" "$*"
+declare -p | grep -c rollcall
+(exit 3)
+"""
+SOURCING = (
+    'x=./lib\n. $x a b\necho $? "$_"\nfalse z\necho $? "$_" ${PIPESTATUS[@]}\n',
+    'f() {\n  true\n  . "$PWD/lib"\n  echo f $? "$_" $LINENO\n}\nf q\necho $? "$_"\n',
+    "trap 'echo exit $? $LINENO' EXIT\nset -e\nx=lib\nfor i in 1 2 3; do . ./$x; done\ncat /nonexistent\n",
+    "sleep 0.05 &\nx=lib\n. ./$x\nwait $!\necho $?\nwait\necho $?\nread -r y <<<abc\necho $y\n",
+    "while read -r l; do x=./lib; . $x; echo $l; done < <(seq 3)\necho done\n",
+    'if . $PWD/lib; then echo yes; fi\n. $PWD/lib || echo no\n. $PWD/lib && echo and "$_"\n',
+    'set -eu\ng() { eval "$(printf "echo hi $%s" -)"; }\ng w\necho $LINENO\nfalse\n',
+)
+"""Scripts that read what is not known before."""
+
+
+@pytest.mark.parametrize("text", SOURCING)
+def test_xtrace_makes_way_for_what_is_not_known_on_whatever_line(tmp_path: Path, text: str) -> None:
+    found = [version for version in bashes.VERSIONS if bashes.find(version)]
+    for bash in ("bash", *(bashes.find(version) or "" for version in found)):
+        stage = Stage(tmp_path, bash)
+        for above in range(12):  # the trap that ends xtrace has lines of its own
+            script = "\n" * above + text
+            assert stage.forced("xtrace", script, lib=LIBRARY) == stage.bare(script, lib=LIBRARY), (
+                bash,
+                above,
+            )
 
 
 def test_most_scripts_are_kept_from_no_method(tmp_path: Path) -> None:
