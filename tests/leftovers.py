@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tests.wait import until
+
 
 def end_senders(below: Path) -> None:
-    """End those whose state directory is below this folder."""
+    """End those whose state directory is below this folder, and wait until they have gone."""
+    ended = []
     state = f"ROLLCALL_STATE_DIR={below}/".encode()
     for pid in _senders():
         with suppress(OSError):
             environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if any(entry.startswith(state) for entry in environment):
                 os.kill(pid, signal.SIGTERM)
+                ended.append(pid)
+    until(lambda: not set(ended) & set(_senders()), why="the senders have ended")
 
 
 def _senders() -> Iterator[int]:

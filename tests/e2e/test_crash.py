@@ -20,11 +20,14 @@ WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
 import os, sys
 from agent.base import ids
+from agent.base.clock import Now
 from agent.events import catalogue as events
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 clock = [1_800_000_000.0]
-box = Outbox(StateDir(sys.argv[1]), now=lambda: clock[0])
+up = [1000.0]
+clocks = lambda: Now(up[0], clock[0], "this boot")
+box = Outbox(StateDir(sys.argv[1]), now=lambda: clock[0], clocks=clocks)
 def done(word, number):
     os.write(1, f"{word} {number}\\n".encode())
 for number in range(6):
@@ -36,6 +39,7 @@ for number in range(6):
         box.settle([box.waiting("https://a.example", limit=1)[0][0]], "sent")
         done("settled", number // 2)
 clock[0] += 91 * 86400
+up[0] += 91 * 86400
 done("purging", 0)
 box.purge()
 done("purged", 0)

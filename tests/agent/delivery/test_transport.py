@@ -264,14 +264,14 @@ def hanging(until_over: Callable[[], object]) -> Callable[[object], tuple[int, d
 
 @responses.activate
 def test_what_hangs_is_left_behind() -> None:
-    over = threading.Event()
+    over, before = threading.Event(), set(threading.enumerate())
     responses.add_callback(responses.POST, URL, hanging(lambda: over.wait(10)))
     sender = Transport(ENDPOINT, Access(KEY), now=lambda: NOW)
     try:
         assert sender.send(["{}"], 0.05) == RetryLater(None, f"no answer within 0 s; {ROUTE}")
     finally:
         over.set()
-        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        for thread in set(threading.enumerate()) - before:
             thread.join(10)
         sender.close()
 
