@@ -112,3 +112,7 @@ def test_a_text_on_standard_input_is_read_from_where_it_stands_and_stays(tmp_pat
     finally:
         os.dup2(kept, 0)
         os.close(kept)
+
+
+def test_what_can_be_opened_but_not_read_is_no_script() -> None:
+    assert found("sh /proc/self/mem") is None
