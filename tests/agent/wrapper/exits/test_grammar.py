@@ -81,6 +81,8 @@ def test_every_command_is_found(text: str, expected: list[str]) -> None:
         "[[ -n $(a) ]]",
         "[[ a",
         "((`a`))",
+        "((a); (b))",
+        "((a)\n(b))",
         "((a) || b; x=$((1 + 1))",
         "a $(($(b)))",
         "a $((1",

@@ -141,3 +141,8 @@ def test_an_answer_is_no_failure() -> None:
 )
 def test_a_script_that_is_too_deep_or_too_much_ends_in_no_name_and_no_error(text: str) -> None:
     assert told(f"set -e\n{text}\nexit 22", FETCH, code=3) is None
+
+
+def test_subshells_in_a_subshell_are_no_arithmetic() -> None:
+    text = "set -e; ((build || true); (:)); if false; then build; fi; [ -d nosuch ]"
+    assert told(text, BUILD) is None
