@@ -99,7 +99,8 @@ class _Grammar(Words):
 
     def opaque(self, closing: str) -> Command:
         end = self.text.find(closing, self.at)
-        if end < 0 or any(sign in self.text[self.at + 2 : end] for sign in ("$(", "`")):
+        commands = ("$(", "`", ";", "\n") if closing == "))" else ("$(", "`")
+        if end < 0 or any(sign in self.text[self.at + 2 : end] for sign in commands):
             raise CannotRead("commands in a condition")
         self.at = end + len(closing)
         return self.closed(Opaque())

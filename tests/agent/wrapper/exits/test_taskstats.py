@@ -1,0 +1,109 @@
+"""The kernel's words, and its refusals."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agent.wrapper.exits import exits, taskstats
+from agent.wrapper.process.caller import Environment
+
+NOBODY = 65534
+TRUE = ([b"sh", b"-c", b"true"], Environment([b"PATH=/usr/bin:/bin"]))
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return taskstats.ATTRIBUTE.pack(taskstats.ATTRIBUTE.size + len(value), kind) + value
+
+
+def event(pid: int, *, said: int, code: int) -> bytes:
+    """The end of a process, as the kernel tells it; `said` is the id in its statistics."""
+    stats = bytearray(400)
+    taskstats.STATUS.pack_into(stats, 0, code, taskstats.FORKED)
+    taskstats.NAME.pack_into(stats, taskstats.NAME_AT, b"fetch")
+    taskstats.WHO.pack_into(stats, taskstats.WHO_AT, said, 17)
+    parts = attribute(taskstats.PID, pid.to_bytes(4, sys.byteorder))
+    parts += attribute(taskstats.STATS, bytes(stats))
+    return bytes(taskstats.GENERIC) + attribute(taskstats.OF_PROCESS, parts)
+
+
+def test_what_waits_is_told_in_order_and_other_messages_are_passed_over() -> None:
+    kernel, ours = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    ours.settimeout(0)
+    for message in (event(5, said=5, code=9), bytes(taskstats.GENERIC), event(6, said=6, code=3 << 8)):
+        kernel.send(message)
+    told = list(taskstats.ExitEvents(ours).waiting())
+    assert [(gone.pid, gone.status, gone.forked) for gone in told] == [(5, 137, True), (6, 3, True)]
+    kernel.close()
+    ours.close()
+
+
+def test_an_event_of_an_unknown_form_is_an_error() -> None:
+    with pytest.raises(OSError, match="Protocol error"):
+        taskstats._read(event(5, said=6, code=0))
+
+
+def test_an_answer_without_a_family_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        taskstats._family(bytes(taskstats.GENERIC) + attribute(taskstats.FAMILY_NAME, b"x\0\0\0"))
+
+
+def test_the_kernels_refusal_is_an_error() -> None:
+    socket = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, taskstats.NETLINK_GENERIC)
+    socket.settimeout(10)
+    controller, question = taskstats.GENL_CONTROLLER, (taskstats.GET_FAMILY, taskstats.FAMILY_NAME)
+    with pytest.raises(FileNotFoundError):
+        taskstats._asked(socket, controller, *question, b"NOSUCH\0")
+    socket.close()
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+
+
+@pytest.fixture
+def at_limit() -> Iterator[Callable[[], None]]:
+    """What makes the descriptors that are open all that may be."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def reach() -> None:
+        free = os.dup(1)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+
+    yield reach
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.needs("root")
+def test_a_user_is_refused_and_the_socket_is_closed(nobody: None) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(PermissionError):
+        taskstats.open_events()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert exits.prepare(*TRUE) is None
+
+
+@pytest.mark.needs("root")
+def test_without_descriptors_nothing_is_prepared(at_limit: Callable[[], None]) -> None:
+    at_limit()
+    assert exits.prepare(*TRUE) is None
+
+
+@pytest.mark.needs("root", "taskstats")
+def test_without_descriptors_nothing_is_watched(at_limit: Callable[[], None]) -> None:
+    prepared = exits.prepare(*TRUE)
+    assert prepared is not None
+    at_limit()
+    prepared.watch(os.getpid())
+    assert prepared.descriptors() == set()
+    assert prepared.failed(os.getpid(), 1) is None
+    assert prepared._events.fileno() == -1
