@@ -49,6 +49,27 @@ def said(text: str) -> list[tuple[int, list[str | None]]]:
         ("a <(b) >(c)\n", [(1, ["b"]), (1, ["c"]), (1, ["a", None, None])]),
         ("coproc X { a; }\n", [(1, ["a"])]),
         ("time ! a\n", [(1, ["a"])]),
+        ('echo "a\\"b\\$c" "a\\\nb" "a $"\nc\n', [(1, ["echo", 'a"b$c', "ab", "a $"]), (3, ["c"])]),
+        ("echo $\"a b\" $'c' $'d\\'e' f\n", [(1, ["echo", "a b", "c", None, "f"])]),
+        ('"a"b\\\nc\nd\n', [(1, ["abc"]), (3, ["d"])]),
+        ("cat <<E\na\\$b `c`\nE\n", [(1, ["cat"]), (2, ["c"])]),
+        ("cat <<A <<B\n1\nA\n2\nB\nc\n", [(1, ["cat"]), (6, ["c"])]),
+        ("((x = (1 + 2) * 3 # 1))\n", [(1, ["(("])]),
+        ("((a) | b)\n", [(1, ["a"]), (1, ["b"])]),
+        ("echo $((1 + (2)))\n", [(1, ["echo", None])]),
+        ("echo $((a); b)\n", [(1, ["a"]), (1, ["b"]), (1, ["echo", None])]),
+        ("[[ -v x ]] && a\n", [(1, ["[[", None]), (1, ["a"])]),
+        ("case x in esac\na\n", [(1, ["case", "x", "in"]), (2, ["a"])]),
+        ("case x\nin a) b;; esac\n", [(1, ["case", "x"]), (2, ["b"])]),
+        ("case x\nin esac\nb\n", [(1, ["case", "x"]), (3, ["b"])]),
+        ("case x in a) ;;& b) c;; esac\n", [(1, ["case", "x", "in"]), (1, ["c"])]),
+        ("coproc a b\nc\n", [(1, ["a", "b"]), (2, ["c"])]),
+        ("function f() { a; }\n", [(1, ["a"])]),
+        ("x[1]=2 y[$z]=3 a\n", [(1, [None, None, "a"])]),
+        ("a=(<(b) c)\n", [(1, ["b"]), (1, [None])]),
+        ("cat < <(a)b x=<(c)\n", [(1, ["a"]), (1, ["c"]), (1, ["cat", None])]),
+        ("exec {fd}>x 3<&1 {y}>&-\n", [(1, ["exec"])]),
+        ("echo `{ a; } >x` b\n", [(1, ["a"]), (1, []), (1, ["echo", None, "b"])]),
     ],
 )
 def test_commands_stand_where_bash_sees_them(text: str, commands: list[tuple[int, list[str | None]]]) -> None:
@@ -67,10 +88,19 @@ def test_a_function_knows_its_lines_and_what_it_ends_with() -> None:
 def test_variables_are_found_wherever_they_are_expanded() -> None:
     text = b"echo $a \"${b}\" ${#c} ${!d*} $((e + $f)) `echo $g` '$h' # $i\n"
     assert set(lexer.read(text).variables) == {b"a", b"b", b"c", b"!d", b"e", b"f", b"g"}
+    text = b'echo ${x:?no} ${!y} ${#} $! "$?"; [[ -v z && -o errexit ]]; coproc q; w=1\n'
+    names = {b"x", b"?}", b"y", b"#", b"!", b"?", b"z", b"errexit", b"COPROC", b"w"}
+    assert set(lexer.read(text).variables) == names
 
 
 @pytest.mark.parametrize(
-    "text", ["echo 'a\n", 'echo "a\n', "x=$(a\n", "if a\n", "{ a\n", "a )\n", "fi\n", "(" * 999]
+    "text",
+    [
+        *("echo 'a\n", 'echo "a\n', "x=$(a\n", "if a\n", "{ a\n", "a )\n", "fi\n", "(" * 999),
+        *("echo $'a\\'\n", "echo ${x\n", "((1 + ", "[[ a\n", "$(" * 50, "a=(b; c)\n", "a=(b\n", "a ;; b\n"),
+        *("for x in a & b\n", "case x in a;b\n", "case x in (a|b)c) d;; esac\n", 'echo `a "`b`"`\n'),
+        *("x=`fi`\n", "a > ;\n", "a=( (b) )\n", "function ;\n"),
+    ],
 )
 def test_a_text_that_ends_in_the_middle_is_odd(text: str) -> None:
     assert lexer.read(text.encode()).odd is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,46 @@ def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
         ("command set -x\n", "traps"),
         ("case $(readlink /proc/$$/exe) in *sh) ;; esac\n", "xtrace"),
         ("ls /proc/$$/fd\n", "error"),
+        ("ls /dev/fd/*\n", "error"),
+        ("lsof -p $$\n", "error"),
+        ("set\n", "none"),
+        ("compgen -v\n", "none"),
+        ("declare -f\n", "xtrace"),
+        ("echo ${!__roll*}\n", "none"),
+        ("shopt -s extdebug\n", "none"),
+        ("shopt -o errexit\n", "error"),
+        ("[ -o errexit ]\n", "error"),
+        ("set -- x\n", "xtrace"),
+        ("set -o pipefail -o xtrace\n", "traps"),
+        ("command -p -- builtin set -x\n", "traps"),
+        ("command -v set\n", "xtrace"),
+        ("printf() { :; }\n", "none"),
+        ("x &\necho $! <(y)\n", "error"),
     ],
 )
 def test_the_strongest_method_that_does_not_show_is_chosen(tmp_path: Path, text: str, method: str) -> None:
     assert choice(tmp_path, text, lib_sh="true\n").method == method
+
+
+def test_a_script_with_the_rights_of_two_users_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    found = choice(tmp_path, "true\n")
+    assert (found.method, found.why) == ("none", "it runs with the rights of two users")
+
+
+@pytest.mark.parametrize(("limit", "method"), [(64, "error"), (1024, "xtrace"), (-1, "xtrace")])
+def test_with_few_open_files_there_is_no_descriptor_for_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, method: str
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert choice(tmp_path, "true\n").method == method
+
+
+def test_of_a_script_from_a_pipe_only_the_failure_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "text_of", lambda _: None)
+    assert trace.choose([b"bash"], ENVIRONMENT).method == "error"
 
 
 def test_what_a_script_sources_counts_too(tmp_path: Path) -> None:
@@ -146,7 +183,10 @@ def test_the_report_stays_small(tmp_path: Path) -> None:
         made.descriptors(),
         key=lambda fd: os.readlink(f"/proc/self/fd/{fd}").endswith("memfd:report (deleted)"),
     )
-    os.write(fd, b"x" * (3 * trace.MAX_REPORT))
+    os.write(fd, b"x")
+    made.trim()
+    assert os.fstat(fd).st_size == 1
+    os.pwrite(fd, b"x" * (3 * trace.MAX_REPORT), 0)
     made.trim()
     assert os.fstat(fd).st_blocks * 512 <= trace.KEPT + 4096
     assert os.fstat(fd).st_size == 3 * trace.MAX_REPORT
