@@ -121,6 +121,10 @@ def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
         ("command set -x\n", "traps"),
         ("case $(readlink /proc/$$/exe) in *sh) ;; esac\n", "xtrace"),
         ("ls /proc/$$/fd\n", "error"),
+        ('eval "$1=\\$2"\neval x=\\$$1\n', "xtrace"),
+        ("alias x='set -x'\n", "xtrace"),
+        ("exec > >(tee log)\nsleep 1 &\nwait $!\n", "xtrace"),
+        ("exec > >(tee log)\nwait $!\n", "error"),
     ],
 )
 def test_the_strongest_method_that_does_not_show_is_chosen(tmp_path: Path, text: str, method: str) -> None:
