@@ -15,6 +15,7 @@ BEFORE = frozenset((b"then", b"elif", b"else", b"do", b"!", b"time", b"coproc"))
 
 OPENS = frozenset((b"if", b"while", b"until", b"for", b"select", b"case", b"{"))
 CLOSES = frozenset((b"fi", b"done", b"esac", b"}"))
+CONDITIONS = frozenset((b"if", b"while", b"until"))
 HEADS = frozenset((b"for", b"select", b"case"))
 TELLS = (b"echo", b"printf")
 """Commands that do not fail, so that what stands after their `&&` runs."""
@@ -92,6 +93,8 @@ class Lexer(Words):
         if operator not in (b";;", b";&", b";;&", b"&&", b"||", b"|&"):
             operator = operator[:1]
         self.at += len(operator)
+        if operator == b"&" and self.script.commands:
+            self.script.commands[-1].background = True
         if operator in (b";;", b";&", b";;&"):
             self._pattern()
         return operator if operator in CONDITIONAL else b""
@@ -160,7 +163,8 @@ class Lexer(Words):
     def _opens(self, word: bytes, after: bytes) -> None:
         line = self.line
         self.at += len(word)
-        self.open.append((word, self.function, self._new_block()))
+        block = self.block if word in CONDITIONS else self._new_block()  # a condition always runs next
+        self.open.append((word, self.function, block))
         self._enter_body()
         if word in HEADS:
             command = self._new(line, after, word)

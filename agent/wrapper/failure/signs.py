@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from agent.wrapper.failure.expansions import NAME
 from agent.wrapper.failure.looks import run, values
 from agent.wrapper.failure.words import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
-    from agent.wrapper.failure.syntax import Command, Word
+    from agent.wrapper.failure.syntax import Command
 
 USED = frozenset(b": kill set wait trap printf builtin unset".split())
 OURS = (b"__rollcall", b"PS4", b"BASH_XTRACEFD")
@@ -55,19 +56,21 @@ def _evals(command: Command) -> bool:
     words = run(command)
     if not words or words[0].value != b"eval":
         return False
-    return any(
-        word.value is None and (b"$(" in word.raw or b"`" in word.raw or _starts(word)) for word in words[1:]
-    )
+    return any(word.value is None and _computed(word.raw) for word in words[1:])
 
 
-def _starts(word: Word) -> bool:
-    return word.raw.lstrip(b'"').startswith((b"$", b"{"))
+def _computed(raw: bytes) -> bool:
+    """Whether a part of an eval may be any command: not if it assigns what a variable holds."""
+    if b"$(" in raw or b"`" in raw:
+        return True
+    name, equals, _ = raw.lstrip(b'"').partition(b"=")
+    plain = name.startswith(b"$") and set(name[1:].removeprefix(b"{").removesuffix(b"}")) <= NAME
+    return raw.lstrip(b'"').startswith((b"$", b"{")) and not (plain and equals)
 
 
 def alias(look: Look) -> int | None:
-    return look.first(
-        lambda command: values(command)[:1] == [b"alias"] or b"expand_aliases" in values(command)
-    )
+    """Aliases mean nothing to a script that does not ask for them."""
+    return look.first(lambda command: b"expand_aliases" in values(command))
 
 
 def replaced(look: Look) -> int | None:
@@ -274,13 +277,22 @@ def computed_descriptor(look: Look) -> int | None:
 
 
 def pid_of_substitution(look: Look) -> int | None:
-    asked = look.names(b"!", b"PPID")
-    if asked is None:
+    """Where $! may be the pid of a <(…): the last that was started before it, as far as the text shows."""
+    last: Command | None = None
+    substitutes = [command for command in look.commands if _has(command, b"<(", b">(")]
+    if not substitutes or look.names(b"!") is None:
         return None
-    words = [word for command in look.commands for word in command.words]
-    words += [target for command in look.commands for _, _, target in command.redirections]
-    found = [word.line for word in words if b"<(" in word.raw or b">(" in word.raw]
-    return min(found, default=None)
+    for command in look.commands:
+        last = command if command in substitutes else last
+        if _has(command, b"$!", b"${!}") and (last is None or last in substitutes):
+            return command.line
+        last = command if command.background else last
+    return None
+
+
+def _has(command: Command, *marks: bytes) -> bool:
+    targets = [target for _, _, target in command.redirections]
+    return any(mark in word.raw for word in [*command.words, *targets] for mark in marks)
 
 
 def special_mode(look: Look) -> int | None:

@@ -17,12 +17,25 @@ class Word:
 class Command:
     """A simple command, `[[ … ]]`, `((…))`, or the head of a `for`, `case` or `select`."""
 
-    __slots__ = ("after", "block", "end", "first", "function", "inner", "line", "redirections", "words")
+    __slots__ = (
+        "after",
+        "background",
+        "block",
+        "end",
+        "first",
+        "function",
+        "inner",
+        "line",
+        "redirections",
+        "words",
+    )
 
     def __init__(
         self, line: int, after: bytes, function: Function | None, block: int, *, inner: bool
     ) -> None:
         self.line = self.end = line
+        self.background = False
+        """Whether it, or what it is the last part of, goes to the background."""
         self.block = block
         """Commands that run one after the other have the same."""
         self.after = after

@@ -139,6 +139,10 @@ def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
         ("command -v set\n", "xtrace"),
         ("printf() { :; }\n", "none"),
         ("x &\necho $! <(y)\n", "error"),
+        ('eval "$1=\\$2"\neval x=\\$$1\n', "xtrace"),
+        ("alias x='set -x'\n", "xtrace"),
+        ("exec > >(tee log)\nsleep 1 &\nwait $!\n", "xtrace"),
+        ("exec > >(tee log)\nwait $!\n", "error"),
     ],
 )
 def test_the_strongest_method_that_does_not_show_is_chosen(tmp_path: Path, text: str, method: str) -> None:
