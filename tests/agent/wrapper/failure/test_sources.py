@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.wrapper.failure import sources
+from agent.wrapper.failure.script import MAX_TEXT
 from agent.wrapper.process.caller import Environment
 
 
@@ -65,5 +66,5 @@ def test_of_very_many_files_some_are_unknown(tmp_path: Path) -> None:
 
 def test_of_very_much_text_some_is_unknown(tmp_path: Path) -> None:
     for name in ("a.sh", "b.sh"):
-        (tmp_path / name).write_bytes(b"#" * (sources.MAX_TEXT * 2 // 3))
+        (tmp_path / name).write_bytes(b"#" * (MAX_TEXT * 2 // 3))
     assert sourced(tmp_path, ". ./a.sh\n. ./b.sh\n")[1] == 1
