@@ -73,6 +73,34 @@ def found(*entries: bytes, code: int = 1) -> tuple[str, ...] | None:
         ([entry("grep z x", 3), error(3, 1, "0")], 1, None),
         ([entry("grep z x", 3), error(3, 1), entry("exit 0", 1, status=1)], 0, ("3", "grep", "i.sh", "1")),
         ([entry("exec sh y", 3)], 5, None),
+        ([entry("exec grep z", 3)], 5, ("3", "grep", "i.sh", "5")),
+        ([entry("exec nosuch z", 99)], 5, None),
+        (
+            [entry("grep z x", 3), error(3, 2, flags="hxBE"), error(3, 2, flags="hxBE")],
+            2,
+            ("3", "grep", "i.sh", "2"),
+        ),
+        (
+            [entry("curl a", 7, pid=8, depth=2), entry("x=", 7), entry("exit 4", 5, status=9)],
+            4,
+            ("5", "curl", "i.sh", "9"),
+        ),
+        ([entry("curl a", 4), entry("exit 4", 5, status=6)], 4, ("5", "curl", "i.sh", "6")),
+        (
+            [entry("curl a", 8, pid=8), entry("tar", 8, pid=9), entry("exit 4", 5, status=1)],
+            4,
+            ("5", "-", "i.sh", "-"),
+        ),
+        (
+            [
+                entry("curl a", 4),
+                entry("tar", 4, pid=9),
+                entry("sh", 4, pid=10),
+                entry("exit 4", 5, status=6),
+            ],
+            4,
+            ("5", "-", "i.sh", "-"),
+        ),
         ([], 1, None),
     ],
 )
