@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from agent.wrapper.failure import lexer
+from agent.wrapper.failure.expansions import NAME
+from agent.wrapper.failure.syntax import Word
+from agent.wrapper.failure.words import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.wrapper.failure.syntax import Command, Script, Word
+    from agent.wrapper.failure.syntax import Command, Script
 
+
+SETS = frozenset(b"read for select printf mapfile readarray getopts let".split())
+"""What gives a variable a value that does not stand in the text."""
 
 MAX_LEVEL = 3
 """Of traps and evals within each other."""
@@ -23,8 +29,30 @@ class Look:
         self.text = text
         self.script = lexer.read(text)
         self.commands = list(_all(self.script, 0))
+        self.commands += [each for command in self.commands for each in self._held(command)]
         self.unknown: list[Command] = []
         """The commands that source what is not known."""
+
+    def _held(self, command: Command) -> Iterable[Command]:
+        """The commands in the variables with which an eval begins, where the text gives them their values."""
+        arguments = run(command)
+        if not arguments or arguments[0].value != b"eval":
+            return
+        for word in arguments[1:]:
+            for value in self.values_of(begins_with(word.raw)) or ():
+                for each in lexer.read(_opened(Word(value, None, command.line)), command.line).commands:
+                    each.line = each.end = command.line
+                    yield each
+
+    def values_of(self, name: bytes) -> list[bytes] | None:
+        """All that the text assigns to a variable; None if it may get another value, or one of a command."""
+        found = []
+        for command in self.commands:
+            if command.name() in SETS and any(word.value == name for word in command.words):
+                return None
+            found += [word.value or word.raw for word in command.words if assigned(word.raw) == name]
+        values = [raw.partition(b"=")[2] for raw in found]
+        return None if not values or any(b"$(" in value or b"`" in value for value in values) else values
 
     def in_subshell(self, command: Command) -> bool:
         """Whether it stands in ( … ), or in a part of a pipeline."""
@@ -45,6 +73,18 @@ class Look:
         if not any(word in self.text for word in words):
             return None
         return self.first(lambda command: any(word in each.raw for each in command.words for word in words))
+
+
+def begins_with(raw: bytes) -> bytes:
+    """The variable that a word begins with, if it begins with one."""
+    raw = raw.lstrip(b'"')
+    if raw.startswith(b"${"):
+        name, brace, _ = raw[2:].partition(b"}")
+        return name if brace and set(name) <= NAME else b""
+    end = 1
+    while raw.startswith(b"$") and end < len(raw) and raw[end] in NAME:
+        end += 1
+    return raw[1:end] if raw.startswith(b"$") else b""
 
 
 def _all(script: Script, level: int) -> Iterable[Command]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agent.wrapper.failure.expansions import NAME
-from agent.wrapper.failure.looks import run, values
+from agent.wrapper.failure.looks import begins_with, run, values
 from agent.wrapper.failure.words import assigned
 
 TYPE_CHECKING = False
@@ -37,7 +36,7 @@ def unknown_source(look: Look) -> int | None:
 
 
 def computed_eval(look: Look) -> int | None:
-    return look.first(_evals)
+    return look.first(lambda command: _evals(look, command))
 
 
 def unknown_inside(look: Look) -> int | None:
@@ -49,23 +48,26 @@ def unknown_inside(look: Look) -> int | None:
 
 def stops(look: Look) -> list[Command]:
     """Before these, xtrace has to stop."""
-    return [*look.unknown, *(command for command in look.commands if _evals(command))]
+    return [*look.unknown, *(command for command in look.commands if _evals(look, command))]
 
 
-def _evals(command: Command) -> bool:
+def _evals(look: Look, command: Command) -> bool:
     words = run(command)
     if not words or words[0].value != b"eval":
         return False
-    return any(word.value is None and _computed(word.raw) for word in words[1:])
+    return any(word.value is None and _computed(look, word.raw) for word in words[1:])
 
 
-def _computed(raw: bytes) -> bool:
-    """Whether a part of an eval may be any command: not if it assigns what a variable holds."""
+def _computed(look: Look, raw: bytes) -> bool:
+    """Whether a part of an eval may be any command: not if it assigns, or begins as the text says."""
     if b"$(" in raw or b"`" in raw:
         return True
-    name, equals, _ = raw.lstrip(b'"').partition(b"=")
-    plain = name.startswith(b"$") and set(name[1:].removeprefix(b"{").removesuffix(b"}")) <= NAME
-    return raw.lstrip(b'"').startswith((b"$", b"{")) and not (plain and equals)
+    raw = raw.lstrip(b'"')
+    if not raw.startswith((b"$", b"{")):
+        return False
+    name = begins_with(raw)
+    assigns = raw.lstrip(b"${").removeprefix(name).removeprefix(b"}").startswith(b"=")
+    return not (name and (assigns or look.values_of(name) is not None))
 
 
 def alias(look: Look) -> int | None:
@@ -239,8 +241,15 @@ def _own_folder(raw: bytes) -> bool:
         return True
     for start in (b"/proc/self", b"/proc/$", b"/proc/*", b"/proc/["):
         _, found, rest = raw.partition(start)
-        what = rest.replace(b'"', b"").partition(b"/")[2].split(b"/")[0].split(b" ")[0].rstrip(b");}'")
-        if found and what not in UNCHANGED:
+        what = (
+            rest.replace(b'"', b"")
+            .partition(b"/")[2]
+            .removeprefix(b"fd/")
+            .split(b"/")[0]
+            .split(b" ")[0]
+            .rstrip(b");}'")
+        )
+        if found and what not in UNCHANGED and not what.isdigit():
             return True
     return False
 
