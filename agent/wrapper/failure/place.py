@@ -97,12 +97,16 @@ class Reading:
                 return inside or self._bare(position)
         elif children and not self.texts.script(position.source):
             return self._bare(position)
-        if last is None or last.frame != error.entry.frame or last.line != position.line:
+        if last is None or last.frame != error.entry.frame:
             return self._bare(position)
-        if not any(error.pipe) and not last.text.startswith(CONDITIONS):
-            return None  # a redirection failed: nothing ran
+        return self._of_command(last, position, error)
+
+    def _of_command(self, last: Entry, position: Position, error: Error) -> Place | None:
+        """The last command of the same call failed, if the text agrees."""
         start = self.texts.start(position.source, last.line, last.word)
-        if start is None and last.raw:  # it ran in a function, or is of a text that is not known
+        if not any(error.pipe):  # a condition is false, of which bash 4 names no line, or a redirection fails
+            return Place(position.source, start) if start and last.text.startswith(CONDITIONS) else None
+        if last.line != position.line or (start is None and last.raw):
             return self._bare(position)
         if start is None and last.beyond > 0:  # an eval stands there
             start = self.texts.start(position.source, last.line, None)

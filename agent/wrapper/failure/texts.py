@@ -6,7 +6,7 @@ import os
 import re
 
 from agent.wrapper.failure import lexer
-from agent.wrapper.failure.programs import PREDICATES
+from agent.wrapper.failure.programs import MESSAGES, PREDICATES
 from agent.wrapper.failure.script import read_text
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HELPER = re.compile(rb"(?:^|_)(?:die|fatal|fail|abort|err|error|panic|bail|usage|quit|exit)(?:_|$)")
 GIVEN = re.compile(rb"\$\{?[1-9@*#]")
+ASKING = frozenset((b"", b"case", b"exit", b"return", b"local", b"declare", b"shift", b"for", b":"))
 SHORT = 15
 """Lines of a function that only looks at what it is given."""
 
@@ -64,7 +65,9 @@ class Texts:
         if name is None:
             return True
         word = command.name()
-        return word is None or word == name or os.path.basename(word) == os.path.basename(name) or word == b""
+        if word in (b"command", b"builtin"):  # older bashes name what these run
+            return word == name or any(each.value == name for each in command.arguments())
+        return not word or os.path.basename(word) == os.path.basename(name)
 
     def in_subshell(self, source: bytes, line: int) -> bool:
         """Whether ( … ) stands on a line, or goes over it."""
@@ -126,12 +129,18 @@ class Texts:
         script = self.script(position.source)
         if script is None or function.end - function.line > SHORT:
             return False
-        return any(
-            command.function is function
-            and (command.name() in PREDICATES or command.name() in (b"case", None))
-            and any(GIVEN.search(word.raw) for word in command.words)
-            for command in script.commands
-        )
+        body = [command for command in script.commands if command.function is function and not command.inner]
+        runs = [command for command in body if not self._asks(command)]
+        given = [command for command in body if any(GIVEN.search(word.raw) for word in command.words)]
+        decides = any(command.name() in PREDICATES or command.name() in (b"case", None) for command in given)
+        return decides and not runs
+
+    def _asks(self, command: Command) -> bool:
+        """Whether a command only asks, tells or ends, or is all what the function was given."""
+        name = command.name()
+        if name is None:
+            return command.words[command.first].raw.strip(b'"') in (b"$@", b"$*")
+        return name in PREDICATES or name in MESSAGES or name in ASKING or name in self.functions()
 
     def _passes_all(self, caller: Position, name: bytes) -> bool:
         """Whether it is the script as a whole that is called, such as `main "$@"`."""

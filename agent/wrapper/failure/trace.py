@@ -173,7 +173,8 @@ def _code(method: str, report: bytes, own: bytes | None, looks: list[Look]) -> b
             b"COUNT": b"%d" % COUNT,
             b"DONE": b"%d" % DONE,
             b"ERRTRACE": b"" if own_trap or own_errtrace else b"E",
-            b"ERROR": b":" if own_trap else _error_trap(),
+            b"ERROR": b":" if own_trap else _error_trap().replace(b"'", b"'\\''"),
+            b"ONLYERROR": _error_trap(),
             b"MARKS": b" ".join(
                 b"[%d]=1" % at for at in [COUNT, *(FIRST_LINE + line for line in sorted(lines))]
             ),
@@ -187,10 +188,10 @@ def _code(method: str, report: bytes, own: bytes | None, looks: list[Look]) -> b
 
 
 def _error_trap() -> bytes:
-    """The line of error.bash that sets its trap, to stand in quotes."""
+    """The line of error.bash that sets its trap."""
     lines = _method("error").split(b"\n")
     line = next(line for line in lines if line.lstrip().startswith(b"trap "))
-    return line.strip().replace(b"'", b"'\\''")
+    return line.strip()
 
 
 def _method(name: str) -> bytes:

@@ -7,7 +7,11 @@
 __rollcall() {
     unset -f __rollcall
     @RESTORE@
-    [[ ! ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} < @LEAST@ && ! -o xtrace && ! -o verbose ]] || return 0
+    [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 44 && ! -o xtrace && ! -o verbose ]] || return 0
+    if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} < @LEAST@ ]]; then
+        @ONLYERROR@
+        return 0
+    fi
     # shellcheck disable=SC2094,SC2261 # 3 is opened twice, so that bash keeps a copy of the first
     { for __rollcall_fd in {10..99}; do
         [[ /proc/self/fd/$__rollcall_fd -ef @REPORT@ ]] && eval "exec @FD@>&$__rollcall_fd" && break
