@@ -72,13 +72,13 @@ class _Grammar(Words):
 
     def command(self) -> Command:
         if self.text.startswith("((", self.at):
-            return self.opaque("))")
+            raise CannotRead("(( is arithmetic to some shells, and subshells to others")
         if self.operator() == "(":
             self.take("(")
             return self.closed(Group(self.nested(")"), apart=True))
         word = self.peek()
         if word == "[[":
-            return self.opaque("]]")
+            return self.condition()
         compound = {
             "{": self.braced, "if": self.if_, "while": self.while_, "until": self.while_,
             "for": self.for_, "select": self.for_, "case": self.case, "function": self.function,
@@ -97,12 +97,11 @@ class _Grammar(Words):
             raise CannotRead("commands in a redirection")
         return command
 
-    def opaque(self, closing: str) -> Command:
-        end = self.text.find(closing, self.at)
-        commands = ("$(", "`", ";", "\n") if closing == "))" else ("$(", "`")
-        if end < 0 or any(sign in self.text[self.at + 2 : end] for sign in commands):
+    def condition(self) -> Command:
+        end = self.text.find("]]", self.at)
+        if end < 0 or any(sign in self.text[self.at + 2 : end] for sign in ("$(", "`")):
             raise CannotRead("commands in a condition")
-        self.at = end + len(closing)
+        self.at = end + len("]]")
         return self.closed(Opaque())
 
     def braced(self) -> Command:

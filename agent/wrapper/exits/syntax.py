@@ -102,7 +102,7 @@ class Function:
 
 
 class Opaque:
-    """[[ … ]] or (( … )): no command in it that could be the one that failed."""
+    """[[ … ]]: no command in it that could be the one that failed."""
 
     def inner(self) -> Iterator[Sequence]:
         return iter(())
