@@ -1,12 +1,19 @@
-"""Senders that a wrapped install left in the background. They try for an hour; no later test may meet one."""
+"""Senders that a wrapped install left in the background: some try for an hour. No later test may meet one."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from tests.wait import until
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that an install ran in. No sender may write into it meanwhile."""
+    end_senders(folder)
+    shutil.rmtree(folder)
 
 
 def end_senders(below: Path) -> None:
@@ -26,5 +33,5 @@ def _senders() -> Iterator[int]:
     for name in os.listdir("/proc"):
         with suppress(OSError, ValueError):
             pid = int(name)
-            if b"\0flush\0--retry\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"\0flush\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 yield pid

@@ -15,7 +15,7 @@ ingredients() {
     {
         "$python" -I -c 'import sys; print(sys.executable, sys.version)'
         cat "$lock"
-        [ -n "$wheels" ] || find "$sources/agent" -type f ! -path '*/__pycache__/*' -exec cksum {} + | sort -k3
+        [ -n "$wheels" ] || find "$sources/agent" -name __pycache__ -prune -o -type f -exec cksum {} + | sort -k3
     } | cksum
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.install.archive import changed
 from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, environment, home_of_nobody, run, shell
-from tests.leftovers import end_senders
+from tests.leftovers import remove
 from tests.wait import PATIENCE
 
 # Stops the first installation when its new environment is half made.
@@ -74,9 +74,8 @@ class Pair:
 def pair(bundle: Path) -> Iterator[Pair]:
     found = Pair(bundle)
     yield found
-    end_senders(found.home)
-    shutil.rmtree(found.home)
-    shutil.rmtree(found.gates)
+    remove(found.home)
+    remove(found.gates)
 
 
 def said_by(process: "subprocess.Popen[str]", words: str) -> str:

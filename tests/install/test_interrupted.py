@@ -11,6 +11,7 @@ import pytest
 from tests.install import shims
 from tests.install.homes import Home
 from tests.install.scripts import home_of_nobody, run
+from tests.leftovers import remove
 
 SOME = 2
 pytestmark = pytest.mark.needs("user", "unshare", "dash")
@@ -25,12 +26,12 @@ class Steps:
         shims.laid(self.shims, shims.END)
 
     def fresh(self) -> None:
-        shutil.rmtree(self.home.path)
+        remove(self.home.path)
         self.home.path = home_of_nobody()
 
     def removed(self) -> None:
-        shutil.rmtree(self.shims)
-        shutil.rmtree(self.home.path)
+        remove(self.shims)
+        remove(self.home.path)
 
     def ended(self, at: int, by: signal.Signals) -> int:
         """Install until that step; how many steps were taken."""

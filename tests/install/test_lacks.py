@@ -11,6 +11,7 @@ import pytest
 
 from tests.deadends import Mute
 from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, environment, home_of_nobody, run
+from tests.leftovers import remove
 
 COVER = """
 for place in /usr/bin/python3* /usr/local/bin/python3*; do
@@ -26,7 +27,7 @@ COMMAND = ["sh", "-c", "echo the product; exit 6"]
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def fake(home: Path, says: str) -> Path:

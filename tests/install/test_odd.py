@@ -10,6 +10,7 @@ import pytest
 
 from tests.install.homes import Home
 from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, home_of_nobody, run, shell, small_tools
+from tests.leftovers import remove
 
 COMMAND = ["sh", "-c", "echo the product; exit 6"]
 pytestmark = pytest.mark.needs("user", "unshare")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.needs("user", "unshare")
 def home(bundle: Path) -> Iterator[Home]:
     found = Home(bundle, home_of_nobody())
     yield found
-    shutil.rmtree(found.path)
+    remove(found.path)
 
 
 def planted(path: Path, text: str = "") -> Path:

@@ -6,7 +6,6 @@ next start would find.
 
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from tests.install import shims
 from tests.install.homes import Home
 from tests.install.scripts import AS_NOBODY, NOBODY, run
+from tests.leftovers import remove
 
 DISK_BYTES = 400 << 20  # sparse
 # Names may be written before contents, also where one file takes another's place.
@@ -95,7 +95,7 @@ def disk(bundle: Path) -> Iterator[Disk]:
     found = Disk(bundle)
     yield found
     found.unmount()
-    shutil.rmtree(found.folder)
+    remove(found.folder)
 
 
 @pytest.mark.timeout(900)

@@ -1,7 +1,6 @@
 """uninstall.sh ends and removes what is its own installation's, and nothing else that looks like it."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, environment, home_of_nobody, run, shell
+from tests.leftovers import remove
 
 pytestmark = pytest.mark.needs("user", "unshare")
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child"]
@@ -24,7 +24,7 @@ def home() -> Iterator[Path]:
     for path in place.rglob("*"):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tests.install.scripts import (
     shell,
 )
 from tests.install.trees import tree
+from tests.leftovers import remove
 
 EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
 CHANGES = ["creat", "mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat", "rename", "renameat"]
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.needs("user", "strace")
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def traced(home: Path, by: str, *words: str, **more: str) -> tuple[tuple[int, str, str], list[str]]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.install.scripts import AS_NOBODY, NOBODY, environment, home_of_nobody, run, shell
+from tests.leftovers import remove
 from tests.receiver import Receiver
 from tests.wait import until
 
@@ -21,7 +21,7 @@ ELSEWHERE = "ROLLCALL_ENDPOINT=http://127.0.0.1:9\nROLLCALL_PRODUCT=Other\nROLLC
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def owned(path: Path, text: str) -> Path:
