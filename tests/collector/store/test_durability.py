@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -54,12 +55,12 @@ class Sender(threading.Thread):
 
     def send(self, batch: list[dict[str, Any]]) -> bool:
         target = random.choice(self.collectors)
+        connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=20)
+        headers = {"Authorization": basic(target.key)}
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=20)
-            headers = {"Authorization": basic(target.key)}
-            connection.request("POST", "/v1/batch", json.dumps({"batch": batch}), headers)
-            status = connection.getresponse().status
-            connection.close()
+            with contextlib.closing(connection):
+                connection.request("POST", "/v1/batch", json.dumps({"batch": batch}), headers)
+                status = connection.getresponse().status
         except (OSError, http.client.HTTPException):
             return False
         self.statuses.add(status)
