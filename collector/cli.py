@@ -6,22 +6,22 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import gzip
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
-from collector.admin import AdminError, keys, transfer, users
+from collector.admin import AdminError, keys, transfer
 from collector.base.times import write_time
 from collector.ingest.keyring import REFRESH_SECONDS
 from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
+from collector.verbs import people
+from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
@@ -85,13 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb(key_verbs, "list", _keys_list, "list the write keys")
     revoke = verb(key_verbs, "revoke", _keys_revoke, "revoke a write key")
     revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or the whole key")
-    user_verbs = group("users", "manage the users of the page")
-    add = verb(user_verbs, "add", _users_add, "add a user; asks for the password, or reads it from stdin")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("--role", choices=users.ROLES, default="viewer")
-    verb(user_verbs, "list", _users_list, "list the users")
-    remove = verb(user_verbs, "remove", _users_remove, "remove a user and end their sessions")
-    remove.add_argument("name", metavar="NAME")
+    people.add_verbs(group, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", required=True)
     take.add_argument("file", metavar="FILE|-")
@@ -135,7 +129,7 @@ def _serve(settings: Settings) -> None:
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        _message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
+        message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve_requests(settings, store, listener, listening, Page(settings, store))
 
@@ -144,10 +138,10 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     if store.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
     if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
-        _message("there is no write key yet; create one: rollcall-collector keys add NAME")
+        message("there is no write key yet; create one: rollcall-collector keys add NAME")
         return
-    key = keys.add_key(store, FIRST_SOURCE, _now())
-    _message(
+    key = keys.add_key(store, FIRST_SOURCE, now_ms())
+    message(
         f"created the source {FIRST_SOURCE!r}; its write key is shown only once; for the agent's docker.env:"
     )
     sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
@@ -155,8 +149,8 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
 
 
 def _keys_add(arguments: argparse.Namespace, store: Store) -> None:
-    sys.stdout.write(keys.add_key(store, arguments.name, _now()) + "\n")
-    _message("this key is shown only once; the collector stores only a digest of it")
+    sys.stdout.write(keys.add_key(store, arguments.name, now_ms()) + "\n")
+    message("this key is shown only once; the collector stores only a digest of it")
 
 
 def _keys_list(_: argparse.Namespace, store: Store) -> None:
@@ -166,60 +160,41 @@ def _keys_list(_: argparse.Namespace, store: Store) -> None:
 
 
 def _keys_revoke(arguments: argparse.Namespace, store: Store) -> None:
-    keys.revoke_key(store, arguments.key, _now())
-    _message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
-
-
-def _users_add(arguments: argparse.Namespace, store: Store) -> None:
-    if sys.stdin.isatty():
-        password = getpass.getpass("Password: ")
-        if password != getpass.getpass("Again: "):
-            raise AdminError("the passwords are not the same")
-    else:
-        password = sys.stdin.readline().rstrip("\n")
-    users.add_user(store, arguments.name, arguments.role, password, _now())
-
-
-def _users_list(_: argparse.Namespace, store: Store) -> None:
-    for name, role, created in users.list_users(store):
-        sys.stdout.write(f"{name}\t{role}\tcreated {write_time(created)}\n")
-
-
-def _users_remove(arguments: argparse.Namespace, store: Store) -> None:
-    users.remove_user(store, arguments.name)
+    keys.revoke_key(store, arguments.key, now_ms())
+    message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
 
 
 def _import(arguments: argparse.Namespace, store: Store) -> None:
     with _file(arguments.file, "rb") as lines:
-        source, made = keys.make_source(store, arguments.source, _now())
+        source, made = keys.make_source(store, arguments.source, now_ms())
         try:
-            read, fresh = transfer.import_events(store, source, lines, _now(), _progress("read"))
+            read, fresh = transfer.import_events(store, source, lines, now_ms(), _progress("read"))
         finally:  # a failed import leaves no empty source behind
             if made and not keys.drop_unused_source(store, source):
-                _message(f"created the source {arguments.source!r}")
-    _message(f"{read} events read, {fresh} new")
+                message(f"created the source {arguments.source!r}")
+    message(f"{read} events read, {fresh} new")
 
 
 def _export(arguments: argparse.Namespace, store: Store) -> None:
     with _file(arguments.file, "wb") as out:
         count = transfer.export_events(store, out, _progress("written"))
-    _message(f"{count} events written")
+    message(f"{count} events written")
 
 
 def _demo_data(arguments: argparse.Namespace, store: Store) -> None:
     from collector.admin import demo
 
-    now = _now()
+    now = now_ms()
     with store.transaction() as tx:
         source = keys.source_named(tx, arguments.source, now)
     events = demo.demo_events(arguments.instances, arguments.seed, now, source)
     made, _ = transfer.add_in_chunks(store, events, _progress("made"))
-    _message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
+    message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
 
 
 def _purge(arguments: argparse.Namespace, store: Store) -> None:
-    count = transfer.purge_events(store, _now() - arguments.older_than * 1000, _progress("deleted"))
-    _message(f"{count} events deleted")
+    count = transfer.purge_events(store, now_ms() - arguments.older_than * 1000, _progress("deleted"))
+    message(f"{count} events deleted")
 
 
 @contextmanager
@@ -240,16 +215,6 @@ def _progress(what: str) -> transfer.Progress:
     return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)
 
 
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
-def _message(text: str) -> None:
-    lead = "\r" if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{lead}rollcall-collector: {text}\n")
-    sys.stderr.flush()
-
-
 def _fail(text: str, code: int) -> int:
-    _message(text)
+    message(text)
     return code

@@ -1,0 +1,1 @@
+"""Verbs of `rollcall-collector` that are not in cli.py: their options, and what they do."""
