@@ -13,7 +13,8 @@ from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.base import stdio
 from agent.base.words import print_message
 from agent.config.envedit import EditError
-from agent.config.settings import SETTINGS, SettingError, duration
+from agent.config.settings import SETTINGS, SettingError
+from agent.config.values import parse_duration
 from agent.outbox.database import OutboxError
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _count(text: str) -> int:
 
 def _duration(text: str) -> float:
     try:
-        return duration(text)
+        return parse_duration(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 30s or 2m") from None
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.base.files import read_small
-from agent.config.settings import SettingError, parse_proxy, write_key
+from agent.config.settings import file_error
+from agent.config.values import parse_key, parse_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.config.settings import Settings
 
-MAX_PROXY_FILE = 4096
+MAX_BYTES = 4096
 
 
 class Access(NamedTuple):
@@ -27,20 +30,35 @@ class Access(NamedTuple):
 
 def read_access(settings: Settings) -> Access:
     """What the settings and the files that they name say. SettingError for a file that is of no use."""
-    return Access(write_key(settings), _proxy_url(settings), settings.ca_file)
+    return Access(_write_key(settings), _proxy_url(settings), settings.ca_file)
+
+
+def _write_key(settings: Settings) -> str:
+    """The setting itself, else what its file says."""
+    if settings.write_key or not settings.write_key_file:
+        return settings.write_key
+    key = _content(settings.write_key_file, parse_key)
+    if not key:
+        accepted = "the path of a file that has only the key in it, and that the sending user can read"
+        raise file_error("ROLLCALL_WRITE_KEY_FILE", settings, accepted)
+    return key
 
 
 def _proxy_url(settings: Settings) -> str:
     if not settings.proxy.startswith("/"):
         return settings.proxy
-    try:
-        url = parse_proxy(read_small(settings.proxy, MAX_PROXY_FILE).decode("ascii").strip())
-    except (OSError, ValueError):
-        url = ""
+    url = _content(settings.proxy, parse_proxy)
     if not url or url.startswith("/"):
-        source = settings.sources.get("ROLLCALL_PROXY", "the default")
         accepted = (
             "the path of a file that has only the proxy's URL in it, and that the sending user can read"
         )
-        raise SettingError("ROLLCALL_PROXY", source, accepted)
+        raise file_error("ROLLCALL_PROXY", settings, accepted)
     return url
+
+
+def _content(path: str, parse: Callable[[str], str]) -> str:
+    """The one value that the file holds; empty if there is none."""
+    try:
+        return parse(read_small(path, MAX_BYTES).decode("ascii").strip())
+    except (OSError, ValueError):
+        return ""

@@ -9,19 +9,13 @@ import os
 import stat
 
 from agent import __version__
-from agent.base.files import read_small
+from agent.config import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from agent.config.envfile import EnvFile
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = 366 * 86400
-MAX_KEY_FILE = 4096
-MAX_TEXT = 100
-MAX_PORT = 65535
 
 
 class SettingError(Exception):
@@ -40,145 +34,36 @@ class Setting:
     __slots__ = ("accepted", "default", "meaning", "name", "parse")
 
     def __init__(
-        self, name: str, default: str, meaning: str, accepted: str, parse: Callable[[str], object]
+        self, name: str, default: str, meaning: str, kind: tuple[str, Callable[[str], object]]
     ) -> None:
         self.name = name
         self.default = default
         self.meaning = meaning
-        self.accepted = accepted
-        self.parse = parse
+        self.accepted, self.parse = kind
 
 
-def _text(value: str) -> str:
-    if len(value) > MAX_TEXT or not value.isprintable():
-        raise ValueError
-    return value
-
-
-def _path(value: str) -> str:
-    if "\0" in value:
-        raise ValueError
-    return value and os.path.abspath(value)
-
-
-def _endpoint(value: str) -> str:
-    if not value:
-        return ""
-    scheme, _, rest = value.partition("://")
-    authority, _, _ = rest.partition("/")
-    plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#@\\\"'<>")
-    if scheme.lower() not in ("http", "https") or not plain or not _host_port(authority):
-        raise ValueError
-    return (scheme.lower() + "://" + rest).rstrip("/")
-
-
-def _host_port(authority: str) -> bool:
-    """Whether this is HOST, HOST:PORT or [IPv6]:PORT."""
-    host, colon, port = authority.rpartition(":")
-    if not colon or authority.endswith("]"):
-        host, port = authority, "443"
-    bracketed = host.startswith("[") and host.endswith("]") and ":" in host
-    bracketed = bracketed and not set(host[1:-1]) - set("0123456789abcdefABCDEF:.")
-    number = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
-    return bool(host) and number and (bracketed or not set(host) & set(":[]"))
-
-
-def _key(value: str) -> str:
-    if not value.isascii() or not value.isprintable() or set(value) & {" ", ":"}:
-        raise ValueError
-    return value
-
-
-def duration(value: str) -> float:
-    """Seconds from `90`, `90s`, `15m`, `6h` or `1d`."""
-    number, unit = (value[:-1], value[-1]) if value[-1:] in UNITS else (value, "s")
-    if not (number.isascii() and number.isdigit()) or int(number) * UNITS[unit] > LONGEST:
-        raise ValueError
-    return float(int(number) * UNITS[unit])
-
-
-def _interval(value: str) -> float:
-    seconds = duration(value)
-    if seconds < 1:
-        raise ValueError
-    return seconds
-
-
-def _health(value: str) -> str:
-    kind, _, what = value.partition(":")
-    printable = value.isprintable() and " " not in value
-    if kind == "tcp":
-        fine = ":" in what and _host_port(what)
-    elif kind in ("http", "https"):
-        fine = bool(_endpoint(value.partition("?")[0]))
-    elif kind == "pidfile":
-        fine = what.startswith("/")
-    else:
-        fine = kind in ("unit", "process") and bool(what) and not what.startswith("-")
-    if value and not (fine and printable):
-        raise ValueError
-    return value
-
-
-def _usage(value: str) -> str:
-    if value.lower() not in ("ask", "true", "false"):
-        raise ValueError
-    return value.lower()
-
-
-def parse_proxy(value: str) -> str:
-    """A proxy's URL, perhaps with a user and a password; or the absolute path of a file that holds one."""
-    if not value or value.startswith("/"):
-        return _path(value)
-    scheme, _, rest = value.rstrip("/").partition("://")
-    user, _, address = rest.rpartition("@")
-    if not user.isascii() or not user.isprintable() or set(user) & set(" /?#@\\") or "/" in address:
-        raise ValueError
-    _endpoint(f"{scheme}://{address}")
-    return value
-
-
-TEXT = "up to 100 printable characters"
-ENDPOINT = "the base URL of a Segment-compatible API, such as https://api.segment.io"
-KEY = "ASCII without spaces and colons"
-KEY_FILE = "the path of a file that exists"
-PATH = "a path"
-DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
-INTERVAL = DURATION + ", not 0"
-PROXY = (
-    "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
-    " or the path of a file with that in it; SOCKS is not supported"
-)
-HEALTH = "unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…"
-USAGE = "ask, true or false"
 DEFAULT_PRODUCT = "rollcall"
 
 SETTINGS = (
-    Setting("ROLLCALL_PRODUCT", DEFAULT_PRODUCT, "name of the software that is installed", TEXT, _text),
-    Setting("ROLLCALL_PRODUCT_VERSION", __version__, "its version", TEXT, _text),
+    Setting("ROLLCALL_PRODUCT", DEFAULT_PRODUCT, "name of the software that is installed", values.TEXT),
+    Setting("ROLLCALL_PRODUCT_VERSION", __version__, "its version", values.TEXT),
     Setting(
-        "ROLLCALL_ENDPOINT",
-        "",
-        "where events are sent; empty: they wait on this machine",
-        ENDPOINT,
-        _endpoint,
+        "ROLLCALL_ENDPOINT", "", "where events are sent; empty: they wait on this machine", values.ENDPOINT
     ),
-    Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", KEY, _key),
-    Setting("ROLLCALL_WRITE_KEY_FILE", "", "file that contains the write key", KEY_FILE, _path),
+    Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", values.KEY),
+    Setting("ROLLCALL_WRITE_KEY_FILE", "", "file that contains the write key", values.KEY_FILE),
+    Setting("ROLLCALL_PROXY", "", "proxy to send through; empty: as HTTPS_PROXY and so on say", values.PROXY),
+    Setting("ROLLCALL_CA_FILE", "", "certificates to trust beside the system's, as PEM", values.PATH),
+    Setting("ROLLCALL_STATE_DIR", "", "directory of the instance id and the outbox", values.PATH),
+    Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", values.PATH),
+    Setting("ROLLCALL_INTERVAL", "6h", "time between two heartbeats (Instance Active)", values.INTERVAL),
+    Setting("ROLLCALL_FIRST_DELAY", "2m", "time before the first heartbeat", values.DURATION),
+    Setting("ROLLCALL_JITTER", "5m", "longest random delay of each later heartbeat", values.DURATION),
     Setting(
-        "ROLLCALL_PROXY", "", "proxy to send through; empty: as HTTPS_PROXY and so on say", PROXY, parse_proxy
-    ),
-    Setting("ROLLCALL_CA_FILE", "", "certificates to trust beside the system's, as PEM", PATH, _path),
-    Setting("ROLLCALL_STATE_DIR", "", "directory of the instance id and the outbox", PATH, _path),
-    Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", PATH, _path),
-    Setting("ROLLCALL_INTERVAL", "6h", "time between two heartbeats (Instance Active)", INTERVAL, _interval),
-    Setting("ROLLCALL_FIRST_DELAY", "2m", "time before the first heartbeat", DURATION, duration),
-    Setting("ROLLCALL_JITTER", "5m", "longest random delay of each later heartbeat", DURATION, duration),
-    Setting(
-        "ROLLCALL_HEALTH", "", "heartbeats are sent only while this is alive; empty: always", HEALTH, _health
+        "ROLLCALL_HEALTH", "", "heartbeats are sent only while this is alive; empty: always", values.HEALTH
     ),
     Setting(
-        "ROLLCALL_USAGE_TELEMETRY", "ask", "whether usage events are recorded; ask: ask once", USAGE, _usage
+        "ROLLCALL_USAGE_TELEMETRY", "ask", "whether usage events are recorded; ask: ask once", values.USAGE
     ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
@@ -243,7 +128,7 @@ def _set(
 ) -> SettingError | None:
     """Parse one setting; where it does not, its default, and the error."""
     value, source = given.get(setting.name, (setting.default, "the default"))
-    if value and setting.parse is _path:
+    if value and setting.parse is values.parse_path:
         value = os.path.join(folder, value)
     fault = None
     try:
@@ -287,27 +172,12 @@ def _key_file_fault(settings: Settings) -> SettingError | None:
         return None
     except OSError:
         found = False
-    return None if found else _key_file_error(settings)
+    return None if found else file_error("ROLLCALL_WRITE_KEY_FILE", settings, values.KEY_FILE[0])
 
 
-def _key_file_error(settings: Settings, accepted: str | None = None) -> SettingError:
-    name = "ROLLCALL_WRITE_KEY_FILE"
-    accepted = accepted or next(setting.accepted for setting in SETTINGS if setting.name == name)
+def file_error(name: str, settings: Settings, accepted: str) -> SettingError:
+    """The error of a setting whose file is of no use."""
     return SettingError(name, settings.sources.get(name, "the default"), accepted)
-
-
-def write_key(settings: Settings) -> str:
-    """The write key itself: the setting, else the first line of its file. For those who send."""
-    if settings.write_key or not settings.write_key_file:
-        return settings.write_key
-    try:
-        key = _key(read_small(settings.write_key_file, MAX_KEY_FILE).decode("ascii").strip())
-    except (OSError, ValueError):
-        key = ""
-    if not key:
-        accepted = "the path of a file that has only the key in it, and that the sending user can read"
-        raise _key_file_error(settings, accepted)
-    return key
 
 
 def default_state_dir(environ: Mapping[str, str], *, name: str, uid: int, home: str, root: str = "/") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,34 @@ def test_a_file_without_a_proxy_in_it_is_an_error_for_those_who_send(
     with pytest.raises(SettingError, match=r"ROLLCALL_PROXY .the environment. is not valid") as refused:
         read_access(found)
     assert "secret" not in str(refused.value)
+
+
+def test_the_write_key_is_the_setting_or_the_file_that_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("  abc123\n")
+    assert read_access(load(WRITE_KEY_FILE=str(path))).key == "abc123"
+    assert read_access(load(WRITE_KEY="direct", WRITE_KEY_FILE=str(path / "not there"))).key == "direct"
+    assert read_access(load()).key == ""
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"a b", b"root:x:0:0\n", b"a\nb\n", b"\xff", b"x" * 5000])
+def test_a_key_file_with_something_else_in_it_is_refused_without_a_word_of_it(
+    tmp_path: Path, data: bytes
+) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(data)
+    with pytest.raises(SettingError, match="a file that has only the key in it") as caught:
+        read_access(load(WRITE_KEY_FILE=str(path)))
+    assert "root:x" not in str(caught.value)
+
+
+@pytest.mark.needs("user")
+def test_a_key_file_that_only_the_service_may_read_is_no_error_until_it_is_needed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        found = load(WRITE_KEY_FILE=str(tmp_path / "key"))
+        with pytest.raises(SettingError):
+            read_access(found)
+    finally:
+        os.seteuid(0)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import credentials, settings
+from agent.config.access import read_access
 
 OURS = {"ROLLCALL_CREDENTIAL_SOURCE": "/etc/x/docker.env"}
 
@@ -32,6 +33,6 @@ def test_the_copy_stands_for_the_key_file_and_a_key_in_docker_env_wins(tmp_path:
     (tmp_path / "write-key").write_text("copied\n")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), **OURS}
     named = {**environ, "ROLLCALL_WRITE_KEY_FILE": "/etc/x/write-key"}
-    assert settings.write_key(settings.load(environ, [])) == "copied"
-    assert settings.write_key(settings.load(named, [])) == "copied"
-    assert settings.write_key(settings.load({**environ, "ROLLCALL_WRITE_KEY": "direct"}, [])) == "direct"
+    assert read_access(settings.load(environ, [])).key == "copied"
+    assert read_access(settings.load(named, [])).key == "copied"
+    assert read_access(settings.load({**environ, "ROLLCALL_WRITE_KEY": "direct"}, [])).key == "direct"

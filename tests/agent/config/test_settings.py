@@ -1,45 +1,16 @@
 import os
-import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.config import settings
+from agent.config.access import read_access
 from agent.config.settings import SETTINGS, SettingError
 from tests.agent.world import World
-
-URL_TEXT = string.ascii_letters + string.digits + "-._~/:[]%=&"
 
 
 def load(**environ: str) -> settings.Settings:
     return settings.load({f"ROLLCALL_{name}": value for name, value in environ.items()}, [])
-
-
-@given(st.integers(0, 366), st.sampled_from(["s", "m", "h", "d", ""]))
-def test_a_duration_is_its_number_times_its_unit(number: int, unit: str) -> None:
-    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}[unit]
-    assert settings.duration(f"{number}{unit}") == number * seconds
-
-
-@given(st.text())
-def test_a_duration_is_a_sane_number_or_an_error(text: str) -> None:
-    try:
-        seconds = settings.duration(text)
-    except ValueError:
-        return
-    assert 0 <= seconds <= settings.LONGEST
-    assert text.isascii()
-    assert text.rstrip("smhd").isdigit()
-
-
-@pytest.mark.parametrize(
-    "text", ["", "s", "-1", "1.5h", "6 h", "6H", "1w", "٣h", "1e3", "367d", "9" * 5000, "1hh"]
-)
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        settings.duration(text)
 
 
 def test_an_interval_of_nothing_is_refused() -> None:
@@ -97,17 +68,6 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
         SettingError, match=r"ROLLCALL_ENDPOINT .the environment. is not valid: it takes the base URL"
     ):
         load(ENDPOINT=endpoint)
-
-
-@given(st.text(URL_TEXT, max_size=20), st.sampled_from(["http://", "https://", "HTTP://", "", "x://"]))
-def test_whatever_endpoint_is_taken_is_one_that_can_be_posted_to(rest: str, scheme: str) -> None:
-    try:
-        endpoint = settings._endpoint(scheme + rest)
-    except ValueError:
-        return
-    assert not endpoint or endpoint.startswith(("http://", "https://"))
-    assert not endpoint.endswith("/")
-    assert settings._endpoint(endpoint) == endpoint
 
 
 @pytest.mark.parametrize(
@@ -207,14 +167,14 @@ def test_a_setting_without_a_value_is_named_and_asks_for_the_default(world: Worl
 
 def test_the_two_forms_of_the_write_key_come_from_one_place(world: World) -> None:
     key = world.path / "key"
-    key.write_text("in the file\n".replace(" ", "-"))
+    key.write_text("in-the-file\n")
     own_file(world, "ROLLCALL_WRITE_KEY=last\n")
-    assert settings.write_key(world.situation.settings) == "last"
+    assert read_access(world.situation.settings).key == "last"
     world.env_file(f"ROLLCALL_WRITE_KEY_FILE={key}\n")
-    assert settings.write_key(world.situation.settings) == "in-the-file"
+    assert read_access(world.situation.settings).key == "in-the-file"
     world.env_file("ROLLCALL_WRITE_KEY=first\n")
     world.environ["ROLLCALL_WRITE_KEY_FILE"] = str(key)
-    assert settings.write_key(world.situation.settings) == "in-the-file"
+    assert read_access(world.situation.settings).key == "in-the-file"
 
 
 def test_a_file_that_others_may_write_sets_nothing_wherever_it_is(world: World) -> None:
@@ -228,14 +188,6 @@ def test_a_bad_setting_in_a_file_is_named_with_its_line(world: World) -> None:
     path = world.env_file("\n\nROLLCALL_INTERVAL=soon\n")
     with pytest.raises(SettingError, match=f"ROLLCALL_INTERVAL .{path}:3. is not valid"):
         _ = world.situation.settings
-
-
-def test_the_write_key_is_the_setting_or_the_file_that_holds_it(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.write_text("  abc123\n")
-    assert settings.write_key(load(WRITE_KEY_FILE=str(path))) == "abc123"
-    assert settings.write_key(load(WRITE_KEY="direct", WRITE_KEY_FILE=str(path / "not there"))) == "direct"
-    assert settings.write_key(load()) == ""
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "fifo", "below a file"])
@@ -252,29 +204,6 @@ def test_a_key_file_that_is_none_is_wrong_use(tmp_path: Path, kind: str) -> None
         SettingError, match=r"ROLLCALL_WRITE_KEY_FILE .the environment. is not valid: it takes the path"
     ):
         load(WRITE_KEY_FILE=str(path))
-
-
-@pytest.mark.parametrize("data", [b"", b"\n", b"a b", b"root:x:0:0\n", b"a\nb\n", b"\xff", b"x" * 5000])
-def test_a_key_file_with_something_else_in_it_is_refused_without_a_word_of_it(
-    tmp_path: Path, data: bytes
-) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(data)
-    with pytest.raises(SettingError, match="a file that has only the key in it") as caught:
-        settings.write_key(load(WRITE_KEY_FILE=str(path)))
-    assert "root:x" not in str(caught.value)
-
-
-@pytest.mark.needs("user")
-def test_a_key_file_that_only_the_service_may_read_is_no_error_until_it_is_needed(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    os.seteuid(65534)
-    try:
-        found = load(WRITE_KEY_FILE=str(tmp_path / "key"))
-        with pytest.raises(SettingError):
-            settings.write_key(found)
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""What the value of a setting may be: each kind is the words that say so, and the function that parses it.
+
+The function raises ValueError for what is not accepted. Part of the boot path of `wrap`: imports stay few
+and cheap.
+"""
+
+from __future__ import annotations
+
+import os
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 366 * 86400
+MAX_TEXT = 100
+MAX_PORT = 65535
+
+
+def parse_text(value: str) -> str:
+    if len(value) > MAX_TEXT or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def parse_path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError
+    return value and os.path.abspath(value)
+
+
+def parse_endpoint(value: str) -> str:
+    if not value:
+        return ""
+    scheme, _, rest = value.partition("://")
+    authority, _, _ = rest.partition("/")
+    plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#@\\\"'<>")
+    if scheme.lower() not in ("http", "https") or not plain or not _is_host_port(authority):
+        raise ValueError
+    return (scheme.lower() + "://" + rest).rstrip("/")
+
+
+def _is_host_port(authority: str) -> bool:
+    """Whether this is HOST, HOST:PORT or [IPv6]:PORT."""
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        host, port = authority, "443"
+    bracketed = host.startswith("[") and host.endswith("]") and ":" in host
+    bracketed = bracketed and not set(host[1:-1]) - set("0123456789abcdefABCDEF:.")
+    number = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
+    return bool(host) and number and (bracketed or not set(host) & set(":[]"))
+
+
+def parse_key(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or set(value) & {" ", ":"}:
+        raise ValueError
+    return value
+
+
+def parse_duration(value: str) -> float:
+    """Seconds from `90`, `90s`, `15m`, `6h` or `1d`."""
+    number, unit = (value[:-1], value[-1]) if value[-1:] in UNITS else (value, "s")
+    if not (number.isascii() and number.isdigit()) or int(number) * UNITS[unit] > LONGEST:
+        raise ValueError
+    return float(int(number) * UNITS[unit])
+
+
+def parse_interval(value: str) -> float:
+    seconds = parse_duration(value)
+    if seconds < 1:
+        raise ValueError
+    return seconds
+
+
+def parse_health(value: str) -> str:
+    kind, _, what = value.partition(":")
+    one_word = value.isprintable() and " " not in value
+    if kind == "tcp":
+        fine = ":" in what and _is_host_port(what)
+    elif kind in ("http", "https"):
+        fine = bool(parse_endpoint(value.partition("?")[0]))
+    elif kind == "pidfile":
+        fine = what.startswith("/")
+    else:
+        fine = kind in ("unit", "process") and bool(what) and not what.startswith("-")
+    if value and not (fine and one_word):
+        raise ValueError
+    return value
+
+
+def parse_usage(value: str) -> str:
+    if value.lower() not in ("ask", "true", "false"):
+        raise ValueError
+    return value.lower()
+
+
+def parse_proxy(value: str) -> str:
+    """A proxy's URL, perhaps with a user and a password; or the absolute path of a file that holds one."""
+    if not value or value.startswith("/"):
+        return parse_path(value)
+    scheme, _, rest = value.rstrip("/").partition("://")
+    user, _, address = rest.rpartition("@")
+    if not user.isascii() or not user.isprintable() or set(user) & set(" /?#@\\") or "/" in address:
+        raise ValueError
+    parse_endpoint(f"{scheme}://{address}")
+    return value
+
+
+A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
+A_PROXY = (
+    "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
+    " or the path of a file with that in it; SOCKS is not supported"
+)
+
+TEXT = ("up to 100 printable characters", parse_text)
+ENDPOINT = ("the base URL of a Segment-compatible API, such as https://api.segment.io", parse_endpoint)
+KEY = ("ASCII without spaces and colons", parse_key)
+KEY_FILE = ("the path of a file that exists", parse_path)
+PATH = ("a path", parse_path)
+DURATION = (A_DURATION, parse_duration)
+INTERVAL = (A_DURATION + ", not 0", parse_interval)
+PROXY = (A_PROXY, parse_proxy)
+HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…", parse_health)
+USAGE = ("ask, true or false", parse_usage)
