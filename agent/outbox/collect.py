@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import stat
 import time
 from typing import TYPE_CHECKING
 
 from agent.base.locks import try_lock
 from agent.events import catalogue
-from agent.runs.parse import parse_run
+from agent.runs.parse import open_run_file, read_run
 from agent.runs.write import SUFFIX, UNFINISHED
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from agent.outbox.outbox import Outbox
     from agent.runs.parse import End, RunReport
 
-MAX_BYTES = 64 * 1024
 MAX_DIGITS = 9
 """A line number with more digits than this is ignored."""
 ABANDONED_SECONDS = 3600
@@ -66,7 +64,7 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
                 _unlink(path)
             return 0  # the wrapper is about to lock it, and must not find it locked
         live = not try_lock(handle)
-        run = _read_run(handle)
+        run = read_run(handle)
         count = 0 if run is None else _record(run, outbox, instance, system, live=live)
         if not live:
             _unlink(path)
@@ -81,14 +79,10 @@ def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[
                 if handle is None:
                     continue
                 live = not try_lock(handle, shared=True)  # another reader may look too
-                run = _read_run(handle)
+                run = read_run(handle)
             if run is not None:
                 for event in _built(run, instance, system, live=live):
                     yield run.endpoint, event
-
-
-def _read_run(handle: int) -> RunReport | None:
-    return parse_run(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
 
 
 def _record(run: RunReport, outbox: Outbox, instance: str, system: System, *, live: bool) -> int:
@@ -166,16 +160,12 @@ def _is_number(text: str) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: str, access: int = os.O_RDWR) -> Iterator[int | None]:
-    """The run file, open; None if it is no plain file: no link is followed, no pipe is waited for."""
+    handle = open_run_file(path, access)
     try:
-        handle = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        yield None
-        return
-    try:
-        yield handle if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        yield handle
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 def _unlink(path: str) -> None:

@@ -6,6 +6,8 @@ Part of the boot path of `wrap` where there are other run files: imports stay fe
 from __future__ import annotations
 
 import math
+import os
+import stat
 
 from agent.runs.write import FORMAT
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     End = tuple[float, float, str, int]
 
 IDS = ("id", "started-id", "ended-id", "support-id")
+MAX_BYTES = 64 * 1024
 UUID_PARTS = [8, 4, 4, 4, 12]
 UUID_CHARACTERS = frozenset("0123456789abcdef-")
 
@@ -44,6 +47,23 @@ class RunReport:
         if not (pid.isdecimal() and start.isdecimal()):
             return None
         return self._fields.get("boot", ""), int(pid), int(start)
+
+
+def open_run_file(path: str, access: int = os.O_RDONLY) -> int | None:
+    """The file, open; None if it is no plain file: no link is followed, no pipe is waited for."""
+    try:
+        handle = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    return None
+
+
+def read_run(handle: int) -> RunReport | None:
+    """The report in an open run file; None if it is none."""
+    return parse_run(os.read(handle, MAX_BYTES).decode("utf-8", "replace"))
 
 
 def parse_run(text: str) -> RunReport | None:

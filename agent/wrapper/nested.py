@@ -20,14 +20,13 @@ def inside_another_run(run_files: list[str]) -> bool:
 
 
 def _belongs(path: str, family: set[tuple[str, int, int]]) -> bool:
-    from agent.runs.parse import parse_run
+    from agent.runs.parse import open_run_file, read_run
 
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    handle = open_run_file(path)
+    if handle is None:
         return False
     try:
-        report = parse_run(os.read(fd, 4096).decode("utf-8", "replace"))
+        report = read_run(handle)
     finally:
-        os.close(fd)
+        os.close(handle)
     return report is not None and report.wrapper in family
