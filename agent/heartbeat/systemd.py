@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from agent.base.words import product_name
+from agent.base.words import print_message, product_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class Journal:
     def log(self, priority: int, message: str, **fields: object) -> None:
         """One line. Field names come from this program, values may hold anything."""
         if self._path is None or not _datagram(self._path, entry(priority, message, fields)):
-            _line(message)
+            print_message(message, sys.stderr)
 
 
 def entry(priority: int, message: str, fields: Mapping[str, object]) -> bytes:
@@ -94,14 +94,6 @@ def _datagram(address: str, data: bytes) -> bool:
     finally:
         sock.close()
     return True
-
-
-def _line(message: str) -> None:
-    try:
-        sys.stderr.write(f"{product_name()}: {message}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # nobody listens
 
 
 def _is_stream(announced: str, fd: int) -> bool:
