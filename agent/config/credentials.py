@@ -25,7 +25,7 @@ def env_files(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(copy, source) for copy, source in pairs if source]
 
 
-def write_key(environ: Mapping[str, str]) -> str | None:
+def write_key_file(environ: Mapping[str, str]) -> str | None:
     """The copy of the write key, if there is one; an empty line is the unit's stand-in for none.
 
     Another program's service may have a credential of this name too; ours says of which files it has copies.

@@ -115,7 +115,7 @@ def load(
     if environ.get("CREDENTIALS_DIRECTORY") and not settings.write_key:
         from agent.config import credentials  # only a service has them
 
-        settings.write_key_file = credentials.write_key(environ) or settings.write_key_file
+        settings.write_key_file = credentials.write_key_file(environ) or settings.write_key_file
     faults = faults or list(filter(None, [_key_file_fault(settings)]))
     if faults and not forgive:
         raise faults[0]

@@ -13,9 +13,9 @@ OURS = {"ROLLCALL_CREDENTIAL_SOURCE": "/etc/x/docker.env"}
 @pytest.mark.parametrize(("text", "kept"), [("key\n", True), ("k", False), ("\n", False), ("", False)])
 def test_a_key_is_what_holds_more_than_an_empty_line(tmp_path: Path, text: str, kept: bool) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), **OURS}
-    assert credentials.write_key(environ) is None
+    assert credentials.write_key_file(environ) is None
     (tmp_path / "write-key").write_text(text)
-    assert credentials.write_key(environ) == (str(tmp_path / "write-key") if kept else None)
+    assert credentials.write_key_file(environ) == (str(tmp_path / "write-key") if kept else None)
 
 
 def test_without_credentials_a_file_of_that_name_is_nobodys_key(
@@ -23,10 +23,10 @@ def test_without_credentials_a_file_of_that_name_is_nobodys_key(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "write-key").write_text("somebody's\n")
-    assert credentials.write_key({"CREDENTIALS_DIRECTORY": str(tmp_path), **OURS})
-    assert credentials.write_key(OURS) is None
-    assert credentials.write_key({"CREDENTIALS_DIRECTORY": "", **OURS}) is None
-    assert credentials.write_key({"CREDENTIALS_DIRECTORY": str(tmp_path)}) is None, "another program's"
+    assert credentials.write_key_file({"CREDENTIALS_DIRECTORY": str(tmp_path), **OURS})
+    assert credentials.write_key_file(OURS) is None
+    assert credentials.write_key_file({"CREDENTIALS_DIRECTORY": "", **OURS}) is None
+    assert credentials.write_key_file({"CREDENTIALS_DIRECTORY": str(tmp_path)}) is None, "another program's"
 
 
 def test_the_copy_stands_for_the_key_file_and_a_key_in_docker_env_wins(tmp_path: Path) -> None:
