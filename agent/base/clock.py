@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from agent.base.processes import boot_id
+from agent.base.processes import boot_id, seconds_since_boot
 
 
 class Now(NamedTuple):
@@ -18,4 +18,4 @@ class Now(NamedTuple):
 
 def read_clocks() -> Now:
     """The machine's clocks as they are."""
-    return Now(time.clock_gettime(time.CLOCK_BOOTTIME), time.time(), boot_id())
+    return Now(seconds_since_boot(), time.time(), boot_id())

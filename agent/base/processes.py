@@ -1,8 +1,9 @@
-"""What /proc says about processes: their parents, and whether a pid is still the same process."""
+"""What the kernel says of this boot and its processes: parents, and whether a pid is the same process still."""
 
 from __future__ import annotations
 
 import os
+import time
 
 MAX_DEPTH = 64
 
@@ -24,6 +25,11 @@ def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:
             return file.read(64).decode("ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+def seconds_since_boot() -> float:
+    """A clock that never jumps, and goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def ancestors() -> list[tuple[int, int]]:

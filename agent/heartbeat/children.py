@@ -8,10 +8,9 @@ have no handler.
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.base import sig
+from agent.base import processes, sig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +70,7 @@ class Signals:
                 pid = self._spawn(argv, writer)
             finally:
                 os.close(writer)
-            code = self._wait(pid, time.clock_gettime(time.CLOCK_BOOTTIME) + deadline)
+            code = self._wait(pid, processes.seconds_since_boot() + deadline)
             os.set_blocking(reader, False)  # a grandchild may hold the other end for ever
             return ChildEnd(code, _read(reader))
         finally:
@@ -93,7 +92,7 @@ class Signals:
         in_time = True
         try:
             while self._statuses[pid] is None and in_time:
-                left = end - time.clock_gettime(time.CLOCK_BOOTTIME)
+                left = end - processes.seconds_since_boot()
                 in_time = left > 0
                 self.pause(left)
         finally:

@@ -48,7 +48,7 @@ class RunFile:
     def note_end(self, how: str, number: int, failed: Place | None = None) -> None:
         """CMD ended: `exit`, `signal` or `not-started`, with the number; and where it failed, if known."""
         place = [f"failed {' '.join(failed[:3])}", f"command-exit {failed[3]}"] if failed else []
-        self._append(*place, f"ended {time.time():.3f} {_since_boot():.3f} {how} {number}")
+        self._append(*place, f"ended {time.time():.3f} {processes.seconds_since_boot():.3f} {how} {number}")
 
     def note_email(self, address: str) -> None:
         """Help was asked for, under this address."""
@@ -109,7 +109,7 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"pid {os.getpid()} {processes.started(os.getpid())}",
         f"boot {processes.boot_id()}",
         f"time {now:.3f}",
-        f"clock {_since_boot():.3f}",
+        f"clock {processes.seconds_since_boot():.3f}",
         f"started-id {uuid7(now)}",
         f"ended-id {uuid7(now)}",
         f"support-id {uuid7(now)}",
@@ -117,7 +117,3 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"product {product}",
         f"version {version}",
     ]
-
-
-def _since_boot() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

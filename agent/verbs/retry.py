@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.base.locks import open_lock, try_lock
 from agent.base.owner import ActingAsOwner
+from agent.base.processes import seconds_since_boot
 from agent.base.statedir import StateDir
 from agent.heartbeat.answer import parse_answer
 from agent.heartbeat.children import Leave, Signals
-from agent.wrapper.process.flusher import BUNDLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from agent.heartbeat.answer import ChildAnswer
 
@@ -63,7 +62,7 @@ class Sender:
 
     def run(self) -> None:
         with suppress(Leave):  # its child was ended with it
-            keep_trying(self._ask, self._alone, self._pause, _seconds)
+            keep_trying(self._ask, self._alone, self._pause, seconds_since_boot)
 
     def _ask(self) -> ChildAnswer | None:
         return parse_answer(self._signals.run_child(self._try, DEADLINE).output)
@@ -76,13 +75,9 @@ class Sender:
         return try_lock(self._lock)
 
     def _pause(self, seconds: float) -> None:
-        end = _seconds() + seconds
-        while (left := end - _seconds()) > 0:
+        end = seconds_since_boot() + seconds
+        while (left := end - seconds_since_boot()) > 0:
             self._signals.pause(left)
-
-
-def _seconds() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def main(options: Sequence[str]) -> int:
@@ -93,19 +88,3 @@ def main(options: Sequence[str]) -> int:
     except OSError:
         return 1  # uninstalled meanwhile, or no disk: nobody reads a message of ours
     return 0
-
-
-def start_sender(environ: Mapping[str, str], state: StateDir, folder: str) -> None:
-    """Start it, as a process that outlives this one. It stands in `/`, and knows the caller's folder."""
-    environ = dict(environ)
-    for name in map(os.fsdecode, BUNDLES):
-        if name in environ:
-            environ[name] = os.path.join(folder, environ[name])
-    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    os.posix_spawn(
-        AGENT[0],
-        [*AGENT, "flush", "--retry", "--from", folder],
-        {**environ, "ROLLCALL_STATE_DIR": state.path},
-        file_actions=null,
-        setsid=True,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -15,8 +16,9 @@ from agent.base.owner import ActingAsOwner
 from agent.events import catalogue
 from agent.outbox import intake
 from agent.outbox.outbox import DELETED, DROPPED, REJECTED, WAITING, read_outbox
-from agent.verbs.retry import start_sender
 from agent.wrapper.person.email import ask_for_email
+from agent.wrapper.process.caller import Environment
+from agent.wrapper.process.flusher import start_flush
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +111,8 @@ def _deliver(app: App, request: str, before: Trouble | None) -> int:
     """Start the sender, and say what became of the request, as far as that is known soon."""
     settings, state = app.situation.settings, app.situation.state
     if settings.endpoint:
-        start_sender(app.environ, state, app.cwd)
+        entries = [os.fsencode(f"{name}={value}") for name, value in app.environ.items()]
+        start_flush(Environment(entries), app.situation, ending=True)
     until = time.monotonic() + (KNOWN_WITHIN if settings.endpoint else 0)
     while True:
         with ActingAsOwner(state), read_outbox(state) as outbox:

@@ -136,8 +136,7 @@ def _environment(keeper: str) -> list[bytes]:
     try:
         raw = _read(f"/proc/{keeper or 'self'}/environ")
     except OSError:  # no /proc: as good as Python can tell
-        raw = b"\0".join(name + b"=" + value for name, value in os.environb.items())
-        return [entry for entry in raw.split(b"\0") if entry]
+        return [name + b"=" + value for name, value in os.environb.items()]
     finally:
         if keeper:
             _dismiss(int(keeper))

@@ -1,4 +1,7 @@
-"""Start a delivery as a process of its own, which has no descriptor, session, parent or signal of ours."""
+"""Start a delivery as a process of its own, which has no descriptor, session, parent or signal of ours.
+
+The wrapper does so, and the verb `support`.
+"""
 
 from __future__ import annotations
 

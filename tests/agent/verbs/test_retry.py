@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -240,22 +239,3 @@ def test_without_a_place_for_its_lock_it_ends(instance: Instance) -> None:
     instance.record(1)
     os.mkdir(instance.state.retry)
     assert instance.run(*sender(instance)).code == 1
-
-
-def test_a_verb_can_start_it_and_end_before_it(instance: Instance) -> None:
-    with Sink() as sink:
-        instance.endpoint = sink.endpoint
-        made = instance.record(1)
-        start = (
-            "import os, sys; from agent.base.statedir import StateDir;"
-            "from agent.verbs.retry import start_sender;"
-            "start_sender(os.environ, StateDir(os.environ['ROLLCALL_STATE_DIR']), sys.argv[1])"
-        )
-        os.spawnve(
-            os.P_WAIT,
-            sys.executable,
-            [sys.executable, "-I", "-c", start, str(instance.path / "cwd")],
-            instance.surroundings(),
-        )
-        until(lambda: sink.ids == made)
-    until(lambda: instance.waiting() == [])
