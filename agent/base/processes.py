@@ -1,4 +1,4 @@
-"""What the kernel says of this boot and its processes: parents, and whether a pid is the same process still."""
+"""What the kernel says of this boot and its processes: parents, and whether a pid still is the same one."""
 
 from __future__ import annotations
 
