@@ -20,7 +20,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    (source / "agent/wrapped.bash").write_text("true\n")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     subprocess.run(
         [*pip, "--no-build-isolation", "--wheel-dir", str(source / "dist"), str(source)],
@@ -32,8 +31,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_both_packages_with_types_and_shell(wheel: zipfile.ZipFile) -> None:
     held = set(wheel.namelist())
+    scripts = {str(path.relative_to(ROOT)) for path in (ROOT / "agent").rglob("*.bash")}
 
-    assert {"agent/__init__.py", "agent/py.typed", "agent/wrapped.bash"} <= held
+    assert scripts
+    assert {"agent/__init__.py", "agent/py.typed", *scripts} <= held
     assert {"collector/__init__.py", "collector/py.typed"} <= held
     assert {"collector/page/templates/overview.html", "collector/page/static/page.css"} <= held
 
