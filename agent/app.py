@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from agent.base.words import print_message
+from agent.base.messages import print_message
 from agent.config.situation import Situation, read_situation, working_directory
 from agent.events import catalogue, facts, identity
 

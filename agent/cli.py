@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from agent import __version__
 from agent.app import COULD_NOT, WRONG_USE, App, CouldNot, WrongUse
 from agent.base import stdio
-from agent.base.words import print_message
+from agent.base.messages import print_message
 from agent.config.envedit import EditError
 from agent.config.settings import SETTINGS, SettingError
 from agent.config.values import parse_duration

@@ -51,7 +51,7 @@ def file_stamp(path: str) -> FileStamp:
     return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 
 
-def replace(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
+def replace_file(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
     """Replace the file by `data`, durably and in one step; readable by its owner only, or as `like` is."""
     temporary = f"{path}.{os.getpid()}.new"
     if os.path.lexists(temporary):

@@ -19,7 +19,7 @@ PATIENT_SECONDS = 0.05
 
 
 @contextmanager
-def held(path: str, wait: float) -> Iterator[bool]:
+def hold_lock(path: str, wait: float) -> Iterator[bool]:
     """Hold a lock on the file, waiting at most `wait` seconds; the value is whether we hold it."""
     handle = open_lock(path)
     try:

@@ -8,7 +8,7 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from agent.base.files import replace
+from agent.base.files import replace_file
 from agent.config.flags import QUOTES, is_flag
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _edit(path: str, change: Callable[[str], str]) -> None:
 
 def _write(target: str, data: bytes, found: os.stat_result | None) -> None:
     try:
-        replace(target, data, like=found)
+        replace_file(target, data, like=found)
     except OSError as why:
         if why.errno != errno.EBUSY:
             raise

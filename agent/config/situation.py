@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from agent.base.files import FileStamp, file_stamp, read_small
+from agent.base.messages import product_name, typed_command
 from agent.base.owner import ActingAsOwner
 from agent.base.statedir import StateDir
-from agent.base.words import product_name, typed_command
 from agent.config import envfile, settings
 from agent.config.consent import decision_from_environment, decision_from_files
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.base.ids import uuid7
-from agent.base.words import printable
+from agent.base.messages import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

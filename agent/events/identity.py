@@ -12,8 +12,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.base.files import read_small, replace
-from agent.base.locks import held
+from agent.base.files import read_small, replace_file
+from agent.base.locks import hold_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def ensure(state: StateDir, machine_id: str | None, *, new: Callable[[], uuid.UU
     found = read(state)
     if found is None or _must_write(found, machine_id):
         state.make()
-        with held(state.lock, LOCK_WAIT):
+        with hold_lock(state.lock, LOCK_WAIT):
             found = _settle(state, machine_id, new)
     return found.instance
 
@@ -71,7 +71,7 @@ def _settle(state: StateDir, machine_id: str | None, new: Callable[[], uuid.UUID
     if found is None and os.path.lexists(state.id):
         os.replace(state.id, state.id + ".damaged")
     text = json.dumps({"instanceId": settled.instance, "machine": settled.machine})
-    replace(state.id, text.encode() + b"\n")
+    replace_file(state.id, text.encode() + b"\n")
     return settled
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agent.base import stdio
 from agent.base.files import file_stamp
-from agent.base.words import product_name
+from agent.base.messages import product_name
 from agent.config import credentials
 from agent.heartbeat.children import Leave, Signals
 from agent.heartbeat.heart import Heart

@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.base.clock import Now
-from agent.base.files import read_small, replace
+from agent.base.files import read_small, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ def write_due(path: str, due: Due) -> None:
     boot, wall, boot_id = due.at
     data = due._asdict() | {"boot": boot, "wall": wall, "bootId": boot_id}
     del data["at"]
-    replace(path, (json.dumps(data) + "\n").encode())
+    replace_file(path, (json.dumps(data) + "\n").encode())
 
 
 def wall_time(due: Due, now: Now) -> float:

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from agent.base.words import print_message, product_name
+from agent.base.messages import print_message, product_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

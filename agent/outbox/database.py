@@ -15,8 +15,8 @@ import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.base.locks import held
-from agent.base.words import print_message
+from agent.base.locks import hold_lock
+from agent.base.messages import print_message
 from agent.outbox.schema import APPLICATION_ID, LATER, SCHEMA, VERSION
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Database:
         Only one of those who wait polls the database. So the one that just had it, and is quickest to
         want it again, does not get it over and over while others starve.
         """
-        with held(self._state.lock, LOCK_WAIT):
+        with hold_lock(self._state.lock, LOCK_WAIT):
             execute_patiently(self._db, "BEGIN IMMEDIATE")
 
     def _check_the_file(self) -> None:
@@ -120,7 +120,7 @@ class Database:
     def _begin_anew(self, why: str) -> sqlite3.Connection:
         """Set an unusable file aside, unless another process has done so meanwhile."""
         path = self._state.outbox
-        with held(self._state.lock, LOCK_WAIT):
+        with hold_lock(self._state.lock, LOCK_WAIT):
             for _ in range(MAX_ATTEMPTS):
                 try:
                     return _open_sound(path, thoroughly=True)

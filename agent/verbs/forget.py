@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot
-from agent.base.locks import held
+from agent.base.locks import hold_lock
 from agent.base.owner import become_owner
 from agent.outbox.database import between_transactions
 
@@ -22,7 +22,7 @@ SENDER_WAIT = 30.0
 def _memory(state: StateDir) -> list[str]:
     """What is deleted. A daemon that runs keeps its plan, so the note of it stays; it has no id."""
     if os.path.exists(state.daemon):
-        with held(state.daemon, 0) as stopped:
+        with hold_lock(state.daemon, 0) as stopped:
             if not stopped:
                 return [path for path in state.memory() if path != state.due]
     return state.memory()
@@ -35,7 +35,7 @@ def forget_instance(app: App, _args: argparse.Namespace) -> int:
     if not state.exists():
         app.say(f"there is nothing to delete in {state.path}")
         return DONE
-    with held(state.sender, SENDER_WAIT) as alone:
+    with hold_lock(state.sender, SENDER_WAIT) as alone:
         if not alone:
             raise CouldNot("events are being sent at the moment; try again in a minute")
         with between_transactions(state):

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App
+from agent.base.messages import printable
 from agent.base.owner import become_owner
-from agent.base.words import printable
 from agent.events import facts, identity
 from agent.outbox.outbox import LogEntry, read_outbox
 from agent.outbox.pending import pending_entries

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App
 from agent.base.deputy import deputy_for
-from agent.base.files import FileStamp, replace
-from agent.base.locks import held
+from agent.base.files import FileStamp, replace_file
+from agent.base.locks import hold_lock
 from agent.base.owner import become_owner
 from agent.config.access import read_access
 from agent.delivery.backoff import seconds_to_next_try
@@ -134,7 +134,7 @@ def _remember_files(app: App) -> None:
     seen = app.situation.state.seen
     if paths:
         app.situation.state.make()
-        replace(seen, paths)
+        replace_file(seen, paths)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(seen)
@@ -153,7 +153,7 @@ def _deliver(app: App, outbox: Outbox, sending: Sending, result: SendResult) -> 
     """One sender at a time; a second waits for the first within its budget."""
     endpoint, until = app.situation.settings.endpoint, time.monotonic() + sending.budget
     if sending.budget > 0 and endpoint and outbox.count(WAITING):
-        with held(app.situation.state.sender, sending.budget) as alone:
+        with hold_lock(app.situation.state.sender, sending.budget) as alone:
             if alone:
                 drained = _drain(app, outbox, sending, left=until - time.monotonic())
                 result.last_error = drained.waiting

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from agent.app import DONE, App
 from agent.base.clock import read_clocks
+from agent.base.messages import printable
 from agent.base.owner import become_owner
-from agent.base.words import printable
 from agent.config.consent import decision_from_environment
 from agent.events import catalogue, facts, identity
 from agent.heartbeat.due import read_due, wall_time

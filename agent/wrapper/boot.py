@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
-from agent.base.words import product_name, write_message, write_stderr
+from agent.base.messages import product_name, write_message, write_stderr
 from agent.wrapper.options import USAGE, Options
 from agent.wrapper.process.caller import Caller, command_arguments
 from agent.wrapper.process.child import plug_closed_descriptors, shell_message

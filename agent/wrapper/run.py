@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agent.base import sig
-from agent.base.words import write_message
+from agent.base.messages import write_message
 from agent.runs.write import create_run_file
 from agent.wrapper.person import notice
 from agent.wrapper.process import relay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agent.base.words import printable
+from agent.base.messages import printable
 from agent.config.settings import DEFAULT_PRODUCT
 
 TYPE_CHECKING = False

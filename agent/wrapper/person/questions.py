@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from agent.base.messages import printable
 from agent.base.owner import ActingAsOwner
-from agent.base.words import printable
 from agent.wrapper.person import terminal
 from agent.wrapper.person.email import ask_for_email
 

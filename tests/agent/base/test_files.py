@@ -10,7 +10,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with path.open("rb") as reader:
-        files.replace(str(path), b"new")
+        files.replace_file(str(path), b"new")
         assert reader.read() == b"old"
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -28,7 +28,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        files.replace(str(path), b"new")
+        files.replace_file(str(path), b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -37,7 +37,7 @@ def test_a_symlink_planted_under_the_temporary_name_is_not_followed(tmp_path: Pa
     victim, path = tmp_path / "victim", tmp_path / "file"
     victim.write_bytes(b"untouched")
     (tmp_path / f"file.{os.getpid()}.new").symlink_to(victim)
-    files.replace(str(path), b"new")
+    files.replace_file(str(path), b"new")
     assert (victim.read_bytes(), path.read_bytes()) == (b"untouched", b"new")
     assert not path.is_symlink()
 
@@ -50,7 +50,7 @@ def test_mode_and_owner_are_as_they_were(tmp_path: Path) -> None:
         os.chown(path, 12, 34)
         path.chmod(0o4641)
     before = path.stat()
-    files.replace(str(path), b"new", like=before)
+    files.replace_file(str(path), b"new", like=before)
     after = path.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
 
@@ -59,7 +59,7 @@ def test_a_name_without_a_folder_is_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    files.replace("file", b"x")
+    files.replace_file("file", b"x")
     assert files.read_small("file", 1) == b"x"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.base.locks import PATIENT_AFTER, held, pause
+from agent.base.locks import PATIENT_AFTER, hold_lock, pause
 
 HOLD = """
 import sys, signal
-from agent.base.locks import held
-with held(sys.argv[1], 0) as alone:
+from agent.base.locks import hold_lock
+with hold_lock(sys.argv[1], 0) as alone:
     print(alone, flush=True)
     signal.pause()
 """
@@ -27,11 +27,11 @@ def test_a_lock_is_held_by_one_and_dies_with_its_holder(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
         started = time.monotonic()
-        with held(path, 0.05) as alone:
+        with hold_lock(path, 0.05) as alone:
             assert not alone
         assert 0.05 <= time.monotonic() - started < 5
         other.send_signal(signal.SIGKILL)
-        with held(path, 5) as alone:
+        with hold_lock(path, 5) as alone:
             assert alone
 
 
@@ -39,11 +39,11 @@ def test_one_who_waits_gets_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
     path, got = str(tmp_path / "lock"), threading.Event()
 
     def wait() -> None:
-        with held(path, 10) as alone:
+        with hold_lock(path, 10) as alone:
             if alone:
                 got.set()
 
-    with held(path, 0) as alone:
+    with hold_lock(path, 0) as alone:
         assert alone
         other = threading.Thread(target=wait)
         other.start()
@@ -54,7 +54,7 @@ def test_one_who_waits_gets_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
 
 def test_a_symlink_planted_for_the_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), held(str(tmp_path / "lock"), 0):
+    with pytest.raises(OSError, match="symbolic"), hold_lock(str(tmp_path / "lock"), 0):
         raise AssertionError
     assert os.listdir(tmp_path) == ["lock"]
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import io
 import os
 from pathlib import Path
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.base.words import print_message, printable, write_message
+from agent.base.messages import print_message, printable, product_name, write_message
 
 
 @given(st.text(st.characters()))
@@ -45,3 +47,25 @@ def test_a_message_is_written_though_python_has_no_stream_and_lost_where_stderr_
     finally:
         os.dup2(closed, 2)
         os.close(closed)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (None, "rollcall"),
+        ("rollcall-shop\n", "rollcall-shop"),
+        ("rollcall-my-shop2", "rollcall-my-shop2"),
+        ("rollcall", "rollcall"),
+        ("../../etc", "rollcall"),
+        ("rollcall-../x", "rollcall"),
+        ("rollcall-", "rollcall"),
+        ("rollcall-é", "rollcall"),
+    ],
+)
+def test_the_name_is_what_install_wrote_if_it_is_sane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str | None, name: str
+) -> None:
+    if written is not None:
+        (tmp_path / "rollcall.name").write_text(written, encoding="utf-8")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert product_name() == name

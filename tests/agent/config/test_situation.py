@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.base import words
-from agent.base.files import replace
+from agent.base.files import replace_file
 from agent.config import situation
 from agent.config.situation import read_situation
 from tests.agent.world import FLAG, World
@@ -40,7 +39,7 @@ def test_a_file_read_before_and_gone_silences_heartbeats_until_it_is_back(world:
     paths = [str(world.cwd / "docker.env"), str(world.path / "odd\nname")]
     world.environ["ROLLCALL_ENV_FILE"] = paths[1]
     world.state.make()
-    replace(world.state.seen, b"\0".join(map(os.fsencode, paths)))
+    replace_file(world.state.seen, b"\0".join(map(os.fsencode, paths)))
     assert situation.files_of_last_beat(world.state) == paths
     assert world.situation.standing_decision.rule == "gone"
     assert world.situation.decision.sending
@@ -67,7 +66,7 @@ def test_a_list_of_files_that_cannot_be_read_is_none(world: World, kind: str) ->
     elif kind == "directory":
         os.mkdir(state.seen)
     elif kind == "huge":
-        replace(state.seen, b"x" * (situation.MAX_SEEN + 1))
+        replace_file(state.seen, b"x" * (situation.MAX_SEEN + 1))
     assert situation.files_of_last_beat(state) == []
 
 
@@ -84,28 +83,6 @@ def test_a_choice_is_written_to_the_machines_file_by_root_and_to_ones_own_by_oth
     assert world.situation.env_file_to_make == str(world.root / "etc/rollcall/docker.env")
     world.uid = 1000
     assert world.situation.env_file_to_make == str(world.path / "home/.config/rollcall/docker.env")
-
-
-@pytest.mark.parametrize(
-    ("written", "name"),
-    [
-        (None, "rollcall"),
-        ("rollcall-shop\n", "rollcall-shop"),
-        ("rollcall-my-shop2", "rollcall-my-shop2"),
-        ("rollcall", "rollcall"),
-        ("../../etc", "rollcall"),
-        ("rollcall-../x", "rollcall"),
-        ("rollcall-", "rollcall"),
-        ("rollcall-é", "rollcall"),
-    ],
-)
-def test_the_name_is_what_install_wrote_if_it_is_sane(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str | None, name: str
-) -> None:
-    if written is not None:
-        (tmp_path / "rollcall.name").write_text(written, encoding="utf-8")
-    monkeypatch.setattr("sys.prefix", str(tmp_path))
-    assert words.product_name() == name
 
 
 def test_a_deleted_working_directory_is_one_where_nothing_is(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.base.clock import read_clocks
-from agent.base.locks import held
+from agent.base.locks import hold_lock
 from agent.heartbeat.due import Due, write_due
 from tests.agent.verbs.test_switch import record
 from tests.agent.world import World, tree
@@ -31,7 +31,7 @@ def test_forget_while_the_daemon_runs_keeps_the_next_beat_right(world: World) ->
     world.now = clocks.wall
     write_due(world.state.due, Due(1, clocks.boot + 900, clocks.boot + 900, clocks))
     planned = world.run("status", "--json").json["nextBeat"]
-    with held(world.state.daemon, 0):
+    with hold_lock(world.state.daemon, 0):
         assert world.run("forget").code == 0
     status = world.run("status", "--json").json
     assert planned
@@ -56,8 +56,8 @@ def test_forget_does_not_pull_the_queue_from_under_a_sender(
 ) -> None:
     monkeypatch.setattr("agent.verbs.forget.SENDER_WAIT", 0.05)
     record(world)
-    hold = "import sys, signal\nfrom agent.base.locks import held\n"
-    hold += "with held(sys.argv[1], 0): print(1, flush=True), signal.pause()"
+    hold = "import sys, signal\nfrom agent.base.locks import hold_lock\n"
+    hold += "with hold_lock(sys.argv[1], 0): print(1, flush=True), signal.pause()"
     with subprocess.Popen(
         [sys.executable, "-I", "-c", hold, world.state.sender], stdout=subprocess.PIPE
     ) as other:

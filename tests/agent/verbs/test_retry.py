@@ -15,7 +15,7 @@ import pytest
 
 from agent import cli
 from agent.app import App
-from agent.base.locks import held
+from agent.base.locks import hold_lock
 from agent.base.statedir import StateDir
 from agent.delivery.backoff import EAGER_BACKOFF
 from agent.heartbeat.answer import ChildAnswer, parse_answer
@@ -184,7 +184,7 @@ def keeps_trying(instance: Instance) -> Callable[[], bool]:
     def look() -> bool:
         if instance.trouble() is None or not os.path.exists(instance.state.retry):
             return False
-        with held(instance.state.retry, 0) as free:
+        with hold_lock(instance.state.retry, 0) as free:
             return not free
 
     return look

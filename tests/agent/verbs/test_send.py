@@ -16,7 +16,7 @@ import pytest
 from agent import cli
 from agent.app import App
 from agent.base.files import file_stamp
-from agent.base.locks import held
+from agent.base.locks import hold_lock
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox.age import RUNNING
@@ -183,7 +183,7 @@ def test_a_flush_says_what_waits_and_why(place: Place) -> None:
 
 def test_another_sender_is_waited_for_and_named(place: Place) -> None:
     place.run("beat")
-    with Receiver() as receiver, held(place.state.sender, 0):
+    with Receiver() as receiver, hold_lock(place.state.sender, 0):
         place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
         with contextlib.closing(Outbox(place.state, now=lambda: NOW)) as outbox:
             outbox.adopt(receiver.endpoint)
