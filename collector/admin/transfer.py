@@ -19,8 +19,9 @@ from collector.store import Store
 Progress = Callable[[int], None]
 
 EVENTS_AT_ONCE = 1000
-# A longer line cannot be an event: 32 KB, doubled by escapes, and the fields that a collector adds.
-LONGEST_LINE = 4 * decode.MAX_EVENT
+# A longer line cannot be an event: stored, 32 KiB may take almost four times as much (1e15 is written out
+# as 1000000000000000.0), and so may what it shared with its batch.
+LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
 
 
 def import_events(

@@ -2,7 +2,7 @@
 
 Checks run in the order of their cost: the peer's rate, the declared length, the key in the header, the
 body within its limits of size, time and memory, then the events. The answer is 200 only when every
-event of the request is on disk.
+event of the request is on disk, except for those of a batch that can never be taken: it lists them.
 
 A refusal does not close the connection: a client that is still sending would see a reset instead of
 the answer. The rest of its body is dropped until `serve/protocol.py` cuts it off.
@@ -17,6 +17,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -26,7 +27,7 @@ from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.base.limits import RETRY_SECONDS, HeldMemory, MemoryBudget, TokenBuckets
 from collector.base.peers import peer_of
 from collector.ingest import decode
-from collector.ingest.decode import MAX_EVENT, MAX_REQUEST
+from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.writer import Writer
@@ -46,11 +47,33 @@ IGNORED = frozenset({"/v1/m"})
 SLICE = 200
 # Memory that an event needs in addition to its text.
 EVENT_BYTES = 500
+# An answer lists so many rejects, so that a small request cannot ask for a large answer.
+MOST_LISTED = 100
 
 GZIP = b"\x1f\x8b"
 OK = Answer(200, b'{"success":true}')
 OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was read of a request so far."""
+
+    events: list[Event] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.events) + len(self.rejects)
+
+    def add(self, item: Event | Reject) -> int:
+        """Add an event or a reject; the memory that it needs."""
+        if isinstance(item, Reject):
+            self.rejects.append(item)
+            return EVENT_BYTES
+        self.events.append(item)
+        return EVENT_BYTES + len(item.body)
 
 
 class Tracking:
@@ -98,24 +121,23 @@ class Tracking:
         )
         _wait(self._peers.wait(peer))
         held = HeldMemory(self.budget, peer)
-        events: list[Event] = []
+        taken = Taken()
         try:
-            if path in IGNORED:
-                await http.read_body(receive, MAX_REQUEST, held.take)
-            else:
-                await self._take(ROUTES[path], scope, receive, held, events)
+            if path not in IGNORED:
+                return await self._take(ROUTES[path], scope, receive, held, taken)
+            await http.read_body(receive, MAX_REQUEST, held.take)
         except StoreError:
             message = "the events could not be stored; try again later"
             raise Refused(503, "store_away", message, RETRY_SECONDS) from None
         finally:
             held.give_all()
-            self._peers.pay(peer, max(1, len(events)))
+            self._peers.pay(peer, max(1, taken.count))
         return OK
 
     async def _take(
-        self, kind: str, scope: Scope, receive: Receive, held: HeldMemory, events: list[Event]
-    ) -> None:
-        """Store the events of a request, and add them to `events` as they are read."""
+        self, kind: str, scope: Scope, receive: Receive, held: HeldMemory, taken: Taken
+    ) -> Answer:
+        """Store the events of a request; `taken` has what was read, also if the request is refused."""
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise http.too_large(most)
@@ -132,18 +154,18 @@ class Tracking:
             raise Refused(401, "bad_key", "unknown write key")
         _wait(self._sources.wait(source))
         try:
-            for event in decode.events_in(body, kind, source, int(self._now() * 1000)):
-                held.take(EVENT_BYTES + len(event.body))
-                events.append(event)
-                if len(events) % SLICE == 0:
+            for item in decode.events_in(body, kind, source, int(self._now() * 1000)):
+                held.take(taken.add(item))
+                if taken.count % SLICE == 0:
                     await asyncio.sleep(0)
         finally:
-            self._sources.pay(source, len(events))
+            self._sources.pay(source, taken.count)
         held.give(len(body))
         del body
-        if events:
-            await self._writer.keep(events, held.hand_over())
-        self._metrics.received(self._ring.name(source), len(events))
+        if taken.events:
+            await self._writer.keep(taken.events, held.hand_over())
+        self._metrics.received(self._ring.name(source), len(taken.events))
+        return OK if not taken.rejects else _rejected(kind, taken.rejects)
 
     async def _source(self, key: str) -> int | None:
         return await self._ring.source(key) if key else None
@@ -178,6 +200,15 @@ def _refusal(refused: Refused) -> Answer:
 def _error(status: int, code: str, message: str) -> Answer:
     """An error as Segment's libraries read it: `code` and `message`."""
     return Answer(status, msgspec.json.encode({"success": False, "code": code, "message": message}))
+
+
+def _rejected(kind: str, rejects: list[Reject]) -> Answer:
+    """The answer that names what was not taken: 200 for a batch, an error for a single event."""
+    if kind != "batch":
+        return _error(rejects[0].status, rejects[0].code, rejects[0].message)
+    listed = [{"index": one.index, "code": one.code, "message": one.message} for one in rejects[:MOST_LISTED]]
+    more = {"omitted": len(rejects) - MOST_LISTED} if len(rejects) > MOST_LISTED else {}
+    return Answer(200, msgspec.json.encode({"success": True, "rejected": listed, **more}))
 
 
 def _preflight(scope: Scope) -> Answer:

@@ -1,16 +1,17 @@
 """From the bytes of a request to events, whatever a client or an attacker sends.
 
-Pure: no clock, no network, no store. The result is events, or `Refused` is raised.
+Pure: no clock, no network, no store. The result is events, and rejects for those that can never be taken.
+`Refused` is raised where the request as a whole cannot be read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -18,12 +19,14 @@ from collector.base.events import CATALOGUE, Event, fact_of, mapping, short_text
 from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
+from collector.ingest.envelope import read_batch, read_items, read_keyed
+from collector.ingest.jsontext import read_json
 
-# As Segment documents them.
+# As Segment documents them. An event's bytes are those that the client sent.
 MAX_EVENT = 32 * 1024
 MAX_REQUEST = 500 * 1024
-# What the collector adds to an event: times, and the shared fields of the batch.
-MAX_STAMPS = 512
+# Bytes of the fields that the events of a batch share.
+MAX_SHARED = 32 * 1024
 MAX_BATCH = 2500
 MAX_MESSAGE_ID = 100
 MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
@@ -34,29 +37,21 @@ NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
 # Limit for all events of a batch, with times and shared fields added.
 MAX_KEPT = 4 * MAX_REQUEST
 
-
-class _Keyed(msgspec.Struct, rename="camel"):
-    """The places where a write key may be; the rest is skipped."""
-
-    write_key: msgspec.Raw = msgspec.Raw(b"null")
-    batch: msgspec.Raw = msgspec.Raw(b"null")
+_WRONG_TYPE = "the `type` of an event must be one of " + ", ".join(sorted(TYPES))
 
 
-class _Batch(msgspec.Struct, rename="camel"):
-    """A batch whose events are not decoded yet: fully decoded, 500 KiB may take 15 MiB of memory."""
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An event that can never be taken: its place in the batch, the answer, and the library that sent it."""
 
-    batch: list[msgspec.Raw] | None = None
-    context: msgspec.Raw = msgspec.Raw(b"null")
-    integrations: msgspec.Raw = msgspec.Raw(b"null")
-    sent_at: msgspec.Raw = msgspec.Raw(b"null")
+    index: int
+    status: int
+    code: str
+    message: str
+    library: str
 
-
-T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
-_decode_keyed = msgspec.json.Decoder(_Keyed).decode
-_decode_batch = msgspec.json.Decoder(_Batch).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,29 +71,38 @@ def unzip_body(data: bytes) -> bytes:
 
 def key_in(body: bytes) -> str:
     """The write key in a body, for clients that send it there; empty if there is none."""
-    root = _read(_decode_keyed, body)
-    key = _read(_decode, root.write_key)
-    with contextlib.suppress(ValueError, IndexError):
-        key = key or parse_object(_decode_list(root.batch)[0]).get("writeKey")
-    return key if isinstance(key, str) else ""
+    root = read_keyed(body)
+    if key := _text_in(root.write_key):
+        return key
+    for item in read_items(root.batch):
+        with contextlib.suppress(Refused):
+            if key := _text_in(read_keyed(bytes(item)).write_key):
+                return key
+    return ""
 
 
-def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event]:
-    """The events of a request to `/v1/KIND`, each decoded when it is asked for."""
+def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event | Reject]:
+    """The events of a request to `/v1/KIND` and its rejects, each decoded when it is asked for."""
     if kind != "batch":
-        yield read_event(parse_object(body), kind, source, received)
+        yield _event_or_reject(body.strip(), kind, 0, source, received)
         return
-    root = _read(_decode_batch, body)
+    root = read_batch(body)
     if root.batch is None:
         raise Refused(400, "no_batch", "`batch` must be a list of events")
     if len(root.batch) > MAX_BATCH:
         raise Refused(413, "too_many", f"a batch may have at most {MAX_BATCH} events")
-    named = {"context": _read(_decode, root.context), "integrations": _read(_decode, root.integrations)}
+    if len(root.context) + len(root.integrations) > MAX_SHARED:
+        raise Refused(413, "too_large", f"what a batch shares may have at most {MAX_SHARED} bytes")
+    named = {
+        "context": read_json(_decode, root.context),
+        "integrations": read_json(_decode, root.integrations),
+    }
     shared = {name: value for name, value in named.items() if isinstance(value, dict)}
-    sent, kept = _read(_decode, root.sent_at), 0
-    for item in root.batch:
-        event = read_event(parse_object(item), "", source, received, sent, shared)
-        kept += len(event.body)
+    sent, kept = read_json(_decode, root.sent_at), 0
+    for index, item in enumerate(root.batch):
+        event = _event_or_reject(item, "", index, source, received, sent, shared)
+        if isinstance(event, Event):
+            kept += len(event.body)
         if kept > MAX_KEPT:
             raise Refused(
                 413, "too_large", f"the events of a batch may have at most {MAX_KEPT} bytes in total"
@@ -108,7 +112,7 @@ def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Ev
 
 def parse_object(text: bytes | msgspec.Raw) -> dict[str, Any]:
     """The JSON object in a text."""
-    root = _read(_decode, text)
+    root = read_json(_decode, text)
     if not isinstance(root, dict):
         raise Refused(400, "bad_json", "an event must be a JSON object")
     return root
@@ -153,24 +157,55 @@ def read_event(
     )
 
 
-def _read(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.Raw) -> T:
-    with contextlib.suppress(ValueError, RecursionError):
-        return decode(text)
+def _event_or_reject(
+    text: bytes | msgspec.Raw,
+    kind: str,
+    index: int,
+    source: int,
+    received: int,
+    sent: object = None,
+    shared: dict[str, Any] | None = None,
+) -> Event | Reject:
+    event: dict[str, Any] = {}
     try:
-        return decode(_strict(bytes(text)))
-    except (ValueError, RecursionError):
-        raise Refused(400, "bad_json", "the body is not JSON, or has the wrong structure") from None
+        event = _sent_event(text)
+        _check_ids(event)
+        return read_event(event, kind, source, received, sent, shared)
+    except Refused as refused:
+        return Reject(index, refused.status, refused.code, refused.message, _library(event, shared))
 
 
-def _strict(text: bytes) -> bytes:
-    """Valid JSON from what clients send: without Python's NaN, lone surrogates and a byte order mark."""
-    spoken = json.loads(text.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
-    return json.dumps(spoken, ensure_ascii=False).encode("utf-8", "replace")
+def _sent_event(text: bytes | msgspec.Raw) -> dict[str, Any]:
+    if len(text) > MAX_EVENT:
+        raise Refused(413, "event_too_large", f"an event may have at most {MAX_EVENT} bytes")
+    return parse_object(text)
 
 
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if abs(number) != float("inf") else None
+def _check_ids(event: dict[str, Any]) -> None:
+    """Segment's rule and Segment's word for it: an event belongs to somebody."""
+    if not (_is_id(event.get("anonymousId")) or _is_id(event.get("userId"))):
+        raise Refused(400, "no_user_anon_id", "an event needs a `userId` or an `anonymousId`")
+
+
+def _library(event: dict[str, Any], shared: dict[str, Any] | None) -> str:
+    """The name of the library that sent an event; empty if it does not say."""
+    for fields in (event, shared or {}):
+        name = mapping(mapping(fields.get("context")).get("library")).get("name")
+        if isinstance(name, str):
+            return name
+    return ""
+
+
+def _text_in(value: msgspec.Raw) -> str:
+    found = read_json(_decode, value)
+    return found if isinstance(found, str) else ""
+
+
+def _is_id(value: object) -> bool:
+    """Text or a number, as Segment takes them."""
+    if isinstance(value, str):
+        return value != ""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _type(event: dict[str, Any]) -> str:
@@ -179,7 +214,7 @@ def _type(event: dict[str, Any]) -> str:
         return "track"
     if isinstance(kind, str) and kind.lower() in TYPES:
         return kind.lower()
-    raise Refused(400, "bad_type", "the `type` of an event must be one of " + ", ".join(sorted(TYPES)))
+    raise Refused(400, "bad_type", _WRONG_TYPE)
 
 
 def _without_address(event: dict[str, Any]) -> dict[str, Any]:
@@ -244,8 +279,6 @@ def _text(event: dict[str, Any]) -> str:
         raise Refused(400, "bad_json", "an event cannot be stored as JSON") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
         raise Refused(400, "too_deep", f"an event may have at most {MAX_DEPTH} levels of nesting")
-    if len(text) > MAX_EVENT + MAX_STAMPS and len(text.encode()) > MAX_EVENT + MAX_STAMPS:
-        raise Refused(413, "event_too_large", f"an event may have at most {MAX_EVENT} bytes")
     return text
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from collector.ingest import api, decode
 
 ANSWERS = {
-    "200": "every event of the request is on disk, exactly once",
-    "400": "the request will never be accepted; `code` and `message` say why",
+    "200": "every event of the request is on disk, exactly once, except for those in `rejected`",
+    "400": "the request cannot be read, or its one event can never be taken; `code` and `message` say why",
     "401": "unknown write key",
     "408": "the request took too long to arrive",
     "413": "the request, an event or the batch is too large",
@@ -26,7 +26,7 @@ def openapi_document() -> dict[str, Any]:
             "securitySchemes": {
                 "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}
             },
-            "schemas": {"Event": _event(), "Batch": _batch(), "Error": _error()},
+            "schemas": {"Event": _event(), "Batch": _batch(), "Taken": _taken(), "Error": _error()},
         },
         "paths": {
             **{path: {"post": _operation(path, kind)} for path, kind in api.ROUTES.items()},
@@ -55,9 +55,7 @@ def _operation(path: str, kind: str) -> dict[str, Any]:
 
 
 def _answer(status: str, meaning: str) -> dict[str, Any]:
-    if status == "200":
-        return {"description": meaning}
-    schema = {"schema": {"$ref": "#/components/schemas/Error"}}
+    schema = {"schema": {"$ref": f"#/components/schemas/{'Taken' if status == '200' else 'Error'}"}}
     return {"description": meaning, "content": {"application/json": schema}}
 
 
@@ -74,7 +72,7 @@ def _event() -> dict[str, Any]:
     text = {"type": ["string", "null"]}
     return {
         "type": "object",
-        "description": f"At most {decode.MAX_EVENT} bytes; other fields are stored too.",
+        "description": f"At most {decode.MAX_EVENT} bytes, with a userId or anonymousId. All is stored.",
         "properties": {
             "type": {"enum": sorted(decode.TYPES)},
             "messageId": {"type": ["string", "null"], "maxLength": decode.MAX_MESSAGE_ID},
@@ -105,6 +103,20 @@ def _batch() -> dict[str, Any]:
             "integrations": {"type": "object"},
             "sentAt": {"type": ["string", "null"]},
             "writeKey": {"type": "string"},
+        },
+    }
+
+
+def _taken() -> dict[str, Any]:
+    fields = {"index": {"type": "integer"}, "code": {"type": "string"}, "message": {"type": "string"}}
+    reject = {"type": "object", "required": list(fields), "properties": fields}
+    return {
+        "type": "object",
+        "required": ["success"],
+        "properties": {
+            "success": {"const": True},
+            "rejected": {"type": "array", "maxItems": api.MOST_LISTED, "items": reject},
+            "omitted": {"type": "integer", "description": "Rejects that are not listed."},
         },
     }
 

@@ -73,7 +73,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     home = tmp_path_factory.mktemp("collector")
     started = Collector(home, f"sqlite:///{home}/c.db", ROLLCALL_COLLECTOR_TIMEOUT="2").start()
     yield started
-    assert started.post("/v1/track", {"event": "still there"}).status == 200
+    assert started.post("/v1/track", {"event": "still there", "userId": "u"}).status == 200
     said = started.stop()
     assert "still there" not in said
     assert started.key not in said

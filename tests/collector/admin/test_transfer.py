@@ -16,7 +16,9 @@ def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
     start: object, database: str, tmp_path: Path
 ) -> None:
     collector = start(database)  # type: ignore[operator]
-    batch = [{"event": "Tried", "timestamp": "2026-01-02T03:04:05Z", "n": n} for n in range(2500)]
+    batch = [
+        {"event": "Tried", "userId": "u", "timestamp": "2026-01-02T03:04:05Z", "n": n} for n in range(2500)
+    ]
     assert collector.post("/v1/batch", {"batch": batch, "sentAt": "2026-01-02T03:04:06Z"}).status == 200
     collector.verb("export", str(tmp_path / "out.jsonl.gz"))
     assert len(gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()) == 2500

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from collector.base.events import Event
 from collector.base.http import Refused
 from collector.ingest import decode
+from collector.ingest.decode import Reject
 
 NOW = 1_795_168_800_000
 
@@ -41,18 +42,21 @@ CATALOGUE = ["track", "page", "Instance Active", "Installation Errors"]
 Hostile = st.dictionaries(Field, Json | st.sampled_from(CATALOGUE), max_size=8)
 
 
-def read(body: bytes) -> list[Event]:
+def read(body: bytes) -> list[Event | Reject]:
     return list(decode.events_in(body, "batch", 1, NOW))
 
 
 def check(body: bytes) -> None:
-    """The decoder's whole contract: events that can be stored, or a refusal with a 4xx."""
+    """The decoder's whole contract: events that can be stored, and rejects; or a refusal with a 4xx."""
     try:
         found = read(body)
     except Refused as refused:
         assert 400 <= refused.status < 500  # noqa: PT017 - either outcome is right
         return
-    for event in found:
+    for index, event in enumerate(found):
+        if isinstance(event, Reject):
+            assert (event.index, event.status // 100) == (index, 4)
+            continue
         assert len(event.id) == 16
         assert 0 < event.time <= event.received == NOW
         json.loads(event.body)
@@ -99,6 +103,8 @@ AT = 1_795_168_800_000  # 2026-11-20T10:00:00Z
 def test_ids_that_are_numbers_are_kept_as_their_digits() -> None:
     (number,) = decode.events_in(b'{"event":"x","messageId":7,"anonymousId":8}', "track", 1, AT)
     (text,) = decode.events_in(b'{"event":"x","messageId":"7","anonymousId":"8"}', "track", 1, AT)
+    assert isinstance(number, Event)
+    assert isinstance(text, Event)
     assert (number.id, number.who) == (text.id, text.who)
 
 

@@ -16,12 +16,12 @@ from tests.wait import until
 
 def test_what_is_unpacked_counts_as_memory_too(start: Callable[..., Collector], tmp_path: Path) -> None:
     collector = start(f"sqlite:///{tmp_path}/z.db", ROLLCALL_COLLECTOR_MEMORY="400000")
-    large = {"batch": [{"event": "x", "p": "x" * 30_000}] * 10}
+    large = {"batch": [{"event": "x", "userId": "u", "p": "x" * 30_000}] * 10}
     packed = gzip.compress(json.dumps(large).encode())
     assert len(packed) < 20_000
     for _ in range(3):
         assert collector.post("/v1/batch", packed).status == 503
-    assert collector.post("/v1/track", {"event": "x"}).status == 200
+    assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
     assert "rollcall_waiting_bytes 0.0" in collector.get("/metrics").body.decode()
 
 
@@ -42,7 +42,7 @@ def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_pa
     busy = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503")]
     assert len(busy) == 3
     assert b"retry-after" in busy[0]
-    assert collector.post("/v1/track", {"event": "x"}).status == 200
+    assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
 
 
 def test_one_peer_cannot_take_all_memory(start: Callable[..., Collector], tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_one_peer_cannot_take_all_memory(start: Callable[..., Collector], tmp_pa
         other = held.enter_context(socket.socket())
         other.bind(("127.0.0.2", 0))
         other.connect(("127.0.0.1", collector.port))
-        body = json.dumps({"event": "x", "p": "x" * 30_000}).encode()
+        body = json.dumps({"event": "x", "userId": "u", "p": "x" * 30_000}).encode()
         other.sendall(
             f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()

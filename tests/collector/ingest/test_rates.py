@@ -13,7 +13,7 @@ from tests.collector.running import Collector, conversation
 def test_a_source_and_a_peer_have_their_rate(start: Callable[..., Collector], tmp_path: Path) -> None:
     for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
         limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
-        replies = [limited.post("/v1/track", {"event": "x"}) for _ in range(30)]
+        replies = [limited.post("/v1/track", {"event": "x", "userId": "u"}) for _ in range(30)]
         assert {reply.status for reply in replies} == {200, 429}
         refused = next(reply for reply in replies if reply.status == 429)
         assert int(refused.headers["Retry-After"]) >= 1
@@ -27,12 +27,14 @@ def test_a_forged_forwarding_header_makes_no_other_peer(
     behind = start(f"sqlite:///{tmp_path}/b.db", **settings, ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
     for collector, expected in ((open_one, {200, 429}), (behind, {200})):
         seen = {
-            collector.post("/v1/track", {"event": "x"}, X_Forwarded_For=f"9.9.9.{number}").status
+            collector.post(
+                "/v1/track", {"event": "x", "userId": "u"}, X_Forwarded_For=f"9.9.9.{number}"
+            ).status
             for number in range(30)
         }
         assert seen == expected
     left = {
-        behind.post("/v1/track", {"event": "x"}, X_Forwarded_For=f"{n}.1.1.1, 8.8.8.8").status
+        behind.post("/v1/track", {"event": "x", "userId": "u"}, X_Forwarded_For=f"{n}.1.1.1, 8.8.8.8").status
         for n in range(30)
     }
     assert left == {200, 429}

@@ -29,7 +29,7 @@ def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp
     endpoint, key = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
     collector = Collector(tmp_path, f"sqlite:///{tmp_path}/state/collector.db")
     collector.port, collector.key = int(endpoint.rpartition(":")[2]), key
-    assert collector.post("/v1/track", {"event": "x"}).status == 200
+    assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 0
