@@ -101,7 +101,7 @@ locked = open(wheels + "/" + sys.argv[2]).read()
 for wheel in glob.glob(glob.escape(wheels) + "/pip-*.whl"):
     if hashlib.sha256(open(wheel, "rb").read()).hexdigest() in locked:
         sys.exit(print(wheel))
-sys.exit("rollcall: " + wheels + " has no pip with the right hash")' "$wheels" "$(lock_for "$python_version" pip)"
+sys.exit(sys.argv[3] + ": " + wheels + " has no pip with the right hash")' "$wheels" "$(lock_for "$python_version" pip)" "$name"
 }
 
 # A checkout has no wheel of the agent. It needs none: the agent is plain Python.

@@ -6,6 +6,7 @@ No secret is among them: a write key has a file of its own.
 import os
 import sys
 
+from agent.base.messages import print_message
 from agent.config.envedit import EditError, set_value
 from agent.config.envfile import read_env_file
 from agent.config.settings import NAMES, SETTINGS
@@ -29,18 +30,18 @@ def main(argv: list[str]) -> int:
             accepted[name].parse(value)
             quoted(value)
         except ValueError:
-            print(
-                f"rollcall: {name} is not valid: it takes {accepted[name].accepted},"
+            print_message(
+                f"{name} is not valid: it takes {accepted[name].accepted},"
                 " without a backslash, and with one kind of quotes at most",
-                file=sys.stderr,
+                sys.stderr,
             )
             return 2
     file = read_env_file(path, NAMES, uid=os.geteuid())
     if file is not None and not file.trusted:
-        print(
-            f"rollcall: {path} can be changed by other users, so its settings would not be used: "
+        print_message(
+            f"{path} can be changed by other users, so its settings would not be used: "
             f"chown it to {os.geteuid()}, and chmod go-w",
-            file=sys.stderr,
+            sys.stderr,
         )
         return 1
     try:
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
             if there is None or there.value != value:
                 set_value(path, name, quoted(value))
     except EditError as why:
-        print(f"rollcall: {why}", file=sys.stderr)
+        print_message(str(why), sys.stderr)
         return 1
     return 0
 

@@ -5,22 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.deadends import unused_port
 from tests.parts import NOBODY, postgresql_bin
 
 SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Cluster:
@@ -29,7 +22,7 @@ class Cluster:
     def __init__(self) -> None:
         self.programs = postgresql_bin() or ""
         self.folder = Path(tempfile.mkdtemp(prefix="rollcall-pg-"))
-        self.port = free_port()
+        self.port = unused_port()
         self.databases = 0
         if os.geteuid() == 0:
             os.chown(self.folder, NOBODY, NOBODY)

@@ -20,7 +20,7 @@ UNITS = {
     "rollcall.service": "/etc/systemd/system/{}.service",
     "rollcall-env.path": "/etc/systemd/system/{}-env.path",
     "rollcall-env.service": "/etc/systemd/system/{}-env.service",
-    "rollcall.sysusers": "/usr/lib/sysusers.d/{}.conf",
+    "rollcall.sysusers": "/etc/sysusers.d/{}.conf",
 }
 
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.parts import NOBODY
 from tests.wait import PATIENCE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -41,7 +42,6 @@ def small_tools(folder: Path) -> Path:
     return tools
 
 
-NOBODY = 65534
 OFFLINE = ["unshare", "--net"]
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 

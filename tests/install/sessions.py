@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.install import archive
-from tests.install.scripts import AS_NOBODY, CHECKOUT, INSTALL, NOBODY, environment, home_of_nobody
+from tests.install.scripts import AS_NOBODY, CHECKOUT, INSTALL, environment, home_of_nobody
+from tests.parts import NOBODY
 from tests.wait import until
 
 DOCS = CHECKOUT / "docs/sessions"

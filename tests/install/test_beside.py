@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.install.archive import changed
-from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, environment, home_of_nobody, run, shell
+from tests.install.scripts import AS_NOBODY, OFFLINE, environment, home_of_nobody, run, shell
 from tests.leftovers import remove
+from tests.parts import NOBODY
 from tests.wait import PATIENCE
 
 # Stops the first installation when its new environment is half made.

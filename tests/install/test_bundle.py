@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.install.archive import unpacked
-from tests.install.scripts import INSTALL, NOBODY
+from tests.install.scripts import INSTALL
+from tests.parts import NOBODY
 
 PACKAGING = INSTALL / "packaging"
 AT_MOST = 6 * 1024 * 1024

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from agent.config.consent import decision_from_environment, decision_from_files
 from agent.config.envfile import MAX_BYTES, read_env_files
 from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
+from tests.parts import NOBODY
 
 NAME = "rollcall-nowhere"
-NOBODY = 65534
 LOOK = f"""
 . {INSTALL}/lib/flag.sh
 look=$1 && shift

@@ -12,6 +12,7 @@ from tests.install import shims
 from tests.install.homes import Home
 from tests.install.scripts import home_of_nobody, run
 from tests.leftovers import remove
+from tests.parts import NOBODY
 
 SOME = 2
 pytestmark = pytest.mark.needs("user", "unshare", "dash")
@@ -113,11 +114,11 @@ def test_a_docker_env_that_was_half_pointed_at_is_pointed_at(bundle: Path) -> No
     home = Home(bundle, home_of_nobody())
     theirs = home.path / "acme.env"
     theirs.write_text("ROLLCALL_ENDPOINT=http://127.0.0.1:9\n")
-    shutil.chown(theirs, 65534, 65534)
+    shutil.chown(theirs, NOBODY, NOBODY)
     home.env_file.parent.mkdir(parents=True)
     Path(f"{home.env_file}.new").symlink_to(theirs)
     for path in (home.path / ".config", home.env_file.parent):
-        shutil.chown(path, 65534, 65534)
+        shutil.chown(path, NOBODY, NOBODY)
     done = run(*home.installing("--env-file", str(theirs)), environ=home.environ)
     assert done.returncode == 0, done.stderr
     assert home.env_file.readlink() == theirs

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.deadends import Mute
-from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, environment, home_of_nobody, run
+from tests.install.scripts import AS_NOBODY, INSTALL, environment, home_of_nobody, run
 from tests.leftovers import remove
+from tests.parts import NOBODY
 
 COVER = """
 for place in /usr/bin/python3* /usr/local/bin/python3*; do

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.install.homes import Home
-from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, home_of_nobody, run, shell, small_tools
+from tests.install.scripts import AS_NOBODY, INSTALL, home_of_nobody, run, shell, small_tools
 from tests.leftovers import remove
+from tests.parts import NOBODY
 
 COMMAND = ["sh", "-c", "echo the product; exit 6"]
 pytestmark = pytest.mark.needs("user", "unshare")

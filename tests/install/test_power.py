@@ -15,8 +15,9 @@ import pytest
 
 from tests.install import shims
 from tests.install.homes import Home
-from tests.install.scripts import AS_NOBODY, NOBODY, run
+from tests.install.scripts import AS_NOBODY, run
 from tests.leftovers import remove
+from tests.parts import NOBODY
 
 DISK_BYTES = 400 << 20  # sparse
 # Names may be written before contents, also where one file takes another's place.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.scripts import AS_NOBODY, INSTALL, NOBODY, environment, home_of_nobody, run, shell
+from tests.install.scripts import AS_NOBODY, INSTALL, environment, home_of_nobody, run, shell
 from tests.leftovers import remove
+from tests.parts import NOBODY
 
 pytestmark = pytest.mark.needs("user", "unshare")
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child"]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.install.scripts import AS_NOBODY, NOBODY, environment, home_of_nobody, run, shell
+from tests.install.scripts import AS_NOBODY, environment, home_of_nobody, run, shell
 from tests.leftovers import remove
+from tests.parts import NOBODY
 from tests.receiver import Receiver
 from tests.wait import until
 

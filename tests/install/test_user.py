@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.install.archive import changed
-from tests.install.scripts import AS_NOBODY, NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
+from tests.install.scripts import AS_NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
 from tests.install.trees import tree
+from tests.parts import NOBODY
 
 EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
 pytestmark = pytest.mark.needs("user", "unshare")

@@ -9,6 +9,7 @@ import pytest
 
 from agent.base.deputy import deputy_for
 from agent.base.statedir import StateDir
+from tests.parts import NOBODY
 
 ASK = """
 import os, sys
@@ -33,7 +34,7 @@ def test_the_deputy_sees_what_the_owner_may_not(tmp_path: Path) -> None:
     state, closed = tmp_path / "state", tmp_path / "closed"
     for folder in (state, closed):
         folder.mkdir(mode=0o700)
-    os.chown(state, 65534, 65534)
+    os.chown(state, NOBODY, NOBODY)
     file = closed / "file"
     file.touch()
     command = [sys.executable, "-I", "-c", ASK, str(state), str(file)]
@@ -52,6 +53,6 @@ def test_for_the_owner_itself_there_is_no_deputy(tmp_path: Path) -> None:
 
 @pytest.mark.needs("user")
 def test_a_deputy_that_is_gone_says_no(tmp_path: Path) -> None:
-    os.chown(tmp_path, 65534, 65534)
+    os.chown(tmp_path, NOBODY, NOBODY)
     with deputy_for(lambda: os._exit(1), StateDir(str(tmp_path))) as asked:
         assert [asked(), asked()] == [False, False]

@@ -10,6 +10,7 @@ import pytest
 from agent.config import settings
 from agent.config.access import Access, read_access
 from agent.config.settings import SettingError
+from tests.parts import NOBODY
 
 SECRET = "http://user:secret@proxy.example:3128"
 
@@ -94,7 +95,7 @@ def test_a_key_file_with_something_else_in_it_is_refused_without_a_word_of_it(
 @pytest.mark.needs("user")
 def test_a_key_file_that_only_the_service_may_read_is_no_error_until_it_is_needed(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         found = load(WRITE_KEY_FILE=str(tmp_path / "key"))
         with pytest.raises(SettingError):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agent.config import envedit
 from agent.config.flags import is_flag
+from tests.parts import NOBODY
 
 NAME = "ROLLCALL_DISABLE_TELEMETRY"
 pieces = st.one_of(
@@ -160,7 +161,7 @@ def test_a_directory_that_may_not_be_written_is_said_with_what_to_do(tmp_path: P
         if parent.stat().st_uid == 0 and len(parent.parts) > 2:
             parent.chmod(parent.stat().st_mode | 0o011)
     tmp_path.chmod(0o755)
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         with pytest.raises(
             envedit.EditError, match=re.escape(str(path)) + ".*Permission denied; try it with sudo"

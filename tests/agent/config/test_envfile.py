@@ -13,6 +13,7 @@ from agent.config.envfile import EnvFile
 from agent.config.flags import silences
 from agent.config.settings import NAMES
 from tests.agent.world import World
+from tests.parts import NOBODY
 
 ME = os.geteuid()
 SOMEBODY = 54321
@@ -288,9 +289,9 @@ def test_a_file_of_mode_000_or_in_a_closed_directory_is_in_doubt_for_an_ordinary
         for parent in [tmp_path, *tmp_path.parents]:
             if parent.stat().st_uid == ME and parent != Path("/"):
                 parent.chmod(parent.stat().st_mode | 0o011)
-        os.seteuid(65534)
+        os.seteuid(NOBODY)
         try:
-            file = read(folder / "docker.env", uid=65534)
+            file = read(folder / "docker.env", uid=NOBODY)
         finally:
             os.seteuid(0)
         assert file.fault == ("unreadable", None)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests import environ
+from tests.parts import NOBODY
 from tests.wait import PATIENCE, until
 
 STANDIN = Path(__file__).with_name("standin.py")
@@ -41,8 +42,6 @@ QUIET = {
     "files": [],
 }
 
-
-NOBODY = 65534
 STARTS = 5  # times its start: within a second on a machine with nothing else to do
 
 

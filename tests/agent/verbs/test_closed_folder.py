@@ -9,11 +9,12 @@ import pytest
 
 from tests.agent.world import World
 from tests.instance import KEY
+from tests.parts import NOBODY
 from tests.receiver import Deed, Peer, Receiver, Request, answer
 from tests.wait import until
 
 pytestmark = pytest.mark.needs("user")
-SERVICE = 65534
+SERVICE = NOBODY
 
 
 @pytest.fixture

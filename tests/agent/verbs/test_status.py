@@ -8,6 +8,7 @@ import pytest
 
 from agent.outbox.outbox import Outbox
 from tests.agent.world import FLAG, World, tree
+from tests.parts import NOBODY
 
 KEYS = ["sending", "rule", "source", "usage", "instanceId", "lastBeat", "nextBeat", "lastError", "endpoint"]
 KEYS += ["waiting", "rejected", "dropped", "stateDir", "envFile"]
@@ -197,7 +198,7 @@ def test_status_where_the_state_may_not_be_read_says_what_to_do(world: World) ->
     (world.path / "root/var").chmod(0o755)
     words = "may not be read or written by this user; try it with sudo"
     assert words not in world.run("status").err  # and it is imported, which nobody may not do
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         done = world.run("status")
     finally:

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from collector.store import open_store
-from tests.collector.cluster import Cluster, free_port
+from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, basic
+from tests.deadends import unused_port
 from tests.wait import until
 
 
@@ -111,7 +112,7 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
     database: str,
     slow: bool,
 ) -> None:
-    port = free_port()
+    port = unused_port()
     collector = start(database)
     collector.stop()
     collector.start(f"127.0.0.1:{port}")
