@@ -1,7 +1,6 @@
 """The network makes no difference to how long an install takes."""
 
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 ROUNDS = 7
 MORE_THAN_NOISE = 1.6
-"""A wait for the network would be seconds on a tenth of one."""
+"""A wait for the network would add seconds to a tenth of one, and to every round. A busy machine slows some rounds, so
+the fastest ones are compared."""
 
 
 @pytest.mark.serial
@@ -25,8 +25,8 @@ def test_a_dead_network_takes_as_long_as_a_healthy_one(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["asked"], "nobody looked the name up, so nothing was shown"
-    medians = {name: statistics.median(times) for name, times in told["taken"].items()}
-    healthy = medians.pop("healthy")
-    ratios = {name: round(median / healthy, 2) for name, median in medians.items()}
+    fastest = {name: min(times) for name, times in told["taken"].items()}
+    healthy = fastest.pop("healthy")
+    ratios = {name: round(seconds / healthy, 2) for name, seconds in fastest.items()}
     assert set(ratios) == {"black hole", "refused", "no such name", "500"}
     assert all(ratio < MORE_THAN_NOISE for ratio in ratios.values()), ratios
