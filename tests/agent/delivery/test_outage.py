@@ -5,27 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.delivery.outages import RealChildren, Receiver, environment, running
+from tests.agent.delivery.outages import Outages, RealChildren, environment, running
 from tests.agent.heartbeat.lives import HOUR, INTERVAL
 
 DAY = 24 * HOUR
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[Outages]:
     with running() as server:
         yield server
 
 
 @pytest.fixture
-def life(tmp_path: Path, receiver: Receiver) -> RealChildren:
+def life(tmp_path: Path, receiver: Outages) -> RealChildren:
     one = RealChildren(environ=environment(tmp_path, receiver))
     receiver.clock = lambda: one.true
     return one
 
 
 def test_every_beat_of_three_days_without_an_endpoint_arrives_once(
-    life: RealChildren, receiver: Receiver
+    life: RealChildren, receiver: Outages
 ) -> None:
     life.run(DAY)
     assert len(receiver.messages) == 4
@@ -40,7 +40,7 @@ def test_every_beat_of_three_days_without_an_endpoint_arrives_once(
 
 
 def test_a_database_deleted_under_it_costs_no_later_beat(
-    life: RealChildren, receiver: Receiver, tmp_path: Path
+    life: RealChildren, receiver: Outages, tmp_path: Path
 ) -> None:
     life.run(HOUR)
     (tmp_path / "state/outbox.db").unlink()
@@ -55,7 +55,7 @@ def test_a_database_deleted_under_it_costs_no_later_beat(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_dead_endpoint_costs_at_most_eight_tries_a_day_after_the_first_and_one_line(
-    seed: int, tmp_path: Path, receiver: Receiver
+    seed: int, tmp_path: Path, receiver: Outages
 ) -> None:
     """A heartbeat's own flush counts too."""
     life = RealChildren(seed=seed, environ=environment(tmp_path, receiver))

@@ -21,18 +21,18 @@ from agent.delivery.backoff import EAGER_BACKOFF
 from agent.heartbeat.answer import ChildAnswer, parse_answer
 from agent.outbox.outbox import Outbox
 from agent.verbs.retry import LEAST_GAP, RETRY_SECONDS, TRY, keep_trying
-from tests.agent.delivery.outages import RealChildren, Receiver, environment, running
+from tests.agent.delivery.outages import Outages, RealChildren, environment, running
 from tests.agent.heartbeat.lives import EPOCH, HOUR, answered
 from tests.agent.runs.texts import RUN, run_text
 from tests.instance import Instance
-from tests.receiver import Receiver as Sink
+from tests.receiver import Receiver
 from tests.wait import until
 
 TWO_MINUTES = 120.0
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[Outages]:
     with running() as server:
         yield server
 
@@ -40,7 +40,7 @@ def receiver() -> Iterator[Receiver]:
 class FailedInstall:
     """An install that failed on a machine, and the sender that follows it, on a clock of its own."""
 
-    def __init__(self, home: Path, receiver: Receiver, back_after: float) -> None:
+    def __init__(self, home: Path, receiver: Outages, back_after: float) -> None:
         self.environ = environment(home, receiver)
         self.receiver = receiver
         self.time = EPOCH
@@ -70,7 +70,7 @@ class FailedInstall:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_an_outage_of_under_an_hour_is_over_within_two_minutes_of_the_networks_return(
-    seed: int, tmp_path: Path, receiver: Receiver
+    seed: int, tmp_path: Path, receiver: Outages
 ) -> None:
     outage = random.Random(seed).uniform(0, HOUR)
     install = FailedInstall(tmp_path, receiver, outage)
@@ -81,7 +81,7 @@ def test_an_outage_of_under_an_hour_is_over_within_two_minutes_of_the_networks_r
     assert receiver.turned_away < 100
 
 
-def test_it_is_over_after_an_hour_and_any_later_verb_delivers(tmp_path: Path, receiver: Receiver) -> None:
+def test_it_is_over_after_an_hour_and_any_later_verb_delivers(tmp_path: Path, receiver: Outages) -> None:
     install = FailedInstall(tmp_path, receiver, 2 * HOUR)
     install.keep_trying()
     assert RETRY_SECONDS < install.time - EPOCH < RETRY_SECONDS + EAGER_BACKOFF
@@ -92,7 +92,7 @@ def test_it_is_over_after_an_hour_and_any_later_verb_delivers(tmp_path: Path, re
     assert len(receiver.messages) == len(set(receiver.messages)) == 2
 
 
-def test_it_is_over_after_an_hour_and_the_service_delivers(tmp_path: Path, receiver: Receiver) -> None:
+def test_it_is_over_after_an_hour_and_the_service_delivers(tmp_path: Path, receiver: Outages) -> None:
     install = FailedInstall(tmp_path, receiver, 2 * HOUR)
     install.keep_trying()
     life = RealChildren(environ=install.environ)
@@ -111,7 +111,7 @@ def log(install: FailedInstall) -> list[dict[str, object]]:
     return [json.loads(line) for line in install.run("log", "--json")[1].splitlines()]
 
 
-def test_it_does_not_wait_for_what_an_earlier_failure_put_off(tmp_path: Path, receiver: Receiver) -> None:
+def test_it_does_not_wait_for_what_an_earlier_failure_put_off(tmp_path: Path, receiver: Outages) -> None:
     """The operator mended the network and installs again."""
     install = FailedInstall(tmp_path, receiver, 0)
     with contextlib.closing(Outbox(StateDir(str(tmp_path / "state")))) as outbox:
@@ -191,7 +191,7 @@ def keeps_trying(instance: Instance) -> Callable[[], bool]:
 
 
 def test_as_a_process_it_delivers_what_a_second_try_can(instance: Instance) -> None:
-    with Sink(script=[close_without_answer]) as sink:
+    with Receiver(script=[close_without_answer]) as sink:
         instance.endpoint = sink.endpoint
         made = instance.record(3)
         with instance.started(*sender(instance)) as process:
