@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 ROUNDS = 7
 MORE_THAN_NOISE = 1.6
-"""A wait for the network would add seconds to a tenth of one, and to every round. A busy machine slows some rounds, so
-the fastest ones are compared."""
+"""A wait for the network would add seconds to a tenth of one, and to every round. A busy machine slows some
+rounds, so the fastest ones are compared."""
 
 
 @pytest.mark.serial
