@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
-from collector.admin import AdminError, keys, transfer
+from collector.admin import AdminError, keys, setup, transfer
 from collector.base.times import write_time
 from collector.ingest.keyring import REFRESH_SECONDS
 from collector.serve import logs
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.action is None:
             _serve(settings)
         else:
+            arguments.settings = settings
             with closing(open_store(settings.db)) as store:
                 arguments.action(arguments, store)
     except SettingError as error:
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     revoke = verb(key_verbs, "revoke", _keys_revoke, "revoke a write key")
     revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or the whole key")
     people.add_verbs(group, verb)
+    people.add_setup_link(verbs, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", required=True)
     take.add_argument("file", metavar="FILE|-")
@@ -129,6 +131,7 @@ def _serve(settings: Settings) -> None:
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
+        people.tell_setup(store, settings.public_url or setup.local_address(host, port))
         message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
 
     server.serve_requests(settings, store, listener, listening, Page(settings, store))

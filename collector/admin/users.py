@@ -6,12 +6,13 @@ import hmac
 import os
 from hashlib import scrypt
 
-from collector.admin import AdminError
+from collector.admin import AdminError, setup
 from collector.store import Store
 from collector.store.base import Row
 
-ROLES = ("viewer", "support")
+ROLES = ("viewer", "support", "admin")
 SHORTEST_PASSWORD = 10
+LONGEST_NAME = 100
 # Each check takes 16 MiB of memory and about 50 ms.
 _COST = {"n": 2**14, "r": 8, "p": 1}
 
@@ -29,7 +30,9 @@ def password_is(password: str, kept: str) -> bool:
 
 
 def add_user(store: Store, name: str, role: str, password: str, now: int) -> None:
-    """Add a user. AdminError if the name exists or the password is too short."""
+    """Add a user, which ends the setup. AdminError if the name is taken or wrong, or the password short."""
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise AdminError(f"a name has 1 to {LONGEST_NAME} characters, none of them invisible")
     if len(password) < SHORTEST_PASSWORD:
         raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")
     kept = hash_password(password)
@@ -37,6 +40,7 @@ def add_user(store: Store, name: str, role: str, password: str, now: int) -> Non
         sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         if not tx.execute(sql, name, role, kept, now):
             raise AdminError(f"the user {name!r} already exists")
+        setup.end_setup(tx)
 
 
 def remove_user(store: Store, name: str) -> None:
@@ -44,6 +48,12 @@ def remove_user(store: Store, name: str) -> None:
     with store.transaction() as tx:
         if not tx.execute("DELETE FROM users WHERE name = ?", name):
             raise AdminError(f"the user {name!r} does not exist")
+        setup.end_setup(tx)
+
+
+def any_user(store: Store) -> bool:
+    """Whether any user exists."""
+    return bool(store.all("SELECT 1 FROM users LIMIT 1"))
 
 
 def list_users(store: Store) -> list[Row]:

@@ -2,7 +2,8 @@
 
 GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
      each also with .json and .csv
-POST /support /signin /signout
+GET and POST  the pages that are forms, in collector/page/forms
+POST /support
 """
 
 from __future__ import annotations
@@ -10,31 +11,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from hashlib import sha256
-from importlib.resources import files
-from string import punctuation
-from typing import Any
-from urllib.parse import quote, urlencode
+from collections.abc import Callable
+from urllib.parse import urlencode
 
+from collector.admin import users
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.page import export
-from collector.page.authentication import (
-    Authenticator,
-    Visitor,
-    check_form,
-    cookie_header,
-    cookie_of,
-    form_token,
-    new_secret,
-)
+from collector.page.access.authentication import Authenticator
+from collector.page.access.cookies import check_form
+from collector.page.access.sign_in import SignIn
+from collector.page.access.visitor import Visitor
+from collector.page.forms import FORMS
+from collector.page.forms.form_types import FormRequest
+from collector.page.forms.setup import CLOSED
+from collector.page.frame import PRIVATE, STATIC, Frame, json_error, redirect, refresh_after
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries import events
 from collector.page.queries.instances import CensusCache
 from collector.page.queries.sources import Source, all_sources
-from collector.page.render import Renderer
-from collector.page.request import HTML, PageError, PageRequest, read_request
+from collector.page.request import PageError, PageRequest, read_request
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import VIEWS, VIEWS_OF, support
 from collector.settings import Settings
@@ -51,24 +47,14 @@ POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
     b" frame-ancestors 'none'"
 )
-SAFE = (
-    (b"content-security-policy", POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"x-frame-options", b"DENY"),
-)
-PRIVATE = (b"cache-control", b"no-store")
-STATIC = {"/page.css": b"text/css; charset=utf-8", "/icon.svg": b"image/svg+xml"}
-FORMS = frozenset({"/signin", "/signout", "/support"})
-NAVIGATION = (
-    ("/", "Overview"),
-    ("/installs", "Installs"),
-    ("/instances", "Instances"),
-    ("/support", "Support"),
-    ("/events", "Events"),
-)
+SAFE = {
+    b"content-security-policy": POLICY,
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+}
 
 
 class Page:
@@ -83,12 +69,11 @@ class Page:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._store, self._now = settings, store, now
-        self._authenticator = Authenticator(store, clock=clock)
+        self._authenticator = Authenticator(store)
+        self._signing = SignIn(store, clock)
         self._censuses = CensusCache(store, clock)
-        self._render = Renderer()
+        self._frame = Frame()
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
-        self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
-        self._css = f"/page.css?{sha256(self._static['/page.css']).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""
@@ -96,35 +81,35 @@ class Page:
             answer = await self._answer(scope, receive)
         except http.ClientGone:
             return
-        except StoreError:
-            answer = self._error_page(
-                PageError(503, "The database does not answer. Try again in a moment.", 5)
-            )
         except Exception as error:
             logger.exception("the page failed with %s", type(error).__name__)
-            answer = self._error_page(
+            answer = self._frame.error(
                 PageError(500, "Something went wrong. The server's log has the details.")
             )
-        await http.with_headers(answer, SAFE).send(send, head=scope["method"] == "HEAD")
+        safe = SAFE.items() - {(name, SAFE.get(name)) for name, _ in answer.headers}
+        await http.with_headers(answer, safe).send(send, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["path"] in STATIC:
-            return self._file(scope)
+            return self._frame.file(scope["path"])
+        suffix = ""
         try:
             request = read_request(scope, await self._body(scope, receive), self._settings)
+            suffix = request.suffix
             if request.method == "POST":
                 return await self._post(request)
-            if request.method != "GET":
-                return http.with_headers(
-                    self._error_page(PageError(405, "Use GET for this page.")),
-                    [(b"allow", b"GET, HEAD, POST")],
-                )
-            async with self._room:
-                return await asyncio.to_thread(self._get, request)
+            if request.method == "GET":
+                async with self._room:
+                    return await asyncio.to_thread(self._get, request)
+            answer = self._frame.error(PageError(405, "Use GET for this page."))
+            return http.with_headers(answer, [(b"allow", b"GET, HEAD, POST")])
         except Refused as refused:
-            return self._error_page(PageError(refused.status, refused.message))
+            return self._frame.error(PageError(refused.status, refused.message), suffix)
         except PageError as error:
-            return self._error_page(error)
+            return self._frame.error(error, suffix)
+        except StoreError:
+            message = "The database does not answer. Try again in a moment."
+            return self._frame.error(PageError(503, message, 5), suffix)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":
@@ -138,16 +123,33 @@ class Page:
             raise PageError(408, "The form took too long to arrive.") from None
 
     def _get(self, request: PageRequest) -> Answer:
-        now = int(self._now() * 1000)
+        now = self._now_ms()
         visitor = self._authenticator.visitor(request, now)
-        if request.path == "/signin":
-            return self._sign_in_form(request) if visitor is None else _go("/")
+        if request.path in FORMS:
+            return FORMS[request.path].show(self._form(request, visitor, now))
         if visitor is None:
             return self._sign_in_first(request)
-        secret = "" if visitor.secret else new_secret()
-        visitor = Visitor(visitor.name, visitor.role, visitor.open, visitor.secret or secret)
-        answer = self._view(request, visitor, now)
-        return http.with_headers(answer, [cookie_header(request, secret)]) if secret else answer
+        return self._view(request, visitor, now)
+
+    async def _post(self, request: PageRequest) -> Answer:
+        if request.path not in FORMS and request.path != "/support":
+            _route(request.path)
+            raise PageError(405, "This address accepts no forms.")
+        check_form(request)
+        now = self._now_ms()
+        visitor = await asyncio.to_thread(self._authenticator.visitor, request, now)
+        if request.path in FORMS:
+            return await FORMS[request.path].submit(self._form(request, visitor, now))
+        return await asyncio.to_thread(self._support, request, visitor, now)
+
+    def _support(self, request: PageRequest, visitor: Visitor | None, now: int) -> Answer:
+        view = self._view_request(request, visitor, now) if visitor else None
+        if view is None:
+            raise PageError(403, "Sign in first.")
+        return redirect(support.update_request(view))
+
+    def _form(self, request: PageRequest, visitor: Visitor | None, now: int) -> FormRequest:
+        return FormRequest(self._store, self._frame, self._signing, request, visitor, now)
 
     def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
         show = _route(request.path)
@@ -165,21 +167,21 @@ class Page:
 
     def _html(self, view: ViewRequest, result: ViewResult) -> Answer:
         waiting = events.count_waiting_requests(view.store, view.source.id) if view.visitor.may_help else 0
-        body = self._render(
-            f"{result.name}.html",
-            **self._frame(view.visitor),
-            result=result,
-            view=view,
-            url=view.url,
-            now=view.now,
-            period=view.period,
-            tables={table.name: table for table in result.tables},
-            periods=NAMED,
-            support_waiting=waiting,
-            **{**result.context, "data": result.data},
-        )
+        context = {
+            "result": result,
+            "view": view,
+            "url": view.url,
+            "now": view.now,
+            "period": view.period,
+            "tables": {table.name: table for table in result.tables},
+            "periods": NAMED,
+            "support_waiting": waiting,
+            **result.context,
+            "data": result.data,
+        }
         refresh = result.context.get("refresh")
-        return Answer(200, body, HTML, (PRIVATE, *([_refresh(refresh)] if refresh else [])))
+        headers = [refresh_after(refresh)] if refresh else []
+        return self._frame.html(f"{result.name}.html", view.visitor, context, headers=headers)
 
     def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
         """What a view gets; None if no event has ever arrived."""
@@ -200,66 +202,20 @@ class Page:
         base = (
             self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
         )
-        body = self._render("empty.html", **self._frame(visitor), base=base, refresh=EMPTY_REFRESH_SECONDS)
-        return Answer(200, body, HTML, (PRIVATE, _refresh(EMPTY_REFRESH_SECONDS)))
-
-    async def _post(self, request: PageRequest) -> Answer:
-        if request.path not in FORMS:
-            _route(request.path)
-            raise PageError(405, "This address accepts no forms.")
-        check_form(request)
-        if request.path == "/signin":
-            return await self._sign_in(request)
-        if request.path == "/signout":
-            await asyncio.to_thread(self._authenticator.sign_out, request)
-            return http.with_headers(_go("/signin"), [cookie_header(request, "")])
-        return await asyncio.to_thread(self._support, request)
-
-    def _support(self, request: PageRequest) -> Answer:
-        now = int(self._now() * 1000)
-        visitor = self._authenticator.visitor(request, now)
-        view = self._view_request(request, visitor, now) if visitor else None
-        if view is None:
-            raise PageError(403, "Sign in first.")
-        return _go(support.update_request(view))
-
-    async def _sign_in(self, request: PageRequest) -> Answer:
-        secret = await self._authenticator.sign_in(request, int(self._now() * 1000))
-        if secret is None:
-            return self._sign_in_form(request, "The name or the password is wrong.")
-        return http.with_headers(_go(_next(request.form.get("next"))), [cookie_header(request, secret)])
-
-    def _sign_in_form(self, request: PageRequest, wrong: str = "") -> Answer:
-        secret = cookie_of(request) or new_secret()
-        body = self._render(
-            "signin.html",
-            **self._frame(None),
-            token=form_token(secret),
-            wrong=wrong,
-            name=request.form.get("name", ""),
-            next=_next(request.form.get("next") or request.query.get("next")),
-        )
-        return Answer(403 if wrong else 200, body, HTML, (PRIVATE, cookie_header(request, secret)))
+        context = {"base": base, "refresh": EMPTY_REFRESH_SECONDS}
+        headers = [refresh_after(EMPTY_REFRESH_SECONDS)]
+        return self._frame.html("empty.html", visitor, context, headers=headers)
 
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:
-            return Answer(401, b"Sign in first, at /signin, as a browser does.\n", http.TEXT, (PRIVATE,))
+            return json_error(401, "Sign in first, at /signin, as a browser does.")
+        if not users.any_user(self._store):
+            raise PageError(403, CLOSED)
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
-        return _go("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
+        return redirect("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 
-    def _error_page(self, error: PageError) -> Answer:
-        body = self._render("error.html", **self._frame(None), status=error.status, text=error.text)
-        more = [(b"retry-after", str(error.retry).encode())] if error.retry else []
-        if error.status in (408, 413):  # the rest of the body is not read
-            more.append((b"connection", b"close"))
-        return Answer(error.status, body, HTML, (PRIVATE, *more))
-
-    def _frame(self, visitor: Visitor | None) -> Mapping[str, Any]:
-        return {"visitor": visitor, "navigation": NAVIGATION, "css": self._css}
-
-    def _file(self, scope: Scope) -> Answer:
-        path = scope["path"]
-        return Answer(200, self._static[path], STATIC[path], ((b"cache-control", b"public, max-age=86400"),))
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
 
 
 def _route(path: str) -> Callable[[ViewRequest], ViewResult]:
@@ -280,24 +236,3 @@ def _source(sources: tuple[Source, ...], wanted: str | None) -> Source:
     if found is None:
         raise PageError(404, "No source has this name.")
     return found
-
-
-def _next(wanted: str | None) -> str:
-    """Where to go after signing in: always a path of this site."""
-    if (
-        wanted
-        and wanted.startswith("/")
-        and not wanted.startswith("//")
-        and "\\" not in wanted
-        and wanted.isprintable()
-    ):
-        return wanted
-    return "/"
-
-
-def _go(path: str) -> Answer:
-    return Answer(303, b"", HTML, ((b"location", quote(path, safe=punctuation).encode()), PRIVATE))
-
-
-def _refresh(seconds: int) -> tuple[bytes, bytes]:
-    return b"refresh", str(seconds).encode()

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from collector.base.ids import as_uuid
 from collector.base.times import write_time
-from collector.page.authentication import Visitor
+from collector.page.access.visitor import Visitor
 from collector.page.period import Period, iso
 from collector.page.queries.instances import Census, CensusCache
 from collector.page.queries.sources import Source

@@ -13,6 +13,7 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
     users, sessions       the users of the page, and who is signed in
+    setup                 the setup link and the session of whoever opened it, while no user exists
 
 instances, runs and the counters change in the transaction that inserts the events.
 """
@@ -193,7 +194,31 @@ def page_tables(tx: Executes) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables)
+def setup_and_admins(tx: Executes) -> None:
+    """The setup link; users with the role admin, or limited to one source. Everybody signs in again."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        "CREATE TABLE new_users (name TEXT PRIMARY KEY,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support', 'admin')),"
+        " password TEXT NOT NULL, created BIGINT NOT NULL, source BIGINT REFERENCES sources (id),"
+        " CHECK (role <> 'admin' OR source IS NULL))",
+    )
+    old = "name, role, password, created"
+    tx.execute(f"INSERT INTO new_users ({old}) SELECT {old} FROM users")
+    tx.execute("DROP TABLE sessions")
+    tx.execute("DROP TABLE users")
+    tx.execute("ALTER TABLE new_users RENAME TO users")
+    tx.execute(
+        f"CREATE TABLE sessions (token {blob} PRIMARY KEY, user_name TEXT NOT NULL"
+        " REFERENCES users (name) ON DELETE CASCADE, began BIGINT NOT NULL, used BIGINT NOT NULL)",
+    )
+    tx.execute(
+        f"CREATE TABLE setup (secret {blob} PRIMARY KEY,"
+        " kind TEXT NOT NULL CHECK (kind IN ('link', 'session')), until BIGINT NOT NULL)",
+    )
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables, setup_and_admins)
 
 
 def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:

@@ -40,11 +40,14 @@ SIDES = """
 Rollcall has two sides. This demo runs both on this machine:
 
 operator  runs the software "Acme Board"; its command `rollcall` is {rollcall} here
-vendor    makes Acme Board; its collector takes the events and shows them at {page}
+vendor    makes Acme Board; its collector takes the events and shows them on a page. This link opens it, once:
+          {link}
 """
 
 NEXT = """
-The vendor's page is open until the demo ends: {page}
+The vendor's page is there until the demo ends. If you have not opened it yet, this is a new link:
+{link}
+
 In another terminal you are the operator. What you send appears below, and on the page:
 
 {rollcall} status     # is anything sent, and why
@@ -134,7 +137,7 @@ def refuse(collector: Collector, operator: Operator) -> int:
 
 def tour(collector: Collector, operator: Operator) -> bool:
     """All uses, one after the other; whether what was to arrive did, and nothing else."""
-    say(SIDES.format(rollcall=operator.rollcall, page=collector.page).rstrip())
+    say(SIDES.format(rollcall=operator.rollcall, link=collector.new_link()).rstrip())
     send(collector, operator)
     arrived = collector.seen
     unwanted = refuse(collector, operator)
@@ -145,7 +148,7 @@ def tour(collector: Collector, operator: Operator) -> bool:
 def stay(collector: Collector, operator: Operator) -> None:
     """Show what else arrives, until Ctrl-C. It is waited for: as an exception it could come amid anything."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    say(NEXT.format(rollcall=operator.rollcall, page=collector.page))
+    say(NEXT.format(rollcall=operator.rollcall, link=collector.new_link()))
     while signal.sigtimedwait(ENDING, LOOK_SECONDS) is None and collector.server.poll() is None:
         show_new_events(collector)
 

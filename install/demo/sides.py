@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collector.admin import setup
 from collector.admin.transfer import export_events
 from collector.store import open_store
+from collector.verbs.terminal import now_ms
 
 PR_SET_PDEATHSIG = 1
 NAME = "rollcall-demo"
@@ -57,9 +59,12 @@ class Collector:
         self.address, self.key = said.get("ROLLCALL_ENDPOINT", ""), said.get("ROLLCALL_WRITE_KEY", "")
         if not self.key:
             raise SystemExit(f"demo: the collector did not start: {(folder / 'collector.log').read_text()}")
-        self.page = f"{self.address}/"
         self.store = open_store(self.url)
         self.seen = 0
+
+    def new_link(self) -> str:
+        """A link that opens the page, once; an earlier one no longer works."""
+        return setup.new_link(self.store, self.address, now_ms())
 
     def new_events(self) -> list[dict[str, Any]]:
         """The events that arrived since the last look."""

@@ -41,6 +41,8 @@ class Collector:
         self.key = ""
         self.port = 0
         self.announced = ""
+        self.said = ""
+        """What it said before it was ready."""
         self.covered = True
         """Whether its lines count; not where it is timed."""
         self.process: subprocess.Popen[str] | None = None
@@ -48,7 +50,9 @@ class Collector:
     def start(self, listen: str = "127.0.0.1:0") -> Collector:
         self.process = self.popen("serve", "--listen", listen)
         assert self.process.stderr is not None
+        self.said = ""
         for line in self.process.stderr:
+            self.said += line
             if "receiving events at" in line:
                 self.announced = line
                 self.port = int(line.strip().rpartition(":")[2])
@@ -120,6 +124,11 @@ class Collector:
         finally:
             connection.close()
 
+    def setup_cookie(self) -> str:
+        """The cookie of a browser that has opened the page with a new setup link."""
+        link = self.verb("setup-link").stdout.strip()
+        return cookie_of_link(self.port, link[link.index("/setup") :])
+
     def get(self, path: str, **headers: str) -> Reply:
         return self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
@@ -140,6 +149,27 @@ class Collector:
         return (
             wait.until(lambda: (events := self.export()) and len(events) >= count and events, SECONDS) or []
         )
+
+
+def cookie_of_link(port: int, path: str) -> str:
+    """Follow a setup link and press its button, as a browser; the cookie that opens the page."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
+
+        def ask(method: str, path: str, body: str = "", cookies: str = "") -> Reply:
+            connection.request(method, path, body, {"Cookie": cookies})
+            return Reply(connection.getresponse())
+
+        link = _cookie(ask("GET", path))
+        button = ask("GET", "/setup", cookies=link)
+        token = button.body.decode().partition('name="token" value="')[2].partition('"')[0]
+        pressed = ask("POST", "/setup", f"token={token}", f"{link}; {_cookie(button)}")
+        assert pressed.status == 303
+        return _cookie(pressed)
+
+
+def _cookie(reply: Reply) -> str:
+    """`name=value` of the first cookie that was set."""
+    return str(reply.headers["Set-Cookie"]).partition(";")[0]
 
 
 def basic(key: str) -> str:

@@ -24,6 +24,7 @@ DOCS = CHECKOUT / "docs/sessions"
 TYPED = {b"Enter to skip": b"\n", b"ends the demo.\r\n\r\n": b"\x03"}
 MASKS = {
     r"\x1b\[[0-9;]*m": "",
+    r"token=[\w-]{43}": "token=SECRET",
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "0b5e7c1a-ID",
     r"instance [0-9a-f]{8}…": "instance 0b5e7c1a…",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collector.running import cookie_of_link
 from tests.install import sessions
 from tests.install.scripts import AS_NOBODY, home_of_nobody, run
 from tests.install.trees import tree
@@ -27,6 +28,7 @@ SENT = [
     *("Installation Success", "Installation Support", "Instance Active"),
 ]
 ALL_WELL = "6 of 6 events arrived, and none with the flag set.\n"
+LINK = re.compile(r"http://(127\.0\.0\.1:\d+)(/setup\?token=\S+)")
 pytestmark = pytest.mark.needs("user", "bash")
 
 
@@ -88,42 +90,49 @@ def up_to(words: str, process: "subprocess.Popen[str]") -> list[str]:
     raise AssertionError("".join(lines))
 
 
-def page(line: str, path: str = "") -> str:
-    """What the page shows whose address is in this line, to a browser that brings nothing along."""
-    found = re.search(r"http://(127\.0\.0\.1:\d+)/", line)
-    assert found, line
-    with contextlib.closing(http.client.HTTPConnection(found[1], timeout=10)) as connection:
-        connection.request("GET", f"/{path}")
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return answer.read().decode()
+class Browser:
+    """A browser that has opened the page with the link in a line."""
 
+    def __init__(self, line: str) -> None:
+        found = LINK.search(line)
+        assert found, line
+        self.host = found[1]
+        self.cookie = cookie_of_link(int(self.host.rpartition(":")[2]), found[2])
 
-def landed(line: str) -> list[str]:
-    return sorted(event["event"] for event in json.loads(page(line, "events.json"))["tables"]["events"])
+    def page(self, path: str = "") -> str:
+        """What the page shows."""
+        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=10)) as connection:
+            connection.request("GET", f"/{path}", headers={"Cookie": self.cookie})
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return answer.read().decode()
+
+    def landed(self) -> list[str]:
+        return sorted(event["event"] for event in json.loads(self.page("events.json"))["tables"]["events"])
 
 
 def test_it_ends_with_the_page_open_to_the_newcomers_events(clone: Path, home: Path) -> None:
     with demo(clone, home) as process:
-        address = up_to("The vendor's page is open", process)[-1]
-        assert page(address).count("<b>1</b> <small>seen for less than a day") == 3
-        assert landed(address) == SENT
+        up_to("If you have not opened it yet", process)
+        browser = Browser(up_to("token=", process)[-1])
+        assert browser.page().count("<b>1</b> <small>seen for less than a day") == 3
+        assert browser.landed() == SENT
         up_to("Ctrl-C ends the demo", process)
         rollcall = [*AS_NOBODY, str(clone / ".venv-demo/rollcall")]
         assert '"sending": true' in run(*rollcall, "status", "--json", environ=bare(home)).stdout
         run(*rollcall, "beat", environ=bare(home))
         assert "Instance Active" in up_to("→", process)[-1]
-        assert landed(address) == [*SENT, "Instance Active"]
+        assert browser.landed() == [*SENT, "Instance Active"]
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() == 0
     assert_nothing_is_left(clone, process.pid)
     with pytest.raises(ConnectionRefusedError):
-        page(address)
+        browser.page()
 
 
 def test_once_it_ends_by_itself_and_its_page_was_open_meanwhile(clone: Path, home: Path) -> None:
     with demo(clone, home, "--once") as process:
-        assert page(up_to("shows them at ", process)[-1]).startswith("<!doctype html>")
+        assert Browser(up_to("token=", process)[-1]).page().startswith("<!doctype html>")
         assert up_to("events arrived", process)[-1] == ALL_WELL
         assert process.wait() == 0
     assert_nothing_is_left(clone, process.pid)

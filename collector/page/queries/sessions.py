@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from collector.store import Store
 
 
-def has_users(store: Store) -> bool:
-    """Whether any user exists."""
-    return bool(store.all("SELECT 1 FROM users LIMIT 1"))
+class Session(NamedTuple):
+    """A user who is signed in, since when, and when they were last here."""
+
+    name: str
+    role: str
+    began: int
+    used: int
 
 
 def password_of(store: Store, name: str) -> str | None:
@@ -25,14 +31,14 @@ def begin_session(store: Store, token: bytes, user: str, now: int, expired: int)
         )
 
 
-def find_session(store: Store, token: bytes) -> tuple[str, str, int, int] | None:
-    """Name, role, and when the session began and was last used."""
+def find_session(store: Store, token: bytes) -> Session | None:
+    """The session with this token's digest."""
     sql = (
         "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name"
         " WHERE s.token = ?"
     )
     rows = store.all(sql, token)
-    return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
+    return Session(*rows[0]) if rows else None
 
 
 def touch_session(store: Store, token: bytes, now: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.admin import setup, users
 from collector.base.times import DAY_MS
 from collector.page.app import Page
 from collector.settings import read_settings
@@ -18,6 +19,14 @@ from collector.store import Store
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
 TOKEN = re.compile(r'name="token" value="([0-9a-f]{64})"')
 HTTP_1_1 = "1.1"
+
+
+def setup_cookie(store: Store, now: int) -> str:
+    """The cookie of somebody who opened the setup link; empty if users exist."""
+    if users.any_user(store):
+        return ""
+    token = setup.new_link(store, "", now).partition("=")[2]
+    return f"rollcall={setup.spend_link(store, token, now)}"
 
 
 class Reply:
@@ -49,7 +58,7 @@ class Reply:
 
 
 class PageClient:
-    """A browser without a screen: keeps a cookie if told to."""
+    """A browser without a screen. It opened the setup link, so it sees the page while no user exists."""
 
     def __init__(self, store: Store, now: int = NOW, **settings: str) -> None:
         environ = {f"ROLLCALL_COLLECTOR_{name}": value for name, value in settings.items()}
@@ -60,6 +69,7 @@ class PageClient:
             now=lambda: self.now / 1000,
             clock=lambda: self.clock,
         )
+        self.cookie = setup_cookie(store, now)
         # One loop for all that is asked, as a server has: each would leave threads with connections.
         self._loop = asyncio.new_event_loop()
         weakref.finalize(self, self._loop.close)
@@ -78,10 +88,11 @@ class PageClient:
         body: bytes = b"",
         peer: str = "127.0.0.1",
         host: str = "127.0.0.1:8787",
-        cookie: str = "",
+        cookie: str | None = None,
         version: str = HTTP_1_1,
         **headers: str,
     ) -> Reply:
+        cookie = self.cookie if cookie is None else cookie
         path, _, query = target.partition("?")
         told = {"host": host, **({"cookie": cookie} if cookie else {}), **headers}
         scope = {

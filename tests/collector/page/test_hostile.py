@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.page.app import NAVIGATION
+from collector.page.frame import NAVIGATION
 from collector.store import Store
 from tests.collector.page.client import PageClient
 from tests.collector.page.stories import INSTANCE, RUN, event, failed_run

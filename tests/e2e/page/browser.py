@@ -57,6 +57,12 @@ class Watched:
         assert response is not None
         return response.status
 
+    def open_setup_link(self, link: str) -> None:
+        """Come by the setup link, as the first person does."""
+        self.open(link.removeprefix(self.base))
+        self.page.get_by_role("button", name="Open the page").click()
+        self.page.wait_for_url(self.base + "/")
+
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
@@ -26,8 +26,19 @@ MOST_OF_A_SHAPE = 2
 @pytest.fixture
 def watched(browser: Browser, demo: Collector) -> Iterator[Watched]:
     context = browser.new_context(viewport={"width": 1200, "height": 800})
-    yield Watched(context, base_of(demo))
+    yield came_by_link(context, demo)
     context.close()
+
+
+def came_by_link(context: BrowserContext, collector: Collector) -> Watched:
+    """A tab in which the page is open, because it followed the setup link."""
+    watched = Watched(context, base_of(collector))
+    watched.open_setup_link(setup_link(collector))
+    return watched
+
+
+def setup_link(collector: Collector) -> str:
+    return collector.verb("setup-link", "--listen", f"127.0.0.1:{collector.port}").stdout.strip()
 
 
 def base_of(collector: Collector) -> str:
@@ -59,7 +70,7 @@ def test_each_view_is_whole_quiet_and_open_to_all(
 ) -> None:
     size = DESKTOP if device == "desktop" else PHONE
     context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
-    watched = Watched(context, base_of(demo))
+    watched = came_by_link(context, demo)
     for number, view in enumerate(all_views(watched)):
         assert watched.open(view) == 200, view
         assert watched.overflow() <= 0, view
@@ -121,7 +132,7 @@ def shape_of(path: str, query: str) -> str:
 
 def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> None:
     context = browser.new_context(java_script_enabled=False)
-    watched = Watched(context, base_of(demo))
+    watched = came_by_link(context, demo)
     page = watched.page
     watched.open("/installs")
     page.locator(".custom summary").click()
@@ -151,12 +162,41 @@ def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> Non
 
 def test_an_empty_page_greets_and_fills_in_with_the_first_event(browser: Browser, empty: Collector) -> None:
     context = browser.new_context()
-    watched = Watched(context, base_of(empty))
+    watched = came_by_link(context, empty)
     watched.open("/")
     assert f"ROLLCALL_ENDPOINT=http://127.0.0.1:{empty.port}" in watched.page.inner_text("main")
     assert empty.post("/v1/track", BEAT).status == 200
     watched.page.get_by_role("heading", name="Overview").wait_for(timeout=20_000)
     assert watched.complaints == []
+    context.close()
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_the_setup_link_opens_the_page_and_leads_to_the_first_user(
+    browser: Browser, empty: Collector, axe: Path, device: str
+) -> None:
+    size = DESKTOP if device == "desktop" else PHONE
+    context = browser.new_context(viewport=size)  # type: ignore[arg-type]
+    watched, link = Watched(context, base_of(empty)), setup_link(empty)
+    page = watched.page
+    assert watched.open("/") == 403
+    page.set_content(f'<a href="{link}">somebody sent this</a>')
+    page.get_by_role("link").click()
+    page.wait_for_url("**/setup")
+    assert watched.axe(axe) == []
+    page.get_by_role("button", name="Open the page").click()
+    page.get_by_role("link", name="Add the first user").click()
+    assert watched.axe(axe) == []
+    assert watched.overflow() <= 0
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password, again").fill(PASSWORD)
+    page.get_by_role("button", name="Add the user").click()
+    page.get_by_role("heading", name="No events yet").wait_for()
+    assert page.get_by_text("No user exists yet").count() == 0
+    assert page.evaluate("document.cookie") == ""
+    assert watched.elsewhere == []
     context.close()
 
 

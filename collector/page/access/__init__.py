@@ -1,0 +1,7 @@
+"""Who may see the page.
+
+visitor.py         somebody who may see it, and what they may do
+cookies.py         the page's cookies, and the form tokens that are made from them
+authentication.py  who sends a request
+sign_in.py         names and passwords
+"""

@@ -1,0 +1,51 @@
+"""Who sends a request.
+
+A session's cookie is a random secret and the database stores its digest: so a session ends for every
+process at once, and nobody can sign in with a stolen database. While no user exists, only a session
+that began with the setup link opens the page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from collector.admin import setup
+from collector.base.secrets import secret_digest
+from collector.page.access.cookies import SESSION
+from collector.page.access.limits import IDLE_MS, LONGEST_MS, TOUCH_MS
+from collector.page.access.visitor import Visitor
+from collector.page.queries import sessions
+from collector.page.request import PageRequest
+from collector.store import Store, StoreUnavailable
+
+
+class Authenticator:
+    """Finds out who sends a request."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def visitor(self, request: PageRequest, now: int) -> Visitor | None:
+        """Who sends this request; None if nobody that the page knows."""
+        secret = SESSION.read(request)
+        if not secret:
+            return None
+        return self._by_session(secret, now) or self._by_setup(secret, now)
+
+    def _by_session(self, secret: str, now: int) -> Visitor | None:
+        token = secret_digest(secret)
+        found = sessions.find_session(self._store, token)
+        if found is None:
+            return None
+        if now - found.began > LONGEST_MS or now - found.used > IDLE_MS:
+            sessions.end_session(self._store, token)
+            return None
+        if now - found.used > TOUCH_MS:
+            with contextlib.suppress(StoreUnavailable):  # saved next time; reading must work without writing
+                sessions.touch_session(self._store, token, now)
+        return Visitor(found.name, found.role, "session", secret)
+
+    def _by_setup(self, secret: str, now: int) -> Visitor | None:
+        if not setup.has_session(self._store, secret, now):
+            return None
+        return Visitor("the setup link", "admin", "setup", secret)

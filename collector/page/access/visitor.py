@@ -1,0 +1,27 @@
+"""Somebody who may see the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from collector.page.access.cookies import form_token
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who it is, and how they came in. Form tokens are made from `secret`, which is in their cookie."""
+
+    name: str
+    role: str
+    by: Literal["session", "setup"]
+    secret: str = field(default="", repr=False)
+
+    @property
+    def may_help(self) -> bool:
+        """Whether they may see requests for help."""
+        return self.role in ("support", "admin")
+
+    @property
+    def form_token(self) -> str:
+        return form_token(self.secret)

@@ -1,0 +1,13 @@
+"""The pages that are forms: each is shown to somebody, and does what they sent."""
+
+from __future__ import annotations
+
+from collector.page.forms import setup, sign_in
+from collector.page.forms.form_types import Form
+
+# Forms by path.
+FORMS: dict[str, Form] = {
+    "/signin": Form(sign_in.show_sign_in, sign_in.submit_sign_in),
+    "/signout": Form(sign_in.show_nothing, sign_in.submit_sign_out),
+    "/setup": Form(setup.show_setup, setup.submit_setup),
+}
