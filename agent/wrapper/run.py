@@ -6,6 +6,7 @@ import os
 
 from agent.base import sig
 from agent.base.messages import write_message
+from agent.config.settings import SettingError
 from agent.runs.write import create_run_file
 from agent.wrapper.person import notice
 from agent.wrapper.process import relay
@@ -143,18 +144,22 @@ def _failed(run: ReportedRun, status: int) -> Place | None:
 
 
 def _ask_questions(run: ReportedRun, status: int) -> None:
-    """The questions after CMD, where a person may answer them."""
+    """The questions after CMD, where a person may answer them, and the answer can reach somebody."""
     if not run.options.input or not os.isatty(2) or _stopped_by_hand(status):
         return
     situation = run.situation.reread()  # CMD may have chosen, for itself or for its operator
-    if not situation.decision.sending:
+    try:
+        sending, endpoint = situation.decision.sending, situation.settings.endpoint
+    except SettingError:  # CMD broke one, and every verb will say so
+        return
+    if not sending:
         return
     _send_meanwhile(run)  # what is known need not wait for an answer
     from agent.wrapper.person import questions
 
     if status == 0:
         questions.ask_for_usage(situation)
-    elif email := questions.ask_for_help(situation, run.file.reference):
+    elif endpoint and (email := questions.ask_for_help(situation, run.file.reference)):
         run.file.note_email(email)
         run.file.sync()
 

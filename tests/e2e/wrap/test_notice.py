@@ -19,6 +19,7 @@ from tests.verbs import run_verb
 from tests.wait import until
 
 OPT_IN, HELP = "share pseudonymous usage data with Acme? [y/N] ", "e-mail address, if you would like help"
+NOBODY_THERE = "http://127.0.0.1:9"
 FULL, SHORT = "Nothing has been sent yet.", "reports this installation's outcome"
 
 
@@ -33,7 +34,10 @@ class Desk:
         (place / "bin/w").write_text(f'#!/bin/sh\nexec {sys.executable} -I -m agent wrap "$@"\n')
         (place / "bin/w").chmod(0o755)
         self.environment = environ.covered(
-            place, ROLLCALL_STATE_DIR=str(place / "state"), ROLLCALL_ENV_FILE=str(self.env_file)
+            place,
+            ROLLCALL_STATE_DIR=str(place / "state"),
+            ROLLCALL_ENV_FILE=str(self.env_file),
+            ROLLCALL_ENDPOINT=NOBODY_THERE,
         )
         self.environment["PATH"] = f"{place}/bin:{self.environment['PATH']}"
 
@@ -169,6 +173,35 @@ def test_no_address_sends_nothing_and_ends_as_cmd_did(desk: Desk, answers: list[
         assert "status:6" in shell.transcript
         assert ("rollcall support" in shell.transcript) == (len(answers) == 3)
     assert desk.names() == ["Installation Started", "Installation Errors"]
+
+
+def test_no_address_is_asked_for_where_no_endpoint_could_get_it(desk: Desk) -> None:
+    """The endpoint counts as it is after CMD, which may write docker.env."""
+    del desk.environment["ROLLCALL_ENDPOINT"]
+    with desk.shell() as shell:
+        shell.type("w sh -c 'exit 6'\n")
+        shell.expect(PROMPT)
+        assert HELP not in shell.screen
+        shell.type(f"w sh -c 'echo ROLLCALL_ENDPOINT={NOBODY_THERE} >>docker.env; exit 6'\n")
+        shell.expect(HELP)
+        shell.type("\n")
+        shell.expect(PROMPT)
+    assert desk.names() == ["Installation Started", "Installation Errors"] * 2
+
+
+@pytest.mark.parametrize("code", [0, 6])
+def test_an_install_that_breaks_a_setting_is_recorded_and_nobody_is_asked(desk: Desk, code: int) -> None:
+    with desk.shell() as shell:
+        shell.type(f"w sh -c 'echo ROLLCALL_JITTER=never >>docker.env; exit {code}'\n")
+        shell.expect(PROMPT)
+        shell.run("echo status:$?")
+        shown = shell.transcript
+    assert f"status:{code}" in shown
+    assert OPT_IN not in shown
+    assert HELP not in shown
+    assert "not recorded" not in shown
+    desk.env_file.write_text("")
+    assert desk.names() == ["Installation Started", "Installation Errors" if code else "Installation Success"]
 
 
 def test_where_input_waits_nobody_is_asked(desk: Desk) -> None:
@@ -350,7 +383,6 @@ def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: De
 
 def test_support_asks_later(desk: Desk) -> None:
     desk.asked_before()
-    desk.environment["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
     with desk.shell() as shell:
         shell.run("w --no-input sh -c 'exit 3'")
         agent = f"{sys.executable} -I -m agent support\n"
