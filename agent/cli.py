@@ -70,7 +70,7 @@ def _add_programs(add: Adder, name: str) -> None:
 
 def _add_readers(add: Adder) -> None:
     verb = add(
-        "preview", "preview.show_preview", "print the exact JSON of each event; sends and stores nothing"
+        "preview", "preview.show_preview", "print the exact JSON of each event; send and store nothing"
     )
     verb.add_argument("event", nargs="?", metavar="EVENT", help="only this event, such as 'Instance Active'")
     verb = add("log", "log.show_log", "show every recorded event and what became of it")
@@ -84,8 +84,8 @@ def _add_switches(add: Adder) -> None:
     add("disable", "switch.switch_off", "turn telemetry off, in docker.env, and erase waiting events")
     add("enable", "switch.switch_on", "turn telemetry on: remove every flag from docker.env")
     verb = add("consent", "switch.set_consent", "agree to usage events, or refuse them")
-    verb.add_argument("what", choices=["usage"])
-    verb.add_argument("choice", choices=["on", "off"])
+    verb.add_argument("what", choices=["usage"], help="events of the product's own, on how it is used")
+    verb.add_argument("choice", choices=["on", "off"], help="on agrees, off refuses")
 
 
 def _add_senders(add: Adder) -> None:

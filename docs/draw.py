@@ -45,10 +45,10 @@ def event_table() -> str:
     parts = []
     for kind in catalogue.CATALOGUE:
         rows = [
-            [f"`{prop.name}`", prop.type, "" if prop.required else "where known", prop.meaning]
+            [f"`{prop.name}`", prop.type, "always" if prop.required else "where known", prop.meaning]
             for prop in kind.properties
         ]
-        drawn = table(["property", "type", "", "meaning"], rows)
+        drawn = table(["property", "type", "sent", "meaning"], rows)
         parts.append(f"### {kind.name}\n\nSent when {kind.meaning}.\n\n{drawn}")
     return "\n\n".join(parts)
 
@@ -109,10 +109,9 @@ def shown(verb: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def option(action: argparse.Action) -> str:
     """One argument or option as a list item."""
-    names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+    names = ", ".join(action.option_strings) or action.metavar or "|".join(action.choices or ())
     value = f" {action.metavar}" if action.option_strings and action.metavar else ""
-    choices = f"one of {', '.join(action.choices)}" if action.choices else ""
-    return f"- `{names}{value}`: {action.help or choices}"
+    return f"- `{names or action.dest}{value}`: {action.help}"
 
 
 def rule_table() -> str:
@@ -125,10 +124,10 @@ def bounds() -> str:
     waiting, settled = outbox.MAX_WAITING_BYTES // MIB, outbox.MAX_SETTLED_BYTES // MIB
     days = outbox.KEEP_SECONDS // 86400
     return (
-        f"- waiting: at most {outbox.MAX_WAITING:,} events or {waiting} MiB; over that\n"
-        "  the oldest heartbeats are dropped first, then the oldest others, and the drops are counted\n"
-        f"- all others: {days} days in which the machine runs,\n"
-        f"  and at most {outbox.MAX_SETTLED:,} rows or {settled} MiB"
+        f"- Events that wait: at most {outbox.MAX_WAITING:,}, or {waiting} MiB. Above that the oldest\n"
+        "  heartbeats are dropped first, then the oldest other events. The drops are counted.\n"
+        f"- All other events: {days} days, counted while the machine runs; at most {outbox.MAX_SETTLED:,},\n"
+        f"  or {settled} MiB."
     )
 
 

@@ -52,8 +52,15 @@ SETTINGS = (
     ),
     Setting("ROLLCALL_WRITE_KEY", "", "the write key of the source", values.KEY),
     Setting("ROLLCALL_WRITE_KEY_FILE", "", "file that contains the write key", values.KEY_FILE),
-    Setting("ROLLCALL_PROXY", "", "proxy to send through; empty: as HTTPS_PROXY and so on say", values.PROXY),
-    Setting("ROLLCALL_CA_FILE", "", "certificates to trust beside the system's, as PEM", values.PATH),
+    Setting(
+        "ROLLCALL_PROXY",
+        "",
+        "proxy to send through; empty: HTTPS_PROXY, NO_PROXY and so on decide",
+        values.PROXY,
+    ),
+    Setting(
+        "ROLLCALL_CA_FILE", "", "PEM file of certificates to trust in addition to the system's", values.PATH
+    ),
     Setting("ROLLCALL_STATE_DIR", "", "directory of the instance id and the outbox", values.PATH),
     Setting("ROLLCALL_ENV_FILE", "", "path of docker.env (only from the environment)", values.PATH),
     Setting("ROLLCALL_INTERVAL", "6h", "time between two heartbeats (Instance Active)", values.INTERVAL),
@@ -63,7 +70,10 @@ SETTINGS = (
         "ROLLCALL_HEALTH", "", "heartbeats are sent only while this is alive; empty: always", values.HEALTH
     ),
     Setting(
-        "ROLLCALL_USAGE_TELEMETRY", "ask", "whether usage events are recorded; ask: ask once", values.USAGE
+        "ROLLCALL_USAGE_TELEMETRY",
+        "ask",
+        "whether usage events are recorded; ask: not yet, but ask once after an install",
+        values.USAGE,
     ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)

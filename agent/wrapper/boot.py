@@ -9,7 +9,7 @@ import os
 
 from agent.base import sig
 from agent.base.messages import product_name, write_message, write_stderr
-from agent.wrapper.options import USAGE, Options
+from agent.wrapper.options import HELP, USAGE, Options
 from agent.wrapper.process.caller import Caller, command_arguments
 from agent.wrapper.process.child import plug_closed_descriptors, shell_message
 from agent.wrapper.process.command import exec_command
@@ -28,8 +28,9 @@ def main(words: list[str], launch: str = "") -> int:
     options = Options(words)
     name = product_name()
     if not options.words:
-        os.write(1 if words[:1] in (["--help"], ["-h"]) else 2, USAGE.format(name=name).encode())
-        return 0 if words[:1] in (["--help"], ["-h"]) else WRONG_USE
+        asked = words[:1] in (["--help"], ["-h"])
+        os.write(1 if asked else 2, (HELP if asked else USAGE).format(name=name).encode())
+        return 0 if asked else WRONG_USE
     argv = command_arguments(options.words)
     if options.explain:
         from agent.wrapper.failure.explain import explain
@@ -48,7 +49,7 @@ def main(words: list[str], launch: str = "") -> int:
             report_run(argv, caller, situation, options)
         elif situation.locked_out and situation.service_state:
             write_message(
-                f"{name}: this installation is not reported: {situation.locked_out} is for root;"
+                f"{name}: this installation is not reported: only root may read {situation.locked_out};"
                 f" to report it as this machine's: sudo {name} wrap"
             )
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not

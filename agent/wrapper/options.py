@@ -6,6 +6,17 @@ Part of the boot path of `wrap`: it imports nothing.
 from __future__ import annotations
 
 USAGE = "usage: {name} wrap [--no-trace] [--no-input] [--explain] -- CMD...\n"
+HELP = (
+    USAGE
+    + """
+Run an install script as if it ran alone, and report how it ends.
+
+  --no-trace  do not look for the line that fails
+  --no-input  ask no questions after the install
+  --explain   run nothing; say how a failing step would be found
+  CMD         the command and its arguments
+"""
+)
 SET = "--set="
 TOLD = {
     "ROLLCALL_PRODUCT": "ROLLCALL_PRODUCT",
