@@ -35,6 +35,9 @@ IDENTIFY = """
            (SELECT user_version FROM pragma_user_version),
            (SELECT count(*) = 0 FROM sqlite_master)"""
 
+UNSOUND = {"damaged": "is damaged", "newer": "was made by a newer version of Rollcall"}
+"""Why a database cannot be used: the ending that it gets, and what is said of it."""
+
 T = TypeVar("T")
 
 
@@ -43,7 +46,7 @@ class OutboxError(Exception):
 
 
 class Unsound(Exception):  # noqa: N818 - reads as what it says
-    """The database cannot be used; the text is the word that it is set aside under."""
+    """The database cannot be used; the text is a key of UNSOUND."""
 
 
 class Disturbed(Exception):  # noqa: N818 - reads as what it says
@@ -132,7 +135,8 @@ class Database:
                     if os.path.lexists(path + suffix):
                         os.replace(path + suffix, f"{path}.{why}{suffix}")
                 print_message(
-                    f"{path} is {why}; it was renamed to {path}.{why}, and a new one was made", sys.stderr
+                    f"{path} {UNSOUND[why]}; it was renamed to {path}.{why}, and a new one was made",
+                    sys.stderr,
                 )
         raise Disturbed(why)
 
@@ -266,9 +270,9 @@ def _open_to_read(path: str) -> sqlite3.Connection | None:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return _readable(path)
     except (Unsound, sqlite3.DatabaseError) as why:
-        word = why if isinstance(why, Unsound) else "damaged"
+        words = UNSOUND[str(why) if isinstance(why, Unsound) else "damaged"]
         raise OutboxError(
-            f"{path} is {word}; with the next event it is renamed, and a new one is made"
+            f"{path} {words}; with the next event it is renamed, and a new one is made"
         ) from None
 
 

@@ -137,7 +137,7 @@ def _mention_the_service(app: App) -> None:
     if service := situation.service_state:
         happens = "what this user runs is reported under an id of its own"
         if situation.locked_out:
-            happens = f"{situation.locked_out} is for root, so nothing that this user runs is reported"
+            happens = f"only root may read {situation.locked_out}, so nothing that this user runs is reported"
         app.say(
             f"this is the state of your own user: {happens}; the service keeps its state in {service}"
             f" (to see it: sudo {app.name} status)"

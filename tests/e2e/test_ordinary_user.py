@@ -28,7 +28,7 @@ def as_user(product: Product, *words: str) -> str:
 def test_a_users_wrap_says_that_nothing_is_reported_where_docker_env_is_for_root(product: Product) -> None:
     product.env.chmod(0o600)
     said = as_user(product, "wrap", "--", "echo", "the product")
-    words = "this installation is not reported: /etc/rollcall/docker.env is for root; to report it"
+    words = "this installation is not reported: only root may read /etc/rollcall/docker.env; to report it"
     assert said == f"rollcall: {words} as this machine's: sudo rollcall wrap\nthe product"
     assert not product.machine.path("/run/home/.local").exists()
     assert "nothing that this user runs is reported" in as_user(product, "status")
@@ -37,7 +37,7 @@ def test_a_users_wrap_says_that_nothing_is_reported_where_docker_env_is_for_root
 def test_a_users_wrap_says_that_its_id_is_not_the_services(product: Product) -> None:
     product.env.chmod(0o644)
     said = as_user(product, "wrap", "--", "echo", "the product")
-    assert "it is reported as your own user's, with an id that is not the service's" in said
+    assert "this run is reported under an id of your own user, not under the service's" in said
     assert "reported under an id of its own; the service keeps its state in /var/lib/rollcall" in as_user(
         product, "status"
     )
@@ -47,4 +47,4 @@ def test_a_users_wrap_says_that_its_id_is_not_the_services(product: Product) -> 
 def test_root_is_told_nothing_of_the_kind(product: Product, words: tuple[str, ...]) -> None:
     said = product.verb(*words)
     assert "own user" not in said
-    assert "is for root" not in said
+    assert "only root may read" not in said

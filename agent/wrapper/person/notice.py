@@ -24,7 +24,7 @@ SHORT = (
     " to see it: {name} preview; to turn it off: {name} disable\n"
 )
 OWN_STATE = (
-    "{name}: it is reported as your own user's, with an id that is not the service's;"
+    "{name}: this run is reported under an id of your own user, not under the service's;"
     " to report it as this machine's: sudo {name} wrap\n"
 )
 

@@ -62,6 +62,7 @@ def newer(state: StateDir) -> None:
         db.execute("PRAGMA user_version = 99")
 
 
+WHY = {"damaged": "is damaged", "newer": "was made by a newer version of Rollcall"}
 UNSOUND = [(garbage, "damaged"), (torn, "damaged"), (newer, "newer")]
 
 
@@ -75,8 +76,9 @@ def test_an_unsound_database_is_set_aside_with_one_warning(
     assert messages(state) == ["new"]
     assert Path(f"{state.outbox}.{word}").read_bytes() == before
     record(state, "newer")
+    path = state.outbox
     assert capfd.readouterr().err.splitlines() == [
-        f"rollcall: {state.outbox} is {word}; it was renamed to {state.outbox}.{word}, and a new one was made"
+        f"rollcall: {path} {WHY[word]}; it was renamed to {path}.{word}, and a new one was made"
     ]
 
 
@@ -99,7 +101,7 @@ def test_a_reader_of_an_unsound_database_gets_a_clear_line_and_changes_nothing(
 ) -> None:
     spoil(state)
     before = Path(state.outbox).read_bytes()
-    with pytest.raises(OutboxError, match=f"outbox.db is {word}; with the next event it is renamed"):
+    with pytest.raises(OutboxError, match=f"outbox.db {WHY[word]}; with the next event it is renamed"):
         messages(state)
     assert Path(state.outbox).read_bytes() == before
 

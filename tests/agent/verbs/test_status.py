@@ -164,10 +164,10 @@ def test_status_says_that_what_a_user_runs_is_not_reported_where_docker_env_is_f
     file.mkdir(parents=True)  # stands for a file that may not be read: root may read any
     world.uid = 1000
     done = world.run("status")
-    assert f"your own user: {file} is for root, so nothing that this user runs is reported" in done.err
+    assert f"your own user: only root may read {file}, so nothing that this user runs is reported" in done.err
     world.uid = 0
     world.environ["ROLLCALL_STATE_DIR"] = str(world.path / "state")
-    assert "is for root" not in world.run("status").err
+    assert "only root may read" not in world.run("status").err
 
 
 @pytest.mark.needs("root")
