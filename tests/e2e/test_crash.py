@@ -47,7 +47,7 @@ done("purged", 0)
 
 
 @dataclass
-class Life:
+class LastWords:
     """What a process said that it had done before it died."""
 
     said: str
@@ -67,7 +67,7 @@ def agent(state: Path, *verb: str, prefix: tuple[str, ...] = ()) -> "subprocess.
     return run_verb(*verb, env=env, cwd=state.parent, prefix=prefix)
 
 
-def live(state: Path, *strace: str) -> Life:
+def live(state: Path, *strace: str) -> LastWords:
     """Record, settle and purge under strace, which may kill at a chosen call."""
     log = str(state.parent / "strace.log")
     done = subprocess.run(
@@ -77,10 +77,10 @@ def live(state: Path, *strace: str) -> Life:
         env=environ.bare(state.parent), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert not done.stderr, done.stderr
-    return Life(done.stdout)
+    return LastWords(done.stdout)
 
 
-def assert_sound(state: Path, life: Life) -> None:
+def assert_sound(state: Path, life: LastWords) -> None:
     """Nothing acknowledged is lost, nothing is doubled, the database is whole, and log answers."""
     shown = agent(state, "log", "--json")
     assert shown.returncode == 0, shown

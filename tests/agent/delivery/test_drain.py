@@ -33,7 +33,7 @@ DOWN = RetryLater(None, "down")
 
 
 @dataclass
-class World:
+class DrainWorld:
     """A clock that moves only when something sleeps or sends, and a receiver with a script."""
 
     outbox: Outbox
@@ -82,18 +82,18 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[DrainWorld]:
     with contextlib.closing(Outbox(StateDir(str(tmp_path / "state")), now=lambda: NOW)) as outbox:
         outbox._database._db.execute("PRAGMA synchronous = OFF")
-        yield World(outbox)
+        yield DrainWorld(outbox)
 
 
-def test_nothing_to_do_is_nothing_sent(world: World) -> None:
+def test_nothing_to_do_is_nothing_sent(world: DrainWorld) -> None:
     assert world.drain() == DrainResult()
     assert world.sent == []
 
 
-def test_the_oldest_go_first_a_hundred_at_a_time(world: World) -> None:
+def test_the_oldest_go_first_a_hundred_at_a_time(world: DrainWorld) -> None:
     world.record(2 * MAX_EVENTS + 1)
     recorded = [text for _, text in world.outbox.waiting(ENDPOINT, limit=1000)]
 
@@ -102,7 +102,7 @@ def test_the_oldest_go_first_a_hundred_at_a_time(world: World) -> None:
     assert [text for batch in world.sent for text in batch] == recorded
 
 
-def test_a_batch_stays_within_its_bytes(world: World) -> None:
+def test_a_batch_stays_within_its_bytes(world: DrainWorld) -> None:
     world.record(40, size=30_000)
 
     world.drain()
@@ -111,14 +111,14 @@ def test_a_batch_stays_within_its_bytes(world: World) -> None:
     assert [len(batch) for batch in world.sent] == [15, 15, 10]
 
 
-def test_one_that_is_larger_than_any_batch_still_goes_alone(world: World) -> None:
+def test_one_that_is_larger_than_any_batch_still_goes_alone(world: DrainWorld) -> None:
     world.record(2, size=MAX_BATCH_BYTES)
 
     assert world.drain() == DrainResult()
     assert [len(batch) for batch in world.sent] == [1, 1]
 
 
-def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(world: World) -> None:
+def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(world: DrainWorld) -> None:
     world.record(3)
     world.outbox._database._db.execute("UPDATE event SET payload = '{torn' WHERE seq = 2")
     world.then = lambda texts: Rejected("400") if "{torn" in texts else Delivered()
@@ -133,7 +133,7 @@ def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(world: World) -> No
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one outbox serves all examples
 @given(kinds=st.lists(st.booleans(), min_size=1, max_size=30))
-def test_whatever_offends_is_found_alone(world: World, kinds: list[bool]) -> None:
+def test_whatever_offends_is_found_alone(world: DrainWorld, kinds: list[bool]) -> None:
     count = len(kinds)
     ids = world.record(count, first=len(world.outbox.entries()))
     bad = {one for one, offensive in zip(ids, kinds) if offensive}
@@ -151,14 +151,14 @@ def test_whatever_offends_is_found_alone(world: World, kinds: list[bool]) -> Non
     assert len(taken) == count - len(bad), "each good one was taken once"
 
 
-def test_rejections_are_one_line_however_many(world: World) -> None:
+def test_rejections_are_one_line_however_many(world: DrainWorld) -> None:
     world.record(3)
     world.then = lambda texts: Rejected("413 Too Large" if len(texts) == 1 else "400")
 
     assert world.drain().messages == ["3 events were rejected (413 Too Large); the log shows them"]
 
 
-def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
+def test_a_failure_keeps_all_and_notes_the_next_try(world: DrainWorld) -> None:
     world.record(150)
     world.then = lambda texts: DOWN
 
@@ -171,7 +171,7 @@ def test_a_failure_keeps_all_and_notes_the_next_try(world: World) -> None:
     assert (trouble.failures, trouble.next_try) == (1, NOW + FIRST_BACKOFF * 3 / 4)
 
 
-def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> None:
+def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: DrainWorld) -> None:
     world.record(1)
     world.then = lambda texts: RetryLater(None, "403 Forbidden", answered=True)
 
@@ -180,7 +180,7 @@ def test_an_endpoint_that_answered_is_not_called_out_of_reach(world: World) -> N
     ]
 
 
-def test_before_it_is_due_nobody_tries(world: World) -> None:
+def test_before_it_is_due_nobody_tries(world: DrainWorld) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW + 3)
 
@@ -192,7 +192,7 @@ def test_before_it_is_due_nobody_tries(world: World) -> None:
     assert world.slept == [3]
 
 
-def test_one_that_is_due_is_tried_at_once(world: World) -> None:
+def test_one_that_is_due_is_tried_at_once(world: DrainWorld) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW)
 
@@ -200,7 +200,7 @@ def test_one_that_is_due_is_tried_at_once(world: World) -> None:
     assert world.slept == []
 
 
-def test_a_patient_flush_tries_again_while_there_is_time(world: World) -> None:
+def test_a_patient_flush_tries_again_while_there_is_time(world: DrainWorld) -> None:
     world.record(1)
     world.script = [DOWN, DOWN, RetryLater(7.0, "429")]
 
@@ -215,7 +215,7 @@ def test_a_patient_flush_tries_again_while_there_is_time(world: World) -> None:
     assert world.outbox.trouble(ENDPOINT) is None
 
 
-def test_a_wait_beyond_the_budget_is_left_to_the_next(world: World) -> None:
+def test_a_wait_beyond_the_budget_is_left_to_the_next(world: DrainWorld) -> None:
     world.record(1)
     world.script = [RetryLater(31.0, "429")]
 
@@ -223,7 +223,7 @@ def test_a_wait_beyond_the_budget_is_left_to_the_next(world: World) -> None:
     assert world.slept == []
 
 
-def test_a_rejection_too_is_an_answer(world: World) -> None:
+def test_a_rejection_too_is_an_answer(world: DrainWorld) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW)
     world.then = lambda texts: Rejected("400")
@@ -232,7 +232,7 @@ def test_a_rejection_too_is_an_answer(world: World) -> None:
     assert world.outbox.trouble(ENDPOINT) is None
 
 
-def test_a_streak_grows_through_processes_and_is_told_once(world: World) -> None:
+def test_a_streak_grows_through_processes_and_is_told_once(world: DrainWorld) -> None:
     world.record(1)
     world.then = lambda texts: DOWN
     said = []
@@ -246,7 +246,7 @@ def test_a_streak_grows_through_processes_and_is_told_once(world: World) -> None
     assert len(said) == 1
 
 
-def test_an_eager_one_tries_at_once_and_puts_off_for_less(world: World) -> None:
+def test_an_eager_one_tries_at_once_and_puts_off_for_less(world: DrainWorld) -> None:
     world.record(1)
     for _ in range(20):
         world.outbox.note_failure(ENDPOINT, "down", NOW + 3000)
@@ -259,7 +259,7 @@ def test_an_eager_one_tries_at_once_and_puts_off_for_less(world: World) -> None:
     assert NOW < trouble.next_try <= NOW + EAGER_BACKOFF
 
 
-def test_an_hour_of_eager_tries_makes_no_later_wait_long(world: World) -> None:
+def test_an_hour_of_eager_tries_makes_no_later_wait_long(world: DrainWorld) -> None:
     world.record(1)
     world.then = lambda texts: DOWN
     for _ in range(60):
@@ -272,7 +272,7 @@ def test_an_hour_of_eager_tries_makes_no_later_wait_long(world: World) -> None:
     assert trouble.next_try - world.time <= 2 * EAGER_BACKOFF
 
 
-def test_the_budget_is_handed_to_each_try(world: World) -> None:
+def test_the_budget_is_handed_to_each_try(world: DrainWorld) -> None:
     world.record(2 * MAX_EVENTS)
     world.takes = 2
 
@@ -281,7 +281,7 @@ def test_the_budget_is_handed_to_each_try(world: World) -> None:
     assert world.given == [10, 8]
 
 
-def test_a_budget_that_ends_is_no_failure_of_who_answered(world: World) -> None:
+def test_a_budget_that_ends_is_no_failure_of_who_answered(world: DrainWorld) -> None:
     """Else the last batch of a long drain, cut short, would start a streak."""
     world.record(3 * MAX_EVENTS)
     world.script = [Delivered(), RetryLater(None, "no answer within 1 s")]
@@ -291,7 +291,7 @@ def test_a_budget_that_ends_is_no_failure_of_who_answered(world: World) -> None:
     assert world.outbox.trouble(ENDPOINT) is None
 
 
-def test_a_budget_that_ends_at_the_first_try_is_one(world: World) -> None:
+def test_a_budget_that_ends_at_the_first_try_is_one(world: DrainWorld) -> None:
     world.record(1)
     world.script = [RetryLater(None, "no answer within 3 s")]
     world.takes = 5
@@ -300,14 +300,14 @@ def test_a_budget_that_ends_at_the_first_try_is_one(world: World) -> None:
     assert world.outbox.trouble(ENDPOINT) is not None
 
 
-def test_what_cannot_be_ended_is_not_begun(world: World) -> None:
+def test_what_cannot_be_ended_is_not_begun(world: DrainWorld) -> None:
     world.record(1)
 
     assert world.drain(budget=LEAST_SECONDS / 2) == DrainResult(TOO_SHORT)
     assert world.sent == []
 
 
-def test_a_split_that_runs_out_of_time_keeps_what_it_had_done(world: World) -> None:
+def test_a_split_that_runs_out_of_time_keeps_what_it_had_done(world: DrainWorld) -> None:
     ids = world.record(4)
     world.takes = 1
     world.then = lambda texts: Rejected("400") if ids[2] in "".join(texts) else Delivered()
@@ -316,7 +316,7 @@ def test_a_split_that_runs_out_of_time_keeps_what_it_had_done(world: World) -> N
     assert world.states() == ["sent", "sent", "waiting", "waiting"]
 
 
-def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: World) -> None:
+def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: DrainWorld) -> None:
     world.record(4 * MAX_EVENTS)
     marked: list[int] = []
 
@@ -331,7 +331,7 @@ def test_what_was_sent_is_marked_now_and_then_and_at_the_end(world: World) -> No
     assert set(world.states()) == {"sent"}
 
 
-def test_what_was_sent_is_marked_even_if_all_else_fails(world: World) -> None:
+def test_what_was_sent_is_marked_even_if_all_else_fails(world: DrainWorld) -> None:
     world.record(2 * MAX_EVENTS)
 
     def fail(texts: list[str]) -> BatchOutcome:
@@ -344,7 +344,7 @@ def test_what_was_sent_is_marked_even_if_all_else_fails(world: World) -> None:
     assert world.states() == ["sent"] * 100 + ["waiting"] * 100
 
 
-def test_silence_is_asked_before_every_single_request(world: World) -> None:
+def test_silence_is_asked_before_every_single_request(world: DrainWorld) -> None:
     world.record(4)
     world.then = lambda texts: Rejected("400")
     world.allowed = lambda: len(world.sent) < 2
@@ -353,7 +353,7 @@ def test_silence_is_asked_before_every_single_request(world: World) -> None:
     assert len(world.sent) == 2
 
 
-def test_silence_is_asked_after_a_wait(world: World) -> None:
+def test_silence_is_asked_after_a_wait(world: DrainWorld) -> None:
     world.record(1)
     world.outbox.note_failure(ENDPOINT, "down", NOW + 3)
     world.allowed = lambda: not world.slept
@@ -362,7 +362,7 @@ def test_silence_is_asked_after_a_wait(world: World) -> None:
     assert (world.slept, world.sent) == ([3], [])
 
 
-def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: World) -> None:
+def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: DrainWorld) -> None:
     """The daemon's way: it asks again when the outbox says so."""
     made = world.record(250)
     seed = random.SystemRandom().randrange(2**32)
@@ -387,7 +387,7 @@ def test_500_for_an_hour_is_a_handful_of_tries_and_nothing_lost(world: World) ->
     assert world.time < NOW + 3 * 3600, f"seed {seed}"
 
 
-def test_events_of_another_endpoint_are_left_alone(world: World) -> None:
+def test_events_of_another_endpoint_are_left_alone(world: DrainWorld) -> None:
     world.outbox.record(event(1, NOW), "https://elsewhere.example")
     world.record(1, first=2)
 
@@ -395,7 +395,7 @@ def test_events_of_another_endpoint_are_left_alone(world: World) -> None:
     assert world.states() == ["waiting", "sent"]
 
 
-def test_the_real_clocks_are_the_default(world: World) -> None:
+def test_the_real_clocks_are_the_default(world: DrainWorld) -> None:
     drain = Drain(world.outbox, ENDPOINT, world.send, budget=1, manner="patient", still_allowed=lambda: True)
 
     assert drain.deliver_waiting() == DrainResult()
