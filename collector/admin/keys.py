@@ -43,6 +43,15 @@ def source_named(tx: Transaction, name: str, now: int) -> int:
     return number
 
 
+def find_source(tx: Transaction, name: str) -> int:
+    """The number of a source. AdminError if it does not exist."""
+    rows = tx.all("SELECT id FROM sources WHERE name = ?", name)
+    if not rows:
+        raise AdminError(f"no source has the name {name!r}; `rollcall-collector keys list` shows them")
+    number: int = rows[0][0]
+    return number
+
+
 def make_source(store: Store, name: str, now: int) -> tuple[int, bool]:
     """The number of a source, and whether it was created now."""
     with store.transaction() as tx:

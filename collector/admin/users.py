@@ -5,16 +5,26 @@ from __future__ import annotations
 import hmac
 import os
 from hashlib import scrypt
+from typing import NamedTuple
 
 from collector.admin import AdminError, setup
+from collector.admin.keys import find_source
+from collector.admin.names import check_name
 from collector.store import Store
-from collector.store.base import Row
 
 ROLES = ("viewer", "support", "admin")
 SHORTEST_PASSWORD = 10
-LONGEST_NAME = 100
 # Each check takes 16 MiB of memory and about 50 ms.
 _COST = {"n": 2**14, "r": 8, "p": 1}
+
+
+class User(NamedTuple):
+    """A user without the password; `source` is the only one they see, None for all."""
+
+    name: str
+    role: str
+    source: str | None
+    created: int
 
 
 def hash_password(password: str) -> str:
@@ -29,16 +39,26 @@ def password_is(password: str, kept: str) -> bool:
     return hmac.compare_digest(_digest(password, bytes.fromhex(salt)).hex(), wanted)
 
 
-def add_user(store: Store, name: str, role: str, password: str, now: int) -> None:
-    """Add a user, which ends the setup. AdminError if the name is taken or wrong, or the password short."""
-    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise AdminError(f"a name has 1 to {LONGEST_NAME} characters, none of them invisible")
+def add_user(
+    store: Store, name: str, role: str, password: str, now: int, *, source: str | None = None
+) -> None:
+    """Add a user, which ends the setup. With a source, they see no other one.
+
+    AdminError if the name is taken or wrong, the password too short, or the source does not exist.
+    """
+    check_name(name)
+    if role == "admin" and source:
+        raise AdminError("an admin cannot be limited to a source")
     if len(password) < SHORTEST_PASSWORD:
         raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")
     kept = hash_password(password)
     with store.transaction() as tx:
-        sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        if not tx.execute(sql, name, role, kept, now):
+        number = find_source(tx, source) if source else None
+        sql = (
+            "INSERT INTO users (name, role, password, created, source) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO NOTHING"
+        )
+        if not tx.execute(sql, name, role, kept, now, number):
             raise AdminError(f"the user {name!r} already exists")
         setup.end_setup(tx)
 
@@ -56,9 +76,13 @@ def any_user(store: Store) -> bool:
     return bool(store.all("SELECT 1 FROM users LIMIT 1"))
 
 
-def list_users(store: Store) -> list[Row]:
-    """Name, role and creation time of each user."""
-    return store.all("SELECT name, role, created FROM users ORDER BY name")
+def list_users(store: Store) -> list[User]:
+    """Every user by name."""
+    sql = (
+        "SELECT u.name, u.role, s.name, u.created FROM users u LEFT JOIN sources s ON s.id = u.source"
+        " ORDER BY u.name"
+    )
+    return [User(*row) for row in store.all(sql)]
 
 
 def _digest(password: str, salt: bytes) -> bytes:

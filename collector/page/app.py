@@ -25,7 +25,7 @@ from collector.page.access.visitor import Visitor
 from collector.page.forms import FORMS
 from collector.page.forms.form_types import FormRequest
 from collector.page.forms.setup import CLOSED
-from collector.page.frame import PRIVATE, STATIC, Frame, json_error, redirect, refresh_after
+from collector.page.frame import PRIVATE, STATIC, Frame, redirect, refresh_after
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries import events
 from collector.page.queries.instances import CensusCache
@@ -125,7 +125,7 @@ class Page:
     def _get(self, request: PageRequest) -> Answer:
         now = self._now_ms()
         visitor = self._authenticator.visitor(request, now)
-        if request.path in FORMS:
+        if request.path in FORMS and not request.suffix:
             return FORMS[request.path].show(self._form(request, visitor, now))
         if visitor is None:
             return self._sign_in_first(request)
@@ -184,8 +184,8 @@ class Page:
         return self._frame.html(f"{result.name}.html", view.visitor, context, headers=headers)
 
     def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
-        """What a view gets; None if no event has ever arrived."""
-        sources = tuple(all_sources(self._store))
+        """What a view gets; None if no event has ever arrived that the visitor may see."""
+        sources = tuple(source for source in all_sources(self._store) if visitor.may_see(source.id))
         if not any(source.heard for source in sources):
             return None
         try:
@@ -208,7 +208,7 @@ class Page:
 
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:
-            return json_error(401, "Sign in first, at /signin, as a browser does.")
+            raise PageError(401, "Send an API token, as `Authorization: Bearer TOKEN`.")
         if not users.any_user(self._store):
             raise PageError(403, CLOSED)
         path = request.path + ("?" + urlencode(request.query) if request.query else "")

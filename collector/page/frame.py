@@ -56,6 +56,8 @@ class Frame:
         headers = [(b"retry-after", str(error.retry).encode())] if error.retry else []
         if error.status in (408, 413):  # the rest of the body is not read
             headers.append((b"connection", b"close"))
+        if error.status == 401:  # noqa: PLR2004 - HTTP wants this header
+            headers.append((b"www-authenticate", b'Bearer realm="rollcall"'))
         if suffix:
             return http.with_headers(json_error(error.status, error.text), headers)
         context = {"status": error.status, "text": error.text}

@@ -13,6 +13,7 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
     users, sessions       the users of the page, and who is signed in
+    tokens                programs that may read the page
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 instances, runs and the counters change in the transaction that inserts the events.
@@ -218,7 +219,17 @@ def setup_and_admins(tx: Executes) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables, setup_and_admins)
+def api_tokens(tx: Executes) -> None:
+    """Tokens by which programs read the page."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        f"CREATE TABLE tokens (name TEXT PRIMARY KEY, hash {blob} NOT NULL UNIQUE,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
+        " source BIGINT REFERENCES sources (id), created BIGINT NOT NULL)",
+    )
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables, setup_and_admins, api_tokens)
 
 
 def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:

@@ -1,4 +1,4 @@
-"""The verbs for who may look at the page: users, and the setup link."""
+"""The verbs for who may look at the page: users, API tokens, and the setup link."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 import contextlib
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from collector.admin import AdminError, setup, users
+from collector.admin import AdminError, setup, tokens, users
 from collector.base.times import write_time
 from collector.store import Store
 from collector.verbs.terminal import message, now_ms
@@ -24,9 +24,18 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
     add = make_verb(group, "add", _users_add, "add a user; asks for the password, or reads it from stdin")
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=users.ROLES, default="viewer")
+    add.add_argument("--source", metavar="S", help="the only source that they see")
     make_verb(group, "list", _users_list, "list the users")
     remove = make_verb(group, "remove", _users_remove, "remove a user and end their sessions")
     remove.add_argument("name", metavar="NAME")
+    group = make_group("tokens", "manage the API tokens, by which programs read the page")
+    add = make_verb(group, "add", _tokens_add, "create an API token and print it; it is shown only once")
+    add.add_argument("name", metavar="NAME", help="what it is for")
+    add.add_argument("--role", choices=tokens.ROLES, default="viewer")
+    add.add_argument("--source", metavar="S", help="the only source that it reads")
+    make_verb(group, "list", _tokens_list, "list the API tokens")
+    revoke = make_verb(group, "revoke", _tokens_revoke, "revoke an API token at once")
+    revoke.add_argument("token", metavar="NAME", help="its name, or the whole token")
 
 
 def add_setup_link(verbs: Any, make_verb: MakeVerb) -> None:
@@ -54,16 +63,34 @@ def _setup_link(arguments: argparse.Namespace, store: Store) -> None:
 
 
 def _users_add(arguments: argparse.Namespace, store: Store) -> None:
-    users.add_user(store, arguments.name, arguments.role, _password(), now_ms())
+    users.add_user(store, arguments.name, arguments.role, _password(), now_ms(), source=arguments.source)
 
 
 def _users_list(_: argparse.Namespace, store: Store) -> None:
-    for name, role, created in users.list_users(store):
-        sys.stdout.write(f"{name}\t{role}\tcreated {write_time(created)}\n")
+    _print_rows(users.list_users(store))
 
 
 def _users_remove(arguments: argparse.Namespace, store: Store) -> None:
     users.remove_user(store, arguments.name)
+
+
+def _tokens_add(arguments: argparse.Namespace, store: Store) -> None:
+    token = tokens.add_token(store, arguments.name, arguments.role, arguments.source, now_ms())
+    sys.stdout.write(token + "\n")
+    message("this token is shown only once; the collector stores only a digest of it")
+
+
+def _tokens_list(_: argparse.Namespace, store: Store) -> None:
+    _print_rows(tokens.list_tokens(store))
+
+
+def _tokens_revoke(arguments: argparse.Namespace, store: Store) -> None:
+    tokens.revoke_token(store, arguments.token)
+
+
+def _print_rows(rows: Sequence[users.User | tokens.Token]) -> None:
+    for name, role, source, created in rows:
+        sys.stdout.write(f"{name}\t{role}\t{source or 'all sources'}\tcreated {write_time(created)}\n")
 
 
 def _password() -> str:

@@ -2,6 +2,7 @@
 
 visitor.py         somebody who may see it, and what they may do
 cookies.py         the page's cookies, and the form tokens that are made from them
+authorization.py   the API token of a program
 authentication.py  who sends a request
 sign_in.py         names and passwords
 """

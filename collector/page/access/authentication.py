@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 
 from collector.admin import setup
+from collector.admin.tokens import token_access
 from collector.base.secrets import secret_digest
+from collector.page.access.authorization import api_token
 from collector.page.access.cookies import SESSION
 from collector.page.access.limits import IDLE_MS, LONGEST_MS, TOUCH_MS
 from collector.page.access.visitor import Visitor
 from collector.page.queries import sessions
-from collector.page.request import PageRequest
+from collector.page.request import PageError, PageRequest
 from collector.store import Store, StoreUnavailable
 
 
@@ -26,11 +28,22 @@ class Authenticator:
         self._store = store
 
     def visitor(self, request: PageRequest, now: int) -> Visitor | None:
-        """Who sends this request; None if nobody that the page knows."""
+        """Who sends this request; None if nobody that the page knows. PageError if a token is wrong."""
+        if token := api_token(request):
+            return self._by_token(request, token)
         secret = SESSION.read(request)
         if not secret:
             return None
         return self._by_session(secret, now) or self._by_setup(secret, now)
+
+    def _by_token(self, request: PageRequest, token: str) -> Visitor:
+        """A program. Pages and forms are for browsers, so it needs no form tokens."""
+        found = token_access(self._store, token)
+        if found is None:
+            raise PageError(401, "This token is unknown, or it was revoked.")
+        if not request.suffix:
+            raise PageError(401, "A token reads addresses that end in .json or .csv.")
+        return Visitor(found.name, found.role, "token", found.source)
 
     def _by_session(self, secret: str, now: int) -> Visitor | None:
         token = secret_digest(secret)
@@ -43,9 +56,9 @@ class Authenticator:
         if now - found.used > TOUCH_MS:
             with contextlib.suppress(StoreUnavailable):  # saved next time; reading must work without writing
                 sessions.touch_session(self._store, token, now)
-        return Visitor(found.name, found.role, "session", secret)
+        return Visitor(found.name, found.role, "session", found.source, secret)
 
     def _by_setup(self, secret: str, now: int) -> Visitor | None:
         if not setup.has_session(self._store, secret, now):
             return None
-        return Visitor("the setup link", "admin", "setup", secret)
+        return Visitor("the setup link", "admin", "setup", secret=secret)

@@ -14,13 +14,18 @@ class Visitor:
 
     name: str
     role: str
-    by: Literal["session", "setup"]
+    by: Literal["session", "setup", "token"]
+    source: int | None = None  # the only one they may see; None for all
     secret: str = field(default="", repr=False)
 
     @property
     def may_help(self) -> bool:
         """Whether they may see requests for help."""
         return self.role in ("support", "admin")
+
+    def may_see(self, source: int) -> bool:
+        """Whether a source is shown to them."""
+        return self.source is None or self.source == source
 
     @property
     def form_token(self) -> str:

@@ -8,10 +8,11 @@ from collector.store import Store
 
 
 class Session(NamedTuple):
-    """A user who is signed in, since when, and when they were last here."""
+    """A user who is signed in; the only source they see, if they are limited to one; since when; last use."""
 
     name: str
     role: str
+    source: int | None
     began: int
     used: int
 
@@ -34,8 +35,8 @@ def begin_session(store: Store, token: bytes, user: str, now: int, expired: int)
 def find_session(store: Store, token: bytes) -> Session | None:
     """The session with this token's digest."""
     sql = (
-        "SELECT u.name, u.role, s.began, s.used FROM sessions s JOIN users u ON u.name = s.user_name"
-        " WHERE s.token = ?"
+        "SELECT u.name, u.role, u.source, s.began, s.used"
+        " FROM sessions s JOIN users u ON u.name = s.user_name WHERE s.token = ?"
     )
     rows = store.all(sql, token)
     return Session(*rows[0]) if rows else None

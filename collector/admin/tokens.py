@@ -1,0 +1,70 @@
+"""API tokens: how a program reads the page. A token is shown once; only its digest is stored."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collector.admin import AdminError
+from collector.admin.keys import find_source
+from collector.admin.names import check_name
+from collector.base.secrets import new_secret, secret_digest
+from collector.store import Store
+
+ROLES = ("viewer", "support")
+# Scanners that look for secrets in public code find a token by its beginning.
+PREFIX = "rct_"
+
+
+class Token(NamedTuple):
+    """An API token without its secret; `source` is the only one it may read, None for all."""
+
+    name: str
+    role: str
+    source: str | None
+    created: int
+
+
+class TokenAccess(NamedTuple):
+    """What a token opens; `source` is a number."""
+
+    name: str
+    role: str
+    source: int | None
+
+
+def add_token(store: Store, name: str, role: str, source: str | None, now: int) -> str:
+    """A new token. AdminError if the name is taken or wrong, or the source does not exist."""
+    check_name(name)
+    token = PREFIX + new_secret()
+    with store.transaction() as tx:
+        number = find_source(tx, source) if source else None
+        sql = (
+            "INSERT INTO tokens (name, hash, role, source, created) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO NOTHING"
+        )
+        if not tx.execute(sql, name, secret_digest(token), role, number, now):
+            raise AdminError(f"the token {name!r} already exists")
+    return token
+
+
+def list_tokens(store: Store) -> list[Token]:
+    """Every token by name."""
+    sql = (
+        "SELECT t.name, t.role, s.name, t.created FROM tokens t LEFT JOIN sources s ON s.id = t.source"
+        " ORDER BY t.name"
+    )
+    return [Token(*row) for row in store.all(sql)]
+
+
+def revoke_token(store: Store, which: str) -> None:
+    """Delete a token by its name, or by all of it, if it was found where it should not be."""
+    column, value = ("hash", secret_digest(which)) if which.startswith(PREFIX) else ("name", which)
+    with store.transaction() as tx:
+        if not tx.execute(f"DELETE FROM tokens WHERE {column} = ?", value):
+            raise AdminError("no such token; see `rollcall-collector tokens list`")
+
+
+def token_access(store: Store, token: str) -> TokenAccess | None:
+    """What this token opens; None if it is unknown or revoked."""
+    rows = store.all("SELECT name, role, source FROM tokens WHERE hash = ?", secret_digest(token))
+    return TokenAccess(*rows[0]) if rows else None
