@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from agent.wrapper.failure import lexer
-from agent.wrapper.failure.expansions import NAME
-from agent.wrapper.failure.syntax import Word
-from agent.wrapper.failure.words import assigned
+from agent.wrapper.shell import reader
+from agent.wrapper.shell.expansions import NAME
+from agent.wrapper.shell.syntax import Word
+from agent.wrapper.shell.words import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.wrapper.failure.syntax import Command, Script
+    from agent.wrapper.shell.syntax import Command, Script
 
 
 SETS = frozenset(b"read for select printf mapfile readarray getopts let".split())
@@ -27,7 +27,7 @@ class Look:
     def __init__(self, source: bytes, text: bytes) -> None:
         self.source = source
         self.text = text
-        self.script = lexer.read(text)
+        self.script = reader.read(text)
         self.commands = list(_all(self.script, 0))
         self.commands += [each for command in self.commands for each in self._held(command)]
         self.unknown: list[Command] = []
@@ -40,9 +40,7 @@ class Look:
             return
         for word in arguments[1:]:
             for value in self.values_of(begins_with(word.raw)) or ():
-                for each in lexer.read(_opened(Word(value, None, command.line)), command.line).commands:
-                    each.line = each.end = command.line
-                    yield each
+                yield from _placed(reader.read(_opened(Word(value, None, 0, []))).commands, command)
 
     def values_of(self, name: bytes) -> list[bytes] | None:
         """All that the text assigns to a variable; None if it may get another value, or one of a command."""
@@ -53,12 +51,6 @@ class Look:
             found += [word.value or word.raw for word in command.words if assigned(word.raw) == name]
         values = [raw.partition(b"=")[2] for raw in found]
         return None if not values or any(b"$(" in value or b"`" in value for value in values) else values
-
-    def in_subshell(self, command: Command) -> bool:
-        """Whether it stands in ( … ), or in a part of a pipeline."""
-        at = next((at for at, each in enumerate(self.script.commands) if each is command), -1)
-        piped = {b"|", b"|&"} & {each.after for each in self.script.commands[at : at + 2]}
-        return bool(piped) or any(first <= command.line <= last for first, last in self.script.subshells)
 
     def first(self, holds: Callable[[Command], bool]) -> int | None:
         return min((command.line for command in self.commands if holds(command)), default=None)
@@ -92,13 +84,20 @@ def _all(script: Script, level: int) -> Iterable[Command]:
         yield command
         if level > MAX_LEVEL or (inner := _inner(command)) is None:
             continue
-        deeper = lexer.read(inner, command.line)
+        deeper = reader.read(inner)
         script.variables.update(
             {name: command.line for name in deeper.variables if name not in script.variables}
         )
-        for each in _all(deeper, level + 1):
-            each.line = each.end = command.line
-            yield each
+        yield from _placed(_all(deeper, level + 1), command)
+
+
+def _placed(commands: Iterable[Command], holder: Command) -> Iterable[Command]:
+    """Commands in a word of another: they stand where that stands."""
+    for command in commands:
+        command.line = command.end = holder.line
+        command.apart |= holder.apart
+        command.inner |= holder.inner
+        yield command
 
 
 def _inner(command: Command) -> bytes | None:

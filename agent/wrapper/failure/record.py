@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.wrapper.failure import lexer
+from agent.wrapper.shell import reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _raw_word(text: bytes) -> tuple[bytes, bool]:
     """Of a command as it stands in the script."""
     if text.startswith(b"("):
         return b"", False
-    commands = [command for command in lexer.read(text).commands if not command.inner]
+    commands = [command for command in reader.read(text).commands if not command.inner]
     if not commands:
         return b"", False
     name = commands[0].name()

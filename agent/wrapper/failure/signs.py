@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from agent.wrapper.failure.looks import begins_with, run, values
-from agent.wrapper.failure.words import assigned
+from agent.wrapper.shell.words import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
-    from agent.wrapper.failure.syntax import Command
+    from agent.wrapper.shell.syntax import Command
 
 USED = frozenset(b": kill set wait trap printf builtin unset".split())
 OURS = (b"__rollcall", b"PS4", b"BASH_XTRACEFD")
@@ -41,9 +41,7 @@ def computed_eval(look: Look) -> int | None:
 
 def unknown_inside(look: Look) -> int | None:
     """An eval or a sourced file of which nothing is known, in a subshell, a substitution or a pipeline."""
-    return min(
-        (command.line for command in stops(look) if command.inner or look.in_subshell(command)), default=None
-    )
+    return min((command.line for command in stops(look) if command.inner or command.apart), default=None)
 
 
 def stops(look: Look) -> list[Command]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.expansions import NAME
 from agent.wrapper.failure.looks import Look, run
 from agent.wrapper.failure.script import MAX_TEXT, read_text
-from agent.wrapper.failure.words import assigned
+from agent.wrapper.shell.expansions import NAME
+from agent.wrapper.shell.words import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.wrapper.failure.syntax import Word
     from agent.wrapper.process.caller import Environment
+    from agent.wrapper.shell.syntax import Word
 
 MAX_FILES = 64
 SYSTEM = b"/etc/"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 
-from agent.wrapper.failure import lexer
 from agent.wrapper.failure.programs import MESSAGES, PREDICATES
 from agent.wrapper.failure.script import read_text
+from agent.wrapper.shell import reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
     from agent.wrapper.failure.record import Position
-    from agent.wrapper.failure.syntax import Command, Function, Script
+    from agent.wrapper.shell.syntax import Command, Function, Script
 
 HELPER = re.compile(rb"(?:^|_)(?:die|fatal|fail|abort|err|error|panic|bail|usage|quit|exit)(?:_|$)")
 GIVEN = re.compile(rb"\$\{?[1-9@*#]")
@@ -40,7 +40,7 @@ class Texts:
         key = self._key(source)
         if key not in self._read:
             text = read_text(key) if source not in STDIN else None
-            self._read[key] = lexer.read(text) if text is not None else None
+            self._read[key] = reader.read(text) if text is not None else None
         return self._read[key]
 
     def functions(self) -> set[bytes]:
@@ -87,15 +87,15 @@ class Texts:
         script = self.script(position.source)
         if script is None or name in PREDICATES:
             return None
-        commands = [command for command in script.commands if not command.inner]
-        stands = [at for at, each in enumerate(commands) if self._stands(each, position.line, name)]
-        if len(stands) != 1 or stands[0] + 1 == len(commands):
+        here = [
+            each for each in script.commands if not each.inner and self._stands(each, position.line, name)
+        ]
+        following = script.after(here[0]) if len(here) == 1 else None
+        if following is None:
             return None
-        last, following = commands[stands[0]], commands[stands[0] + 1]
         raw = b" ".join(word.raw for word in following.words)
         risky = b"?" in raw or (nounset and b"$" in raw)
-        same = following.block == last.block and following.function is last.function and not following.after
-        return following.line if same and risky and b"$" in raw else None
+        return following.line if risky and b"$" in raw else None
 
     def helps(self, position: Position, caller: Position) -> bool:
         """Whether a helper such as `die` ends the script there, so that its call is what counts."""
@@ -107,7 +107,7 @@ class Texts:
         function = script.functions.get(position.function)
         if function is None:
             return False
-        last = function.last
+        last = function.last()
         if last and last.line <= position.line <= last.end:
             return last.name() == b"exit" or any(b"$" in word.raw for word in last.arguments())
         if HELPER.search(position.function.lower()):
@@ -156,13 +156,9 @@ class Texts:
         script = self.script(source)
         if script is None:
             return None
-        found: list[list[Command]] = []
-        open_ones: list[Command] = []
-        for command in script.commands:
-            if command.after in (b"|", b"|&") and open_ones:
-                open_ones.append(command)
-            else:
-                open_ones = [command]
-                found.append(open_ones)
-        fitting = [each for each in found if len(each) == parts and each[0].line <= line <= each[-1].end]
-        return [command.name() for command in fitting[0]] if len(fitting) == 1 else None
+        fitting = [
+            [command.name() for command in commands]
+            for commands in script.pipelines()
+            if len(commands) == parts and commands[0].line <= line <= commands[-1].end
+        ]
+        return fitting[0] if len(fitting) == 1 else None

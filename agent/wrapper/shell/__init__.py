@@ -1,0 +1,1 @@
+"""A shell script: which one CMD is, and what its text says."""
