@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -39,7 +40,10 @@ logger = logging.getLogger("rollcall.collector")
 KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
 # The short names that Segment's browser and mobile libraries use.
 SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
-ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)} | {"/v1/import": "batch"}
+# RudderStack's library sends here when it uses sendBeacon, which can set no header: the key is in the address.
+BEACON = "/beacon/v1/batch"
+ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)}
+ROUTES |= {"/v1/import": "batch", BEACON: "batch"}
 # The browser library's reports about itself: accepted, but not stored.
 IGNORED = frozenset({"/v1/m"})
 
@@ -111,9 +115,9 @@ class Tracking:
 
     async def _answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] == "OPTIONS":
-            return _preflight(scope)
+            return preflight(scope, "POST, OPTIONS")
         if scope["method"] != "POST":
-            return http.with_headers(_error(405, "method", "use POST"), [(b"allow", b"POST, OPTIONS")])
+            return http.with_headers(json_error(405, "method", "use POST"), [(b"allow", b"POST, OPTIONS")])
         peer = peer_of(
             (scope.get("client") or ("", 0))[0],
             http.headers(scope, b"x-forwarded-for"),
@@ -124,7 +128,7 @@ class Tracking:
         taken = Taken()
         try:
             if path not in IGNORED:
-                return await self._take(ROUTES[path], scope, receive, held, taken)
+                return await self._take(path, scope, receive, held, taken)
             await http.read_body(receive, MAX_REQUEST, held.take)
         except StoreError:
             message = "the events could not be stored; try again later"
@@ -135,13 +139,14 @@ class Tracking:
         return OK
 
     async def _take(
-        self, kind: str, scope: Scope, receive: Receive, held: HeldMemory, taken: Taken
+        self, path: str, scope: Scope, receive: Receive, held: HeldMemory, taken: Taken
     ) -> Answer:
         """Store the events of a request; `taken` has what was read, also if the request is refused."""
+        kind = ROUTES[path]
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise http.too_large(most)
-        source = await self._source(basic_key(http.header(scope, b"authorization")))
+        source = await self._source(key_beside(path, scope))
         if source is not None:
             _wait(self._sources.wait(source))
         body = await http.read_body(receive, most, held.take)
@@ -171,6 +176,15 @@ class Tracking:
         return await self._ring.source(key) if key else None
 
 
+def key_beside(path: str, scope: Scope) -> str:
+    """The write key that comes before the body: in the header, or in a beacon's address; empty if none."""
+    key = basic_key(http.header(scope, b"authorization"))
+    if not key and path == BEACON:
+        fields = parse_qs(scope["query_string"].decode("latin-1"))
+        return fields.get("writeKey", [""])[0]
+    return key
+
+
 def basic_key(authorization: str) -> str:
     """The write key in an Authorization header: the Basic user or the Bearer token; empty if none."""
     scheme, _, value = authorization.partition(" ")
@@ -191,13 +205,13 @@ def _wait(seconds: float) -> None:
 
 
 def _refusal(refused: Refused) -> Answer:
-    answer = _error(refused.status, refused.code, refused.message)
+    answer = json_error(refused.status, refused.code, refused.message)
     if refused.retry is None:
         return answer
     return http.with_headers(answer, [(b"retry-after", str(refused.retry).encode())])
 
 
-def _error(status: int, code: str, message: str) -> Answer:
+def json_error(status: int, code: str, message: str) -> Answer:
     """An error as Segment's libraries read it: `code` and `message`."""
     return Answer(status, msgspec.json.encode({"success": False, "code": code, "message": message}))
 
@@ -205,19 +219,20 @@ def _error(status: int, code: str, message: str) -> Answer:
 def _rejected(kind: str, rejects: list[Reject]) -> Answer:
     """The answer that names what was not taken: 200 for a batch, an error for a single event."""
     if kind != "batch":
-        return _error(rejects[0].status, rejects[0].code, rejects[0].message)
+        return json_error(rejects[0].status, rejects[0].code, rejects[0].message)
     listed = [{"index": one.index, "code": one.code, "message": one.message} for one in rejects[:MOST_LISTED]]
     more = {"omitted": len(rejects) - MOST_LISTED} if len(rejects) > MOST_LISTED else {}
     return Answer(200, msgspec.json.encode({"success": True, "rejected": listed, **more}))
 
 
-def _preflight(scope: Scope) -> Answer:
+def preflight(scope: Scope, methods: str) -> Answer:
+    """The answer to a browser that asks whether a page of another site may send this."""
     wanted = http.header(scope, b"access-control-request-headers")
     allowed = wanted if wanted and _HEADER_NAMES.match(wanted) else "authorization, content-type"
     return Answer(
         204,
         headers=(
-            (b"access-control-allow-methods", b"POST, OPTIONS"),
+            (b"access-control-allow-methods", methods.encode()),
             (b"access-control-allow-headers", allowed.encode()),
             (b"access-control-max-age", b"86400"),
         ),

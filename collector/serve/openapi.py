@@ -35,6 +35,7 @@ def openapi_document() -> dict[str, Any]:
                 "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
                 "get": _simple("The settings that Segment's browser library loads."),
             },
+            "/sourceConfig": {"get": _simple("The settings that RudderStack's browser library loads.")},
             "/healthz": {"get": _simple("The process is running.")},
             "/readyz": {"get": _simple("The store answers.", "503")},
             "/metrics": {"get": _simple("Metrics for Prometheus.", "403")},
@@ -46,8 +47,10 @@ def openapi_document() -> dict[str, Any]:
 def _operation(path: str, kind: str) -> dict[str, Any]:
     schema = "Batch" if kind == "batch" else "Event"
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    key = {"name": "writeKey", "in": "query", "schema": {"type": "string"}}
     return {
-        "operationId": path.rpartition("/")[2],
+        "operationId": path[1:].replace("/", "_"),
+        "parameters": [key] if path == api.BEACON else [],
         "security": [{"writeKey": []}, {}],
         "requestBody": {"required": True, "content": {"application/json": content, "text/plain": content}},
         "responses": {status: _answer(status, meaning) for status, meaning in ANSWERS.items()},

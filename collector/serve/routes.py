@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +12,18 @@ import msgspec
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
 from collector.base.peers import in_networks
-from collector.ingest.api import OPEN, Tracking
+from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.writer import Writer
+from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.openapi import openapi_document
 from collector.settings import Settings
 from collector.store import Store, StoreError
 
 READY_SECONDS = 1.0
+# Below these no page is looked for: who asks there is a program.
+API = ("/v1/", "/beacon/")
 
 
 class Site:
@@ -46,19 +48,22 @@ class Site:
         path = "/" + scope["path"].strip("/")
         if self._tracking.serves(path):
             await self._tracking(path, scope, receive, send)
-        elif path in self._own or _LIBRARY_SETTINGS.match(path):
-            await self._answer(path, scope, send)
+        elif (answer := await self._answer(path, scope)) is not None:
+            await answer.send(send, head=scope["method"] == "HEAD")
         else:
             await self._page(scope, receive, send)
 
-    async def _answer(self, path: str, scope: Scope, send: Send) -> None:
-        if scope["method"] not in ("GET", "HEAD"):
-            answer = Answer(405, b"use GET\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
-        elif path in self._own:
-            answer = await self._own[path](scope)
-        else:
-            answer = self._library_settings(path, scope)
-        await answer.send(send, head=scope["method"] == "HEAD")
+    async def _answer(self, path: str, scope: Scope) -> Answer | None:
+        """What the server itself answers; None for what is left to the page."""
+        if is_bootstrap(path):
+            return library_settings(path, scope, self._settings.public_url)
+        if path in self._own:
+            if scope["method"] not in ("GET", "HEAD"):
+                return Answer(405, b"use GET\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
+            return await self._own[path](scope)
+        if f"{path}/".startswith(API):
+            return http.with_headers(json_error(404, "not_found", "see /openapi.json for what there is"), OPEN)
+        return None
 
     async def _healthz(self, _: Scope) -> Answer:
         return Answer(200, b"ok\n", http.TEXT)
@@ -92,15 +97,3 @@ class Site:
 
     async def _openapi(self, _: Scope) -> Answer:
         return Answer(200, msgspec.json.encode(openapi_document()), headers=OPEN)
-
-    def _library_settings(self, path: str, scope: Scope) -> Answer:
-        """The settings that Segment's browser library loads from its CDN; `cdnURL` may point here."""
-        key = path.split("/")[3]
-        base = self._settings.public_url or f"{scope['scheme']}://{http.header(scope, b'host')}"
-        protocol, _, host = base.partition("://")
-        segment = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol}
-        body = {"integrations": {"Segment.io": segment}, "plan": {}, "metrics": {"sampleRate": 0}}
-        return Answer(200, msgspec.json.encode(body), headers=(*OPEN, (b"cache-control", b"no-store")))
-
-
-_LIBRARY_SETTINGS = re.compile(r"/v1/projects/[^/]+/settings\Z")
