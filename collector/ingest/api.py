@@ -40,7 +40,7 @@ logger = logging.getLogger("rollcall.collector")
 KINDS = ("track", "identify", "page", "screen", "group", "alias", "batch", "import")
 # The short names that Segment's browser and mobile libraries use.
 SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
-# RudderStack's library sends here when it uses sendBeacon, which can set no header: the key is in the address.
+# RudderStack's library sends here by sendBeacon, which can set no header: the key is in the address.
 BEACON = "/beacon/v1/batch"
 ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)}
 ROUTES |= {"/v1/import": "batch", BEACON: "batch"}
@@ -180,8 +180,8 @@ def key_beside(path: str, scope: Scope) -> str:
     """The write key that comes before the body: in the header, or in a beacon's address; empty if none."""
     key = basic_key(http.header(scope, b"authorization"))
     if not key and path == BEACON:
-        fields = parse_qs(scope["query_string"].decode("latin-1"))
-        return fields.get("writeKey", [""])[0]
+        query: bytes = scope["query_string"]
+        return parse_qs(query.decode("latin-1")).get("writeKey", [""])[0]
     return key
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -37,7 +36,7 @@ class Site:
         self._page = page
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
-        self._own: dict[str, Callable[[Scope], Any]] = {
+        self._own: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._exposition,
@@ -62,7 +61,9 @@ class Site:
                 return Answer(405, b"use GET\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
             return await self._own[path](scope)
         if f"{path}/".startswith(API):
-            return http.with_headers(json_error(404, "not_found", "see /openapi.json for what there is"), OPEN)
+            return http.with_headers(
+                json_error(404, "not_found", "see /openapi.json for what there is"), OPEN
+            )
         return None
 
     async def _healthz(self, _: Scope) -> Answer:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.collector.running import Collector
 from tests.conftest import missing
+from tests.environments import environment
+from tests.runner.environment import locked
 
 HERE = Path(__file__).parent
 INSTALL_SECONDS = 180
@@ -29,9 +31,12 @@ def javascript() -> Path:
     """The folder with node_modules, installed from the lock file once a version of it."""
     lock = (HERE / "package-lock.json").read_bytes()
     folder = HERE.parents[1] / "build" / "contract" / hashlib.sha256(lock).hexdigest()[:12]
-    if (folder / "done").exists():
-        return folder
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "lock"):
+        return folder if (folder / "done").exists() else install(folder)
+
+
+def install(folder: Path) -> Path:
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(HERE / name, folder)
     for _ in range(3):
@@ -43,3 +48,9 @@ def javascript() -> Path:
             (folder / "done").touch()
             return folder
     return missing("node", "npm could not install the libraries")
+
+
+@pytest.fixture(scope="session")
+def old_python_library() -> Path:
+    """A Python with analytics-python 1.4, which needs other versions than the libraries of today."""
+    return environment("contract-old")

@@ -34,7 +34,9 @@ def test_rudderstacks_browser_library_finds_its_settings_here(collector: Collect
 def test_a_beacon_has_its_key_in_the_address_and_nothing_else_has(collector: Collector) -> None:
     def sent(path: str, key: str) -> int:
         query = urlencode({"writeKey": key})
-        return collector.post(f"{path}?{query}", {"batch": [event()]}, key="", Content_Type="text/plain").status
+        return collector.post(
+            f"{path}?{query}", {"batch": [event()]}, key="", Content_Type="text/plain"
+        ).status
 
     assert sent("/beacon/v1/batch", collector.key) == 200
     assert sent("/beacon/v1/batch", "") == sent("/beacon/v1/batch", "wrong") == 401
