@@ -15,7 +15,7 @@ from agent.base.messages import print_message
 from agent.config.envedit import EditError
 from agent.config.settings import SETTINGS, SettingError
 from agent.config.values import parse_duration
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from agent.base.clock import read_clocks
 from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
 from agent.outbox.age import stamp_settled
-from agent.outbox.database import Database, read_only
+from agent.outbox.database import Database
+from agent.outbox.opening import read_only
 
 if TYPE_CHECKING:
     import sqlite3

@@ -18,7 +18,7 @@ from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from agent.base.owner import become_owner
 from agent.config.consent import decision_from_environment
 from agent.events import catalogue, facts, identity
 from agent.heartbeat.due import read_due, wall_time
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, OutboxReader, read_outbox
 from agent.outbox.pending import pending_entries, storage_problem
 from agent.verbs.color import COLORS, paint

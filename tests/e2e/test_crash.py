@@ -168,7 +168,7 @@ def test_a_write_that_fails_drops_the_event_says_so_and_recovers(
 
 FULL = """
 import os, sys
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 path = sys.argv[1] + "/state"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.base.statedir import StateDir
-from agent.outbox import database
-from agent.outbox.database import OutboxError
+from agent.outbox import database, errors, opening
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox, read_outbox
 
 OPEN = """
@@ -139,7 +139,7 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
 def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
     state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opens = database._open
+    opens = opening.open_file
     gone: list[str] = []
 
     def late(path: str, mode: str) -> sqlite3.Connection:
@@ -149,7 +149,7 @@ def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
         return opens(path, mode)
 
     record(state, "old")
-    monkeypatch.setattr(database, "_open", late)
+    monkeypatch.setattr(opening, "open_file", late)
     record(state, "new")
     monkeypatch.undo()
     assert gone
@@ -162,7 +162,7 @@ def test_a_journal_that_another_process_took_is_no_loss(
 ) -> None:
     """Who still holds a database that was set aside may take the new one's journal for its own."""
     record(state, "old")
-    runs = database.execute_patiently
+    runs = opening.execute_patiently
     disturbed: list[str] = []
 
     def late(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -173,7 +173,8 @@ def test_a_journal_that_another_process_took_is_no_loss(
             runs(db, statement)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(database, "execute_patiently", late)
+    for module in (opening, database):
+        monkeypatch.setattr(module, "execute_patiently", late)
     with closing(Outbox(state)) as box:
         box.record({"messageId": "new", "event": "E", "properties": {}}, "")
     assert disturbed
@@ -230,7 +231,7 @@ def test_a_symlink_planted_for_a_database_that_is_not_there_makes_nothing_elsewh
 def test_who_deletes_the_database_waits_for_a_change_in_progress(
     state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(opening, "LOCK_WAIT", 0.2)
     with database.between_transactions(state):
         pass
     record(state, "x")
@@ -265,6 +266,6 @@ def test_who_deletes_the_database_waits_for_a_change_in_progress(
     ],
 )
 def test_whatever_goes_wrong_is_said_for_a_person(why: Exception, words: str) -> None:
-    with pytest.raises(OutboxError) as caught, database.plain_errors():
+    with pytest.raises(OutboxError) as caught, errors.plain_errors():
         raise why
     assert str(caught.value) == words

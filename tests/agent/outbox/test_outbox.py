@@ -16,7 +16,7 @@ from agent.base.clock import Now
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox import outbox
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox, read_outbox
 from tests.agent.world import NOW
 
@@ -25,7 +25,7 @@ DAY = 86400.0
 
 WRITER = """
 import sys
-from agent.outbox.database import OutboxError
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
 box = Outbox(StateDir(sys.argv[1]))
@@ -389,7 +389,7 @@ def test_a_change_that_fails_leaves_nothing_half_done(box: Outbox) -> None:
 def test_nobody_who_waits_for_ever_hangs_a_writer(
     state: StateDir, box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.outbox.database.LOCK_WAIT", 0.2)
+    monkeypatch.setattr("agent.outbox.opening.LOCK_WAIT", 0.2)
     with closing(sqlite3.connect(state.outbox, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutboxError, match="another process is using the outbox; try again"):
