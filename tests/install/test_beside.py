@@ -79,6 +79,14 @@ def pair(bundle: Path) -> Iterator[Pair]:
     remove(found.gates)
 
 
+def waiting_for(bundle: Path, seconds: float) -> Path:
+    """The bundle, made to wait this long for another installation."""
+    files = bundle / "install/lib/files.sh"
+    assert BOUND in files.read_text()
+    files.write_text(files.read_text().replace(BOUND, f"BEFORE_SECONDS={seconds:.0f}"))
+    return bundle
+
+
 def said_by(process: "subprocess.Popen[str]", words: str) -> str:
     """What it said until these words came, or until its end."""
     assert process.stderr
@@ -91,7 +99,7 @@ def said_by(process: "subprocess.Popen[str]", words: str) -> str:
 
 
 def test_the_second_waits_for_the_first(pair: Pair, bundle: Path) -> None:
-    newer = changed(bundle, "agent/added.py", "# a new version\n")
+    newer = waiting_for(changed(bundle, "agent/added.py", "# a new version\n"), PATIENCE)
     with pair.held() as first, pair.started(newer) as second:
         assert "waiting for another install.sh" in said_by(second, "waiting")
         assert (first.poll(), second.poll()) == (None, None)
@@ -120,11 +128,7 @@ def test_one_that_was_killed_holds_nobody_up(pair: Pair, bundle: Path) -> None:
 
 
 def test_the_command_is_not_kept_waiting_for_long(pair: Pair, bundle: Path) -> None:
-    hasty = pair.gates / "hasty"
-    shutil.copytree(bundle, hasty)
-    files = hasty / "install/lib/files.sh"
-    assert BOUND in files.read_text()
-    files.write_text(files.read_text().replace(BOUND, "BEFORE_SECONDS=1"))
+    hasty = waiting_for(shutil.copytree(bundle, pair.gates / "hasty"), 1)
     with pair.held() as first, pair.started(hasty) as second:
         began = time.monotonic()
         out, said = second.communicate(timeout=PATIENCE)

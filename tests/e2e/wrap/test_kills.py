@@ -21,7 +21,7 @@ from tests.verbs import AGENT
 from tests.wait import until
 
 CODE = 3
-CMD = f'echo >"$0.started"; sleep 0.1; echo >"$0.done"; exit {CODE}'
+CMD = f'echo >"$0.started"; sleep "$1"; echo >"$0.done"; exit {CODE}'
 
 
 @dataclass
@@ -41,8 +41,8 @@ def test_one_true_story_a_run(tmp_path: Path, *, slow: bool) -> None:
         )
         began = time.monotonic()
         truths = [one_run(environment, tmp_path / "whole")]
-        longest = 2 * (time.monotonic() - began)
-        truths += [one_run(environment, tmp_path / str(n), chance, longest) for n in range(kills)]
+        whole = time.monotonic() - began
+        truths += [one_run(environment, tmp_path / str(n), whole, chance) for n in range(kills)]
         until(lambda: not list(flushes(tmp_path)), 60, "the last delivery's end")
         settle(environment)
         heard = stories(event for request in receiver.requests for event in request.batch)
@@ -61,17 +61,22 @@ def test_one_true_story_a_run(tmp_path: Path, *, slow: bool) -> None:
 
 
 def one_run(
-    environment: dict[str, str], mark: Path, chance: random.Random | None = None, longest: float = 0
+    environment: dict[str, str], mark: Path, whole: float = 0.2, chance: random.Random | None = None
 ) -> Truth:
-    """A wrapped CMD, and, given a chance, a kill somewhere while it, or its delivery, is under way."""
+    """A wrapped CMD, and, given a chance, a kill somewhere while it, or its delivery, is under way.
+
+    A whole run takes `whole` seconds on this machine now. CMD sleeps half of it, so that kills hit CMD too.
+    """
     with subprocess.Popen(
-        [*WRAP, "--", "sh", "-c", CMD, str(mark)], env=environment, stderr=subprocess.DEVNULL
+        [*WRAP, "--", "sh", "-c", CMD, str(mark), str(whole / 2)],
+        env=environment,
+        stderr=subprocess.DEVNULL,
     ) as process:
         if chance:
             if early := chance.random() < 0.5:  # so that however slow the machine is, CMD is hit too
                 until(lambda: mark.with_suffix(".started").exists(), 30)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0, 0.15 if early else longest))
+                process.wait(chance.uniform(0, whole * (0.75 if early else 2)))
             if victims := [*family(process), *flushes(mark.parent)]:
                 with suppress(ProcessLookupError):
                     os.kill(chance.choice(victims), signal.SIGKILL)
