@@ -31,6 +31,7 @@ from collector.ingest import decode
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
+from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
 from collector.settings import Settings
 from collector.store import StoreError
@@ -51,6 +52,8 @@ IGNORED = frozenset({"/v1/m"})
 SLICE = 200
 # Memory that an event needs in addition to its text.
 EVENT_BYTES = 500
+# Answers to a request that would be refused again.
+NEVER = frozenset({400, 413})
 # An answer lists so many rejects, so that a small request cannot ask for a large answer.
 MOST_LISTED = 100
 
@@ -60,10 +63,11 @@ OPEN = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Taken:
-    """What was read of a request so far."""
+    """What was read of a request so far; `source` is None until its key is known."""
 
+    source: int | None = None
     events: list[Event] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -88,12 +92,14 @@ class Tracking:
         settings: Settings,
         ring: KeyRing,
         writer: Writer,
+        rejects: RejectCounter,
         metrics: Metrics,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
+        self._rejects = rejects
         self._now = now
         self.budget = MemoryBudget(settings.memory)
         self._sources: TokenBuckets[int] = TokenBuckets(settings.rate, clock)
@@ -130,6 +136,11 @@ class Tracking:
             if path not in IGNORED:
                 return await self._take(path, scope, receive, held, taken)
             await http.read_body(receive, MAX_REQUEST, held.take)
+        except Refused as refused:
+            if refused.status in NEVER:
+                taken.rejects.append(Reject(0, refused.status, refused.code, refused.message, ""))
+                self._count_rejects(taken)
+            raise
         except StoreError:
             message = "the events could not be stored; try again later"
             raise Refused(503, "store_away", message, RETRY_SECONDS) from None
@@ -146,7 +157,7 @@ class Tracking:
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise http.too_large(most)
-        source = await self._source(key_beside(path, scope))
+        source = taken.source = await self._source(key_beside(path, scope))
         if source is not None:
             _wait(self._sources.wait(source))
         body = await http.read_body(receive, most, held.take)
@@ -154,7 +165,7 @@ class Tracking:
             packed, body = len(body), decode.unzip_body(body)
             held.take(len(body))
             held.give(packed)
-        source = source or await self._source(decode.key_in(body))
+        source = taken.source = source or await self._source(decode.key_in(body))
         if source is None:
             raise Refused(401, "bad_key", "unknown write key")
         _wait(self._sources.wait(source))
@@ -170,7 +181,17 @@ class Tracking:
         if taken.events:
             await self._writer.keep(taken.events, held.hand_over())
         self._metrics.received(self._ring.name(source), len(taken.events))
-        return OK if not taken.rejects else _rejected(kind, taken.rejects)
+        if not taken.rejects:
+            return OK
+        self._count_rejects(taken)
+        return _rejected(kind, taken.rejects)
+
+    def _count_rejects(self, taken: Taken) -> None:
+        if taken.source is None:
+            return
+        self._rejects.count(taken.source, taken.rejects)
+        for one in taken.rejects:
+            self._metrics.rejected(self._ring.name(taken.source), one.code)
 
     async def _source(self, key: str) -> int | None:
         return await self._ring.source(key) if key else None

@@ -29,6 +29,12 @@ class Metrics:
             ["source"],
             registry=self._registry,
         )
+        self._rejects = Counter(
+            "rollcall_events_rejected",
+            "Events that can never be taken, and requests that cannot be read.",
+            ["source", "code"],
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, int], Histogram] = {}
 
     def request(self, path: str, status: int, seconds: float) -> None:
@@ -41,6 +47,10 @@ class Metrics:
     def received(self, source: str, events: int) -> None:
         """So many events of a source are on disk."""
         self._events.labels(source).inc(events)
+
+    def rejected(self, source: str, code: str) -> None:
+        """An event of a source can never be taken."""
+        self._rejects.labels(source, code).inc()
 
     def watch(self, tally: Tally, waiting: Callable[[], int], away: Callable[[], bool]) -> None:
         """Read these when asked."""

@@ -1,6 +1,6 @@
 """The page over ASGI: reads a request, checks who sent it, and answers it.
 
-GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events
+GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events /rejects
      each also with .json and .csv
 GET and POST  the pages that are forms, in collector/page/forms
 POST /support

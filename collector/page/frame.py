@@ -25,6 +25,7 @@ NAVIGATION = (
     ("/instances", "Instances"),
     ("/support", "Support"),
     ("/events", "Events"),
+    ("/rejects", "Rejected"),
 )
 
 Header = tuple[bytes, bytes]

@@ -14,6 +14,7 @@ from collector.base.peers import in_networks
 from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
+from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
 from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.openapi import openapi_document
@@ -32,7 +33,8 @@ class Site:
         self._settings, self._store, self._writer = settings, store, writer
         self._metrics = Metrics()
         ring = KeyRing(store, time.monotonic, settings.timeout)
-        self._tracking = Tracking(settings, ring, writer, self._metrics)
+        self.rejects = RejectCounter(store, time.time)
+        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics)
         self._page = page
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -16,7 +17,7 @@ from collector.serve import systemd
 from collector.serve.protocol import bounded_protocol
 from collector.serve.routes import Site
 from collector.settings import Settings
-from collector.store import Store
+from collector.store import Store, StoreError
 
 # A stop waits this long for unfinished requests.
 GRACE_SECONDS = 20
@@ -69,8 +70,9 @@ def serve_requests(
     """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
     writer = Writer(store, settings.timeout)
+    site = Site(settings, store, writer, page)
     config = uvicorn.Config(
-        Site(settings, store, writer, page),
+        site,
         http=bounded_protocol(settings),
         ws="none",
         lifespan="off",
@@ -92,4 +94,6 @@ def serve_requests(
         server.run(sockets=[listener])
     finally:
         writer.stop()
+        with suppress(StoreError):
+            site.rejects.write()
         store.close()

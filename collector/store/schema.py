@@ -12,6 +12,7 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     outcomes              runs counted by the day they began, version, os and how they ended
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
+    rejects               events that can never be taken, counted by day, code and library
     users, sessions       the users of the page, and who is signed in
     tokens                programs that may read the page
     setup                 the setup link and the session of whoever opened it, while no user exists
@@ -229,7 +230,22 @@ def api_tokens(tx: Executes) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Executes], None], ...] = (first_schema, page_tables, setup_and_admins, api_tokens)
+def reject_counts(tx: Executes) -> None:
+    """Events that were never taken, counted by day, code and library, with a sample of the reason."""
+    tx.execute(
+        "CREATE TABLE rejects (source BIGINT NOT NULL, day BIGINT NOT NULL, code TEXT NOT NULL,"
+        " library TEXT NOT NULL, n BIGINT NOT NULL, message TEXT NOT NULL, last BIGINT NOT NULL,"
+        " PRIMARY KEY (source, day, code, library))",
+    )
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
+    first_schema,
+    page_tables,
+    setup_and_admins,
+    api_tokens,
+    reject_counts,
+)
 
 
 def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:

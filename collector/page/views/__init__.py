@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from collector.page.view_types import ViewRequest, ViewResult
-from collector.page.views import events, installs, instances, overview, support
+from collector.page.views import events, installs, instances, overview, rejects, support
 
 View = Callable[[ViewRequest], ViewResult]
 ViewOf = Callable[[ViewRequest, str], ViewResult]
@@ -19,6 +19,7 @@ VIEWS: dict[str, View] = {
     "/instances": instances.show_instances,
     "/support": support.show_requests,
     "/events": events.show_events,
+    "/rejects": rejects.show_rejects,
 }
 # Views of one run or instance, by the path before its id.
 VIEWS_OF: dict[str, ViewOf] = {"/run/": installs.show_run, "/instance/": instances.show_instance}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.page.queries import events, installs, instances
+from collector.page.queries import events, installs, instances, rejects
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views.over_time import active_chart, installs_over_time
 from collector.store.rollups import SPANS
@@ -49,7 +49,14 @@ def show_overview(view: ViewRequest) -> ViewResult:
         },
         "installs": runs.data,
     }
-    context = {"active": active, "installs": runs, "active_chart": chart, "worst": worst, "waiting": waiting}
+    context = {
+        "active": active,
+        "installs": runs,
+        "active_chart": chart,
+        "worst": worst,
+        "waiting": waiting,
+        "rejected": rejects.count_rejected(view.store, view.source.id, view.period),
+    }
     return ViewResult("overview", "Overview", data, (table, *runs.tables), context)
 
 
