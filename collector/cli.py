@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     revoke = verb(key_verbs, "revoke", _keys_revoke, "revoke a write key")
     revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or the whole key")
     people.add_verbs(group, verb)
-    people.add_setup_link(verbs, verb)
+    people.add_single_verbs(verbs, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", required=True)
     take.add_argument("file", metavar="FILE|-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from collector.admin import AdminError
+from collector.admin.audit import COMMAND_LINE, record
 from collector.ingest.keyring import digest
 from collector.store import Store
 from collector.store.base import Row, Transaction
@@ -14,7 +15,7 @@ KEY_BYTES = 24
 HINT = 6
 
 
-def add_key(store: Store, name: str, now: int) -> str:
+def add_key(store: Store, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
     """A new key for a source, which is created if it does not exist."""
     key = _new_key()
     with store.transaction() as tx:
@@ -26,6 +27,7 @@ def add_key(store: Store, name: str, now: int) -> str:
             key[:HINT],
             now,
         )
+        record(tx, now, by, "added key", f"{name} ({key[:HINT]}…)")
     return key
 
 
@@ -80,7 +82,7 @@ def list_keys(store: Store) -> list[Row]:
     )
 
 
-def revoke_key(store: Store, which: str, now: int) -> None:
+def revoke_key(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
     value: object = digest(which)
     column = "hash"
@@ -89,6 +91,8 @@ def revoke_key(store: Store, which: str, now: int) -> None:
     elif len(which) == HINT:
         column, value = "hint", which
     with store.transaction() as tx:
-        sql = f"UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND {column} = ?"
-        if not tx.execute(sql, now, value):
+        found = tx.all(f"SELECT hint FROM write_keys WHERE revoked IS NULL AND {column} = ?", value)
+        if not found:
             raise AdminError("no valid key matches; see `rollcall-collector keys list`")
+        tx.execute(f"UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND {column} = ?", now, value)
+        record(tx, now, by, "revoked key", f"{found[0][0]}…")

@@ -7,6 +7,7 @@ ends as soon as the first user exists. Of both the database stores only a digest
 from __future__ import annotations
 
 from collector.admin import AdminError
+from collector.admin.audit import COMMAND_LINE, record
 from collector.base.secrets import new_secret, secret_digest
 from collector.settings import Settings
 from collector.store import Store
@@ -15,6 +16,8 @@ from collector.store.base import Transaction
 LINK_MS = 15 * 60_000
 SESSION_MS = 12 * 3_600_000
 PATH = "/setup"
+# Who acts in such a session, in the audit log.
+LINK = "the setup link"
 
 _NO_USER = "NOT EXISTS (SELECT 1 FROM users)"
 
@@ -27,6 +30,7 @@ def new_link(store: Store, base: str, now: int) -> str:
             raise AdminError("a setup link is for a page without users; see `rollcall-collector users list`")
         tx.execute("DELETE FROM setup WHERE kind = 'link' OR until <= ?", now)
         _insert(tx, token, "link", now + LINK_MS)
+        record(tx, now, COMMAND_LINE, "made a setup link")
     return f"{base}{PATH}?token={token}"
 
 
@@ -43,6 +47,7 @@ def spend_link(store: Store, token: str, now: int) -> str | None:
         if not tx.execute(sql, secret_digest(token), now):
             return None
         _insert(tx, secret, "session", now + SESSION_MS)
+        record(tx, now, LINK, "opened the page")
     return secret
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from collector.admin import AdminError
+from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.admin.names import check_name
 from collector.base.secrets import new_secret, secret_digest
@@ -32,7 +33,9 @@ class TokenAccess(NamedTuple):
     source: int | None
 
 
-def add_token(store: Store, name: str, role: str, source: str | None, now: int) -> str:
+def add_token(
+    store: Store, name: str, role: str, source: str | None, now: int, *, by: str = COMMAND_LINE
+) -> str:
     """A new token. AdminError if the name is taken or wrong, or the source does not exist."""
     check_name(name)
     token = PREFIX + new_secret()
@@ -44,6 +47,7 @@ def add_token(store: Store, name: str, role: str, source: str | None, now: int) 
         )
         if not tx.execute(sql, name, secret_digest(token), role, number, now):
             raise AdminError(f"the token {name!r} already exists")
+        record(tx, now, by, "added token", f"{name} ({role}, {source or 'all sources'})")
     return token
 
 
@@ -56,12 +60,15 @@ def list_tokens(store: Store) -> list[Token]:
     return [Token(*row) for row in store.all(sql)]
 
 
-def revoke_token(store: Store, which: str) -> None:
+def revoke_token(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Delete a token by its name, or by all of it, if it was found where it should not be."""
     column, value = ("hash", secret_digest(which)) if which.startswith(PREFIX) else ("name", which)
     with store.transaction() as tx:
-        if not tx.execute(f"DELETE FROM tokens WHERE {column} = ?", value):
+        found = tx.all(f"SELECT name FROM tokens WHERE {column} = ?", value)
+        if not found:
             raise AdminError("no such token; see `rollcall-collector tokens list`")
+        tx.execute(f"DELETE FROM tokens WHERE {column} = ?", value)
+        record(tx, now, by, "revoked token", found[0][0])
 
 
 def token_access(store: Store, token: str) -> TokenAccess | None:

@@ -8,14 +8,27 @@ from hashlib import scrypt
 from typing import NamedTuple
 
 from collector.admin import AdminError, setup
+from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.admin.names import check_name
 from collector.store import Store
 
 ROLES = ("viewer", "support", "admin")
 SHORTEST_PASSWORD = 10
-# Each check takes 16 MiB of memory and about 50 ms.
-_COST = {"n": 2**14, "r": 8, "p": 1}
+
+
+class Cost(NamedTuple):
+    """What scrypt spends on a password: memory is 128 * n * r bytes, and time grows with n * r * p."""
+
+    n: int
+    r: int
+    p: int
+
+
+# One of the choices that OWASP names as equally strong, with the least memory: 16 MiB.
+COST = Cost(2**14, 8, 5)
+# Of hashes that do not name their cost.
+FIRST_COST = Cost(2**14, 8, 1)
 
 
 class User(NamedTuple):
@@ -28,19 +41,36 @@ class User(NamedTuple):
 
 
 def hash_password(password: str) -> str:
-    """The hash that is stored for a password: `scrypt$SALT$DIGEST` in hex."""
+    """The hash that is stored for a password: `scrypt$N$R$P$SALT$DIGEST`, the last two in hex."""
     salt = os.urandom(16)
-    return f"scrypt${salt.hex()}${_digest(password, salt).hex()}"
+    cost = "$".join(map(str, COST))
+    return f"scrypt${cost}${salt.hex()}${_digest(password, salt, COST).hex()}"
 
 
 def password_is(password: str, kept: str) -> bool:
     """Whether a password matches a stored hash; takes the same time either way."""
-    _, salt, wanted = kept.split("$")
-    return hmac.compare_digest(_digest(password, bytes.fromhex(salt)).hex(), wanted)
+    *cost, salt, wanted = kept.split("$")[1:]
+    spent = Cost(*map(int, cost)) if cost else FIRST_COST
+    digest = _digest(password, bytes.fromhex(salt), spent)
+    if spent.p < COST.p:  # the rest of today's work, so that the time does not tell old hashes
+        _digest(password, bytes.fromhex(salt), spent._replace(p=COST.p - spent.p))
+    return hmac.compare_digest(digest.hex(), wanted)
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether a stored hash was made at another cost than today's."""
+    return not kept.startswith(f"scrypt${'$'.join(map(str, COST))}$")
 
 
 def add_user(
-    store: Store, name: str, role: str, password: str, now: int, *, source: str | None = None
+    store: Store,
+    name: str,
+    role: str,
+    password: str,
+    now: int,
+    *,
+    source: str | None = None,
+    by: str = COMMAND_LINE,
 ) -> None:
     """Add a user, which ends the setup. With a source, they see no other one.
 
@@ -49,8 +79,7 @@ def add_user(
     check_name(name)
     if role == "admin" and source:
         raise AdminError("an admin cannot be limited to a source")
-    if len(password) < SHORTEST_PASSWORD:
-        raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")
+    _check_password(password)
     kept = hash_password(password)
     with store.transaction() as tx:
         number = find_source(tx, source) if source else None
@@ -61,14 +90,33 @@ def add_user(
         if not tx.execute(sql, name, role, kept, now, number):
             raise AdminError(f"the user {name!r} already exists")
         setup.end_setup(tx)
+        record(tx, now, by, "added user", f"{name} ({role}, {source or 'all sources'})")
 
 
-def remove_user(store: Store, name: str) -> None:
-    """Remove a user. AdminError if the name does not exist."""
+def remove_user(store: Store, name: str, now: int, *, by: str = COMMAND_LINE) -> None:
+    """Remove a user, which ends their sessions. AdminError if the name does not exist."""
     with store.transaction() as tx:
         if not tx.execute("DELETE FROM users WHERE name = ?", name):
             raise AdminError(f"the user {name!r} does not exist")
         setup.end_setup(tx)
+        record(tx, now, by, "removed user", name)
+
+
+def change_password(store: Store, name: str, password: str, now: int) -> None:
+    """Store a user's new password, and end their sessions. AdminError if it is too short."""
+    _check_password(password)
+    kept = hash_password(password)
+    with store.transaction() as tx:
+        tx.execute("UPDATE users SET password = ? WHERE name = ?", kept, name)
+        tx.execute("DELETE FROM sessions WHERE user_name = ?", name)
+        record(tx, now, name, "changed their password")
+
+
+def renew_hash(store: Store, name: str, password: str, outdated: str) -> None:
+    """Hash a password anew, at today's cost, unless it was changed meanwhile."""
+    kept = hash_password(password)
+    with store.transaction() as tx:
+        tx.execute("UPDATE users SET password = ? WHERE name = ? AND password = ?", kept, name, outdated)
 
 
 def any_user(store: Store) -> bool:
@@ -85,5 +133,11 @@ def list_users(store: Store) -> list[User]:
     return [User(*row) for row in store.all(sql)]
 
 
-def _digest(password: str, salt: bytes) -> bytes:
-    return scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, dklen=32, maxmem=2**26, **_COST)
+def _digest(password: str, salt: bytes, cost: Cost) -> bytes:
+    raw = password.encode("utf-8", "surrogatepass")
+    return scrypt(raw, salt=salt, dklen=32, maxmem=2**26, n=cost.n, r=cost.r, p=cost.p)
+
+
+def _check_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")

@@ -125,8 +125,9 @@ class Page:
     def _get(self, request: PageRequest) -> Answer:
         now = self._now_ms()
         visitor = self._authenticator.visitor(request, now)
-        if request.path in FORMS and not request.suffix:
-            return FORMS[request.path].show(self._form(request, visitor, now))
+        form = None if request.suffix else FORMS.get(request.path)
+        if form and (visitor or form.to_strangers):
+            return form.show(self._form(request, visitor, now))
         if visitor is None:
             return self._sign_in_first(request)
         return self._view(request, visitor, now)
@@ -138,14 +139,17 @@ class Page:
         check_form(request)
         now = self._now_ms()
         visitor = await asyncio.to_thread(self._authenticator.visitor, request, now)
-        if request.path in FORMS:
-            return await FORMS[request.path].submit(self._form(request, visitor, now))
+        form = FORMS.get(request.path)
+        if form and (visitor or form.to_strangers):
+            return await form.submit(self._form(request, visitor, now))
+        if visitor is None:
+            raise PageError(403, "Sign in first.")
         return await asyncio.to_thread(self._support, request, visitor, now)
 
-    def _support(self, request: PageRequest, visitor: Visitor | None, now: int) -> Answer:
-        view = self._view_request(request, visitor, now) if visitor else None
+    def _support(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
+        view = self._view_request(request, visitor, now)
         if view is None:
-            raise PageError(403, "Sign in first.")
+            raise PageError(404, "No event has arrived yet.")
         return redirect(support.update_request(view))
 
     def _form(self, request: PageRequest, visitor: Visitor | None, now: int) -> FormRequest:

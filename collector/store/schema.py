@@ -15,6 +15,7 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     rejects               events that can never be taken, counted by day, code and library
     users, sessions       the users of the page, and who is signed in
     tokens                programs that may read the page
+    audit                 who signed in, and who changed users, keys and tokens
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 instances, runs and the counters change in the transaction that inserts the events.
@@ -239,12 +240,25 @@ def reject_counts(tx: Executes) -> None:
     )
 
 
+def audit_log(tx: Executes) -> None:
+    """Who signed in, and who changed users, keys and tokens."""
+    number = "INTEGER PRIMARY KEY"
+    if tx.dialect == "postgresql":
+        number = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+    tx.execute(
+        f"CREATE TABLE audit (id {number}, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,"
+        " subject TEXT NOT NULL, times BIGINT NOT NULL)",
+    )
+    tx.execute("CREATE INDEX audit_by_time ON audit (at)")
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
     setup_and_admins,
     api_tokens,
     reject_counts,
+    audit_log,
 )
 
 

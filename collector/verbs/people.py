@@ -1,4 +1,4 @@
-"""The verbs for who may look at the page: users, API tokens, and the setup link."""
+"""The verbs for who may look at the page: users, API tokens, the setup link, and the audit log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from collector.admin import AdminError, setup, tokens, users
+from collector.admin import AdminError, audit, setup, tokens, users
 from collector.base.times import write_time
 from collector.store import Store
 from collector.verbs.terminal import message, now_ms
@@ -38,8 +38,12 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
     revoke.add_argument("token", metavar="NAME", help="its name, or the whole token")
 
 
-def add_setup_link(verbs: Any, make_verb: MakeVerb) -> None:
-    """Add the verb `setup-link`."""
+def add_single_verbs(verbs: Any, make_verb: MakeVerb) -> None:
+    """Add the verbs that are in no group."""
+    log = make_verb(verbs, "audit", _audit, "list who signed in, and who changed users, keys and tokens")
+    log.add_argument(
+        "-n", metavar="N", dest="most", type=int, default=100, help="how many, newest last [100]"
+    )
     text = "print a link that opens the page once, while no user exists"
     link = make_verb(verbs, "setup-link", _setup_link, text)
     link.add_argument("--listen", metavar="HOST:PORT", help="as for `serve`, if that is not the default")
@@ -57,6 +61,12 @@ def tell_setup(store: Store, base: str) -> None:
         message(f"no user exists yet; this link opens the page, once, within 15 minutes: {link}")
 
 
+def _audit(arguments: argparse.Namespace, store: Store) -> None:
+    for at, actor, action, subject, times in reversed(audit.latest_entries(store, arguments.most)):
+        often = f"{times} times" if times > 1 else ""
+        sys.stdout.write("\t".join((write_time(at), actor, action, subject, often)).rstrip() + "\n")
+
+
 def _setup_link(arguments: argparse.Namespace, store: Store) -> None:
     sys.stdout.write(setup.new_link(store, setup.address(arguments.settings), now_ms()) + "\n")
     message("open this link within 15 minutes; it works once. Earlier links no longer work")
@@ -71,7 +81,7 @@ def _users_list(_: argparse.Namespace, store: Store) -> None:
 
 
 def _users_remove(arguments: argparse.Namespace, store: Store) -> None:
-    users.remove_user(store, arguments.name)
+    users.remove_user(store, arguments.name, now_ms())
 
 
 def _tokens_add(arguments: argparse.Namespace, store: Store) -> None:
@@ -85,7 +95,7 @@ def _tokens_list(_: argparse.Namespace, store: Store) -> None:
 
 
 def _tokens_revoke(arguments: argparse.Namespace, store: Store) -> None:
-    tokens.revoke_token(store, arguments.token)
+    tokens.revoke_token(store, arguments.token, now_ms())
 
 
 def _print_rows(rows: Sequence[users.User | tokens.Token]) -> None:

@@ -5,4 +5,7 @@ cookies.py         the page's cookies, and the form tokens that are made from th
 authorization.py   the API token of a program
 authentication.py  who sends a request
 sign_in.py         names and passwords
+limits.py          how often somebody may try a password
+known.py           browsers in which a user has signed in before
+checks.py          a few password hashes at once
 """

@@ -61,4 +61,4 @@ class Authenticator:
     def _by_setup(self, secret: str, now: int) -> Visitor | None:
         if not setup.has_session(self._store, secret, now):
             return None
-        return Visitor("the setup link", "admin", "setup", secret=secret)
+        return Visitor(setup.LINK, "admin", "setup", secret=secret)

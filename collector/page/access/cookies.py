@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from collector.admin import setup
-from collector.page.access.limits import LONGEST_MS
+from collector.page.access.limits import KNOWN_SECONDS, LONGEST_MS
 from collector.page.request import PageError, PageRequest
 
 
@@ -40,6 +40,8 @@ class Cookie:
 SESSION = Cookie("rollcall", LONGEST_MS // 1000)
 # Lax, because a link in a mail or a chat leads here from another site.
 SETUP = Cookie("rollcall-setup", setup.LINK_MS // 1000, "Lax")
+# Of a browser in which a user has signed in before.
+KNOWN = Cookie("rollcall-known", KNOWN_SECONDS)
 
 
 def form_token(secret: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collector.page.forms import setup, sign_in
+from collector.page.forms import account, setup, sign_in
 from collector.page.forms.form_types import Form
 
 # Forms by path.
 FORMS: dict[str, Form] = {
-    "/signin": Form(sign_in.show_sign_in, sign_in.submit_sign_in),
-    "/signout": Form(sign_in.show_nothing, sign_in.submit_sign_out),
-    "/setup": Form(setup.show_setup, setup.submit_setup),
+    "/signin": Form(sign_in.show_sign_in, sign_in.submit_sign_in, to_strangers=True),
+    "/signout": Form(sign_in.show_nothing, sign_in.submit_sign_out, to_strangers=True),
+    "/setup": Form(setup.show_setup, setup.submit_setup, to_strangers=True),
+    "/account": Form(account.show_account, account.submit_account),
 }

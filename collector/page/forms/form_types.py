@@ -50,10 +50,11 @@ class FormRequest:
 
 @dataclass(frozen=True)
 class Form:
-    """A page with a form: how it is shown, and what happens with what was sent."""
+    """A page with a form: how it is shown, what happens with what was sent, and whether strangers see it."""
 
     show: Callable[[FormRequest], Answer]
     submit: Callable[[FormRequest], Awaitable[Answer]]
+    to_strangers: bool = False
 
 
 def sentence(error: Exception) -> str:

@@ -7,6 +7,7 @@ secret from the address into a cookie, and shows a button. The button spends the
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from collector.admin import AdminError, setup, users
 from collector.base.http import Answer
@@ -51,8 +52,8 @@ async def _add_first_user(form: FormRequest) -> Answer:
     name = form.fields.get("name", "").strip()
     try:
         password = form.new_password()
-        await form.signing.hashing(users.add_user, form.store, name, "admin", password, form.now)
+        add = partial(users.add_user, form.store, name, "admin", password, form.now, by=setup.LINK)
+        await form.signing.checks.run(add)
     except AdminError as error:
         return form.page("first_user.html", sentence(error), name=name)
-    secret = await asyncio.to_thread(form.signing.begin, form.request, name, form.now)
-    return redirect("/", SESSION.write(form.request, secret))
+    return redirect("/", *await form.signing.begin(form.request, name, form.now))

@@ -25,10 +25,11 @@ def show_sign_in(form: FormRequest, wrong: str = "") -> Answer:
 
 async def submit_sign_in(form: FormRequest) -> Answer:
     """Begin a session if name and password are right."""
-    secret = await form.signing.sign_in(form.request, form.now)
-    if secret is None:
+    name = form.fields.get("name", "")
+    if not await form.signing.is_right(form.request, name, form.fields.get("password", ""), form.now):
         return await asyncio.to_thread(show_sign_in, form, "The name or the password is wrong.")
-    return redirect(safe_path(form.fields.get("next")), SESSION.write(form.request, secret))
+    cookies = await form.signing.begin(form.request, name, form.now)
+    return redirect(safe_path(form.fields.get("next")), *cookies)
 
 
 def show_nothing(_: FormRequest) -> Answer:

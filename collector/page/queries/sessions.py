@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from collector.admin.audit import record
 from collector.store import Store
 
 
@@ -17,10 +18,10 @@ class Session(NamedTuple):
     used: int
 
 
-def password_of(store: Store, name: str) -> str | None:
-    """The stored hash of a user's password."""
+def password_of(store: Store, name: str) -> str:
+    """The stored hash of a user's password; empty if there is no such user, or none with a password."""
     rows = store.all("SELECT password FROM users WHERE name = ?", name)
-    return rows[0][0] if rows else None
+    return str(rows[0][0]) if rows else ""
 
 
 def begin_session(store: Store, token: bytes, user: str, now: int, expired: int) -> None:
@@ -30,6 +31,7 @@ def begin_session(store: Store, token: bytes, user: str, now: int, expired: int)
         tx.execute(
             "INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now
         )
+        record(tx, now, user, "signed in")
 
 
 def find_session(store: Store, token: bytes) -> Session | None:

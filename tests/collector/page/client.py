@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import weakref
-from collections.abc import MutableMapping
+from collections.abc import Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,6 +56,11 @@ class Reply:
         """`name=value` of the cookie that was set, or empty."""
         return self.header("set-cookie").partition(";")[0]
 
+    @property
+    def cookies(self) -> str:
+        """All cookies that were set, as a browser sends them back."""
+        return "; ".join(value.partition(";")[0] for key, value in self.headers if key == "set-cookie")
+
 
 class PageClient:
     """A browser without a screen. It opened the setup link, so it sees the page while no user exists."""
@@ -80,7 +85,18 @@ class PageClient:
     def post(self, path: str, fields: dict[str, str], **more: Any) -> Reply:
         return self.request("POST", path, body=urlencode(fields).encode(), **more)
 
-    def request(
+    def request(self, method: str, target: str, **told: Any) -> Reply:
+        return self._loop.run_until_complete(self.ask(method, target, **told))
+
+    def together(self, *requests: Coroutine[Any, Any, Reply]) -> list[Reply]:
+        """The replies to requests that are sent at the same time; see `ask`."""
+
+        async def gathered() -> list[Reply]:
+            return await asyncio.gather(*requests)
+
+        return self._loop.run_until_complete(gathered())
+
+    async def ask(
         self,
         method: str,
         target: str,
@@ -113,7 +129,7 @@ class PageClient:
         async def send(message: MutableMapping[str, Any]) -> None:
             messages.append(message)
 
-        self._loop.run_until_complete(self.page(scope, receive, send))
+        await self.page(scope, receive, send)
         return Reply(messages)
 
     def sign_in(self, name: str, password: str, **more: str) -> str:

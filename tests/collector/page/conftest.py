@@ -15,6 +15,13 @@ from collector.store import Store, open_store
 from tests.collector.page.client import NOW, PageClient
 
 PASSWORD = "correct horse battery"
+REAL_COST = users.COST
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash takes a third of a second; where that is what counts, a test sets the real cost."""
+    monkeypatch.setattr(users, "COST", users.Cost(16, 1, 1))
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_once_a_user_exists_no_link_and_no_session_of_one_opens_the_page(
     assert opened(client, link).header("location") == "/"
     with pytest.raises(AdminError, match="users list"):
         setup.new_link(page_store, "", client.now)
-    users.remove_user(page_store, "ada")
+    users.remove_user(page_store, "ada", 0)
     assert client.get("/", cookie=cookie).status == 403
     assert opened(client, link).status == 403
 

@@ -177,7 +177,7 @@ def test_tokens_are_added_listed_and_revoked(idle: Collector) -> None:
 def test_a_revoked_token_opens_nothing_from_that_moment(client: PageClient, page_store: Store) -> None:
     token = tokens.add_token(page_store, "report", "viewer", None, 0)
     assert asked(client, "/overview.json", f"Bearer {token}").status == 200
-    tokens.revoke_token(page_store, "report")
+    tokens.revoke_token(page_store, "report", 0)
     assert asked(client, "/overview.json", f"Bearer {token}").status == 401
 
 
