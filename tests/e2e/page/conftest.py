@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +9,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.collector.running import Collector
-from tests.conftest import missing
 from tests.e2e.page.browser import chromium
+from tests.npm import installed
 
 HERE = Path(__file__).parent
-INSTALL_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
@@ -44,18 +41,5 @@ def empty(tmp_path: Path) -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def axe() -> Path:
-    """axe-core's one file, installed once."""
-    folder = HERE.parents[2] / "build" / "axe"
-    found = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not found.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", folder)
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-        for _ in range(3):
-            done = subprocess.run(
-                command, cwd=folder, capture_output=True, check=False, timeout=INSTALL_SECONDS
-            )
-            if done.returncode == 0:
-                return found
-        missing("node", "npm could not install axe-core")
-    return found
+    """axe-core's one file."""
+    return installed("axe", HERE / "package.json") / "node_modules" / "axe-core" / "axe.min.js"
