@@ -130,11 +130,17 @@ def drip_body(peer: Peer, request: Request) -> bool:
     return _drip(peer, b"")
 
 
-def _drip(peer: Peer, first: bytes) -> bool:
+def drip_chunks(peer: Peer, request: Request) -> bool:
+    """Say 200 at once, then let JSON of no known length trickle."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return _drip(peer, head, b"1\r\n \r\n")
+
+
+def _drip(peer: Peer, first: bytes, piece: bytes = b"x") -> bool:
     peer.socket.sendall(first)
     with suppress(OSError):
         while not peer.over.wait(PAUSE):
-            peer.socket.sendall(b"x")
+            peer.socket.sendall(piece)
     return False
 
 

@@ -145,13 +145,17 @@ class Drain:
             )
         seqs = [seq for seq, _ in part]
         self._last = seqs[-1]
-        if isinstance(outcome, Rejected):
-            self._rejected.append(outcome.why)
-            self._outbox.settle(seqs, REJECTED)
-        else:
-            self._sent += seqs
-            if self._monotonic() >= self._settle_at:
-                self._mark_as_sent()
+        whys = (
+            dict.fromkeys(range(len(part)), outcome.why)
+            if isinstance(outcome, Rejected)
+            else outcome.rejected
+        )
+        if whys:
+            self._rejected += whys.values()
+            self._outbox.settle([seqs[place] for place in whys], REJECTED)
+        self._sent += [seq for place, seq in enumerate(seqs) if place not in whys]
+        if self._monotonic() >= self._settle_at:
+            self._mark_as_sent()
 
     def _mark_as_sent(self) -> None:
         if self._sent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from agent import __version__
 from agent.base.deadline import TookTooLong, within
 from agent.delivery.backoff import LONGEST_WAIT
 from agent.delivery.failures import check_route, failure_text
+from agent.delivery.rejected import rejected_in
 from agent.delivery.route import Unpassable, find_route, open_session
 from agent.events.catalogue import iso
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS
-SHORT_BODY = 4096
-"""An answer up to this size is read to its end, so that the connection can be used for the next batch."""
+LONGEST_ANSWER = 64 * 1024
+"""An answer up to this size is read: for the rejects that it lists, and to use the connection again."""
 
 TRY_LATER = frozenset({408, 425, 429})
 OFFENDED = frozenset({400, 413, 422})
@@ -40,7 +41,9 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Delivered:
-    """The receiver took the batch."""
+    """The receiver took the batch, but for the events in `rejected`: their places, and why."""
+
+    rejected: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Transport:
         why = ""
         try:
             session = self._session = self._session or self._open_session()
-            within(limit, lambda: self._post(session, body, judged))
+            within(limit, lambda: self._post(session, body, len(events), judged))
         except TookTooLong:
             self._session = None
             why = f"no answer within {limit:.0f} s; {check_route(self._route)}"
@@ -98,7 +101,7 @@ class Transport:
             ValueError,
         ) as failure:
             why = failure_text(failure, self._route)
-        return judged[0] if judged else RetryLater(None, why)
+        return judged[-1] if judged else RetryLater(None, why)
 
     def close(self) -> None:
         if self._session is not None:
@@ -106,17 +109,35 @@ class Transport:
 
     def _open_session(self) -> requests.Session:
         session = open_session(self._url, self._route, self._access.ca_file)
-        session.headers.update({"User-Agent": f"rollcall/{__version__}", "Content-Type": "application/json"})
+        session.headers.update(
+            {
+                "User-Agent": f"rollcall/{__version__}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # so that a bound on what is read is one on what is kept
+            }
+        )
         session.auth = (self._access.key, "")
         return session
 
-    def _post(self, session: requests.Session, body: bytes, judged: list[BatchOutcome]) -> None:
+    def _post(self, session: requests.Session, body: bytes, count: int, judged: list[BatchOutcome]) -> None:
         """Post, and judge by the answer's head: its body may never end."""
         times = (CONNECT_SECONDS, READ_SECONDS)
         with session.post(self._url, data=body, timeout=times, allow_redirects=False, stream=True) as answer:
-            judged.append(judge(answer.status_code, answer.headers.get("Retry-After"), self._now()))
-            if int(answer.headers.get("Content-Length", SHORT_BODY + 1)) <= SHORT_BODY:
-                answer.raw.read(SHORT_BODY)
+            outcome = judge(answer.status_code, answer.headers.get("Retry-After"), self._now())
+            judged.append(outcome)
+            if not _may_be_read(answer):
+                return
+            said: bytes = answer.raw.read(LONGEST_ANSWER + 1)
+            if isinstance(outcome, Delivered) and len(said) <= LONGEST_ANSWER:
+                judged.append(Delivered(rejected_in(said, count)))
+
+
+def _may_be_read(answer: requests.Response) -> bool:
+    """Whether its length is small; where none is given, as behind some proxies, whether it is JSON."""
+    length = answer.headers.get("Content-Length")
+    if length is not None:
+        return int(length) <= LONGEST_ANSWER
+    return answer.headers.get("Content-Type", "").startswith("application/json")
 
 
 def judge(status: int, retry_after: str | None, now: float) -> BatchOutcome:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.base.statedir import StateDir
 from agent.events import catalogue
+from agent.outbox.outbox import Outbox
 from collector.base import events
 from tests import environ
 from tests.collector.running import Collector
+from tests.instance import event
 from tests.verbs import run_verb
 
 SECONDS = 60
@@ -63,3 +67,21 @@ def test_what_an_air_gapped_agent_exports_can_be_imported_twice(
         collector.verb("import", "--source", "sneaker", str(tmp_path / "out.jsonl.gz"))
     (stored,) = collector.export()
     assert stored["event"] == "Backup Made"
+
+
+def test_one_event_that_the_collector_cannot_take_costs_no_other(
+    collector: Collector, agent: Any, tmp_path: Path
+) -> None:
+    made = [event(number) for number in range(3)]
+    made[1]["properties"] = {"text": "x" * 40_000}  # no verb makes such an event
+    with closing(Outbox(StateDir(str(tmp_path / "state")))) as outbox:
+        for one in made:
+            outbox.record(one, f"http://127.0.0.1:{collector.port}")
+    ended = agent("flush")
+    assert "one event was rejected (event_too_large)" in ended.stderr
+    log = [json.loads(line) for line in agent("log", "--json").stdout.splitlines()]
+    assert [entry["state"] for entry in log] == ["sent", "rejected", "sent"]
+    stored = {one["messageId"] for one in collector.export()}
+    assert stored == {made[0]["messageId"], made[2]["messageId"]}
+    meters = collector.get("/metrics").body.decode()
+    assert 'rollcall_request_seconds_count{path="/v1/batch",status="200"} 1.0' in meters

@@ -115,8 +115,9 @@ def test_one_try_at_a_mute_endpoint_takes_no_longer_than_one_attempt(instance: I
     assert len(receiver.requests) == 1
 
 
-def test_a_body_that_drips_does_not_undo_what_the_head_said(instance: Instance) -> None:
-    with Receiver(then=kit.drip_body) as receiver:
+@pytest.mark.parametrize("drip", [kit.drip_body, kit.drip_chunks])
+def test_a_body_that_drips_does_not_undo_what_the_head_said(instance: Instance, drip: kit.Deed) -> None:
+    with Receiver(then=drip) as receiver:
         instance.endpoint = receiver.endpoint
         made = instance.record(1)
         ended = instance.run("flush", "--budget", f"{BUDGET:.0f}s")
@@ -149,6 +150,26 @@ def test_any_2xx_is_sent_whatever_comes_with_it(said: str, instance: Instance) -
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     assert receiver.ids == made
     assert instance.states() == dict.fromkeys(made, "sent")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_a_200_lists_is_rejected_and_the_rest_sent(instance: Instance, chunked: bool) -> None:
+    body = b'{"success": true, "rejected": [{"index": 1, "code": "no_event", "message": "secret words"}]}'
+    headers = {"Content-Type": "application/json"}
+    said = answer(200, headers, body)
+    if chunked:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        said = kit.say(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    with Receiver(then=said) as receiver:
+        instance.endpoint = receiver.endpoint
+        made = instance.record(3)
+        ended = instance.run("flush")
+
+    assert ended.code == 0
+    assert "one event was rejected (no_event)" in ended.err
+    assert "secret" not in ended.err
+    assert receiver.ids == made, "nothing was sent twice"
+    assert list(instance.states().values()) == ["sent", "rejected", "sent"]
 
 
 def test_retry_after_in_seconds_is_the_next_try(instance: Instance) -> None:

@@ -151,6 +151,26 @@ def test_whatever_offends_is_found_alone(world: DrainWorld, kinds: list[bool]) -
     assert len(taken) == count - len(bad), "each good one was taken once"
 
 
+def test_what_an_answer_lists_is_rejected_and_nothing_else(world: DrainWorld) -> None:
+    world.record(5)
+    world.script = [Delivered({1: "no_event", 3: "too_deep"})]
+
+    result = world.drain()
+
+    assert world.states() == ["sent", "rejected", "sent", "rejected", "sent"]
+    assert len(world.sent) == 1, "no part of the batch is sent again"
+    assert result.waiting is None
+    assert result.messages == ["2 events were rejected (no_event, too_deep); the log shows them"]
+
+
+def test_a_batch_may_be_rejected_to_its_last_event(world: DrainWorld) -> None:
+    world.record(2)
+    world.script = [Delivered({0: "no_event", 1: "no_event"})]
+
+    assert world.drain().waiting is None
+    assert world.states() == ["rejected", "rejected"]
+
+
 def test_rejections_are_one_line_however_many(world: DrainWorld) -> None:
     world.record(3)
     world.then = lambda texts: Rejected("413 Too Large" if len(texts) == 1 else "400")

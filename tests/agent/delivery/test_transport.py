@@ -22,8 +22,17 @@ from hypothesis import strategies as st
 from agent.config.access import Access
 from agent.delivery.backoff import LONGEST_WAIT
 from agent.delivery.failures import check_route, failure_text
+from agent.delivery.rejected import NO_CODE, rejected_in
 from agent.delivery.route import Route, Unpassable
-from agent.delivery.transport import BatchOutcome, Delivered, Rejected, RetryLater, Transport, judge
+from agent.delivery.transport import (
+    LONGEST_ANSWER,
+    BatchOutcome,
+    Delivered,
+    Rejected,
+    RetryLater,
+    Transport,
+    judge,
+)
 
 NOW = 1_800_000_000.0
 ENDPOINT = "http://collector.example"
@@ -58,6 +67,57 @@ def test_every_2xx_is_delivered(status: int) -> None:
     responses.post(URL, status=status, body="<html>" * 2000)
 
     assert send() == Delivered()
+
+
+def said(body: str) -> BatchOutcome:
+    """What becomes of a batch of three after a 200 with this body."""
+    with responses.RequestsMock() as mock:
+        mock.post(URL, status=200, body=body, content_type="application/json; charset=utf-8")
+        return send(['{"event":"A"}', '{"event":"B"}', '{"event":"C"}'])
+
+
+def test_rejects_in_a_200_are_told_apart() -> None:
+    listed = [{"index": 0, "code": "no_event", "message": "m"}, {"index": 2, "code": "too_deep"}]
+    assert said(json.dumps({"success": True, "rejected": listed})) == Delivered(
+        {0: "no_event", 2: "too_deep"}
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "{" * 60_000,
+        "[" * 60_000,
+        '{"rejected": 1}',
+        '{"rejected": {"index": 0}}',
+        '{"rejected": [0, null, [], "0"]}',
+        '{"rejected": [{"index": -1}, {"index": 3}, {"index": true}, {"index": "0"}, {"index": 0.0}, {}]}',
+        '{"rejected": [{"index": ' + "9" * 60_000 + "}]}",
+        '{"rejected": [{"index": 0}], "pad": "' + "x" * LONGEST_ANSWER + '"}',
+    ],
+    ids=range(11),
+)
+def test_junk_in_a_200_says_nothing(body: str) -> None:
+    assert said(body) == Delivered()
+
+
+@pytest.mark.parametrize("code", [None, 7, "", "x" * 41, "a b", "\x1b[31m", "ada@example.org"])
+def test_only_a_short_code_is_taken_from_an_answer(code: object) -> None:
+    assert said(json.dumps({"rejected": [{"index": 1, "code": code}]})) == Delivered({1: NO_CODE})
+
+
+@given(st.binary(max_size=200), st.integers(0, 5))
+def test_no_body_is_too_odd(body: bytes, count: int) -> None:
+    assert set(rejected_in(body, count)) <= set(range(count))
+
+
+def test_only_a_2xx_lists_rejects() -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(URL, status=400, json={"rejected": [{"index": 0, "code": "no_event"}]})
+        assert send() == judge(400, None, NOW)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
