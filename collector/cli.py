@@ -128,13 +128,20 @@ def _serve(settings: Settings) -> None:
     host, port = listener.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     address = settings.public_url or here
+    page = Page(settings, store)
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
         people.tell_setup(store, settings.public_url or setup.local_address(host, port))
         message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
 
-    server.serve_requests(settings, store, listener, listening, Page(settings, store))
+        page.start()
+
+    try:
+        server.serve_requests(settings, store, listener, listening, page)
+    finally:
+        page.stop()
+        store.close()
 
 
 def _first_key(store: Store, address: str, *, sqlite: bool) -> None:

@@ -28,7 +28,7 @@ from collector.page.forms.setup import CLOSED
 from collector.page.frame import PRIVATE, STATIC, Frame, redirect, refresh_after
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries import events
-from collector.page.queries.instances import CensusCache
+from collector.page.queries.census import CensusCache
 from collector.page.queries.sources import Source, all_sources
 from collector.page.request import PageError, PageRequest, read_request
 from collector.page.view_types import ViewRequest, ViewResult
@@ -71,9 +71,17 @@ class Page:
         self._settings, self._store, self._now = settings, store, now
         self._authenticator = Authenticator(store)
         self._signing = SignIn(store, clock)
-        self._censuses = CensusCache(store, clock)
+        self._censuses = CensusCache(store, now=now, clock=clock)
         self._frame = Frame()
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
+
+    def start(self) -> None:
+        """Begin to count large fleets in the background."""
+        self._censuses.start()
+
+    def stop(self) -> None:
+        """End what runs in the background."""
+        self._censuses.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""

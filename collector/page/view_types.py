@@ -13,7 +13,7 @@ from collector.base.ids import as_uuid
 from collector.base.times import write_time
 from collector.page.access.visitor import Visitor
 from collector.page.period import Period, iso
-from collector.page.queries.instances import Census, CensusCache
+from collector.page.queries.census import Census, CensusCache
 from collector.page.queries.sources import Source
 from collector.page.request import PageRequest
 from collector.store import Store
@@ -73,8 +73,8 @@ class ViewRequest:
 
     @cached_property
     def census(self) -> Census:
-        """Counts of instances: active now, new in the period, returning since it began."""
-        return self.censuses.census(self.source.id, self.period.from_ms, self.period.until_ms, self.now)
+        """Counts of instances: active now, and by the days on which they were seen first and last."""
+        return self.censuses.census(self.source.id, self.now)
 
     def url(self, path: str, /, **more: str | None) -> str:
         """The URL of a view with the same source and period; None removes a parameter."""

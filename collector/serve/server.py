@@ -96,4 +96,3 @@ def serve_requests(
         writer.stop()
         with suppress(StoreError):
             site.rejects.write()
-        store.close()

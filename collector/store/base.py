@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 from collector.base.events import Event
 from collector.store import schema
+from collector.store.dialect import Dialect
 from collector.store.rollups import Ledger
+from collector.store.words import admit_words
 
 Row = tuple[Any, ...]
 
@@ -20,9 +22,6 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
     """The store cannot answer now. The same call may succeed later."""
-
-
-Dialect = Literal["sqlite", "postgresql"]
 
 
 class Transaction(ABC):
@@ -49,6 +48,10 @@ class Transaction(ABC):
     @abstractmethod
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
         """The rows of a table by source and id, locked against other writers."""
+
+    @abstractmethod
+    def wait_for_turn(self, source: int) -> None:
+        """Wait until no other transaction that has this source's turn is open, and take it."""
 
 
 class Store(ABC):
@@ -97,6 +100,6 @@ def add_events(tx: Transaction, events: Iterable[Event]) -> int:
     ledger.load_runs(tx.fetch(schema.RUNS, sorted(runs)))
     for event in fresh:
         ledger.count(event)
-    for table, rows in ledger.changes():
+    for table, rows in ledger.changes(admit_words(tx, ledger.words())):
         tx.upsert(table, rows)
     return len(fresh)

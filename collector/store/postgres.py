@@ -14,12 +14,14 @@ from psycopg import errors
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.dialect import Dialect
 
 CONNECT_SECONDS = 5
 # PostgreSQL ends a statement that takes longer; the client sends its events again.
 STATEMENT_MS = 30_000
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
+TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
 TRIES = 5
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
 
@@ -67,6 +69,9 @@ class PostgresTransaction(Transaction):
         rows = cursor.fetchall()
         self._fetched.update((table.name, row[0], bytes(row[1])) for row in rows)
         return rows
+
+    def wait_for_turn(self, source: int) -> None:
+        self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 
 
 class PostgresStore(Store):

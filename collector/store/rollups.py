@@ -1,8 +1,9 @@
 """What is counted as events arrive, so that the page need not read them again.
 
 Every number here is a function of the set of events, whatever their order: a recount over the
-events gives the same (tests prove it). `Ledger` holds what one transaction touches: rows loaded
-first, then each new event counted, then the changes.
+events gives the same (tests prove it). Only which words are counted by themselves depends on the
+order (`words.py`). `Ledger` holds what one transaction touches: rows loaded first, then each new
+event counted, then the changes.
 
 An instance's heartbeats are kept as a set of six-hour slots: bit 0 of `slots` is the first slot of
 `first_day`. That is small, gives its timeline with its gaps, and says exactly what a late heartbeat
@@ -12,7 +13,7 @@ adds to "alive in the 30 days before".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from collector.base.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store import schema
+from collector.store.words import OTHER, Word
 
 SLOT_MS = 6 * 3_600_000
 SLOTS_A_DAY = DAY_MS // SLOT_MS
@@ -123,11 +125,23 @@ class RunRow:
         return self.ended if self.started is None else self.started
 
     @property
-    def standing(self) -> tuple[int, str, str, str, str] | None:
-        """Where it is counted: the day it began, version, os, and how it ended, or that it has not."""
+    def failed_at(self) -> str:
+        """Script, line, program and end in one text, as the database computes its column `place`."""
+        code = None if self.exit_code is None else str(self.exit_code)
+        end = self.signal or code or self.reason or ""
+        line = "" if self.line is None else str(self.line)
+        return schema.SEPARATOR.join((self.script or "", line, self.command or "", end))
+
+    @property
+    def standing(self) -> list[tuple[str, int, str, str]]:
+        """Where it is counted: kind, the day it began, word, and how it ended, or that it has not."""
         if self.began is None:
-            return None
-        return self.began // DAY_MS, self.version, self.os, self.os_version, self.outcome or "open"
+            return []
+        day, outcome = self.began // DAY_MS, self.outcome or "open"
+        words = {"all": "", "version": self.version, "system": system_name(self.os, self.os_version)}
+        if outcome == "errors":
+            words["place"] = self.failed_at
+        return [(kind, day, word, outcome) for kind, word in words.items()]
 
     def _ended(self, event: Event, fact: Fact) -> None:
         known = (self.ended, self.outcome, *_ending(self))
@@ -143,9 +157,9 @@ class Ledger:
         self.instances: dict[Key, InstanceRow] = {}
         self.runs: dict[Key, RunRow] = {}
         self._counted: dict[Key, tuple[tuple[int, int], int, int]] = {}  # standing, first day and slots
-        self.daily: Counter[tuple[int, int, str, str, str, str]] = Counter()
+        self.daily: Counter[tuple[int, int, str, str]] = Counter()
         self.active: Counter[tuple[int, int, int, int]] = Counter()
-        self.outcomes: Counter[tuple[int, int, str, str, str, str]] = Counter()
+        self.outcomes: Counter[tuple[int, str, int, str, str]] = Counter()
         self.cohorts: Counter[tuple[int, int, int]] = Counter()
         self.retention: Counter[tuple[int, int, int, int]] = Counter()
 
@@ -165,23 +179,27 @@ class Ledger:
     def count(self, event: Event) -> None:
         """Count an event that was really inserted."""
         fact = event.fact
-        version, system = (fact.version, fact.os) if fact else ("", "")
-        self.daily[event.source, event.time // DAY_MS, event.type, event.name, version, system] += 1
+        self.daily[event.source, event.time // DAY_MS, event.type, event.name] += 1
         if fact is None or event.who is None:
             return
         self._count_instance(event, event.who)
         if event.run is not None and event.name != BEAT:
             self._count_run(event, event.who, event.run, fact)
 
-    def changes(self) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
-        """Every row to write, sorted by key within its table."""
+    def words(self) -> set[Word]:
+        """The words in what was counted."""
+        names = {(source, "name", day, name) for source, day, _, name in self.daily}
+        return names | {key[:4] for key in self.outcomes if key[1] != "all"}
+
+    def changes(self, admitted: Collection[Word]) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
+        """Every row to write, sorted by key within its table; words that are not admitted are OTHER."""
         for key, counted in self._counted.items():
             self._recount(self.instances[key], *counted)
         yield schema.INSTANCES, [_instance_row(self.instances[key]) for key in sorted(self.instances)]
         yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
-        yield schema.DAILY, _counter_rows(self.daily)
+        yield schema.DAILY, _counter_rows(self._folded_daily(admitted))
         yield schema.ACTIVE, _counter_rows(self.active)
-        yield schema.OUTCOMES, _counter_rows(self.outcomes)
+        yield schema.OUTCOMES, _counter_rows(self._folded_outcomes(admitted))
         yield schema.COHORTS, _counter_rows(self.cohorts)
         yield schema.RETENTION, _counter_rows(self.retention)
 
@@ -189,11 +207,25 @@ class Ledger:
         run = self.runs.setdefault((event.source, key), RunRow(event.source, key, who))
         before = run.standing
         run.saw(event, fact)
-        if before != run.standing:
-            for standing, step in ((before, -1), (run.standing, 1)):
-                if standing is not None:
-                    where = (event.source, *standing)
-                    self.outcomes[where] += step
+        after = run.standing
+        if before != after:
+            for standing, step in ((before, -1), (after, 1)):
+                for kind, day, word, outcome in standing:
+                    self.outcomes[event.source, kind, day, word, outcome] += step
+
+    def _folded_daily(self, admitted: Collection[Word]) -> Counter[tuple[int, int, str, str]]:
+        folded: Counter[tuple[int, int, str, str]] = Counter()
+        for (source, day, call, name), n in self.daily.items():
+            known = (source, "name", day, name) in admitted
+            folded[source, day, call, name if known else OTHER] += n
+        return folded
+
+    def _folded_outcomes(self, admitted: Collection[Word]) -> Counter[tuple[int, str, int, str, str]]:
+        folded: Counter[tuple[int, str, int, str, str]] = Counter()
+        for (source, kind, day, word, outcome), n in self.outcomes.items():
+            known = kind == "all" or (source, kind, day, word) in admitted
+            folded[source, kind, day, word if known else OTHER, outcome] += n
+        return folded
 
     def _count_instance(self, event: Event, who: bytes) -> None:
         key = (event.source, who)
@@ -236,6 +268,11 @@ class Ledger:
         for (established, cohort), mask, step in ((standing, old, -1), (instance.standing, new, 1)):
             for offset in _bits_of(mask ^ both, 1):
                 self.retention[instance.source, cohort, established, first_week + offset] += step
+
+
+def system_name(os: str, os_version: str) -> str:
+    """`debian 12`."""
+    return f"{os} {os_version}".strip()
 
 
 def week_of(day: int) -> int:

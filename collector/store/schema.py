@@ -6,10 +6,12 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     instances             one row per installation that reported: when, how often, which version
     runs                  one row per run of an install script: its story, its failure, its request for help
-    daily                 events counted by day, type, name, and of installation events version and os
+    daily                 events counted by day, type and name
     active                changes in the number of instances alive in the 1, 7 and 30 days that end with
                           a day: the number on a day is the sum of `n` up to it
-    outcomes              runs counted by the day they began, version, os and how they ended
+    outcomes              runs counted by the day they began and how they ended: all of them, and those of
+                          each version, system and place of failure
+    words                 the names, versions, systems and places that are counted by themselves on a day
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
     rejects               events that can never be taken, counted by day, code and library
@@ -26,7 +28,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Literal
+
+from collector.store.bounds import bounded_lists, bounded_words
+from collector.store.dialect import Executes
 
 Kind = Literal["int", "text", "bytes"]
 
@@ -98,31 +103,24 @@ RUNS = Table(
     key=("source", "id"),
     on_conflict="replace",
 )
-DAILY = _counter("daily", "source:int day:int type:text name:text version:text os:text")
+DAILY = _counter("daily", "source:int day:int type:text name:text")
 ACTIVE = _counter("active", "source:int day:int span:int established:int")
-OUTCOMES = _counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
+OUTCOMES = _counter("outcomes", "source:int kind:text day:int word:text outcome:text")
 COHORTS = _counter("cohorts", "source:int cohort:int established:int")
 RETENTION = _counter("retention", "source:int cohort:int established:int week:int")
 
 # Columns that the database computes. When a run began; without a start, the time of its end.
 BEGAN = "coalesce(started, ended)"
 # Where it failed, as one text: script, line, program, and the signal, exit code or reason.
-PLACE = (
-    "coalesce(script, '') || '\x1f' || coalesce(CAST(line AS TEXT), '') || '\x1f' || coalesce(command, '')"
-    " || '\x1f' || coalesce(signal, CAST(exit_code AS TEXT), reason, '')"
+SEPARATOR = "\x1f"
+PLACE = f" || '{SEPARATOR}' || ".join(
+    (
+        "coalesce(script, '')",
+        "coalesce(CAST(line AS TEXT), '')",
+        "coalesce(command, '')",
+        "coalesce(signal, CAST(exit_code AS TEXT), reason, '')",
+    )
 )
-
-
-class Executes(Protocol):
-    """Anything that runs one statement inside the migration's transaction."""
-
-    dialect: Literal["sqlite", "postgresql"]
-
-    def execute(self, sql: str, *values: Any) -> Any:
-        """Run a statement with `?` for its values."""
-
-    def all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Every row of a query."""
 
 
 def create_table(table: Table, dialect: str) -> str:
@@ -161,7 +159,9 @@ def first_schema(tx: Executes) -> None:
         " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
         " password TEXT NOT NULL, created BIGINT NOT NULL)",
     )
-    for table in (EVENTS, INSTANCES, RUNS, DAILY, ACTIVE, OUTCOMES, COHORTS, RETENTION):
+    daily = _counter("daily", "source:int day:int type:text name:text version:text os:text")
+    outcomes = _counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
+    for table in (EVENTS, INSTANCES, RUNS, daily, ACTIVE, outcomes, COHORTS, RETENTION):
         tx.execute(create_table(table, tx.dialect))
     tx.execute(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
@@ -259,6 +259,8 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     api_tokens,
     reject_counts,
     audit_log,
+    bounded_words,
+    bounded_lists,
 )
 
 

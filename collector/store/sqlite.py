@@ -18,11 +18,14 @@ import msgspec
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Dialect, Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.dialect import Dialect
 
 # How long a writer waits for another process's transaction (a purge, an import).
 BUSY_MS = 10_000
 CACHE_KIB = 32 * 1024
+# Of each thread that makes views; the system keeps what they read in its own cache as well.
+READER_CACHE_KIB = 2 * 1024
 # Pages of the log before they are copied into the file, which costs two flushes: 16 MB, SQLite's is 4.
 CHECKPOINT_PAGES = 4000
 # Rows per statement. Every step of a statement releases the interpreter, and on a busy server it takes
@@ -71,6 +74,9 @@ class SQLiteTransaction(Transaction):
                 rows.append(tuple(row))
         return rows
 
+    def wait_for_turn(self, source: int) -> None:
+        """There is one writer at a time in any case."""
+
     def _write(self, table: schema.Table, rows: Sequence[Row]) -> int:
         written = 0
         for chunk in _chunks(rows):
@@ -97,7 +103,7 @@ class SQLiteStore(Store):
         with _explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._writer = self._connect()
+            self._writer = self._connect(CACHE_KIB)
         with self.transaction() as tx:
             schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
 
@@ -116,7 +122,7 @@ class SQLiteStore(Store):
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with _explained(self.path):
             if not hasattr(self._local, "reader"):
-                self._local.reader = self._connect()
+                self._local.reader = self._connect(READER_CACHE_KIB)
             yield from self._local.reader.execute(sql, values)
 
     def serve(self) -> None:
@@ -136,7 +142,7 @@ class SQLiteStore(Store):
             os.close(self._claim)
             self._claim = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path,
             timeout=BUSY_MS / 1000,
@@ -147,7 +153,7 @@ class SQLiteStore(Store):
         self._connections.append(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection

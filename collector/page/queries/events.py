@@ -13,6 +13,12 @@ from collector.store import Store, schema
 # heartbeats of an instance are searched among this many of the latest; its timeline shows all of them.
 BEATS_SEARCHED = 5000
 
+# Other events of an instance with a name are searched among this many of its latest.
+OTHERS_SEARCHED = 5000
+
+# Requests for help that are waiting are counted up to here.
+MOST_WAITING = 1000
+
 # The list of event names covers this many days; the URL may contain any other name.
 NAMED_DAYS = 91
 
@@ -20,6 +26,12 @@ NAMED_DAYS = 91
 PageEnd = tuple[int, int]
 
 _EVENT = "seq, received, time, type, name, who, run, body"
+_RUN = ", ".join(f"r.{name}" for name in schema.RUNS.names)
+# What people have answered is little, so this passes over few runs.
+_WAITING = (
+    "FROM runs r WHERE r.source = ? AND r.asked IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM answered a WHERE a.source = r.source AND a.run = r.id)"
+)
 
 
 @dataclass(frozen=True)
@@ -66,20 +78,12 @@ def events_of_instance(
     """The latest events of an instance, by time; only those with a name, if one is given."""
     found: list[StoredEvent] = []
     if name != BEAT:
-        narrowed, values = (" AND name = ?", (name,)) if name else ("", ())
-        sql = (
-            f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> 'Instance Active'"
-            f" AND (time, seq) < (?, ?){narrowed} ORDER BY time DESC, seq DESC LIMIT ?"
-        )
-        found += [_event(row) for row in store.all(sql, source, who, *before, *values, most)]
+        where = "source = ? AND who = ? AND name <> 'Instance Active'"
+        searched = OTHERS_SEARCHED if name else most
+        found += _search(store, where, (source, who), before, searched, {"name": name} if name else {}, most)
     if name in ("", BEAT):
-        sql = (
-            f"SELECT {_EVENT} FROM (SELECT {_EVENT} FROM events"
-            " WHERE source = ? AND name = 'Instance Active' AND (time, seq) < (?, ?)"
-            " ORDER BY time DESC, seq DESC LIMIT ?) AS recent"
-            " WHERE who = ? ORDER BY time DESC, seq DESC LIMIT ?"
-        )
-        found += [_event(row) for row in store.all(sql, source, *before, BEATS_SEARCHED, who, most)]
+        where = "source = ? AND name = 'Instance Active'"
+        found += _search(store, where, (source,), before, BEATS_SEARCHED, {"who": who}, most)
     return sorted(found, key=lambda event: (event.time, event.seq), reverse=True)[:most]
 
 
@@ -92,7 +96,7 @@ def events_of_run(store: Store, source: int, key: bytes, most: int) -> list[Stor
 def event_names(store: Store, source: int, most: int) -> list[str]:
     """The names of events in the last days that have any, most frequent first."""
     sql = (
-        "SELECT name FROM daily WHERE source = ? AND name <> ''"
+        "SELECT name FROM daily WHERE source = ? AND name NOT IN ('', '(other)')"
         f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
         " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
     )
@@ -101,23 +105,20 @@ def event_names(store: Store, source: int, most: int) -> list[str]:
 
 def help_requests(store: Store, source: int, most: int) -> list[HelpRequest]:
     """Requests for help: waiting ones first, then the latest first."""
-    columns = ", ".join(f"r.{name}" for name in schema.RUNS.names)
-    sql = (
-        f"SELECT {columns}, a.at, a.by_user FROM runs r"
-        " LEFT JOIN answered a ON a.source = r.source AND a.run = r.id"
-        " WHERE r.source = ? AND r.asked IS NOT NULL"
-        " ORDER BY CASE WHEN a.at IS NULL THEN 0 ELSE 1 END, r.asked DESC LIMIT ?"
+    waiting = f"SELECT {_RUN}, NULL, NULL {_WAITING} ORDER BY r.asked DESC LIMIT ?"
+    rows = store.all(waiting, source, most)
+    answered = (
+        f"SELECT {_RUN}, a.at, a.by_user FROM answered a JOIN runs r ON r.source = a.source AND r.id = a.run"
+        " WHERE a.source = ? AND r.asked IS NOT NULL ORDER BY r.asked DESC LIMIT ?"
     )
-    return [HelpRequest(run_of(row[:-2]), row[-2], row[-1]) for row in store.all(sql, source, most)]
+    rows += store.all(answered, source, most - len(rows))
+    return [HelpRequest(run_of(row[:-2]), row[-2], row[-1]) for row in rows]
 
 
 def count_waiting_requests(store: Store, source: int) -> int:
-    """The number of requests for help that are waiting for an answer."""
-    sql = (
-        "SELECT COUNT(*) FROM runs r WHERE r.source = ? AND r.asked IS NOT NULL"
-        " AND NOT EXISTS (SELECT 1 FROM answered a WHERE a.source = r.source AND a.run = r.id)"
-    )
-    count: int = store.all(sql, source)[0][0]
+    """The number of requests for help that are waiting for an answer, up to MOST_WAITING."""
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 {_WAITING} LIMIT ?) AS waiting"
+    count: int = store.all(sql, source, MOST_WAITING)[0][0]
     return count
 
 
@@ -134,6 +135,28 @@ def answer_request(store: Store, source: int, run: bytes, user: str, now: int) -
 def reopen_request(store: Store, source: int, run: bytes) -> None:
     with store.transaction() as tx:
         tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run)
+
+
+def _search(
+    store: Store,
+    where: str,
+    values: tuple[Any, ...],
+    before: PageEnd,
+    searched: int,
+    wanted: dict[str, Any],
+    most: int,
+) -> list[StoredEvent]:
+    """The latest events with the wanted values, among so many; bodies are read of those alone."""
+    latest = (
+        f"(SELECT seq, time, name, who FROM events WHERE {where} AND (time, seq) < (?, ?)"
+        " ORDER BY time DESC, seq DESC LIMIT ?) AS latest"
+    )
+    chosen = " AND ".join(f"{column} = ?" for column in wanted) or "1 = 1"
+    sql = (
+        f"SELECT {_EVENT} FROM events WHERE seq IN"
+        f" (SELECT seq FROM {latest} WHERE {chosen} ORDER BY time DESC, seq DESC LIMIT ?)"
+    )
+    return [_event(row) for row in store.all(sql, *values, *before, searched, *wanted.values(), most)]
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:

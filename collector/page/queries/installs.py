@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,22 @@ from collector.base.times import DAY_MS
 from collector.page.period import Period
 from collector.store import Store, schema
 from collector.store.rollups import RunRow
+from collector.store.schema import SEPARATOR
+from collector.store.words import OTHER
 
-SEPARATOR = "\x1f"
 # A run counts as given up if no end has arrived after this time.
 GIVE_UP_MS = DAY_MS
 
 # Open runs that began less than a day ago. They are counted in the same statement as the others,
 # because an install may start or end between two statements.
 RUNNING = "running"
+# So many are read. With more, the earliest count as given up.
+MOST_RUNNING = 20_000
+
+# Versions or systems of a table; the rest is one row.
+MOST_ROWS = 200
+# Instances that failed at a place are counted among so many of its latest runs; on its own page among more.
+COUNTED, COUNTED_ALONE = 1_000, 10_000
 
 RUN = ", ".join(schema.RUNS.names)
 
@@ -104,56 +113,58 @@ class Failure:
 
 def counts_by_day(store: Store, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
     sql = (
-        "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND day BETWEEN ? AND ?"
-        f" GROUP BY day, outcome UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*) FROM runs"
-        " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY 1"
+        "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND kind = 'all' AND day BETWEEN ? AND ?"
+        f" GROUP BY day, outcome UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*)"
+        f" FROM {_running(store)} GROUP BY 1"
     )
     days: dict[int, RunCounts] = {}
-    for day, outcome, n in store.all(sql, source, first, last, source, *_running(first, last, now)):
+    values = (source, first, last, source, *_running_times(first, last, now), MOST_RUNNING)
+    for day, outcome, n in store.all(sql, *values):
         days.setdefault(day, RunCounts()).add(outcome, int(n))
     return days
 
 
-def counts_by_system(
-    store: Store, source: int, period: Period, now: int
-) -> dict[tuple[str, str, str], RunCounts]:
-    """Runs that began in a period, by version, os and os version."""
+def counts_by_word(
+    store: Store, source: int, kind: str, period: Period, now: int
+) -> list[tuple[str, RunCounts]]:
+    """Runs that began in a period by version or by system, the most frequent first, and the rest as OTHER."""
+    word = {"version": "version", "system": "trim(os || ' ' || os_version)"}[kind]
+    counted = "SUM(CASE outcome WHEN '{0}' THEN n ELSE 0 END)".format
+    sums = f"{counted('success')}, {counted('errors')}, {counted('open')}"
+    where = "WHERE source = ? AND kind = ? AND day BETWEEN ? AND ?"
     sql = (
-        "SELECT version, os, os_version, outcome, SUM(n) FROM outcomes"
-        " WHERE source = ? AND day BETWEEN ? AND ? GROUP BY version, os, os_version, outcome"
-        f" UNION ALL SELECT version, os, os_version, '{RUNNING}', COUNT(*) FROM runs"
-        " WHERE source = ? AND outcome IS NULL AND began >= ? AND began < ? GROUP BY version, os, os_version"
+        f"SELECT * FROM (SELECT word, {sums}, 0 AS running FROM outcomes {where} AND word <> ?"
+        " GROUP BY word HAVING SUM(n) > 0 ORDER BY SUM(n) DESC, word LIMIT ?) AS words"
+        f" UNION ALL SELECT NULL, {sums}, 0 FROM outcomes {where} GROUP BY kind"
+        f" UNION ALL SELECT {word}, 0, 0, 0, COUNT(*) FROM {_running(store)} GROUP BY 1"
     )
-    running = _running(period.first, period.last, now)
-    found: dict[tuple[str, str, str], RunCounts] = {}
-    for *key, outcome, n in store.all(sql, source, period.first, period.last, source, *running):
-        found.setdefault((key[0], key[1], key[2]), RunCounts()).add(outcome, int(n))
-    return {key: counts for key, counts in found.items() if counts.started}
+    days = (period.first, period.last)
+    values = (source, kind, *days, OTHER, MOST_ROWS, source, "all", *days)
+    running = (source, *_running_times(*days, now), MOST_RUNNING)
+    return _listed(store.all(sql, *values, *running))
 
 
 def worst_failures(store: Store, source: int, period: Period, most: int) -> list[Failure]:
     """The places where most of the runs that began in a period failed, the worst first."""
-    # Without statistics, SQLite would choose the index over all runs.
-    index = " INDEXED BY runs_failed" if store.dialect == "sqlite" else ""
     sql = (
-        f"SELECT place, COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs{index}"
-        " WHERE source = ? AND outcome = 'errors' AND began >= ? AND began < ?"
-        " GROUP BY place ORDER BY 3 DESC, 2 DESC, 4 DESC LIMIT ?"
+        "SELECT word, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place' AND day BETWEEN ? AND ?"
+        " AND word <> ? GROUP BY word HAVING SUM(n) > 0 ORDER BY 2 DESC, 1 LIMIT ?"
     )
-    rows = store.all(sql, source, period.from_ms, period.until_ms, most)
-    first = _first_seen(store, source, [row[0] for row in rows])
-    return [Failure(_place(key), n, who, last, first[key]) for key, n, who, last in rows]
+    runs: dict[str, int] = dict(store.all(sql, source, period.first, period.last, OTHER, most))
+    failures = _failures(store, source, period, list(runs), COUNTED)
+    for failure in failures:
+        failure.runs = max(failure.runs, int(runs[failure.place.key]))
+    return sorted(failures, key=lambda one: (one.instances, one.runs, one.last_seen), reverse=True)
 
 
 def find_failure(store: Store, source: int, period: Period, place: Place) -> Failure | None:
     """The failures at one place within a period; None if no run has ever failed there."""
-    sql = (
-        "SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended) FROM runs"
-        " WHERE source = ? AND outcome = 'errors' AND place = ? AND began >= ? AND began < ?"
-    )
-    n, who, last = store.all(sql, source, place.key, period.from_ms, period.until_ms)[0]
-    first = _first_seen(store, source, [place.key]).get(place.key)
-    return Failure(place, n, who, last or 0, first) if first else None
+    found = _failures(store, source, period, [place.key], COUNTED_ALONE)
+    if found:
+        by_day = failure_trends(store, source, period, [place])[place.key]
+        counted = sum(n for day, n in by_day.items() if period.first <= day <= period.last)
+        found[0].runs = max(found[0].runs, counted)
+    return found[0] if found else None
 
 
 def failure_trends(
@@ -165,13 +176,11 @@ def failure_trends(
     if not found:
         return found
     sql = (
-        f"SELECT place, began / {DAY_MS} AS day, COUNT(*) FROM runs"
-        f" WHERE source = ? AND outcome = 'errors' AND began >= ? AND began < ?"
-        f" AND place IN ({_marks(keys)}) GROUP BY place, day"
+        "SELECT word, day, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place'"
+        f" AND day BETWEEN ? AND ? AND word IN ({_marks(keys)}) GROUP BY word, day"
     )
-    first = period.bars()[0][0] * DAY_MS
-    for key, day, n in store.all(sql, source, first, period.until_ms, *keys):
-        found[key][day] = n
+    for key, day, n in store.all(sql, source, period.bars()[0][0], period.last, *keys):
+        found[key][day] = int(n)
     return found
 
 
@@ -197,25 +206,66 @@ def runs_of_instance(store: Store, source: int, instance: bytes, most: int) -> l
     """The runs of an instance, the latest first."""
     sql = (
         f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"
-        f" ORDER BY coalesce(began, asked) DESC LIMIT ?"
+        " ORDER BY coalesce(started, ended, asked) DESC LIMIT ?"
     )
     return [run_of(row) for row in store.all(sql, source, instance, most)]
 
 
-def _running(first: int, last: int, now: int) -> tuple[int, int]:
+def _running(store: Store) -> str:
+    """The open runs of a source that began within two times, at most so many."""
+    index = " INDEXED BY runs_open" if store.dialect == "sqlite" else ""
+    return (
+        f"(SELECT began, version, os, os_version FROM runs{index} WHERE source = ? AND outcome IS NULL"
+        " AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?) AS open_runs"
+    )
+
+
+def _running_times(first: int, last: int, now: int) -> tuple[int, int]:
     """The time range in which a run of these days began if it may still be running."""
     return max(first * DAY_MS, now - GIVE_UP_MS + 1), (last + 1) * DAY_MS
 
 
-def _first_seen(store: Store, source: int, keys: Sequence[str]) -> dict[str, int]:
-    """When runs first failed at these places, ever."""
+def _listed(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, RunCounts]]:
+    """Counts by word, from rows of words, of the total (without a word) and of running installs."""
+    total, found, running = RunCounts(), {}, Counter[str]()
+    for word, *ended, n in rows:
+        counts = RunCounts(*map(int, ended))
+        if word is None:
+            total.merge(counts)
+        elif n:
+            running[word] += n
+        else:
+            found[word] = counts
+    rest = RunCounts()
+    for name in ("succeeded", "failed", "given_up"):
+        listed = sum(getattr(counts, name) for counts in found.values())
+        setattr(rest, name, getattr(total, name) - listed)
+    for word, n in running.items():
+        found.get(word, rest).add(RUNNING, n)
+    ranked = sorted(found.items(), key=lambda item: (-item[1].started, item[0]))
+    return [*ranked, (OTHER, rest)] if rest.started else ranked
+
+
+def _failures(store: Store, source: int, period: Period, keys: Sequence[str], most: int) -> list[Failure]:
+    """The failures at each place within a period, among the latest so many; none where no run ever failed."""
     if not keys:
-        return {}
-    sql = (
-        "SELECT place, MIN(ended) FROM runs WHERE source = ? AND outcome = 'errors'"
-        f" AND place IN ({_marks(keys)}) GROUP BY place"
+        return []
+    index = " INDEXED BY runs_by_place" if store.dialect == "sqlite" else ""
+    at = f"FROM runs{index} WHERE source = ? AND outcome = 'errors' AND place = ?"
+    latest = (
+        f"SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended),"
+        f" (SELECT ended {at} ORDER BY began LIMIT 1), CAST(? AS INTEGER)"
+        f" FROM (SELECT instance, ended {at} AND began >= ? AND began < ?"
+        " ORDER BY began DESC LIMIT ?) AS latest"
     )
-    return dict(store.all(sql, source, *keys))
+    values: list[Any] = []
+    for number, key in enumerate(keys):
+        values += [source, key, number, source, key, period.from_ms, period.until_ms, most]
+    return [
+        Failure(_place(keys[number]), n, who, last or 0, first)
+        for n, who, last, first, number in store.all(" UNION ALL ".join([latest] * len(keys)), *values)
+        if first
+    ]
 
 
 def _marks(values: Sequence[str]) -> str:

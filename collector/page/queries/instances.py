@@ -1,43 +1,24 @@
-"""Instances: active, silent, returning ones, and the heartbeats of one instance.
-
-Charts use counters by day. The current numbers come from one pass over the instances (not over their
-events); the result is cached if that takes long.
-"""
+"""Instances: active ones by day, lists by state, and the heartbeats of one instance."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.page.period import Period
 from collector.store import Store, schema
-from collector.store.rollups import ESTABLISHED_MS, SLOT_MS, SLOTS_A_DAY, SPANS, InstanceRow
+from collector.store.rollups import ESTABLISHED_MS, SLOT_MS, SLOTS_A_DAY, InstanceRow
 
 # Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000
 GONE_MS = 30 * DAY_MS
 STATES = ("beating", "silent", "gone", "never")
 
-# A census is cached for this many times as long as it took, so that it needs 5 % of a core.
-KEPT_TIMES = 20
+# A page of the list is searched among so many instances; a link leads to the next ones.
+SEARCHED = 50_000
 
 _COLUMNS = ", ".join(schema.INSTANCES.names)
-
-
-@dataclass
-class Census:
-    """Counts of instances at one moment, with established and short-lived ones apart."""
-
-    at: int
-    active: Counter[tuple[int, bool]] = field(default_factory=Counter)  # (span in days, established)
-    states: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    systems: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # active in 30 days, established
-    new: int = 0
-    returning: int = 0
 
 
 class Instance(InstanceRow):
@@ -55,54 +36,6 @@ class Instance(InstanceRow):
         """Whether it sent a heartbeat in a slot of six hours, counted from 1970."""
         offset = slot - self.first_day * SLOTS_A_DAY
         return offset >= 0 and bool(self.slots >> offset & 1)
-
-
-class CensusCache:
-    """Counts the instances of a store, and caches the results that took long."""
-
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._clock = store, clock
-        self._kept: dict[tuple[int, int, int], tuple[float, Census]] = {}
-
-    def census(self, source: int, since: int, until: int, now: int) -> Census:
-        """Counts of instances: active now, new between two times, returning since the first."""
-        began = self._clock()
-        key = (source, since, until)
-        fresh, kept = self._kept.get(key, (0.0, None))
-        if kept is not None and began < fresh and kept.at <= now:
-            return kept
-        taken = take_census(self._store, source, since, until, now)
-        took = self._clock() - began
-        self._kept = {one: kept for one, kept in list(self._kept.items()) if began < kept[0]}
-        if took > 0.05:  # noqa: PLR2004 - seconds; a quick one is not cached, and so always exact
-            self._kept[key] = (began + took * (KEPT_TIMES + 1), taken)
-        return taken
-
-
-def take_census(store: Store, source: int, since: int, until: int, now: int) -> Census:
-    """One pass over the instances of a source."""
-    spans = ", ".join(f"SUM(CASE WHEN last_beat > ? - {span * DAY_MS} THEN 1 ELSE 0 END)" for span in SPANS)
-    sql = (
-        f"SELECT CASE WHEN last_seen - first_seen > {ESTABLISHED_MS} THEN 1 ELSE 0 END AS established,"
-        " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone'"
-        " WHEN last_beat <= ? THEN 'silent' ELSE 'beating' END AS state, version, os, os_version, COUNT(*),"
-        " SUM(CASE WHEN first_seen >= ? AND first_seen < ? THEN 1 ELSE 0 END),"
-        f" SUM(CASE WHEN first_seen < ? AND last_seen >= ? THEN 1 ELSE 0 END), {spans}"
-        " FROM instances WHERE source = ? GROUP BY established, state, version, os, os_version"
-    )
-    values = (now - GONE_MS, now - SILENT_MS, since, until, since, since, now, now, now, source)
-    census = Census(now)
-    for lasting, state, version, os, os_version, n, new, returning, *active in store.all(sql, *values):
-        established = bool(lasting)
-        census.states[state, established] += int(n)
-        for span, alive in zip(SPANS, active, strict=True):
-            census.active[span, established] += int(alive)
-        if established:
-            census.new += int(new)
-            census.returning += int(returning)
-            if active[-1]:
-                census.systems[version, os, os_version] += int(active[-1])
-    return census
 
 
 def active_by_day(store: Store, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
@@ -138,14 +71,32 @@ def retention_by_week(store: Store, source: int, first_week: int) -> dict[tuple[
 
 def list_instances(
     store: Store, source: int, state: str, period: Period, now: int, before: tuple[int, bytes], most: int
-) -> list[Instance]:
-    """Instances in a state, the latest seen first; `before` is the time and the id of the last one before."""
+) -> tuple[list[Instance], tuple[int, bytes] | None]:
+    """Instances in a state, the latest seen first, and where the list goes on if it does.
+
+    `before` is the time and the id of the last one before. The search ends after SEARCHED instances, so it
+    may find fewer than `most`, and still go on.
+    """
     where, values = _filter(state, period.from_ms, period.until_ms, now)
-    sql = (
-        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND (last_seen, id) < (?, ?){where}"
-        " ORDER BY last_seen DESC, id DESC LIMIT ?"
+    searched = (
+        "(SELECT id, last_seen, first_seen, last_beat FROM instances"
+        " WHERE source = ? AND (last_seen, id) < (?, ?) ORDER BY last_seen DESC, id DESC LIMIT ?) AS searched"
     )
-    return [_instance(row) for row in store.all(sql, source, *before, *values, most)]
+    limit = SEARCHED if where else most + 1
+    sql = (
+        f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN (SELECT id FROM {searched}"
+        f" WHERE {where or '1 = 1'} ORDER BY last_seen DESC, id DESC LIMIT ?)"
+        " ORDER BY last_seen DESC, id DESC"
+    )
+    rows = [_instance(row) for row in store.all(sql, source, source, *before, limit, *values, most + 1)]
+    if len(rows) > most:
+        return rows[:most], (rows[most - 1].last_seen, rows[most - 1].id)
+    sql = (
+        "SELECT last_seen, id FROM instances WHERE source = ? AND (last_seen, id) < (?, ?)"
+        " ORDER BY last_seen DESC, id DESC LIMIT 1 OFFSET ?"
+    )
+    end = store.all(sql, source, *before, limit - 1)
+    return rows, (end[0][0], bytes(end[0][1])) if end else None
 
 
 def find_instance(store: Store, source: int, key: bytes) -> Instance | None:
@@ -154,15 +105,15 @@ def find_instance(store: Store, source: int, key: bytes) -> Instance | None:
 
 
 def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[int, ...]]:
-    lasting = f" AND last_seen - first_seen > {ESTABLISHED_MS}"
+    lasting = f"last_seen - first_seen > {ESTABLISHED_MS}"
     filters: dict[str, tuple[str, tuple[int, ...]]] = {
         "beating": (lasting + " AND last_beat > ?", (now - SILENT_MS,)),
         "silent": (lasting + " AND last_beat <= ? AND last_beat > ?", (now - SILENT_MS, now - GONE_MS)),
         "gone": (lasting + " AND last_beat <= ?", (now - GONE_MS,)),
-        "never": (" AND last_beat IS NULL", ()),
+        "never": ("last_beat IS NULL", ()),
         "new": (lasting + " AND first_seen >= ? AND first_seen < ?", (since, until)),
         "returning": (lasting + " AND first_seen < ? AND last_seen >= ?", (since, since)),
-        "short-lived": (f" AND last_seen - first_seen <= {ESTABLISHED_MS}", ()),
+        "short-lived": (f"last_seen - first_seen <= {ESTABLISHED_MS}", ()),
     }
     return filters.get(state, ("", ()))
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-
 from collector.base.ids import as_uuid, key_of
 from collector.page import charts
 from collector.page.charts import Series
 from collector.page.event_json import compact_json, indented_json
 from collector.page.period import iso
 from collector.page.queries import events, installs, instances
-from collector.page.queries.installs import Failure, Place, Run, RunCounts
+from collector.page.queries.installs import Failure, Place, Run
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.over_time import counts_table, installs_over_time
-
-System = tuple[str, str, str]  # version, os, os version
 
 MOST_FAILURES = 30
 MOST_LATEST = 25
@@ -30,10 +25,10 @@ RUN_COLUMNS = (
 def show_installs(view: ViewRequest) -> ViewResult:
     source, period = view.source.id, view.period
     runs = installs_over_time(view)
-    systems = installs.counts_by_system(view.store, source, period, view.now)
-    versions = _grouped(systems, lambda key: key[0])
-    by_os = _grouped(systems, lambda key: f"{key[1]} {key[2]}".strip())
+    versions = installs.counts_by_word(view.store, source, "version", period, view.now)
+    systems = installs.counts_by_word(view.store, source, "system", period, view.now)
     failures = installs.worst_failures(view.store, source, period, MOST_FAILURES)
+    elsewhere = max(0, runs.now.failed - sum(one.runs for one in failures))
     until = min(view.now + 1, period.until_ms)
     latest = installs.latest_runs(view.store, source, until, MOST_LATEST)
     tables = (
@@ -41,7 +36,7 @@ def show_installs(view: ViewRequest) -> ViewResult:
             "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
         ),
         counts_table("versions", "By version", "version", versions),
-        counts_table("systems", "By operating system", "os", by_os),
+        counts_table("systems", "By operating system", "os", systems),
         runs_table("runs", "Latest runs", latest, view.now),
         *runs.tables,
     )
@@ -52,10 +47,12 @@ def show_installs(view: ViewRequest) -> ViewResult:
         "failures": failures,
         "trends": trends,
         "versions": versions,
-        "systems": by_os,
+        "systems": systems,
+        "elsewhere": elsewhere,
         "runs": latest,
     }
-    return ViewResult("installs", "Installs", {"installs": runs.data}, tables, context)
+    data = {"installs": runs.data, "failed_elsewhere": elsewhere}
+    return ViewResult("installs", "Installs", data, tables, context)
 
 
 def show_failure(view: ViewRequest) -> ViewResult:
@@ -151,11 +148,3 @@ def _failure_row(one: Failure) -> tuple[Cell, ...]:
 
 def _by_bar(view: ViewRequest, by_day: dict[int, int]) -> list[int]:
     return [sum(by_day.get(day, 0) for day in range(first, last + 1)) for first, last in view.period.bars()]
-
-
-def _grouped(systems: dict[System, RunCounts], name: Callable[[System], str]) -> list[tuple[str, RunCounts]]:
-    """Counts by the name that `name` gives each system, the most frequent first."""
-    groups: dict[str, RunCounts] = defaultdict(RunCounts)
-    for key, counts in systems.items():
-        groups[name(key)].merge(counts)
-    return sorted(groups.items(), key=lambda item: (-item[1].started, item[0]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.base.ids import KEY_LENGTH, key_of
@@ -60,29 +59,29 @@ def show_instances(view: ViewRequest) -> ViewResult:
         raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
     source = view.source.id
     census = view.census
-    listed = instances.list_instances(
-        view.store, source, wanted, view.period, view.now, _before(view), PAGE_ROWS + 1
+    listed, end = instances.list_instances(
+        view.store, source, wanted, view.period, view.now, _before(view), PAGE_ROWS
     )
     chart, active = active_chart(view)
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in instances.STATES}
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
-    versions = _ranked(census.systems, lambda key: key[0] or "unknown")
-    systems = _ranked(census.systems, lambda key: f"{key[1]} {key[2]}".strip() or "unknown")
-    older = _page_end(listed[PAGE_ROWS - 1]) if len(listed) > PAGE_ROWS else None
-    counts = {"new": census.new, "returning": census.returning, **states, "short_lived": short_lived}
+    versions, systems = _ranked(census.versions), _ranked(census.systems)
+    older = f"{end[0]}.{int.from_bytes(end[1], 'big')}" if end else None
+    new = census.new(view.period.first, view.period.last)
+    returning = census.returning(view.period.first)
+    counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
     data = {**counts, "older": older}
     tables = (
-        ViewTable(
-            "instances", "Instances", INSTANCE_COLUMNS, [_row(one, view.now) for one in listed[:PAGE_ROWS]]
-        ),
+        ViewTable("instances", "Instances", INSTANCE_COLUMNS, [_row(one, view.now) for one in listed]),
         active,
         ViewTable("versions", "Versions at the last install", ("version", "instances"), versions),
         ViewTable("systems", "Operating systems at the last install", ("os", "instances"), systems),
         retention_table(cohorts),
     )
     context = {
-        "census": census,
+        "new": new,
+        "returning": returning,
         "states": states,
         "short_lived": short_lived,
         "chart": chart,
@@ -90,7 +89,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "systems": systems,
         "cohorts": cohorts,
         "retention": tables[-1],
-        "listed": listed[:PAGE_ROWS],
+        "listed": listed,
         "older": older,
         "filters": FILTERS,
         "wanted": wanted,
@@ -225,16 +224,7 @@ def _before(view: ViewRequest) -> tuple[int, bytes]:
     return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
 
 
-def _page_end(last: Instance) -> str:
-    """Where this page ends: `before` of the next page."""
-    return f"{last.last_seen}.{int.from_bytes(last.id, 'big')}"
-
-
-def _ranked(
-    systems: Counter[tuple[str, str, str]], name: Callable[[tuple[str, str, str]], str]
-) -> list[tuple[str, int]]:
-    """Instances by the name that `name` gives each system, the most frequent first."""
-    ranked: Counter[str] = Counter()
-    for key, n in systems.items():
-        ranked[name(key)] += n
-    return sorted(ranked.items(), key=lambda item: (-item[1], item[0]))
+def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Instances by version or system, the most frequent first."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(name or "unknown", n) for name, n in ranked]

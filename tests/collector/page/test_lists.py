@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from collector.admin.keys import source_named
+from collector.base.ids import key_of
 from collector.ingest import decode
+from collector.page.queries import events, instances
 from collector.store import Store
 from tests.collector.page.client import NOW, PageClient
-from tests.collector.page.stories import INSTANCE, event
+from tests.collector.page.stories import HOUR, INSTANCE, event
 
 MANY = 120
 OLDER = re.compile(r'<p class="more"><a href="([^"#]*)')
@@ -61,3 +63,45 @@ def test_what_happened_in_the_same_moment_is_on_one_page_each(store: Store, addr
     )
     rows = everything(PageClient(store), address, table)
     assert len(rows) == len({str(row) for row in rows}) == MANY
+
+
+def fleet(number: int) -> list[dict[str, Any]]:
+    """An instance; each third one is silent, and each seventh never sent a heartbeat."""
+    who = {"anonymousId": f"a{number}"}
+    if number % 7 == 0:
+        return [{**event("Installation Started", number, run=f"run {number}"), **who}]
+    quiet = 20 * HOUR if number % 3 == 0 else 0
+    return [{**event("Instance Active", ago + number), **who} for ago in (quiet, 60 * HOUR)]
+
+
+@pytest.mark.parametrize("state", ["beating", "silent", "gone", "never", "short-lived"])
+def test_a_list_is_searched_piece_by_piece_and_complete(
+    store: Store, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    with store.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    store.add(decode.read_event(one, "track", source, NOW) for n in range(MANY) for one in fleet(n))
+    client = PageClient(store)
+    whole = everything(client, f"/instances?state={state}", "instances")
+    assert bool(whole) == (state != "gone")
+    assert {row["state"] for row in whole} <= {"beating", "silent", "never"}
+    monkeypatch.setattr(instances, "SEARCHED", 7)
+    pieces = everything(client, f"/instances?state={state}", "instances")
+    assert pieces == whole
+
+
+def test_requests_that_wait_come_first_and_are_counted_up_to_a_bound(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    for number in range(9):
+        told = event("Installation Support", HOUR - number, run=f"run {number}", reference=str(number))
+        store.add([decode.read_event(told, "track", source, NOW)])
+    for number in (8, 3):
+        events.answer_request(store, source, key_of(f"run {number}"), "ada", NOW)
+    listed = [one.run.reference for one in events.help_requests(store, source, 8)]
+    assert listed == ["7", "6", "5", "4", "2", "1", "0", "8"]
+    assert events.count_waiting_requests(store, source) == 7
+    monkeypatch.setattr(events, "MOST_WAITING", 5)
+    assert events.count_waiting_requests(store, source) == 5

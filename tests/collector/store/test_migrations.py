@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collector.store import Store, StoreUnavailable, open_store, postgres, schema
-from collector.store.schema import MIGRATIONS, Executes, apply_migrations
+from collector.store.dialect import Executes
+from collector.store.schema import MIGRATIONS, apply_migrations
 from tests.collector.cluster import Cluster
 
 

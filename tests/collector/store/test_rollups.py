@@ -65,10 +65,7 @@ def distinct(found: Sequence[Event]) -> list[Event]:
 
 def recount(found: Sequence[Event]) -> dict[str, Any]:
     """The counters by the plainest reading of what they mean."""
-    daily = Counter(
-        (e.source, e.time // DAY_MS, e.name, e.fact.version if e.fact else "", e.fact.os if e.fact else "")
-        for e in found
-    )
+    daily = Counter((e.source, e.time // DAY_MS, e.type, e.name) for e in found)
     telling = [e for e in found if e.fact is not None]
     alive: Counter[tuple[int, int, int, int]] = Counter()
     retention: Counter[tuple[int, int, int, int]] = Counter()
@@ -114,10 +111,31 @@ def outcomes_of(telling: Sequence[Event]) -> Counter[tuple[Any, ...]]:
         if not started and not ended:
             continue
         began = min(started) if started else max(ended)[0]
-        system = max((e.fact.version, e.fact.os, e.fact.os_version) for e in events if e.fact)
-        where = (source, began // DAY_MS, *system, max(ended)[1] if ended else "open")
-        outcomes[where] += 1
+        version, *system = max((e.fact.version, e.fact.os, e.fact.os_version) for e in events if e.fact)
+        outcome = max(ended)[1] if ended else "open"
+        words = {"all": "", "version": version, "system": " ".join(system).strip()}
+        if outcome == "errors":
+            words["place"] = place_of(max((e for e in events if e.name in (SUCCESS, ERRORS)), key=late))
+        outcomes.update((source, kind, began // DAY_MS, word, outcome) for kind, word in words.items())
     return outcomes
+
+
+def late(event: Event) -> tuple[Any, ...]:
+    """Which of two ends holds: the later one; of two at once the greater."""
+    fact = event.fact
+    assert fact
+    told = (fact.duration, fact.reason, fact.exit_code, fact.signal, fact.script, fact.line, fact.command)
+    outcome = "success" if event.name == SUCCESS else "errors"
+    return (event.time, [(value is not None, str(value)) for value in (outcome, *told)])
+
+
+def place_of(event: Event) -> str:
+    """Script, line, program, and signal, exit code or reason."""
+    fact = event.fact
+    assert fact
+    end = fact.signal or (None if fact.exit_code is None else str(fact.exit_code)) or fact.reason or ""
+    line = "" if fact.line is None else str(fact.line)
+    return "\x1f".join((fact.script or "", line, fact.command or "", end))
 
 
 def levels(changes: dict[tuple[int, int, int, int], int]) -> dict[tuple[int, int, int, int], int]:
@@ -136,11 +154,11 @@ def levels(changes: dict[tuple[int, int, int, int], int]) -> dict[tuple[int, int
 def counted(store: Store) -> dict[str, Any]:
     """The same from what the store counted, for sources below COPY."""
     select = {
-        "daily": "source, day, name, version, os, n FROM daily",
+        "daily": "source, day, type, name, n FROM daily",
         "alive": "source, day, span, established, n FROM active",
         "retention": "source, cohort, established, week, n FROM retention",
         "cohorts": "source, cohort, established, n FROM cohorts",
-        "outcomes": "source, day, version, os, os_version, outcome, n FROM outcomes",
+        "outcomes": "source, kind, day, word, outcome, n FROM outcomes",
     }
     found = {
         name: {row[:-1]: row[-1] for row in store.all(f"SELECT {sql} WHERE n <> 0 AND source < ?", COPY)}
@@ -159,6 +177,12 @@ def counted(store: Store) -> dict[str, Any]:
             for source, who, *told, first, slots in rows
         },
     }
+
+
+def empty(store: Store) -> None:
+    with store.transaction() as tx:
+        for table in (*(table.name for table in TABLES), "words"):
+            tx.execute(f"DELETE FROM {table}")
 
 
 def bits(mask: int) -> set[int]:
@@ -185,9 +209,7 @@ def test_counters_equal_a_recount_for_any_order_duplicates_and_late_arrivals(
     seed: int,
 ) -> None:
     """In both databases; the same events in order, as other sources, make the same instances and runs."""
-    with store.transaction() as tx:
-        for table in TABLES:
-            tx.execute(f"DELETE FROM {table.name}")
+    empty(store)
     chance = random.Random(seed)
     pending = distinct(found)
     everything = pending + (chance.choices(pending, k=len(pending) // 3) if pending else [])
@@ -239,7 +261,7 @@ def test_an_instance_is_counted_anew_once_a_transaction(monkeypatch: pytest.Monk
         for n in range(200):
             ledger.count(beat(n % instances, NOW - n * 2 * DAY_MS))
         assert not calls
-        assert sum(len(rows) for _, rows in ledger.changes()) > 200
+        assert sum(len(rows) for _, rows in ledger.changes(())) > 200
         assert len(calls) == expected
 
 
@@ -247,15 +269,15 @@ def test_one_more_day_of_a_long_history_changes_a_few_counters() -> None:
     ledger = Ledger()
     for n in range(0, 4000, 2):
         ledger.count(beat(1, NOW - 2 * DAY_MS - n * DAY_MS))
-    whole = {table.name: rows for table, rows in ledger.changes()}
+    whole = {table.name: rows for table, rows in ledger.changes(())}
     assert len(whole["active"]) > 2000
     later = Ledger()
     later.load_instances(whole["instances"])
     later.count(beat(1, NOW))
     later.count(beat(1, NOW - 4020 * DAY_MS))  # of a week before the first: another cohort
-    assert list(later.changes())
+    assert list(later.changes(()))
     assert 0 < len(later.active) < 20
 
 
 def test_a_ledger_that_saw_nothing_changes_nothing() -> None:
-    assert all(not rows for _, rows in Ledger().changes())
+    assert all(not rows for _, rows in Ledger().changes(()))
