@@ -26,7 +26,13 @@ def openapi_document() -> dict[str, Any]:
             "securitySchemes": {
                 "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}
             },
-            "schemas": {"Event": _event(), "Batch": _batch(), "Taken": _taken(), "Error": _error()},
+            "schemas": {
+                "Event": _event(),
+                "Track": _track(),
+                "Batch": _batch(),
+                "Taken": _taken(),
+                "Error": _error(),
+            },
         },
         "paths": {
             **{path: {"post": _operation(path, kind)} for path, kind in api.ROUTES.items()},
@@ -45,7 +51,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _operation(path: str, kind: str) -> dict[str, Any]:
-    schema = "Batch" if kind == "batch" else "Event"
+    schema = {"batch": "Batch", "track": "Track"}.get(kind, "Event")
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     key = {"name": "writeKey", "in": "query", "schema": {"type": "string"}}
     return {
@@ -73,7 +79,10 @@ def _simple(meaning: str, *others: str) -> dict[str, Any]:
 
 def _event() -> dict[str, Any]:
     text = {"type": ["string", "null"]}
+    ids = ("userId", "anonymousId")
+    given = {"type": "string", "minLength": 1}
     return {
+        "anyOf": [{"required": [name], "properties": {name: given}} for name in ids],
         "type": "object",
         "description": f"At most {decode.MAX_EVENT} bytes, with a userId or anonymousId. All is stored.",
         "properties": {
@@ -90,6 +99,11 @@ def _event() -> dict[str, Any]:
             "writeKey": {"type": "string"},
         },
     }
+
+
+def _track() -> dict[str, Any]:
+    named = {"required": ["event"], "properties": {"event": {"type": "string", "minLength": 1}}}
+    return {"allOf": [{"$ref": "#/components/schemas/Event"}, named]}
 
 
 def _batch() -> dict[str, Any]:
