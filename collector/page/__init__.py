@@ -2,7 +2,7 @@
 
 app.py             the ASGI end: reads a request, answers it, sets the headers
 access/            who may see the page: sign-in, sessions, form tokens
-forms/             the pages that are forms: sign-in, setup, account
+forms/             the pages that are forms: sign-in, setup, account, administration
 frame.py           answers: HTML with what is around every page, errors, redirects
 period.py          the days that a view shows
 queries/           every SQL statement of the page, over the tables that ingestion keeps counted

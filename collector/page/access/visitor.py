@@ -23,6 +23,11 @@ class Visitor:
         """Whether they may see requests for help."""
         return self.role in ("support", "admin")
 
+    @property
+    def may_manage(self) -> bool:
+        """Whether they may change users, keys and tokens. The setup link only leads to the first user."""
+        return self.role == "admin" and self.by != "setup"
+
     def may_see(self, source: int) -> bool:
         """Whether a source is shown to them."""
         return self.source is None or self.source == source

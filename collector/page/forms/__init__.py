@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.page.forms import account, setup, sign_in
+from collector.page.forms import account, admin, setup, sign_in
 from collector.page.forms.form_types import Form
 
 # Forms by path.
@@ -11,4 +11,5 @@ FORMS: dict[str, Form] = {
     "/signout": Form(sign_in.show_nothing, sign_in.submit_sign_out, to_strangers=True),
     "/setup": Form(setup.show_setup, setup.submit_setup, to_strangers=True),
     "/account": Form(account.show_account, account.submit_account),
+    "/admin": Form(admin.show_admin, admin.submit_admin),
 }

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
@@ -35,6 +35,12 @@ def came_by_link(context: BrowserContext, collector: Collector) -> Watched:
     watched = Watched(context, base_of(collector))
     watched.open_setup_link(setup_link(collector))
     return watched
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
 
 
 def setup_link(collector: Collector) -> str:
@@ -200,6 +206,56 @@ def test_the_setup_link_opens_the_page_and_leads_to_the_first_user(
     context.close()
 
 
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_an_admin_manages_users_keys_and_tokens(
+    browser: Browser, empty: Collector, axe: Path, device: str, tmp_path: Path
+) -> None:
+    empty.verb("users", "add", "root", "--role", "admin", stdin=PASSWORD + "\n")
+    size = DESKTOP if device == "desktop" else PHONE
+    context = browser.new_context(viewport=size)  # type: ignore[arg-type]
+    watched = Watched(context, base_of(empty))
+    page = watched.page
+    watched.open("/admin")
+    sign_in(page, "root")
+    page.get_by_text("Add a user", exact=True).click()
+    form = page.locator("form", has=page.get_by_role("button", name="Add the user"))
+    form.get_by_label("Name").fill("vera")
+    form.get_by_label("Password").fill(PASSWORD)
+    form.get_by_label("Again").fill(PASSWORD)
+    form.get_by_role("button").click()
+    page.get_by_text("Add a write key").click()
+    page.get_by_label("Source", exact=True).fill("product")
+    page.get_by_role("button", name="Add the key").click()
+    key = page.get_by_label("write key", exact=True).inner_text()
+    assert empty.post("/v1/track", {**BEAT, "userId": "a"}, key=key).status == 200
+    page.get_by_text("Add an API token").click()
+    page.get_by_label("What it is for").fill("report")
+    page.get_by_role("button", name="Add the token").click()
+    token = page.get_by_label("API token", exact=True).inner_text()
+    assert empty.get("/overview.json", Authorization=f"Bearer {token}").status == 200
+    assert watched.axe(axe) == []
+    assert watched.overflow() <= 0
+    page.screenshot(path=tmp_path / "admin.png", full_page=True)
+    page.get_by_text("Remove vera", exact=True).first.click()
+    page.get_by_role("button", name="Remove vera").click()
+    assert "vera" not in page.get_by_role("table", name="Users").inner_text()
+    assert "removed user" in page.get_by_role("table", name="Audit log").inner_text()
+    page.get_by_role("link", name="root").click()
+    assert watched.axe(axe) == []
+    for label, text in (
+        ("Current password", PASSWORD),
+        ("New password", "x" * 12),
+        ("New password, again", "x" * 12),
+    ):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Change the password").click()
+    page.get_by_text("The password is changed").wait_for()
+    assert watched.complaints == []
+    assert watched.elsewhere == []
+    context.close()
+
+
 def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> None:
     empty.verb("users", "add", "vera", "--role", "viewer", stdin=PASSWORD + "\n")
     empty.post("/v1/track", BEAT)
@@ -207,9 +263,7 @@ def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> 
     watched = Watched(context, base_of(empty))
     page = watched.page
     watched.open("/instances?period=week")
-    page.get_by_label("Name").fill("vera")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, "vera")
     assert page.url.endswith("/instances?period=week")
     assert page.get_by_role("link", name="Support").count() == 0
     assert page.evaluate("document.cookie") == ""

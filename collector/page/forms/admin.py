@@ -1,0 +1,116 @@
+"""Administration: users, write keys, API tokens, and the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
+
+from collector.admin import AdminError, audit, keys, tokens, users
+from collector.admin.names import check_name
+from collector.base.http import Answer
+from collector.page.access.visitor import Visitor
+from collector.page.forms.form_types import FormRequest, sentence
+from collector.page.frame import redirect
+from collector.page.queries.sources import all_sources
+from collector.page.request import PageError
+
+LATEST = 50
+
+
+class NewSecret(NamedTuple):
+    """A key or a token that was just made. It is shown this once."""
+
+    kind: str
+    name: str
+    secret: str
+
+
+def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None) -> Answer:
+    """Everything that an admin manages; after an addition, the new secret."""
+    _admin(form)
+    return form.page(
+        "admin.html",
+        wrong,
+        made=made,
+        users=users.list_users(form.store),
+        keys=[row[:5] for row in keys.list_keys(form.store)],
+        tokens=tokens.list_tokens(form.store),
+        log=audit.latest_entries(form.store, LATEST),
+        sources=[source.name for source in all_sources(form.store)],
+        user_roles=users.ROLES,
+        token_roles=tokens.ROLES,
+    )
+
+
+async def submit_admin(form: FormRequest) -> Answer:
+    """Do what the form's field `action` names."""
+    admin = _admin(form)
+    action = _ACTIONS.get(form.fields.get("action", ""))
+    if action is None:
+        raise PageError(400, "This form is not known.")
+    try:
+        made = await action(form, admin.name)
+    except AdminError as error:
+        return await asyncio.to_thread(show_admin, form, sentence(error))
+    if made is None:
+        return redirect("/admin")
+    return await asyncio.to_thread(show_admin, form, made=made)
+
+
+def _admin(form: FormRequest) -> Visitor:
+    """The visitor. PageError if they are no admin."""
+    if form.visitor is None or not form.visitor.may_manage:
+        raise PageError(403, "Only users with the role admin can see this.")
+    return form.visitor
+
+
+async def _add_user(form: FormRequest, by: str) -> None:
+    name, role = form.fields.get("name", "").strip(), _one_of(users.ROLES, form.fields.get("role"))
+    add = partial(users.add_user, form.store, name, role, form.new_password(), form.now)
+    await form.signing.checks.run(partial(add, source=form.fields.get("source") or None, by=by), known=True)
+
+
+async def _remove_user(form: FormRequest, by: str) -> None:
+    name = form.fields.get("name", "")
+    if name == by:
+        raise AdminError("you cannot remove yourself; another admin can")
+    await asyncio.to_thread(users.remove_user, form.store, name, form.now, by=by)
+
+
+async def _add_key(form: FormRequest, by: str) -> NewSecret:
+    name = form.fields.get("name", "").strip()
+    check_name(name)
+    key = await asyncio.to_thread(keys.add_key, form.store, name, form.now, by=by)
+    return NewSecret("write key", name, key)
+
+
+async def _revoke_key(form: FormRequest, by: str) -> None:
+    await asyncio.to_thread(keys.revoke_key, form.store, form.fields.get("key", ""), form.now, by=by)
+
+
+async def _add_token(form: FormRequest, by: str) -> NewSecret:
+    name, role = form.fields.get("name", "").strip(), _one_of(tokens.ROLES, form.fields.get("role"))
+    add = partial(tokens.add_token, form.store, name, role, form.fields.get("source") or None, form.now)
+    return NewSecret("API token", name, await asyncio.to_thread(partial(add, by=by)))
+
+
+async def _revoke_token(form: FormRequest, by: str) -> None:
+    await asyncio.to_thread(tokens.revoke_token, form.store, form.fields.get("name", ""), form.now, by=by)
+
+
+def _one_of(roles: tuple[str, ...], wanted: str | None) -> str:
+    if wanted not in roles:
+        raise AdminError(f"the role is one of {', '.join(roles)}")
+    return wanted
+
+
+_ACTIONS: dict[str, Callable[[FormRequest, str], Awaitable[NewSecret | None]]] = {
+    "add-user": _add_user,
+    "remove-user": _remove_user,
+    "add-key": _add_key,
+    "revoke-key": _revoke_key,
+    "add-token": _add_token,
+    "revoke-token": _revoke_token,
+}

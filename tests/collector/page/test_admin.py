@@ -1,0 +1,201 @@
+"""What an admin changes on the page, and that nobody else does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from collector.admin import keys, tokens, users
+from collector.admin.audit import latest_entries
+from collector.ingest.keyring import digest
+from collector.store import Store
+from tests.collector.page.client import PageClient, Reply
+from tests.collector.page.conftest import PASSWORD
+from tests.collector.page.stories import event
+from tests.collector.page.test_hostile import EVIL, check_inert
+
+SHOWN = re.compile(r'<pre tabindex="0" aria-label="[^"]*">([^<]+)</pre>')
+ADD_USER = {"action": "add-user", "name": "eve", "role": "support", "password": PASSWORD, "again": PASSWORD}
+ACTIONS: list[dict[str, str]] = [
+    ADD_USER,
+    {"action": "remove-user", "name": "sam"},
+    {"action": "add-key", "name": "product"},
+    {"action": "revoke-key", "key": "1"},
+    {"action": "add-token", "name": "other", "role": "viewer"},
+    {"action": "revoke-token", "name": "report"},
+]
+
+
+class Admin:
+    """Somebody with the role admin, signed in."""
+
+    def __init__(self, client: PageClient, name: str = "root") -> None:
+        self.client, self.cookie = client, client.sign_in(name, PASSWORD)
+
+    def page(self) -> Reply:
+        return self.client.get("/admin", cookie=self.cookie)
+
+    def does(self, action: dict[str, str], **more: Any) -> Reply:
+        fields = {"token": self.page().token, **action}
+        return self.client.post("/admin", fields, **{"cookie": self.cookie, **more})
+
+
+@pytest.fixture
+def admin(client: PageClient, page_store: Store) -> Admin:
+    users.add_user(page_store, "root", "admin", PASSWORD, 0)
+    return Admin(client)
+
+
+@pytest.fixture
+def peopled(page_store: Store, helper: str) -> Callable[[], Any]:
+    """A user, a key and a token to remove; and a look at all that can be changed."""
+    keys.add_key(page_store, "product", 0)
+    tokens.add_token(page_store, "report", "viewer", None, 0)
+
+    def look() -> Any:
+        revoked = [row[4] for row in keys.list_keys(page_store)]
+        return users.list_users(page_store), revoked, tokens.list_tokens(page_store)
+
+    return look
+
+
+def test_an_admin_adds_and_removes_users(admin: Admin, client: PageClient, page_store: Store) -> None:
+    keys.add_key(page_store, "product", 0)
+    assert admin.does({**ADD_USER, "source": "product"}).header("location") == "/admin"
+    assert ("eve", "support", "product") in [row[:3] for row in users.list_users(page_store)]
+    cookie = client.sign_in("eve", PASSWORD)
+    assert "eve" in admin.page().text
+    assert admin.does({"action": "remove-user", "name": "eve"}).status == 303
+    assert client.get("/", cookie=cookie).status == 303
+    assert len(users.list_users(page_store)) == 1
+
+
+def test_an_admin_adds_keys_that_are_shown_once_and_revokes_them(admin: Admin, page_store: Store) -> None:
+    made = admin.does({"action": "add-key", "name": "product"})
+    (key,) = SHOWN.findall(made.text)
+    assert page_store.all("SELECT hash FROM write_keys") == [(digest(key),)]
+    assert made.header("cache-control") == "no-store"
+    shown = admin.page().text
+    assert key not in shown
+    assert key[:6] in shown
+    assert admin.does({"action": "revoke-key", "key": key[:6]}).status == 303
+    assert keys.list_keys(page_store)[0][4] is not None
+
+
+def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
+    admin: Admin, client: PageClient, page_store: Store
+) -> None:
+    made = admin.does({"action": "add-token", "name": "report", "role": "viewer", "source": ""})
+    (token,) = SHOWN.findall(made.text)
+    bearer = {"cookie": "", "authorization": f"Bearer {token}"}
+    assert client.get("/overview.json", **bearer).status == 200
+    assert token not in admin.page().text
+    assert admin.does({"action": "revoke-token", "name": "report"}).status == 303
+    assert client.get("/overview.json", **bearer).status == 401
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ({**ADD_USER, "name": "root"}, "already exists"),
+        ({**ADD_USER, "role": "owner"}, "The role is one of"),
+        ({**ADD_USER, "role": "admin", "source": "product"}, "An admin cannot be limited"),
+        ({**ADD_USER, "source": "nope"}, "No source has the name"),
+        ({**ADD_USER, "again": ""}, "not the same"),
+        ({"action": "remove-user", "name": "root"}, "You cannot remove yourself"),
+        ({"action": "remove-user", "name": "nobody"}, "does not exist"),
+        ({"action": "add-key", "name": " "}, "A name has"),
+        ({"action": "revoke-key", "key": "zzzzzz"}, "No valid key"),
+        ({"action": "add-token", "name": "x", "role": "admin"}, "The role is one of"),
+        ({"action": "revoke-token", "name": "x"}, "No such token"),
+        ({"action": "drop"}, "not known"),
+        ({}, "not known"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_said_in_words_and_changes_nothing(
+    admin: Admin, page_store: Store, peopled: Callable[[], Any], action: dict[str, str], told: str
+) -> None:
+    before = peopled()
+    reply = admin.does(action)
+    assert reply.status in (400, 403)
+    assert told in reply.text
+    assert peopled() == before
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action["action"])
+def test_only_an_admin_changes_anything_and_only_by_the_pages_own_form(
+    admin: Admin, client: PageClient, page_store: Store, peopled: Callable[[], Any], action: dict[str, str]
+) -> None:
+    users.add_user(page_store, "vera", "viewer", PASSWORD, 0)
+    before = peopled()
+    for name in ("vera", "sam"):
+        cookie = client.sign_in(name, PASSWORD)
+        token = client.get("/account", cookie=cookie).token
+        assert client.get("/admin", cookie=cookie).status == 403
+        assert client.post("/admin", {**action, "token": token}, cookie=cookie).status == 403
+        assert "/admin" not in client.get("/", cookie=cookie).text
+    assert client.get("/admin", cookie="").header("location") == "/signin?next=%2Fadmin"
+    token = admin.page().token
+    for wrong in (
+        {"cookie": ""},
+        {"origin": "https://evil.example"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+    ):
+        told = {"cookie": admin.cookie, **wrong}
+        assert client.post("/admin", {**action, "token": token}, **told).status == 403
+    assert client.post("/admin", {**action, "token": "0" * 64}, cookie=admin.cookie).status == 403
+    assert client.get(f"/admin?action={action['action']}&token={token}", cookie=admin.cookie).status == 200
+    assert peopled() == before
+    assert admin.does(action).status in (200, 303)
+    assert peopled() != before
+
+
+def test_an_api_token_manages_nothing(client: PageClient, admin: Admin, page_store: Store) -> None:
+    token = tokens.add_token(page_store, "report", "support", None, 0)
+    for path in ("/admin", "/admin.json", "/account.json"):
+        reply = client.get(path, cookie="", authorization=f"Bearer {token}")
+        assert reply.status in (401, 404)
+
+
+def test_the_setup_link_manages_nothing_but_the_first_user(client: PageClient, page_store: Store) -> None:
+    assert client.get("/admin").status == 403
+    token = client.get("/setup").token
+    assert client.post("/admin", {**ADD_USER, "token": token}).status == 403
+    assert not users.any_user(page_store)
+
+
+def test_changes_are_in_the_log_with_who_made_them(admin: Admin, page_store: Store) -> None:
+    admin.does(ADD_USER)
+    admin.does({"action": "add-key", "name": "product"})
+    admin.does({"action": "add-token", "name": "report", "role": "viewer"})
+    admin.does({"action": "remove-user", "name": "eve"})
+    shown = admin.page().text
+    for action in ("added user", "added key", "added token", "removed user", "signed in"):
+        assert action in shown
+    actors = {(entry.actor, entry.action) for entry in latest_entries(page_store, 4)}
+    assert actors == {
+        ("root", action) for action in ("added user", "added key", "added token", "removed user")
+    }
+
+
+@pytest.mark.parametrize("evil", [evil for evil in EVIL if evil.isprintable()])
+def test_hostile_names_are_text_to_an_admin(
+    admin: Admin, send: Callable[..., None], page_store: Store, evil: str
+) -> None:
+    send(event("x"), source=evil)
+    admin.does({**ADD_USER, "name": evil, "source": evil})
+    keys.add_key(page_store, evil, 0)
+    for made in (
+        admin.does({"action": "add-token", "name": evil, "role": "viewer", "source": evil}),
+        admin.does({"action": "add-key", "name": evil}),
+        admin.page(),
+        admin.client.get("/account", cookie=admin.client.sign_in(evil, PASSWORD)),
+    ):
+        assert made.status == 200
+        check_inert(made.text)
+    assert admin.does({"action": "remove-user", "name": evil}).status == 303
