@@ -1,6 +1,9 @@
 #!/bin/sh
 # Installs Rollcall on this machine, and COMMAND with it. See docs/installing.md.
 # shellcheck disable=SC1091,SC2034,SC2154 # the parts in lib/ share their names with this one
+# zsh reads a script in its own language, unless it is told otherwise.
+[ -z "${ZSH_VERSION-}" ] || emulate sh
+
 usage='usage: install.sh [--product NAME] [--product-version V] [--endpoint URL] [--write-key-file F]
                   [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 

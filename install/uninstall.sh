@@ -1,6 +1,9 @@
 #!/bin/sh
 # Removes every file that install.sh made, even after half an installation.
 # shellcheck disable=SC1091,SC2154 # the parts in lib/ share their names with this one
+# zsh reads a script in its own language, unless it is told otherwise.
+[ -z "${ZSH_VERSION-}" ] || emulate sh
+
 usage='usage: uninstall.sh [--product NAME] [--user] [--yes] [--purge]
 
   --product NAME  the name that was given to install.sh

@@ -30,7 +30,7 @@ except BlockingIOError:
     fcntl.flock(9, fcntl.LOCK_EX)
 except OSError as why:
     if why.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-        raise' "$1" "$name" || {
+        raise' "$1" "$name" 9<&9 || { # ksh would not pass it on by itself
         say "another install.sh is still running: run this again when it has ended"
         exit 1
     }

@@ -6,6 +6,7 @@
 # Nothing here writes a file; the programs that it calls only read.
 
 MAX_ENV_FILE=65536
+READ_SECONDS=3
 
 # Sets $why to what silences NAME; empty if nothing does. ENV_FILE may be empty.
 look_for_refusal() { # NAME ENV_FILE
@@ -63,20 +64,19 @@ END { print found != "" ? "set:" found : looked ? "clear" : "nothing seen" }'
 
 look_in_file() { # PATH
     if [ -n "$why" ] || [ -z "$1" ]; then return; fi
-    path=$1
-    while case $path in ?*/) true ;; *) false ;; esac do path=${path%/}; done
-    if ! path_is_plain "$path"; then
-        why="the path $path is not certain: write it without . or .. in the middle"
+    place=$1
+    while case $place in ?*/) true ;; *) false ;; esac do place=${place%/}; done
+    if ! path_is_plain "$place"; then
+        why="the path $place is not certain: write it without . or .. in the middle"
         return
     fi
-    case $path in -*) path=./$path ;; esac
-    is_absent "$path" && return
-    verdict=$(verdict_on "$path")
+    is_absent "$place" && return
+    verdict=$(verdict_on "$place")
     case $verdict in
     clear) ;;
-    large) why="$path is larger than 64 KiB" ;;
-    [0-9]*) why="a flag is set, or may be set, in $path:$verdict" ;;
-    *) why="$path cannot be read" ;;
+    large) why="$place is larger than 64 KiB" ;;
+    [0-9]*) why="a flag is set, or may be set, in $place:$verdict" ;;
+    *) why="$place cannot be read" ;;
     esac
 }
 
@@ -106,14 +106,25 @@ is_absent() { # PATH
 # Prints "clear", the line in doubt, "large", or anything else if the file cannot be read.
 verdict_on() { # PATH
     [ -f "$1" ] || return
-    size=$({ wc -c <"$1"; } 2>/dev/null) || return
-    [ "$size" -le "$MAX_ENV_FILE" ] || { echo large && return; }
-    odd=$({ LC_ALL=C tr -d '\001-\177' <"$1" | wc -c; } 2>/dev/null)
+    case $1 in /*) ;; *) set -- "./$1" ;; esac # neither an option nor an assignment of awk's
+    size=$({ soon wc -c "$1"; } 2>/dev/null) || return
+    [ "${size%% *}" -le "$MAX_ENV_FILE" ] || { echo large && return; }
+    odd=$({ soon cat "$1" | LC_ALL=C tr -d '\001-\177' | wc -c; } 2>/dev/null)
     if [ "${odd:-1}" -ne 0 ]; then
-        text=$({ od -An -v -tu1 <"$1" | LC_ALL=C awk "$is_utf8"; } 2>/dev/null)
+        text=$({ soon od -An -v -tu1 "$1" | LC_ALL=C awk "$is_utf8"; } 2>/dev/null)
         [ "$text" = yes ] || return
     fi
-    { LC_ALL=C awk "$flag_in_file" <"$1"; } 2>/dev/null
+    { soon awk "$flag_in_file" "$1" || echo failed; } 2>/dev/null
+}
+
+# Run a program that opens the file. Who may write to the folder may put a FIFO in the file's place at any
+# moment, and to open a FIFO may take for ever.
+soon() { # COMMAND...
+    if timeout 1 true 2>/dev/null; then
+        LC_ALL=C timeout "$READ_SECONDS" "$@"
+    else
+        LC_ALL=C "$@"
+    fi
 }
 
 # Reads bytes as numbers. NUL is valid UTF-8, but not valid here.

@@ -305,6 +305,19 @@ def test_every_odd_docker_env_silences_as_it_does_the_agent(tmp_path: Path, name
         assert answers(name, [place], environ) == ["silent"], what
 
 
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.needs(n)) for n in ("dash", "bash")])
+def test_a_fifo_that_takes_the_place_of_a_docker_env_holds_nobody_up(tmp_path: Path, name: str) -> None:
+    """A stranger may do that in a folder of mode 1777; here the first program that reads does it."""
+    (tmp_path / "docker.env").write_text("A=b\n")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/wc").write_text('#!/bin/sh\n/usr/bin/wc "$@"\nmv fifo docker.env\n')
+    (tmp_path / "bin/wc").chmod(0o755)
+    environ = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    assert answers(name, [tmp_path], environ) == ["silent"]
+    assert not (tmp_path / "fifo").exists()
+
+
 @pytest.mark.needs("user")
 @pytest.mark.parametrize("name", EACH_SHELL)
 def test_what_an_ordinary_user_may_not_look_at_silences(tmp_path: Path, name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.homes import Home
-from tests.install.scripts import AS_NOBODY, INSTALL, home_of_nobody, run, shell, small_tools
+from tests.install.scripts import AS_NOBODY, INSTALL, OFFLINE, home_of_nobody, run, shell, small_tools
 from tests.leftovers import remove
 from tests.parts import NOBODY
 
@@ -91,6 +91,23 @@ def test_a_home_that_could_not_be_written_down_is_named(home: Home, odd: str) ->
     home.path = home.path.parent
     assert (done.returncode, done.stdout) == (6, "the product\n")
     assert "contains characters that would need escaping" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "other", [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("ksh", "mksh", "yash", "zsh")]
+)
+def test_other_shells_install_and_remove(home: Home, other: str) -> None:
+    words = [*OFFLINE, *AS_NOBODY, other]
+    options = ["--user", "--no-service", "--", *COMMAND]
+    done = run(*words, f"{home.bundle}/install/install.sh", *options, environ=home.environ)
+    assert (done.returncode, done.stdout) == (6, "the product\n"), done.stderr
+    home.works()
+    planted(home.path / "docker.env", "DO_NOT_TRACK=1\n")
+    done = run(*words, f"{home.bundle}/install/install.sh", *options, environ=home.environ)
+    assert (done.returncode, done.stdout, done.stderr) == (6, "the product\n", "")
+    done = run(*words, f"{home.root}/install/uninstall.sh", environ=home.environ)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in home.path.iterdir()] == ["docker.env"]
 
 
 @pytest.mark.needs("busybox")
