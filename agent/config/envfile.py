@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024
 """A docker.env larger than this is not read, so that nobody's file delays an install; it silences."""
 
+MAX_BLANKS = 100
+
 NAMED = ("ROLLCALL_TOLD_ENV_FILE", "ROLLCALL_ENV_FILE")
 """The variables that name a docker.env: what `install.sh --env-file` said, and the caller's own."""
 
@@ -146,7 +148,7 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
 
     from dotenv.parser import parse_stream
 
-    for binding in parse_stream(StringIO(text, newline="")):
+    for binding in parse_stream(StringIO(_with_short_blanks(text), newline="")):
         line = _first_line(binding.original.string, binding.original.line)
         name = (binding.key or "").strip(QUOTES)
         if binding.error or is_garbled(name, binding.original.string):
@@ -157,6 +159,16 @@ def _parse(file: EnvFile, text: str, wanted: Container[str]) -> None:
             file.flags.append(Line(name, value, line))
         elif binding.key in wanted and value is not None and file.trusted:
             file.settings[binding.key] = Line(binding.key, value, line)
+
+
+def _with_short_blanks(text: str) -> str:
+    """The text with at most MAX_BLANKS blanks in a row. No flag or setting of ours becomes another by that.
+
+    The parser's time grows with the square of their number: 64 KiB would take it most of a minute.
+    """
+    import re
+
+    return re.sub(r"[^\S\r\n]+", lambda blanks: blanks[0][:MAX_BLANKS], text)
 
 
 def _value(binding: Binding) -> str | None:

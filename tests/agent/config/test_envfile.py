@@ -109,6 +109,15 @@ def test_the_largest_file_is_still_read(tmp_path: Path) -> None:
     assert read(path).flags[0].line == 2
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0"])
+def test_a_long_run_of_blanks_delays_nobody(blank: str) -> None:
+    """The parser would take minutes for this file."""
+    blanks = blank * (envfile.MAX_BYTES // 2 // len(blank.encode()))
+    file = parsed(f"ROLLCALL_PRODUCT=a{blanks}b\n\nX_DISABLE_TELEMETRY=0{blanks}no\n")
+    assert file.settings["ROLLCALL_PRODUCT"].value == f"a{blank * envfile.MAX_BLANKS}b"
+    assert [(flag.line, silences(flag.value)) for flag in file.flags] == [(3, True)]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
