@@ -1,8 +1,8 @@
 """How long a settled event has been in the log, by a clock that nobody can set.
 
 The wall clock may be wrong by years, and one look at it must not delete a log. So the outbox keeps a clock of
-its own: the seconds between two looks in the same boot, by the boot clock, added up. That is never more than
-the time that really passed. Each settled event is stamped with it.
+its own: the seconds between two looks in the same boot, by the kernel's uptime, added up. That is never more
+than the time that really passed. Each settled event is stamped with it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.base.clock import read_clocks
+from agent.base.clock import read_kernels_clocks
 from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
 from agent.outbox.age import stamp_settled
 from agent.outbox.database import Database
@@ -150,7 +150,7 @@ class Outbox(OutboxReader):
         state: StateDir,
         *,
         now: Callable[[], float] = time.time,
-        clocks: Callable[[], Now] = read_clocks,
+        clocks: Callable[[], Now] = read_kernels_clocks,
     ) -> None:
         self._now = now
         self._clocks = clocks

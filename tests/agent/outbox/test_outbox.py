@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -220,6 +221,22 @@ def test_only_time_in_which_the_machine_ran_makes_the_log_old(box: Outbox, clock
     clock.boot += 90 * DAY + 1
     box.purge()
     assert names(box, "sent") == []
+
+
+def test_a_date_that_is_faked_for_one_process_makes_nothing_old(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who tries a date with `faketime 2099-01-01 rollcall beat` changes every clock of that process."""
+    with closing(Outbox(state)) as box:
+        box.record(event(1), HERE)
+        box.settle([1], "sent")
+        box.purge()
+    tell, look = time.time, time.clock_gettime
+    monkeypatch.setattr(time, "time", lambda: tell() + 70 * 365 * DAY)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: look(clock) + 70 * 365 * DAY)
+    with closing(Outbox(state)) as box:
+        box.purge()
+        assert names(box, "sent") == ["m1"]
 
 
 def test_a_database_of_an_earlier_release_keeps_its_log_and_begins_to_age(
