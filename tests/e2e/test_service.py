@@ -330,6 +330,9 @@ def test_a_bad_setting_is_one_clear_line_and_mended_without_more(loud: Product) 
     loud.env.write_text("ROLLCALL_INTERVAL=soon\n")
     until(lambda: loud.machine.show(loud.unit, "ExecMainStatus") == "2")
     assert "ROLLCALL_INTERVAL" in loud.machine.journal(loud.unit)
+    of_children = [f"_SYSTEMD_UNIT={loud.unit}", "_TRANSPORT=stdout"]
+    lines = loud.machine.run("journalctl", "-o", "json", *of_children).splitlines()
+    assert {json.loads(line)["SYSLOG_IDENTIFIER"] for line in lines} == {"rollcall"}
     until(lambda: int(loud.machine.show(loud.unit, "NRestarts")) > 1)
     loud.env.write_text(QUICK)
     until(lambda: sending(loud))
