@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.base.files import read_small
-from agent.config.settings import file_error
+from agent.config.settings import SettingError, file_error
 from agent.config.values import parse_key, parse_proxy
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ def _write_key(settings: Settings) -> str:
         accepted = "the path of a file that has only the key in it, and that the sending user can read"
         raise file_error("ROLLCALL_WRITE_KEY_FILE", settings, accepted)
     return key
+
+
+def access_problem(settings: Settings) -> str | None:
+    """Why this caller can send nothing with these settings; None if nothing is known to be wrong."""
+    try:
+        read_access(settings)
+    except SettingError as why:
+        return str(why)
+    return None
 
 
 def _proxy_url(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from agent.app import DONE, App
 from agent.base.clock import read_clocks
 from agent.base.messages import printable
 from agent.base.owner import become_owner
+from agent.config.access import access_problem
 from agent.config.consent import decision_from_environment
 from agent.events import catalogue, facts, identity
 from agent.heartbeat.due import read_due, wall_time
@@ -28,6 +29,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     situation = app.situation
     settings, state = situation.settings, situation.state
     decision = situation.standing_decision
+    problem = access_problem(settings) if decision.sending and settings.endpoint else None
     become_owner(state)
     found = identity.read(state)
     shown: dict[str, object] = {
@@ -53,6 +55,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
         elsewhere = _count(shown, app, None)
         shown["lastError"] = str(why)
         app.say(str(why))
+    shown["lastError"] = problem or shown["lastError"]
     if settings.fault is not None:
         app.say(str(settings.fault))
     print(json.dumps(shown) if args.json else _status_text(shown, decision, app, elsewhere), file=app.out)
@@ -96,7 +99,7 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
         ("instance id", shown["instanceId"] or "none yet"),
         ("last beat", shown["lastBeat"] or "none yet"),
         ("next beat", shown["nextBeat"] or "not planned"),
-        ("endpoint", shown["endpoint"] or "none: nothing is sent from this machine"),
+        ("endpoint", shown["endpoint"] or _no_endpoint(app)),
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
@@ -109,9 +112,16 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
     hints = [f"see what is sent: {me} preview", f"see what was sent: {me} log"]
     if decision.sending:
         hints.append(f"turn it off: {me} disable")
-    elif decision_from_environment(app.environ) is None:  # a flag in the environment is not ours to take away
+    elif decision_from_environment(app.environ) is None and not app.situation.locked_out:
+        # a flag in the environment, or in another's file, is not ours to take away
         hints.append(f"turn it on: {me} enable")
     return "\n".join([*lines, "", "   ".join(hints)])
+
+
+def _no_endpoint(app: App) -> str:
+    if file := app.situation.locked_out:
+        return f"not known: only root may read {file}"
+    return "none: events wait on this machine"
 
 
 def _elsewhere(count: int, app: App) -> str:
@@ -135,10 +145,15 @@ def _mention_the_service(app: App) -> None:
     """Say so when the service on this machine keeps its state in another place than this caller."""
     situation = app.situation
     if service := situation.service_state:
-        happens = "what this user runs is reported under an id of its own"
-        if situation.locked_out:
-            happens = f"only root may read {situation.locked_out}, so nothing that this user runs is reported"
+        whose = "of your own user: what this user runs is reported under an id of its own"
+        if "ROLLCALL_STATE_DIR" in situation.settings.sources:
+            whose = "that ROLLCALL_STATE_DIR names"
+        elif situation.locked_out:
+            whose = (
+                f"of your own user: only root may read {situation.locked_out},"
+                " so nothing that this user runs is reported"
+            )
         app.say(
-            f"this is the state of your own user: {happens}; the service keeps its state in {service}"
+            f"this is the state {whose}; the service keeps its state in {service}"
             f" (to see it: sudo {app.name} status)"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.base import ids
 from agent.base.owner import ActingAsOwner
+from agent.config.access import access_problem
 from agent.events import catalogue
 from agent.outbox import intake
 from agent.outbox.outbox import DELETED, DROPPED, REJECTED, WAITING, read_outbox
@@ -110,10 +111,12 @@ def _record(app: App, outbox: Outbox, failed: Failure, email: str) -> str:
 def _deliver(app: App, request: str, before: Trouble | None) -> int:
     """Start the sender, and say what became of the request, as far as that is known soon."""
     settings, state = app.situation.settings, app.situation.state
-    if settings.endpoint:
+    problem = access_problem(settings) if settings.endpoint else None
+    started = bool(settings.endpoint) and problem is None
+    if started:
         entries = [os.fsencode(f"{name}={value}") for name, value in app.environ.items()]
         start_flush(Environment(entries), app.situation, ending=True)
-    until = time.monotonic() + (KNOWN_WITHIN if settings.endpoint else 0)
+    until = time.monotonic() + (KNOWN_WITHIN if started else 0)
     while True:
         with ActingAsOwner(state), read_outbox(state) as outbox:
             found = outbox.find(request) if outbox else None
@@ -126,7 +129,7 @@ def _deliver(app: App, request: str, before: Trouble | None) -> int:
     if found is None or found.state in (REJECTED, DELETED, DROPPED):
         raise CouldNot(f"the request was not sent: it was {found.state if found else 'deleted'}")
     if found.state == WAITING:
-        app.say(f"the request is waiting: {_why_it_waits(app, found, trouble)}")
+        app.say(f"the request is waiting: {problem or _why_it_waits(app, found, trouble)}")
     else:
         app.say(f"the request was {found.state}")
     return DONE

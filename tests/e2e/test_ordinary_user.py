@@ -43,6 +43,25 @@ def test_a_users_wrap_says_that_its_id_is_not_the_services(product: Product) -> 
     )
 
 
+def test_a_user_who_may_not_read_the_write_key_is_told_that_nothing_can_be_sent(product: Product) -> None:
+    before = product.env.read_text()
+    key = product.env.with_name("write-key")
+    key.write_text("secret")
+    key.chmod(0o600)
+    product.env.write_text(
+        f"{before}ROLLCALL_ENDPOINT=http://127.0.0.1:9\nROLLCALL_WRITE_KEY_FILE=/etc/rollcall/write-key\n"
+    )
+    product.env.chmod(0o644)
+    said = as_user(product, "wrap", "--", "true")
+    assert (
+        "it is recorded, but cannot be sent yet: ROLLCALL_WRITE_KEY_FILE (/etc/rollcall/docker.env:3)" in said
+    )
+    assert "last error    ROLLCALL_WRITE_KEY_FILE (/etc/rollcall/docker.env:3)" in as_user(product, "status")
+    assert "cannot be sent" not in product.verb("wrap", "--", "true")
+    key.unlink()
+    product.env.write_text(before)
+
+
 @pytest.mark.parametrize("words", [("wrap", "--", "true"), ("status",)])
 def test_root_is_told_nothing_of_the_kind(product: Product, words: tuple[str, ...]) -> None:
     said = product.verb(*words)

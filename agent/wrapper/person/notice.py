@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from agent.base.messages import printable
+from agent.config.access import access_problem
 from agent.config.settings import DEFAULT_PRODUCT
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ OWN_STATE = (
     "{name}: this run is reported under an id of your own user, not under the service's;"
     " to report it as this machine's: sudo {name} wrap\n"
 )
+CANNOT_SEND = "{name}: it is recorded, but cannot be sent yet: {problem}\n"
 
 
 def show_notice(situation: Situation) -> None:
@@ -40,7 +42,14 @@ def show_notice(situation: Situation) -> None:
     chosen = "ROLLCALL_STATE_DIR" in situation.settings.sources
     if situation.uid != 0 and situation.service_state and not chosen:
         text += OWN_STATE
-    text = text.format(product=_product(situation, begins=full), name=situation.command)
+    problem = access_problem(situation.settings) if situation.settings.endpoint else None
+    if problem:
+        text += CANNOT_SEND
+    text = text.format(
+        product=_product(situation, begins=full),
+        name=situation.command,
+        problem=printable(problem or ""),
+    )
     data = text.encode("utf-8", "replace")
     if os.write(2, data) != len(data):
         raise OSError(28, "the notice could not be shown")

@@ -165,9 +165,25 @@ def test_status_says_that_what_a_user_runs_is_not_reported_where_docker_env_is_f
     world.uid = 1000
     done = world.run("status")
     assert f"your own user: only root may read {file}, so nothing that this user runs is reported" in done.err
+    assert f"endpoint      not known: only root may read {file}" in done.out
+    assert "turn it on" not in done.out, "this user cannot"
     world.uid = 0
     world.environ["ROLLCALL_STATE_DIR"] = str(world.path / "state")
-    assert "only root may read" not in world.run("status").err
+    done = world.run("status")
+    assert "only root may read" not in done.err
+    assert "this is the state that ROLLCALL_STATE_DIR names; the service keeps its state in" in done.err
+
+
+@pytest.mark.parametrize("name", ["ROLLCALL_WRITE_KEY_FILE", "ROLLCALL_PROXY"])
+def test_status_tells_that_the_key_or_the_proxy_cannot_be_read(world: World, name: str) -> None:
+    file = world.path / "file"
+    file.write_text("two words")
+    path = world.env_file(f"ROLLCALL_ENDPOINT=https://api.example\n{name}={file}\n")
+    record(world, endpoint="https://api.example")
+    shown = world.run("status", "--json").json
+    assert str(shown["lastError"]).startswith(f"{name} ({path}:2) is not valid: it takes the path of a file")
+    file.write_text("http://127.0.0.1" if "PROXY" in name else "key")
+    assert world.run("status", "--json").json["lastError"] is None
 
 
 @pytest.mark.needs("root")

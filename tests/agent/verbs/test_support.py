@@ -98,6 +98,17 @@ def test_a_request_for_an_endpoint_that_was_left_says_so(world: World) -> None:
     assert "recorded for http://127.0.0.1:8" in done.err
 
 
+def test_a_request_that_this_caller_cannot_send_says_why(world: World) -> None:
+    fail(world, endpoint="http://127.0.0.1:9")
+    key = world.path / "key"
+    key.write_text("two words")
+    world.environ |= {"ROLLCALL_ENDPOINT": "http://127.0.0.1:9", "ROLLCALL_WRITE_KEY_FILE": str(key)}
+    done = world.process("support", "--email", "me@example.org")
+    assert done.code == 0
+    assert "the request is waiting: ROLLCALL_WRITE_KEY_FILE (the environment) is not valid" in done.err
+    assert names(world)[-1] == catalogue.SUPPORT
+
+
 @pytest.mark.parametrize(("address", "code"), [("nobody", 2), ("a@b", 2), ("", 2)])
 def test_what_is_no_address_is_refused(world: World, address: str, code: int) -> None:
     fail(world)
