@@ -198,6 +198,7 @@ PARTS: dict[str, Part] = {
         "run as root",
     ),
     "python3.9": Part(lambda: python39() is not None, hint="pyenv install 3.9", soft=True),
+    "python3.11": Part(lambda: sys.version_info >= (3, 11), hint="run the tests with it", soft=True),
     # Debian's mirror, asked at run time for the guest's root; see missing() in tests/conftest.py.
     "qemu-mirror": Part(lambda: True, hint="try again when Debian's mirror answers", soft=True),
 }

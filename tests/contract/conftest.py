@@ -31,3 +31,9 @@ def javascript() -> Path:
 def old_python_library() -> Path:
     """A Python with analytics-python 1.4, which needs other versions than the libraries of today."""
     return environment("contract-old")
+
+
+@pytest.fixture(scope="session")
+def product() -> Path:
+    """A Python with a product of somebody else's, which sends by Segment's library."""
+    return environment("contract-product")

@@ -6,11 +6,12 @@ Each sends ten events of which the fifth can never be taken. The other nine arri
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from collector.ingest.keyring import digest
 from tests import environ
 from tests.collector.running import Collector
 from tests.parts import find
@@ -88,6 +90,31 @@ def test_the_python_library_of_1_4_lands(collector: Collector, old_python_librar
     client = "analytics.client"
     run(collector, str(old_python_library), str(CLIENTS / "send.py"), client, endpoint, collector.key)
     check_landed(collector, "analytics-python")
+
+
+@pytest.mark.needs("python3.11")
+def test_a_product_of_somebody_else_lands(collector: Collector, product: Path) -> None:
+    """Its vendor moved here and kept the key that is in every copy."""
+    endpoint = f"http://127.0.0.1:{collector.port}"
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}  # it asks others for its address
+    with subprocess.Popen(
+        [str(product), str(CLIENTS / "product.py"), endpoint],
+        env=environ.bare(collector.home, **nowhere),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        hashed = digest(process.stdout.readline().strip())
+        with closing(sqlite3.connect(collector.database.removeprefix("sqlite:///"))) as database, database:
+            database.execute(
+                "UPDATE write_keys SET hash = ? WHERE id = (SELECT max(id) FROM write_keys)", [hashed]
+            )
+        process.communicate("go on\n", timeout=SECONDS)
+    assert process.returncode == 0
+    stored = collector.wait_for(2)
+    assert [event["event"] for event in stored] == ["Connector Initialized", "Operation Executed"]
+    assert [event["properties"]["connector_name"] for event in stored] == ["github"] * 2
 
 
 @pytest.mark.needs("node")
