@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Settings:
     db: str
     public_url: str
     trusted_proxies: tuple[Network, ...]
+    auth_header: str
     metrics_allow: tuple[Network, ...]
     rate: float
     peer_rate: float
@@ -75,6 +77,12 @@ def _db(text: str) -> str:
 
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def _header(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
+        raise ValueError
+    return text.lower()
 
 
 def _number(lowest: float, highest: float) -> Callable[[str], float]:
@@ -126,6 +134,13 @@ SETTINGS: tuple[Setting, ...] = (
         _networks,
         NETWORKS,
     ),
+    Setting(
+        "AUTH_HEADER",
+        "",
+        "header in which a trusted proxy names the user that it signed in, e.g. `X-Auth-User`; see the page",
+        _header,
+        "the name of a header",
+    ),
     Setting("METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", _networks, NETWORKS),
     Setting("RATE", "50000", "events per second from one source; 0 means no limit", _rate, FROM_ZERO),
     Setting("PEER_RATE", "10000", "events per second from one address; 0 means no limit", _rate, FROM_ZERO),
@@ -154,6 +169,9 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
     if option_password(options):
         hint = f"everybody can see a password on a command line; use {PREFIX}DB or PGPASSFILE"
         raise SettingError("--db", "the command line", hint)
+    if values["auth_header"] and not values["trusted_proxies"]:
+        hint = f"is heeded from trusted proxies alone; set {PREFIX}TRUSTED_PROXIES too"
+        raise SettingError(f"{PREFIX}AUTH_HEADER", "the environment", hint)
     return Settings(**values)
 
 

@@ -172,6 +172,7 @@ PARTS: dict[str, Part] = {
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "curl": Part(has("curl"), ("curl",)),
+    "nginx": Part(has("nginx"), ("nginx",)),
     "bash": Part(has("bash"), ("bash",)),
     # An older and a newer one, taken from other releases of Debian's for as long as its mirror has them.
     "bashes": Part(

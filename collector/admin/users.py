@@ -66,21 +66,21 @@ def add_user(
     store: Store,
     name: str,
     role: str,
-    password: str,
+    password: str | None,
     now: int,
     *,
     source: str | None = None,
     by: str = COMMAND_LINE,
 ) -> None:
-    """Add a user, which ends the setup. With a source, they see no other one.
+    """Add a user, which ends the setup.
 
+    With a source, they see no other one. Without a password, they come in by single sign-on alone.
     AdminError if the name is taken or wrong, the password too short, or the source does not exist.
     """
     check_name(name)
     if role == "admin" and source:
         raise AdminError("an admin cannot be limited to a source")
-    _check_password(password)
-    kept = hash_password(password)
+    kept = "" if password is None else _new_hash(password)
     with store.transaction() as tx:
         number = find_source(tx, source) if source else None
         sql = (
@@ -104,8 +104,7 @@ def remove_user(store: Store, name: str, now: int, *, by: str = COMMAND_LINE) ->
 
 def change_password(store: Store, name: str, password: str, now: int) -> None:
     """Store a user's new password, and end their sessions. AdminError if it is too short."""
-    _check_password(password)
-    kept = hash_password(password)
+    kept = _new_hash(password)
     with store.transaction() as tx:
         tx.execute("UPDATE users SET password = ? WHERE name = ?", kept, name)
         tx.execute("DELETE FROM sessions WHERE user_name = ?", name)
@@ -138,6 +137,7 @@ def _digest(password: str, salt: bytes, cost: Cost) -> bytes:
     return scrypt(raw, salt=salt, dklen=32, maxmem=2**26, n=cost.n, r=cost.r, p=cost.p)
 
 
-def _check_password(password: str) -> None:
+def _new_hash(password: str) -> str:
     if len(password) < SHORTEST_PASSWORD:
         raise AdminError(f"a password must have at least {SHORTEST_PASSWORD} characters")
+    return hash_password(password)

@@ -19,7 +19,7 @@ from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.page import export
 from collector.page.access.authentication import Authenticator
-from collector.page.access.cookies import check_form
+from collector.page.access.cookies import SESSION, check_form
 from collector.page.access.sign_in import SignIn
 from collector.page.access.visitor import Visitor
 from collector.page.forms import FORMS
@@ -161,7 +161,7 @@ class Page:
         return redirect(support.update_request(view))
 
     def _form(self, request: PageRequest, visitor: Visitor | None, now: int) -> FormRequest:
-        return FormRequest(self._store, self._frame, self._signing, request, visitor, now)
+        return FormRequest(self._settings, self._store, self._frame, self._signing, request, visitor, now)
 
     def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
         show = _route(request.path)
@@ -193,6 +193,8 @@ class Page:
         }
         refresh = result.context.get("refresh")
         headers = [refresh_after(refresh)] if refresh else []
+        if view.visitor.by == "proxy":  # without a cookie its forms would not be taken
+            headers.append(SESSION.write(view.request, view.visitor.secret))
         return self._frame.html(f"{result.name}.html", view.visitor, context, headers=headers)
 
     def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
@@ -223,6 +225,10 @@ class Page:
             raise PageError(401, "Send an API token, as `Authorization: Bearer TOKEN`.")
         if not users.any_user(self._store):
             raise PageError(403, CLOSED)
+        if request.proxy_user:
+            raise PageError(
+                403, f"{request.proxy_user} is not a user of this page. An admin can add that name."
+            )
         path = request.path + ("?" + urlencode(request.query) if request.query else "")
         return redirect("/signin" if path == "/" else "/signin?" + urlencode({"next": path}))
 

@@ -26,7 +26,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What was requested, and by whom. Only `peer` and `secure` can be trusted."""
+    """What was requested, and by whom. Only `peer`, `secure` and `proxy_user` can be trusted."""
 
     method: str
     path: str
@@ -38,14 +38,11 @@ class PageRequest:
     address: str  # of the connection
     peer: str  # behind trusted proxies
     secure: bool
-    direct: bool  # without any sign of a proxy
+    proxy_user: str  # whom a trusted proxy has signed in, or empty
 
     def header(self, name: str) -> str:
         """The first header of that name, or empty."""
         return next((value for key, value in self.headers if key == name), "")
-
-    def all_headers(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name]
 
 
 def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
@@ -68,7 +65,7 @@ def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
         address=address,
         peer=peer_of(address, http.headers(scope, b"x-forwarded-for"), settings.trusted_proxies),
         secure=_is_secure(scope, address, settings),
-        direct=http.is_direct(scope),
+        proxy_user=_proxy_user(headers, address, settings),
     )
 
 
@@ -78,6 +75,16 @@ def _is_secure(scope: Scope, address: str, settings: Settings) -> bool:
         return True
     proxied = in_networks(settings.trusted_proxies, address)
     return proxied and http.header(scope, b"x-forwarded-proto").strip().lower() == "https"
+
+
+def _proxy_user(headers: tuple[tuple[str, str], ...], address: str, settings: Settings) -> str:
+    """The user whom a trusted proxy names; empty if none, or if the header came more than once."""
+    if not settings.auth_header or not in_networks(settings.trusted_proxies, address):
+        return ""
+    named = [value for name, value in headers if name == settings.auth_header]
+    if len(named) != 1:
+        return ""
+    return named[0].encode("latin-1").decode("utf-8", "replace").strip()
 
 
 def _fields(text: bytes) -> dict[str, str]:

@@ -25,6 +25,7 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=users.ROLES, default="viewer")
     add.add_argument("--source", metavar="S", help="the only source that they see")
+    add.add_argument("--no-password", action="store_true", help="they come in by single sign-on alone")
     make_verb(group, "list", _users_list, "list the users")
     remove = make_verb(group, "remove", _users_remove, "remove a user and end their sessions")
     remove.add_argument("name", metavar="NAME")
@@ -73,7 +74,8 @@ def _setup_link(arguments: argparse.Namespace, store: Store) -> None:
 
 
 def _users_add(arguments: argparse.Namespace, store: Store) -> None:
-    users.add_user(store, arguments.name, arguments.role, _password(), now_ms(), source=arguments.source)
+    password = None if arguments.no_password else _password()
+    users.add_user(store, arguments.name, arguments.role, password, now_ms(), source=arguments.source)
 
 
 def _users_list(_: argparse.Namespace, store: Store) -> None:

@@ -14,7 +14,7 @@ class Visitor:
 
     name: str
     role: str
-    by: Literal["session", "setup", "token"]
+    by: Literal["session", "setup", "token", "proxy"]
     source: int | None = None  # the only one they may see; None for all
     secret: str = field(default="", repr=False)
 

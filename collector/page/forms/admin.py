@@ -41,6 +41,7 @@ def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None
         sources=[source.name for source in all_sources(form.store)],
         user_roles=users.ROLES,
         token_roles=tokens.ROLES,
+        single_sign_on=bool(form.settings.auth_header),
     )
 
 
@@ -68,7 +69,9 @@ def _admin(form: FormRequest) -> Visitor:
 
 async def _add_user(form: FormRequest, by: str) -> None:
     name, role = form.fields.get("name", "").strip(), _one_of(users.ROLES, form.fields.get("role"))
-    add = partial(users.add_user, form.store, name, role, form.new_password(), form.now)
+    typed = form.new_password()
+    password = None if form.settings.auth_header and not typed else typed
+    add = partial(users.add_user, form.store, name, role, password, form.now)
     await form.signing.checks.run(partial(add, source=form.fields.get("source") or None, by=by), known=True)
 
 

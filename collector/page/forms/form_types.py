@@ -14,6 +14,7 @@ from collector.page.access.sign_in import SignIn
 from collector.page.access.visitor import Visitor
 from collector.page.frame import Frame
 from collector.page.request import PageRequest
+from collector.settings import Settings
 from collector.store import Store
 
 
@@ -21,6 +22,7 @@ from collector.store import Store
 class FormRequest:
     """Somebody asks for a form, or sends one; `visitor` is None if the page does not know them."""
 
+    settings: Settings
     store: Store
     frame: Frame
     signing: SignIn
@@ -33,14 +35,14 @@ class FormRequest:
         return self.request.form
 
     def new_password(self) -> str:
-        """A new password, which was typed twice. AdminError if the two are not the same."""
+        """A new password, which was typed twice; empty if none. AdminError if the two are not the same."""
         if self.fields.get("password") != self.fields.get("again"):
             raise AdminError("the passwords are not the same")
         return self.fields.get("password", "")
 
     def page(self, template: str, wrong: str = "", **context: Any) -> Answer:
         """The form as a page, with a token; `wrong` says what was wrong with the one that was sent."""
-        secret = SESSION.read(self.request) or new_secret()
+        secret = self.visitor.secret if self.visitor else SESSION.read(self.request) or new_secret()
         cookie = SESSION.write(self.request, secret)
         context |= {"token": form_token(secret), "wrong": wrong}
         return self.frame.html(

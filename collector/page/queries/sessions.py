@@ -18,6 +18,12 @@ class Session(NamedTuple):
     used: int
 
 
+def find_user(store: Store, name: str) -> tuple[str, int | None] | None:
+    """Role, and the only source they see, of a user."""
+    rows = store.all("SELECT role, source FROM users WHERE name = ?", name)
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
 def password_of(store: Store, name: str) -> str:
     """The stored hash of a user's password; empty if there is no such user, or none with a password."""
     rows = store.all("SELECT password FROM users WHERE name = ?", name)
