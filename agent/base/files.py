@@ -19,11 +19,8 @@ def read_small(path: str, at_most: int) -> bytes:
 
 
 def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
-    """The same, with the file's owner and mode.
-
-    Only regular files are read: a FIFO that somebody put there must not block us.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    """The same, with the file's owner and mode."""
+    handle = _open_regular(path)
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
@@ -36,6 +33,26 @@ def read_with_stat(path: str, at_most: int) -> tuple[bytes, os.stat_result]:
     if len(data) > at_most:
         raise TooLargeError(path)
     return data, found
+
+
+def _open_regular(path: str) -> int:
+    """Open what somebody else may have put there.
+
+    A FIFO would block us, and only to open some devices does something: /dev/watchdog restarts the machine.
+    So the path is looked up without opening anything, and a regular file is then opened under the name that
+    /proc has for it.
+    """
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            raise ValueError(path)
+        how = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            return os.open(f"/proc/self/fd/{place}", how)
+        except FileNotFoundError:  # there is no /proc
+            return os.open(path, how)
+    finally:
+        os.close(place)
 
 
 FileStamp = list[object]

@@ -1,9 +1,11 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from agent.base import files
+from tests.wait import PATIENCE, until
 
 
 def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
@@ -31,6 +33,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         files.replace_file(str(path), b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_is_no_regular_file_is_not_even_opened(tmp_path: Path) -> None:
+    """A writer waits at a FIFO until somebody opens it for reading."""
+    path = str(tmp_path / "fifo")
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: os.close(os.open(path, os.O_WRONLY)), daemon=True)
+    writer.start()
+
+    def waits() -> bool:
+        return Path(f"/proc/self/task/{writer.native_id}/wchan").read_text() == "wait_for_partner"
+
+    until(waits, why="the writer waits")
+    with pytest.raises(ValueError, match="fifo"):
+        files.read_small(path, 10)
+    assert waits()
+    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # and the meter moves
+    writer.join(PATIENCE)
+    assert not writer.is_alive()
 
 
 def test_a_symlink_planted_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
