@@ -109,15 +109,21 @@ def install(root: Path) -> None:
         (wants / unit).symlink_to(units / unit)
 
 
-def day(kernel: Path, root: Path, plan: list[tuple[float, float]]) -> dict[str, Any]:
-    """Run one virtual day; what the observer saw."""
-    (root / "etc/systemd/system/observer.service").write_text(OBSERVER.format(plan=json.dumps(plan)))
+def pack(root: Path) -> Path:
+    """The tree as an initramfs, beside it."""
     archive = root.with_name("initrd")
     with archive.open("wb") as file:
         names = subprocess.run(["find", ".", "-print0"], cwd=root, capture_output=True, check=True).stdout
         subprocess.run(
             ["cpio", "--null", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=file, check=True
         )
+    return archive
+
+
+def day(kernel: Path, root: Path, plan: list[tuple[float, float]]) -> dict[str, Any]:
+    """Run one virtual day; what the observer saw."""
+    (root / "etc/systemd/system/observer.service").write_text(OBSERVER.format(plan=json.dumps(plan)))
+    archive = pack(root)
     console = root.with_name("console")
     command = ["qemu-system-x86_64", "-accel", "tcg", "-icount", "shift=0,sleep=off", "-m", "1024"]
     command += ["-rtc", "clock=vm", "-nic", "none", "-display", "none", "-no-reboot"]
