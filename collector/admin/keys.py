@@ -86,7 +86,7 @@ def revoke_key(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) ->
     """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
     value: object = digest(which)
     column = "hash"
-    if which.isdigit() and len(which) < HINT:
+    if which.isascii() and which.isdigit() and len(which) < HINT:
         column, value = "id", int(which)
     elif len(which) == HINT:
         column, value = "hint", which

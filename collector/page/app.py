@@ -42,6 +42,7 @@ MOST_BODY = 16 * 1024
 # Views that are made at the same time, so that readers do not slow down incoming events.
 VIEWS_AT_ONCE = 2
 EMPTY_REFRESH_SECONDS = 3
+CSV = b"text/csv; charset=utf-8"
 
 POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
@@ -104,13 +105,7 @@ class Page:
         try:
             request = read_request(scope, await self._body(scope, receive), self._settings)
             suffix = request.suffix
-            if request.method == "POST":
-                return await self._post(request)
-            if request.method == "GET":
-                async with self._room:
-                    return await asyncio.to_thread(self._get, request)
-            answer = self._frame.error(PageError(405, "Use GET for this page."))
-            return http.with_headers(answer, [(b"allow", b"GET, HEAD, POST")])
+            return await self._by_method(request)
         except Refused as refused:
             return self._frame.error(PageError(refused.status, refused.message), suffix)
         except PageError as error:
@@ -118,6 +113,14 @@ class Page:
         except StoreError:
             message = "The database does not answer. Try again in a moment."
             return self._frame.error(PageError(503, message, 5), suffix)
+
+    async def _by_method(self, request: PageRequest) -> Answer:
+        if request.method == "POST" and not request.suffix:
+            return await self._post(request)
+        if request.method != "GET":
+            raise PageError(405, "Use GET for this address.")
+        async with self._room:
+            return await asyncio.to_thread(self._get, request)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":
@@ -174,7 +177,7 @@ class Page:
         if request.suffix == "csv":
             name, body = export.table_as_csv(result, request.query.get("table"))
             disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
-            return Answer(200, body, b"text/csv; charset=utf-8", (PRIVATE, disposition))
+            return Answer(200, body, CSV, (PRIVATE, disposition))
         return self._html(view, result)
 
     def _html(self, view: ViewRequest, result: ViewResult) -> Answer:
@@ -212,7 +215,8 @@ class Page:
     def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
         """The page of an empty database: how to connect an agent."""
         if request.suffix:
-            return Answer(200, b"{}\n" if request.suffix == "json" else b"", headers=(PRIVATE,))
+            json = request.suffix == "json"
+            return Answer(200, b"{}\n" if json else b"", http.JSON if json else CSV, (PRIVATE,))
         base = (
             self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
         )

@@ -57,8 +57,10 @@ class Frame:
         headers = [(b"retry-after", str(error.retry).encode())] if error.retry else []
         if error.status in (408, 413):  # the rest of the body is not read
             headers.append((b"connection", b"close"))
-        if error.status == 401:  # noqa: PLR2004 - HTTP wants this header
+        if error.status == 401:  # noqa: PLR2004 - HTTP wants a header
             headers.append((b"www-authenticate", b'Bearer realm="rollcall"'))
+        if error.status == 405:  # noqa: PLR2004 - and here
+            headers.append((b"allow", b"GET, HEAD" if suffix else b"GET, HEAD, POST"))
         if suffix:
             return http.with_headers(json_error(error.status, error.text), headers)
         context = {"status": error.status, "text": error.text}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from collector.ingest import api, decode
+from collector.serve.openapi_views import TOKEN, view_paths
 
+ABOUT = "Segment's tracking API, and the page's views for programs."
 ANSWERS = {
     "200": "every event of the request is on disk, exactly once, except for those in `rejected`",
     "400": "the request cannot be read, or its one event can never be taken; `code` and `message` say why",
@@ -21,10 +23,11 @@ def openapi_document() -> dict[str, Any]:
     """The document at /openapi.json."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Rollcall collector", "version": "1", "description": "Segment's tracking API."},
+        "info": {"title": "Rollcall collector", "version": "1", "description": ABOUT},
         "components": {
             "securitySchemes": {
-                "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"}
+                "writeKey": {"type": "http", "scheme": "basic", "description": "user: the write key"},
+                "apiToken": TOKEN,
             },
             "schemas": {
                 "Event": _event(),
@@ -46,6 +49,7 @@ def openapi_document() -> dict[str, Any]:
             "/readyz": {"get": _simple("The store answers.", "503")},
             "/metrics": {"get": _simple("Metrics for Prometheus.", "403")},
             "/openapi.json": {"get": _simple("This document.")},
+            **view_paths(),
         },
     }
 

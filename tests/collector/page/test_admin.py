@@ -109,6 +109,7 @@ def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
         ({"action": "remove-user", "name": "nobody"}, "does not exist"),
         ({"action": "add-key", "name": " "}, "A name has"),
         ({"action": "revoke-key", "key": "zzzzzz"}, "No valid key"),
+        ({"action": "revoke-key", "key": "²"}, "No valid key"),
         ({"action": "add-token", "name": "x", "role": "admin"}, "The role is one of"),
         ({"action": "revoke-token", "name": "x"}, "No such token"),
         ({"action": "drop"}, "not known"),

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.admin import users
 from collector.page.frame import NAVIGATION
 from collector.store import Store
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.page.client import PageClient
+from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 
 EVIL = [
@@ -173,6 +175,42 @@ def test_no_address_makes_the_page_fail(client: PageClient, path: str, query: di
     text = urlencode(told, errors="surrogatepass") if all(map(str.isprintable, query)) else ""
     assert client.get(f"/{path.replace('?', '')}?{text}").status < 500
     assert client.get(f"/events?{text}").status < 500
+
+
+FIELDS = (
+    "action",
+    "name",
+    "role",
+    "source",
+    "password",
+    "again",
+    "current",
+    "key",
+    "next",
+    "run",
+    "answered",
+)
+VALUES = st.sampled_from(
+    ["add-user", "remove-user", "add-key", "revoke-key", "add-token", "revoke-token", "viewer"]
+)
+
+
+@given(
+    path=st.sampled_from(["/signin", "/signout", "/setup", "/account", "/admin", "/support"]),
+    fields=st.dictionaries(st.sampled_from(FIELDS), VALUES | st.text(max_size=12), max_size=6),
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_form_makes_the_page_fail(
+    client: PageClient, page_store: Store, path: str, fields: dict[str, str]
+) -> None:
+    if not users.any_user(page_store):
+        users.add_user(page_store, "root", "admin", PASSWORD, 0)
+    client.clock += 10_000  # so that no limit answers first
+    cookie = client.sign_in("root", PASSWORD)
+    token = client.get("/admin", cookie=cookie).token
+    body = urlencode({"token": token, **fields}, errors="surrogatepass").encode()
+    assert client.request("POST", path, body=body, cookie=cookie).status < 500
+    assert client.request("POST", path, body=body + b"&name=%ff%00%ed%a0%80", cookie=cookie).status < 500
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from collector.ingest import api
+from collector.page.frame import NAVIGATION
 from collector.serve.openapi import ANSWERS
 from tests.collector.running import Collector, event
 
@@ -24,7 +25,9 @@ def test_the_answers_in_the_docs_are_those_of_the_document() -> None:
 def test_the_document_names_every_path_and_every_answer(collector: Collector) -> None:
     document = collector.get("/openapi.json").json()
     own = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/projects/{key}/settings", "/sourceConfig"}
-    assert set(document["paths"]) == set(api.ROUTES) | api.IGNORED | own
+    views = {path for path in document["paths"] if path.endswith((".json", ".csv"))} - own
+    assert set(document["paths"]) == set(api.ROUTES) | api.IGNORED | own | views
+    assert {f"{path}.{suffix}" for path, _ in NAVIGATION[1:] for suffix in ("json", "csv")} <= views
     for path in own - {"/v1/projects/{key}/settings"}:
         assert str(collector.get(path).status) in document["paths"][path]["get"]["responses"]
     described = set(document["paths"]["/v1/batch"]["post"]["responses"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import environ
+from tests.collector.page.stories import failed_run
 from tests.collector.running import Collector
 from tests.environments import environment
 
@@ -21,6 +22,7 @@ CHECKS = (
     "unsupported_method",
 )
 SECONDS = 240
+VIEW = r"(?<!openapi)\.(json|csv)$"
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +52,29 @@ def judge(collector: Collector, program: Path, *options: str, document: Path | N
 def test_every_answer_is_in_the_document(collector: Collector, schemathesis: Path, slow: bool) -> None:
     examples = ["--max-examples", "500" if slow else "10"]
     known = ["--auth", f"{collector.key}:", "--checks", ",".join((*CHECKS, "positive_data_acceptance"))]
-    said = judge(collector, schemathesis, *examples, *known)
+    said = judge(collector, schemathesis, *examples, *known, "--exclude-path-regex", VIEW)
     assert said.startswith("passed"), said
     said = judge(
         collector, schemathesis, *examples, "--checks", ",".join(CHECKS), "--include-path-regex", "v1/"
     )
     assert said.startswith("passed"), said
     assert collector.get("/healthz").status == 200
+    assert "Traceback" not in collector.stop()
+
+
+@pytest.mark.once
+@pytest.mark.timeout(SECONDS * 10)
+@pytest.mark.parametrize("role", ["viewer", "support"])
+def test_every_answer_of_a_view_is_in_the_document(
+    collector: Collector, schemathesis: Path, slow: bool, role: str
+) -> None:
+    assert collector.post("/v1/batch", {"batch": failed_run()}).status == 200
+    token = collector.verb("tokens", "add", "schemathesis", "--role", role).stdout.strip()
+    options = ["--max-examples", "200" if slow else "5", "--include-path-regex", VIEW]
+    options += ["--checks", ",".join(CHECKS)]
+    for known in (["--header", f"Authorization: Bearer {token}"], []):
+        said = judge(collector, schemathesis, *options, *known)
+        assert said.startswith("passed"), said
     assert "Traceback" not in collector.stop()
 
 

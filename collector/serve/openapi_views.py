@@ -1,0 +1,57 @@
+"""The page's views for programs, in the OpenAPI document: JSON and CSV, with an API token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.page.period import NAMED
+from collector.page.views import VIEWS, VIEWS_OF
+
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "made by `rollcall-collector tokens add NAME`; Basic works too, with the token as user",
+}
+KINDS = {"json": "application/json", "csv": "text/csv"}
+ANSWERS = {
+    "400": "a parameter is wrong; `message` says which values it takes",
+    "401": "no token, or one that is unknown or revoked",
+    "403": "the token's role may not see this",
+    "404": "no such source, run, instance or table; or a source that the token may not read",
+    "503": "the database does not answer; try again after `Retry-After`",
+}
+
+
+def view_paths() -> dict[str, Any]:
+    """Every view by its paths."""
+    views = [path for path in VIEWS if path != "/"]
+    return {
+        f"{path}.{suffix}": _path(suffix, with_id=path.endswith("{id}"))
+        for path in (*views, *(f"{start}{{id}}" for start in VIEWS_OF))
+        for suffix in KINDS
+    }
+
+
+def _path(suffix: str, *, with_id: bool) -> dict[str, Any]:
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    body = {"type": "object" if suffix == "json" else "string"}
+    answers = {status: {"description": meaning, "content": error} for status, meaning in ANSWERS.items()}
+    good = {"description": "the view", "content": {KINDS[suffix]: {"schema": body}}}
+    parameters = [
+        _query("source", "the source; without it, the first that has events"),
+        _query("period", "how many days the view covers", {"enum": [*NAMED, "custom"]}),
+        _query("from", "the first day of a custom period", {"format": "date"}),
+        _query("to", "the last day; without it, today", {"format": "date"}),
+    ]
+    if suffix == "csv":
+        parameters.append(_query("table", "the name of one of the view's tables; without it, the first"))
+    if with_id:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    return {
+        "parameters": parameters,
+        "get": {"security": [{"apiToken": []}], "responses": {"200": good, **answers}},
+    }
+
+
+def _query(name: str, meaning: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": meaning, "schema": {"type": "string", **(more or {})}}
