@@ -74,7 +74,7 @@ class Sides:
         """Everything that was recorded, once all that is finished was taken in."""
         import json
 
-        run_verb("flush", env=self.environment(), cwd=self.base).check_returncode()
+        flushed = run_verb("flush", env=self.environment(), cwd=self.base)
         log = run_verb("log", "--json", env=self.environment(), cwd=self.base)
-        log.check_returncode()
+        assert flushed.returncode == log.returncode == 0, (flushed, log)
         return [json.loads(line)["event"] for line in log.stdout.splitlines()]
