@@ -6,6 +6,7 @@ skip is listed by the part's name with how to get it, and with --all it fails th
 
 import json
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
-from tests import parts
+from tests import leftovers, parts
 
 
 def missing(part: str, why: str) -> NoReturn:
@@ -81,6 +82,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     lacking = sorted({part for part in needed(item) if not parts.here(part)})
     if lacking:
         pytest.skip(parts.PREFIX + ", ".join(lacking))
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that every user may enter.
+
+    pytest's own are for root alone. If a test changes their mode, the next pytest that starts sets it back.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rollcall-open-"))
+    folder.chmod(0o755)
+    yield folder
+    leftovers.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -153,14 +153,10 @@ def test_what_an_earlier_process_of_the_same_pid_left_is_no_obstacle(tmp_path: P
 
 
 @pytest.mark.needs("user")
-def test_a_directory_that_may_not_be_written_is_said_with_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "docker.env"
+def test_a_directory_that_may_not_be_written_is_said_with_what_to_do(open_folder: Path) -> None:
+    path = open_folder / "docker.env"
     path.write_text("A=1\n")
     path.chmod(0o644)
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == 0 and len(parent.parts) > 2:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    tmp_path.chmod(0o755)
     os.seteuid(NOBODY)
     try:
         with pytest.raises(
@@ -170,7 +166,7 @@ def test_a_directory_that_may_not_be_written_is_said_with_what_to_do(tmp_path: P
     finally:
         os.seteuid(0)
     assert path.read_text() == "A=1\n"
-    assert os.listdir(tmp_path) == ["docker.env"]
+    assert os.listdir(open_folder) == ["docker.env"]
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -380,18 +379,16 @@ def test_it_leaves_at_once_for_an_edit_after_the_copy_was_made(resident: Residen
 
 
 @pytest.mark.needs("user")
-def test_root_leaves_nothing_of_its_own_in_the_services_state(resident: Resident) -> None:
-    with tempfile.TemporaryDirectory() as reachable:  # pytest's own are for root alone
-        os.chmod(reachable, 0o755)
-        state = Path(reachable) / "state"
-        state.mkdir()
-        os.chown(state, NOBODY, NOBODY)
-        resident.answer(stateDir=str(state))
-        process = resident.start()
-        until((state / "due.json").exists)
-        process.terminate()
-        ended(process)
-        assert {path.stat().st_uid for path in state.iterdir()} == {NOBODY}
+def test_root_leaves_nothing_of_its_own_in_the_services_state(resident: Resident, open_folder: Path) -> None:
+    state = open_folder / "state"
+    state.mkdir()
+    os.chown(state, NOBODY, NOBODY)
+    resident.answer(stateDir=str(state))
+    process = resident.start()
+    until((state / "due.json").exists)
+    process.terminate()
+    ended(process)
+    assert {path.stat().st_uid for path in state.iterdir()} == {NOBODY}
 
 
 def test_children_know_nothing_of_systemd(resident: Resident) -> None:

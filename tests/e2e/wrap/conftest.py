@@ -26,6 +26,12 @@ def covered(tmp_path: Path) -> Sides:
 
 
 @pytest.fixture
+def in_the_open(open_folder: Path) -> Sides:
+    """As `covered`, in a folder that other users may enter."""
+    return Sides(open_folder, covered=True)
+
+
+@pytest.fixture
 def launcher(tmp_path: Path) -> Path:
     """The command as install.sh puts it in place, for the Python that runs the tests."""
     template = Path(__file__).parents[3] / "install" / "launcher.sh"
