@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.exits.shells import script_of
 from agent.wrapper.exits.taskstats import open_events
 from agent.wrapper.exits.watcher import Watcher
+from agent.wrapper.shell.script import shell_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.runs.write import Place
-    from agent.wrapper.exits.shells import Script
     from agent.wrapper.exits.taskstats import ExitEvents
     from agent.wrapper.process.caller import Environment
+    from agent.wrapper.shell.script import ShellRun
+
+
+MAX_TEXT = 1 << 19
+"""It takes a second to read more."""
 
 
 class Exits:
     """What is told of a script's programs. The events wait from before CMD's start until watch()."""
 
-    def __init__(self, script: Script, events: ExitEvents) -> None:
-        self._script = script
+    def __init__(self, run: ShellRun, text: bytes, environment: Environment, events: ExitEvents) -> None:
+        self._script = (run, text, environment)
         self._events = events
         self._watcher: Watcher | None = None
 
@@ -43,7 +47,7 @@ class Exits:
             return None
         from agent.wrapper.exits.verdict import failed_step
 
-        found = failed_step(steps, cmd, self._script, code)
+        found = failed_step(steps, cmd, *self._script, code)
         return ("-", found[0].decode(), "-", str(found[1])) if found else None
 
 
@@ -51,10 +55,11 @@ def prepare(argv: list[bytes], environment: Environment) -> Exits | None:
     """For a shell script that root runs; None for any other CMD, and where the kernel tells nothing."""
     if os.geteuid() != 0:
         return None
-    script = script_of(argv, environment)
-    if script is None:
+    run = shell_run(argv, environment)
+    text = run.text() if run else None
+    if run is None or text is None or len(text) > MAX_TEXT:
         return None
     try:
-        return Exits(script, open_events())
+        return Exits(run, text, environment, open_events())
     except OSError:
         return None

@@ -30,10 +30,14 @@ MESSAGE = 1 << 16
 TIMEOUT = 1.0
 HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 GENERIC = HEADER.size + 4
-STATUS, NAME, WHO = struct.Struct("=4xIB"), struct.Struct("=32s"), struct.Struct("=II")
-NAME_AT, WHO_AT = 80, 128
+VERSION, STATUS = struct.Struct("=H"), struct.Struct("=4xIB")
+NAME, WHO, GROUP = struct.Struct("=32s"), struct.Struct("=II"), struct.Struct("=I")
+NAME_AT, WHO_AT, GROUP_AT = 80, 128, 368
+GROUPED = 12
+"""The version of the event that first tells a process from a thread: that of Linux 5.19."""
+
 MOVED = (0, 24, 48)
-"""Bytes that Linux 6.14 to 6.17 put in before the name; which of them, the process's id tells."""
+"""Bytes that Linux 6.14 to 6.17 put in before the name, and again after it; the process's id tells which."""
 
 FORKED = 1
 """The process never became another program: a shell's own subshell."""
@@ -129,18 +133,20 @@ def _attributes(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _read(message: bytes) -> Exit | None:
-    """What an event says. OSError where it is in no form that we know."""
+    """What an event says; None if it is only a thread's. OSError where it is in no form that we know."""
     nested = dict(_attributes(message, GENERIC, len(message))).get(OF_PROCESS)
     if nested is None:
         return None
     parts = dict(_attributes(message, nested, len(message)))
     (pid,) = struct.unpack_from("=I", message, parts[PID])
     stats = parts[STATS]
-    code, flags = STATUS.unpack_from(message, stats)
-    for moved in MOVED:
+    (version,), (code, flags) = VERSION.unpack_from(message, stats), STATUS.unpack_from(message, stats)
+    for moved in MOVED if version >= GROUPED else ():
         found, parent = WHO.unpack_from(message, stats + moved + WHO_AT)
         if found == pid:
             (name,) = NAME.unpack_from(message, stats + moved + NAME_AT)
+            if GROUP.unpack_from(message, stats + 2 * moved + GROUP_AT)[0] != pid:
+                return None
             status = 128 + (code & 127) if code & 127 else code >> 8 & 255
             return Exit(pid, parent, status, name.partition(b"\0")[0], forked=bool(flags & FORKED))
     raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))

@@ -6,6 +6,7 @@ it listens, and forgets at once what does not concern the install.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from agent.wrapper.exits.taskstats import ExitEvents
 
-KEPT = 64
-"""So many of the latest steps are remembered."""
+KEPT = 4096
+"""So many steps are remembered. Of a script that has more, nothing is told."""
 
 BUSY = 1.0
 """How long the watcher may need to answer."""
@@ -39,7 +40,12 @@ class Watcher:
         hear, self._ask = os.pipe()
         self._answer, tell = os.pipe()
         parent = os.getpid()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:  # no more processes
+            for fd in (hear, tell, *self.descriptors()):
+                os.close(fd)
+            raise
         if self.pid == 0:  # pragma: no cover - nothing saves its measurement
             try:
                 prctl.die_with(parent)
@@ -57,17 +63,20 @@ class Watcher:
         return {self._ask, self._answer}
 
     def steps(self) -> list[Exit] | None:
-        """CMD has ended: its last steps and at the end itself; None where any of that was lost."""
+        """CMD has ended: its steps and at the end itself; None where any of that was lost."""
+        data = part = b"?"
         try:
-            os.write(self._ask, b"?")
-            if not select.select([self._answer], [], [], BUSY)[0]:
-                return None
-            data = os.read(self._answer, ANSWER)
+            os.write(self._ask, part)
+            while part:
+                if not select.select([self._answer], [], [], BUSY)[0]:
+                    return None
+                part = os.read(self._answer, ANSWER)
+                data += part
         except OSError:  # somebody killed it
             return None
         finally:
             self.dismiss()
-        return [_unpack(line) for line in data.split(b"\n")[:-1]] or None
+        return [_unpack(line) for line in data[1:].split(b"\n")[:-1]] or None
 
     def dismiss(self) -> None:
         """It ends when nobody can ask any more."""
@@ -101,8 +110,10 @@ class Steps:
                 continue
             at += 1
             if ours:
-                self.kept = [*self.kept[1 - KEPT :], gone]
                 self._shells.discard(gone.pid)
+                self.kept.append(gone)
+                if len(self.kept) > KEPT:
+                    raise OSError(errno.EOVERFLOW, "too many steps")
 
     def _is_ours(self, pid: int, ended: dict[int, Exit], depth: int = MAX_DEPTH) -> bool | None:
         """Whether this process is CMD, or a subshell of CMD's; None where it is gone."""

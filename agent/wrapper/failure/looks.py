@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from agent.wrapper.shell import reader
-from agent.wrapper.shell.expansions import NAME
-from agent.wrapper.shell.syntax import Word
-from agent.wrapper.shell.words import assigned
+from agent.wrapper.shell.syntax import NAME, Word, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.wrapper.shell.syntax import Command, Script
-
-
-SETS = frozenset(b"read for select printf mapfile readarray getopts let".split())
-"""What gives a variable a value that does not stand in the text."""
 
 MAX_LEVEL = 3
 """Of traps and evals within each other."""
@@ -40,17 +34,11 @@ class Look:
             return
         for word in arguments[1:]:
             for value in self.values_of(begins_with(word.raw)) or ():
-                yield from _placed(reader.read(_opened(Word(value, None, 0, []))).commands, command)
+                yield from _placed(reader.read(Word(value, None, 0, []).opened()).commands, command)
 
     def values_of(self, name: bytes) -> list[bytes] | None:
         """All that the text assigns to a variable; None if it may get another value, or one of a command."""
-        found = []
-        for command in self.commands:
-            if command.name() in SETS and any(word.value == name for word in command.words):
-                return None
-            found += [word.value or word.raw for word in command.words if assigned(word.raw) == name]
-        values = [raw.partition(b"=")[2] for raw in found]
-        return None if not values or any(b"$(" in value or b"`" in value for value in values) else values
+        return values_of(self.commands, name)
 
     def first(self, holds: Callable[[Command], bool]) -> int | None:
         return min((command.line for command in self.commands if holds(command)), default=None)
@@ -105,18 +93,11 @@ def _inner(command: Command) -> bytes | None:
     arguments = run(command)
     if arguments and arguments[0].value == b"eval":
         words = arguments[1:]
-        return b" ".join(_opened(word) for word in words)
+        return b" ".join(word.opened() for word in words)
     if arguments and arguments[0].value == b"trap":
         words = [word for word in arguments[1:] if word.value != b"--"]
-        return _opened(words[0]) if len(words) > 1 and words[0].value not in (b"-", b"") else None
+        return words[0].opened() if len(words) > 1 and words[0].value not in (b"-", b"") else None
     return None
-
-
-def _opened(word: Word) -> bytes:
-    if word.value is not None:
-        return word.value
-    raw = word.raw
-    return raw[1:-1].replace(b"\\$", b"$").replace(b'\\"', b'"') if raw[:1] == raw[-1:] == b'"' else raw
 
 
 def run(command: Command) -> list[Word]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.wrapper.failure.looks import begins_with, run, values
-from agent.wrapper.shell.words import assigned
+from agent.wrapper.shell.syntax import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 
 from agent.wrapper.failure.looks import Look, run
-from agent.wrapper.failure.script import MAX_TEXT, read_text
-from agent.wrapper.shell.expansions import NAME
-from agent.wrapper.shell.words import assigned
+from agent.wrapper.shell.script import MAX_TEXT, read_text
+from agent.wrapper.shell.syntax import NAME, assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import os
 import re
 
 from agent.wrapper.failure.programs import MESSAGES, PREDICATES
-from agent.wrapper.failure.script import read_text
 from agent.wrapper.shell import reader
+from agent.wrapper.shell.script import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.script import script_of, text_of
 from agent.wrapper.process.punch import punch_hole
+from agent.wrapper.shell.script import read_text, shell_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
     from agent.wrapper.failure.rules import Finding
     from agent.wrapper.process.caller import Environment
+    from agent.wrapper.shell.script import ShellRun
+
+PLAIN_OPTIONS = frozenset(b"e u f h m B C H s pipefail".split())
+"""Options of bash that change nothing about traps and show nothing of them."""
 
 TELLTALE = frozenset(
     (b"SHELLOPTS", b"BASHOPTS", b"POSIXLY_CORRECT", b"BASH_XTRACEFD", b"BASH_COMPAT", b"PS4", b"__rollcall")
@@ -113,22 +117,22 @@ def prepare(argv: list[bytes], environment: Environment, method: str | None = No
 
 def choose(argv: list[bytes], environment: Environment) -> Choice:
     """The strongest method that CMD cannot notice."""
-    script = script_of(argv, environment)
-    if script is None:
+    run = shell_run(argv, environment)
+    if run is None or run.shell != b"bash" or run.options - PLAIN_OPTIONS:
         return Choice("none", "CMD is no bash script, or has options that a trace would show in")
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
-        return Choice("none", "it runs with the rights of two users", script)
+        return Choice("none", "it runs with the rights of two users", run.path)
     for name in sorted(TELLTALE):
         if environment.get(name) is not None:
-            return Choice("none", f"{name.decode()} is in the environment", script)
+            return Choice("none", f"{name.decode()} is in the environment", run.path)
     own = environment.get(b"BASH_ENV")
     if own and not _readable(own):
-        return Choice("none", "BASH_ENV in the environment names no file that can be read", script)
-    return _by_text(script, own, environment)
+        return Choice("none", "BASH_ENV in the environment names no file that can be read", run.path)
+    return _by_text(run, own, environment)
 
 
-def _by_text(script: bytes, own: bytes | None, environment: Environment) -> Choice:
-    text = text_of(script)
+def _by_text(run: ShellRun, own: bytes | None, environment: Environment) -> Choice:
+    text, script = run.text(), run.path
     if text is None:
         if script:
             return Choice("none", "the script cannot be read, or is larger than 4 MiB", script)
@@ -137,7 +141,7 @@ def _by_text(script: bytes, own: bytes | None, environment: Environment) -> Choi
 
     looks = sources.looks(script, text, environment)
     if own:
-        looks += sources.looks(own, text_of(own) or b"", environment)
+        looks += sources.looks(own, read_text(own) or b"", environment)
     found = rules.findings(looks)
     method = rules.strongest(found)
     if method in rules.DEEP and _descriptor(looks) is None:

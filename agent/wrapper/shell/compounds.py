@@ -151,7 +151,7 @@ class Compounds(Words):
             self.at += 1
         self.lines()
         body = self._block(b"{", b"}") if self.peek() == b"{" else self._block(b"do", b"done")
-        return Loop(head, None, body, until=False)
+        return Loop(head, Sequence(), body, until=False)
 
     def _words(self, head: Command) -> None:
         """`in` and the words that a loop goes over, if they stand here."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate
 
+from agent.wrapper.shell.syntax import LETTERS, NAME
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.shell.syntax import Command, Script, Sequence, Word
 
-LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
-NAME = LETTERS | frozenset(b"0123456789")
 SPECIAL = frozenset(b"@*#?-$!0123456789")
 ENDS = frozenset(b" \t\n;&|()<>")
 STOPS = ENDS | frozenset(b"'\"\\$`[")
@@ -209,6 +209,7 @@ class Expansions:
         self.at = max(end, at + 1)
         if self.here(b"?") or self.here(b":?"):
             self.uses(b"?}")
+        begin = len(self.inside)
         plain = quoted and self.char() in (b":", b"-", b"=", b"?", b"+")  # a quote in it is only itself
         while not self.here(b"}"):
             if plain and self.here(b"'"):
@@ -216,6 +217,8 @@ class Expansions:
             else:
                 self.piece()
         self.at += 1
+        for found in self.inside[begin:]:
+            found.optional = True
 
     def piece(self) -> None:
         """One piece of what stands in ${…}, ((…)) or [[ … ]], where operators mean nothing to us."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from agent.wrapper.shell.compounds import COMPOUND, Compounds
 from agent.wrapper.shell.expansions import MAX_DEPTH, Odd
-from agent.wrapper.shell.syntax import Chain, Pipeline, Script, Sequence
-from agent.wrapper.shell.words import assigned
+from agent.wrapper.shell.syntax import Chain, Pipeline, Script, Sequence, assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

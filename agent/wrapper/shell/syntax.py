@@ -8,9 +8,28 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Node: TypeAlias = "Command | Group | If | Loop | Case | Function"
+    Part: TypeAlias = "Node | Chain | Sequence"
+
+LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+NAME = LETTERS | frozenset(b"0123456789")
+SETS = frozenset(b"read for select printf mapfile readarray getopts let".split())
+"""What gives a variable a value that does not stand in the text."""
 
 TELLS = (b"echo", b"printf")
 """Commands that do not fail, so that what stands after their `&&` runs."""
+
+
+def assigned(raw: bytes) -> bytes:
+    """The variable's name, if the word is an assignment."""
+    at = 0
+    while at < len(raw) and raw[at] in NAME:
+        at += 1
+    name, rest = raw[:at], raw[at:]
+    if not name or name[0] not in LETTERS:
+        return b""
+    if rest.startswith(b"[") and (end := rest.find(b"]")) > 0:
+        rest = rest[end + 1 :]
+    return name if rest.startswith((b"=", b"+=")) else b""
 
 
 class Word:
@@ -23,6 +42,13 @@ class Word:
         self.value = value
         self.line = line
         self.inside = inside
+
+    def opened(self) -> bytes:
+        """What stands in the quotes, where it is all in quotes."""
+        if self.value is not None:
+            return self.value
+        quoted = self.raw[:1] == self.raw[-1:] == b'"'
+        return self.raw[1:-1].replace(b"\\$", b"$").replace(b'\\"', b'"') if quoted else self.raw
 
 
 class Command:
@@ -88,13 +114,11 @@ class If:
 
 
 class Loop:
-    """`while` and `until` with a condition, `for` and `select` with a head."""
+    """`for` and `select` have a head; the condition of `while` and `until` says whether it goes on."""
 
     __slots__ = ("body", "condition", "head", "redirected", "until")
 
-    def __init__(
-        self, head: Command | None, condition: Sequence | None, body: Sequence, *, until: bool
-    ) -> None:
+    def __init__(self, head: Command | None, condition: Sequence, body: Sequence, *, until: bool) -> None:
         self.head = head
         self.condition = condition
         self.body = body
@@ -163,12 +187,14 @@ class Chain:
 class Sequence:
     """Chains, one after the other."""
 
-    __slots__ = ("beside", "chains")
+    __slots__ = ("beside", "chains", "optional")
 
     def __init__(self) -> None:
         self.chains: list[Chain] = []
         self.beside = False
         """Whether it runs beside the command in whose words it stands: <(…)."""
+        self.optional = False
+        """Whether it may not run at all: ${a:-$(…)}."""
 
 
 class Script:
@@ -188,6 +214,17 @@ class Script:
         """The line where the text ends in the middle of something: from there on nothing is certain."""
         self.bashism: int | None = None
         """The first line that shells read in different ways."""
+
+    def nodes(self) -> Iterator[Node]:
+        """Every command, of any kind."""
+        for sequence in self.sequences:
+            for chain in sequence.chains:
+                for _, pipeline in chain.parts:
+                    yield from pipeline.commands
+
+    def assigns(self, name: bytes) -> bool:
+        """Whether it gives the variable a value of its own."""
+        return any(assigned(word.raw) == name for command in self.commands for word in command.words)
 
     def pipelines(self) -> Iterator[list[Command]]:
         """Those whose parts are all plain commands."""
@@ -212,8 +249,41 @@ def _first(chain: Chain) -> Command | None:
     node = chain.parts[0][1].commands[0]
     if isinstance(node, If):
         return _first(node.clauses[0][0].chains[0]) if node.clauses[0][0].chains else None
-    if isinstance(node, Loop) and node.condition and node.condition.chains:
+    if isinstance(node, Loop) and node.condition.chains:
         return _first(node.condition.chains[0])
     if isinstance(node, (Loop, Case)):
         return node.head
     return node if isinstance(node, Command) else None
+
+
+def within(part: Part) -> Iterator[Command]:
+    """Every command in a part, those in substitutions too; not in functions that it defines."""
+    waiting: list[object] = [part]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Command):
+            yield each
+            waiting += [inside for word in each.parts() for inside in word.inside]
+        elif isinstance(each, Sequence):
+            waiting += each.chains
+        elif isinstance(each, Chain):
+            waiting += [command for _, pipeline in each.parts for command in pipeline.commands]
+        elif isinstance(each, Group):
+            waiting.append(each.body)
+        elif isinstance(each, If):
+            waiting += [body for clause in each.clauses for body in clause] + [each.otherwise]
+        elif isinstance(each, Loop):
+            waiting += [each.head, each.condition, each.body]
+        elif isinstance(each, Case):
+            waiting += [each.head, *each.bodies]
+
+
+def values_of(commands: list[Command], name: bytes) -> list[bytes] | None:
+    """All that these assign to a variable; None if it may get another value, or one of a command."""
+    found = []
+    for command in commands:
+        if command.name() in SETS and any(word.value == name for word in command.words):
+            return None
+        found += [word.value or word.raw for word in command.words if assigned(word.raw) == name]
+    values = [raw.partition(b"=")[2] for raw in found]
+    return None if not values or any(b"$(" in value or b"`" in value for value in values) else values

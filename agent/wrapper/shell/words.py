@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.wrapper.shell.expansions import ENDS, LETTERS, NAME, Expansions, Odd
-from agent.wrapper.shell.syntax import Word
+from agent.wrapper.shell.expansions import ENDS, Expansions, Odd
+from agent.wrapper.shell.syntax import Word, assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,19 +14,6 @@ OPERATORS = (b"&>>", b"<<<", b"<<-", b"<<", b"<>", b"<&", b">>", b">&", b">|", b
 
 REDIRECTS = frozenset(bytes((sign,)) for sign in b"<>&{0123456789")
 """What a redirection begins with."""
-
-
-def assigned(raw: bytes) -> bytes:
-    """The variable's name, if the word is an assignment."""
-    at = 0
-    while at < len(raw) and raw[at] in NAME:
-        at += 1
-    name, rest = raw[:at], raw[at:]
-    if not name or name[0] not in LETTERS:
-        return b""
-    if rest.startswith(b"[") and (end := rest.find(b"]")) > 0:
-        rest = rest[end + 1 :]
-    return name if rest.startswith((b"=", b"+=")) else b""
 
 
 class Words(Expansions):

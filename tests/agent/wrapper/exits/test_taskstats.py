@@ -21,12 +21,22 @@ def attribute(kind: int, value: bytes) -> bytes:
     return taskstats.ATTRIBUTE.pack(taskstats.ATTRIBUTE.size + len(value), kind) + value
 
 
-def event(pid: int, *, said: int, code: int) -> bytes:
+def event(
+    pid: int,
+    *,
+    said: int,
+    code: int,
+    group: int = 0,
+    version: int = taskstats.GROUPED,
+    moved: int = 0,
+) -> bytes:
     """The end of a process, as the kernel tells it; `said` is the id in its statistics."""
-    stats = bytearray(400)
+    stats = bytearray(500)
     taskstats.STATUS.pack_into(stats, 0, code, taskstats.FORKED)
-    taskstats.NAME.pack_into(stats, taskstats.NAME_AT, b"fetch")
-    taskstats.WHO.pack_into(stats, taskstats.WHO_AT, said, 17)
+    taskstats.VERSION.pack_into(stats, 0, version)
+    taskstats.NAME.pack_into(stats, moved + taskstats.NAME_AT, b"fetch")
+    taskstats.WHO.pack_into(stats, moved + taskstats.WHO_AT, said, 17)
+    taskstats.GROUP.pack_into(stats, 2 * moved + taskstats.GROUP_AT, group or said)
     parts = attribute(taskstats.PID, pid.to_bytes(4, sys.byteorder))
     parts += attribute(taskstats.STATS, bytes(stats))
     return bytes(taskstats.GENERIC) + attribute(taskstats.OF_PROCESS, parts)
@@ -43,9 +53,18 @@ def test_what_waits_is_told_in_order_and_other_messages_are_passed_over() -> Non
     ours.close()
 
 
-def test_an_event_of_an_unknown_form_is_an_error() -> None:
+@pytest.mark.parametrize("moved", taskstats.MOVED)
+def test_every_kernels_form_of_an_event_is_read(moved: int) -> None:
+    found = taskstats._read(event(4711, said=4711, code=22 << 8, moved=moved))
+    assert found is not None
+    assert (found.pid, found.parent, found.status, found.name) == (4711, 17, 22, b"fetch")
+    assert taskstats._read(event(4711, said=4711, code=0, group=4710, moved=moved)) is None  # a thread
+
+
+@pytest.mark.parametrize("version", [taskstats.GROUPED, taskstats.GROUPED - 1])
+def test_an_event_of_an_unknown_form_is_an_error(version: int) -> None:
     with pytest.raises(OSError, match="Protocol error"):
-        taskstats._read(event(5, said=6, code=0))
+        taskstats._read(event(5, said=6 if version == taskstats.GROUPED else 5, code=0, version=version))
 
 
 def test_an_answer_without_a_family_is_an_error() -> None:

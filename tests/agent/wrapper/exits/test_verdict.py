@@ -1,4 +1,4 @@
-"""Which step ended a script: told from its text and from its programs' ends, as the kernel tells them."""
+"""Which step ended a script: told from its text and from its processes' ends, as the kernel tells them."""
 
 from __future__ import annotations
 
@@ -6,143 +6,308 @@ from pathlib import Path
 
 import pytest
 
-from agent.wrapper.exits.shells import Script
+from agent.wrapper.exits import replay, watcher
 from agent.wrapper.exits.taskstats import Exit
 from agent.wrapper.exits.verdict import failed_step
 from agent.wrapper.process.caller import Environment
+from agent.wrapper.shell.script import ShellRun
 
 CMD = 100
-FETCH, BUILD, FINE = (b"fetch", 22), (b"build", 1), (b"fine", 0)
+FETCH = (b"fetch", 22)
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "fine").write_text("#!/bin/sh\n")
-    (tmp_path / "fine").chmod(0o755)
+    for name in ("fetch", "fine", "build"):
+        (tmp_path / name).write_bytes(b"\x7fELF\0")
+        (tmp_path / name).chmod(0o755)
+
+
+def exits_of(steps: str, code: int) -> list[Exit]:
+    """Steps such as `fine fetch=22 (build=1)=1`: programs with their codes, and subshells around theirs."""
+    found: list[Exit] = []
+    parents, fresh = [CMD], CMD
+    for step in steps.replace("(", "( ").replace(")", " )").split():
+        name, _, status = step.partition("=")
+        if name == "(":
+            fresh += 1
+            parents.append(fresh)
+        elif name == ")":
+            pid = parents.pop()
+            found.append(Exit(pid, parents[-1], int(status or 0), b"sh", forked=True))
+        else:
+            fresh += 1
+            found.append(Exit(fresh, parents[-1], int(status or 0), name.encode(), forked=False))
+    return [*found, Exit(CMD, 1, code, b"sh", forked=False)]
 
 
 def told(
     text: str,
-    *steps: tuple[bytes, int],
-    code: int | None = None,
-    options: bytes = b"",
+    steps: str = "fetch=22",
+    code: int = 22,
+    *,
+    shell: str = "dash",
+    options: str = "",
     end: tuple[bytes, int, int] | None = None,
 ) -> tuple[bytes, int] | None:
-    """The verdict on a script whose steps ended so; its code is the last one's if nothing else is said."""
-    script = Script(text.encode(), options, [])
-    script.names = {b"sh", b"install.sh"}
-    script.environment = Environment([b"PATH=."])
-    code = steps[-1][1] if code is None else code
-    exits = [Exit(CMD + at, CMD, status, name, forked=False) for at, (name, status) in enumerate(steps, 1)]
-    name, pid, status = end or (b"sh", CMD, code)
-    return failed_step([*exits, Exit(pid, 1, status, name, forked=False)], CMD, script, code)
+    """The verdict on a script whose steps ended so, and which ended with that code."""
+    run = ShellRun(b"bash" if shell == "bash" else b"sh")
+    run.program, run.names = shell.encode(), {b"sh", b"install.sh"}
+    run.options, run.arguments = set(options.encode().split()), [b"build", b"b"]
+    exits = exits_of(steps, code)
+    if end:
+        exits[-1] = Exit(end[1], 1, end[2], end[0], forked=False)
+    return failed_step(exits, CMD, run, text.encode(), Environment([b"PATH=.", b"RUN=fine"]), code)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "steps"),
     [
-        "set -e\nfetch; fine",
-        "set +u -e\nfetch",
-        "fetch || exit; fine",
-        "fetch || { if fine; then exit 22; else exit $?; fi; }; fine",
-        "fetch; if [ $? -ne 0 ]; then exit 22; fi; fine",
-        "fetch; if [ $? -eq 0 ]; then fine; else exit 22; fi; fine",
-        'fetch; test "$?" = 0 || exit 22; fine',
-        "fetch; [ $? -ne 0 ] && exit 22; fine",
-        "f() { fetch || return; fine; }; f || exit 22",
-        "set -e; f() { fetch; }; f; fine",
-        "set -e; while fine; do fetch; done",
-        "set -e; case x in x) fetch; esac",
-        "set -e; time fetch",
-        "set -e; command fetch; fine",
-        "set -e; trap - EXIT; trap fine EXIT; fetch",
-        "set -e; fine | { fetch; }",
-        "set -e; ! fine; fetch",
-        "set -e; $x; fetch || true",
-        "set -e; $nowhere/fine; fetch || true; fetch",
+        ("set -e\nfetch; fine", "fetch=22"),
+        ("set +u -e\nfetch", "fetch=22"),
+        ("set -o errexit; fetch", "fetch=22"),
+        ("fetch || exit; fine", "fetch=22"),
+        ("fetch || { if fine; then exit 22; else exit $?; fi; }; fine", "fetch=22 fine"),
+        ("fetch || if true; then exit 22; fi; exit 22", "fetch=22"),
+        ("fetch; if [ $? -ne 0 ]; then exit 22; fi; fine", "fetch=22"),
+        ("fetch; if [ $? -eq 0 ]; then fine; else exit 22; fi; fine", "fetch=22"),
+        ('fetch; test "$?" = 0 || exit 22; fine', "fetch=22"),
+        ("fetch; [ $? -ne 0 ] && exit 22; fine", "fetch=22"),
+        ('fetch; rc=$?; fine; [ "$rc" = 0 ] || exit $rc', "fetch=22 fine"),
+        ("f() { local rc; fetch; rc=$?; fine; return $rc; }; f || exit 22", "fetch=22 fine"),
+        ("s=0; fetch || s=22; fine; exit $s", "fetch=22 fine"),
+        ("f() { fetch || return; fine; }; f || exit 22", "fetch=22"),
+        ("set -e; f() { fetch; }; f; fine", "fetch=22"),
+        ("f() { fine; }; f() { fetch; }; f || exit 22", "fetch=22"),
+        ("die() { if [ $1 ]; then exit $1; else exit 22; fi; }; fetch || die", "fetch=22"),
+        ("die() { exit ${2:-1}; }; fetch || die no 22", "fetch=22"),
+        ("die() { exit $1; }; fetch || die 22", "fetch=22"),
+        ('ensure() { "$@" || exit 22; }; ensure fine; ensure fetch', "fine fetch=22"),
+        ('run() { shift; "$@"; }; again() { run x "$@"; }; set -e; again fetch', "fetch=22"),
+        ('run() { "$1" "$2"; }; set -e; run fetch', "fetch=22"),
+        ("set -- fetch; set -e; $1", "fetch=22"),
+        ("set -e; while fine; do fetch; done", "fine fetch=22"),
+        ("set -e; until fetch; do [ $n = 3 ] && exit 22; done", "fetch=22 fetch=22"),
+        ("until fetch; do fine; [ $n -lt 3 ] || exit 22; done", "fetch=22 fine fetch=22 fine"),
+        ("set -e; fetch || { cd x; build; exit 22; }", "fetch=22 build=22"),
+        ("set -e; for i in 1 2; do fine; [ $i ] && break; done; fetch", "fine fetch=22"),
+        ("set -e; for i in 1 2; do fine || continue; fine; done; fetch", "fine=1 fine fine fetch=22"),
+        ("set -e; case x in x) fetch; esac", "fetch=22"),
+        ("set -e; time fetch", "fetch=22"),
+        ("set -e; command fetch; fine", "fetch=22"),
+        ("set -e; trap - EXIT; trap fine EXIT; fetch", "fetch=22 fine"),
+        ("set -e; trap 'fine; exit 22' 0; fetch || exit 3", "fetch=22 fine"),
+        ("set -e; trap 'rc=$?; fine; exit $rc' EXIT; fetch", "fetch=22 fine"),
+        ("set -e; fine | { fetch; }", "(fetch=22)=22 fine"),
+        ("set -e; fine | { fetch; }", "fine (fetch=22)=22"),
+        ("set -e; ! fine; fetch", "fine fetch=22"),
+        ("! fetch && exit 22", "fetch=22"),
+        ("set -e; $x; fetch || true", "fetch=22"),
+        ("set -e; $nowhere/fine; fetch || true; fetch", "fine fetch=22 fetch=22"),
+        ("set -e; eval fetch", "fetch=22"),
+        ('set -e; eval "x=$y"; fetch', "fetch=22"),
+        ('set -e; eval set -- "$y"; fetch', "fetch=22"),
+        ("set -e; sudo fetch; fine", "fetch=22"),
+        ("set -e; (cd x; fetch)", "(fetch=22)=22"),
+        ("set -e; (cd x; exec fetch)", "fetch=22"),
+        ("x=$(fetch) || exit 22", "fetch=22"),
+        ("x=$(f) || exit 22; f() { fetch; }", "fetch=22"),
+        ("f() { fine; fetch; }; x=$(f) || exit 22", "(fine fetch=22)=22"),
+        ("echo ${x:-$(fine)}; fetch || exit 22", "fetch=22"),
+        ("echo ${x:-$(fine)}; fetch || exit 22", "fine fetch=22"),
+        ("fine & fetch || exit 22", "fetch=22 fine"),
+        ("(fine; build) & fetch || exit 22; wait", "fetch=22"),
+        ("(fine; build) & fetch || exit 22", "(fine build)=0 fetch=22"),
+        ("alias ls=; fetch || exit 22", "fetch=22"),
+        ("{ fetch; } >/x || exit 22", "fetch=22"),
+        ("select x in $(fine); do fetch || exit 22; done", ""),
+        ("exec 3>/dev/null; fetch || exit 22", "fetch=22"),
+        ("[ $x ] && exec fine; fetch || exit 22", "fetch=22"),
+        ("f() { f; }; [ $x ] || fetch || exit 22", "fetch=22"),
     ],
 )
-def test_a_failure_that_surely_ended_the_script_is_named(text: str) -> None:
-    assert told(text, FETCH) == FETCH
+def test_a_failure_that_surely_ended_the_script_is_named(text: str, steps: str) -> None:
+    assert told(text, steps) == (FETCH if steps else None)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "steps", "code"),
     [
-        "fetch; fine",
-        "fetch || true; exit 22",
-        "fetch && fine; exit 22",
-        "set -e; fetch || fine; exit 22",
-        "fetch & exit 22",
-        "if fetch; then fine; elif fine; then exit 22; fi; exit 22",
-        "fetch; if fine && [ $? -ne 0 ]; then exit 22; fi; exit 22",
-        "fetch; if fine; then exit 22; fi; exit 22",
-        "fetch; [ $x -ne 0 ] && exit 22; exit 22",
-        "if fine; then set -e; fi; fetch; exit 22",
-        'set -e; trap "$x" EXIT; fetch',
-        "set -e; alias fetch=fine; fetch",
-        "set -e; . ./nosuch; fetch",
-        "set -e; exec sh x; fetch",
-        "set -e; exec $x; fetch",
-        "set -e; fetch (",
-        "set -e; eval fetch",
-        "fetch || if true; then exit 22; fi; exit 22",
-        "fine && set -e; fetch; exit 22",
-        "f() { set +e; fetch || return; set -e; }; set -e; f; exit 22",
-        "set -- -e; fetch; exit 22",
-        "set -e; sudo fetch; fetch || true; exit 22",
+        ("fetch; fine", "fetch=22", 22),
+        ("fetch || true; exit 22", "fetch=22", 22),
+        ("fetch && fine; exit 22", "fetch=22", 22),
+        ("set -e; fetch || fine; exit 22", "fetch=22 fine", 22),
+        ("fetch & exit 22", "fetch=22", 22),
+        ("if fetch; then fine; elif fine; then exit 22; fi; exit 22", "fetch=22 fine=1", 22),
+        ("fetch; if fine && [ $? -ne 0 ]; then exit 22; fi; exit 22", "fetch=22 fine", 22),
+        ("fetch; if fine; then exit 22; fi; exit 22", "fetch=22 fine", 22),
+        ("fetch; [ $x -ne 0 ] && exit 22; exit 22", "fetch=22", 22),
+        ("if fine; then set -e; fi; fetch; exit 22", "fine=1 fetch=22", 22),
+        ('set -e; trap "$x" ERR; fetch', "fetch=22", 22),
+        ("set -e; alias fetch=fine; fetch", "fetch=22", 22),
+        ("set -e; . ./nosuch; fetch", "fetch=22", 22),
+        (". $x; fetch || exit 22", "fetch=22", 22),
+        ("set -e; exec sh x; fetch", "fetch=22", 22),
+        ("set -e; exec $x; fetch", "fetch=22", 22),
+        ("set -e; fetch (", "fetch=22", 22),
+        ('eval "$(fine)"; fetch || exit 22', "fine fetch=22", 22),
+        ("eval 'fetch ('; fetch || exit 22", "fetch=22", 22),
+        ("fine && set -e; fetch; exit 22", "fine=1 fetch=22", 22),
+        ("f() { set +e; fetch || return; set -e; }; set -e; f; exit 22", "fetch=22", 22),
+        ("set -- -e; fetch; exit 22", "fetch=22", 22),
+        ("fetch; [ x ]", "fetch=1", 1),
+        ("PATH=/x; fetch || true; fine || exit 1", "fetch=1", 1),
+        ("fetch || true; [ x ] || exit 1", "fetch=1", 1),
+        ("if ! fetch; then fine; [ x ] || exit 1; fi", "fetch=1 fine", 1),
+        ("build() { fine; }; fetch || true; $x || exit 1", "fetch=1", 1),
+        ("set -u; fetch || true; echo $x", "fetch=2", 2),
+        ("fetch || true; : ${x?}", "fetch=2", 2),
+        ("fetch || true; fine >/x || exit 1", "fetch=1", 1),
+        ("fetch || true; set -o pipefail || exit 1", "fetch=1", 1),
+        ("fetch || true; nosuch || exit 1", "fetch=1", 1),
+        ("fetch || true; shift 9; exit 3", "fetch=2", 2),
+        ("fetch & wait $! || exit 1", "fetch=1", 1),
+        ("while fine; do break 2; done; fetch || exit 1", "fine fetch=1", 1),
+        ("f() { f; }; f; fetch || exit 1", "fetch=1", 1),
+        ("cat <(fine); fetch || exit 1", "fetch=1", 1),
+        ("false || exit 1; fetch || exit 1", "", 1),
+        ("false", "", 1),
     ],
 )
-def test_where_there_is_a_doubt_nothing_is_named(text: str) -> None:
-    assert told(text, FETCH) is None
+def test_where_there_is_a_doubt_nothing_is_named(text: str, steps: str, code: int) -> None:
+    assert told(text, steps, code) is None
 
 
 def test_the_end_must_be_that_of_the_script() -> None:
-    assert told("set -e; fetch", FETCH, end=(b"sh", CMD + 9, 22)) is None
-    assert told("set -e; fetch", FETCH, end=(b"sh", CMD, 1)) is None
+    assert told("set -e; fetch", end=(b"sh", CMD + 9, 22)) is None
+    assert told("set -e; fetch", end=(b"sh", CMD, 1)) is None
 
 
 def test_the_last_word_of_a_script_may_be_exec() -> None:
-    assert told("exec fetch", FINE, code=22, end=(b"fetch", CMD, 22)) == FETCH
-    assert told("exec grep", FINE, code=1, end=(b"grep", CMD, 1)) is None
+    assert told("fine; exec fetch", "fine", end=(b"fetch", CMD, 22)) == FETCH
+    assert told("exec grep", "", 1, end=(b"grep", CMD, 1)) is None
+    assert told("exec bash x", "", 1, end=(b"bash", CMD, 1)) is None
 
 
 def test_a_file_that_a_script_reads_is_read_too(tmp_path: Path) -> None:
-    (tmp_path / "more").write_text("fetch || exit 22\n")
-    assert told(". ./more; fine; exit 0", FETCH) == FETCH
-    (tmp_path / "more").write_text("fetch || true\n")
-    assert told(". ./more; fine; exit 22", FETCH) is None
+    (tmp_path / "more").write_text("get() { fetch; }\nget || exit 22\n")
+    assert told(". ./more; fine; exit 0") == FETCH
+    (tmp_path / "more").write_text("fetch || return 3\n")
+    assert told(". ./more; exit 22") is None
+    assert told(". ./more || exit 22") == FETCH
+    (tmp_path / "more").write_text("fetch (\n")
+    assert told(". ./more; fetch || exit 22") is None
+    assert told(". /etc/no-such-file; fetch || exit 22") == FETCH
 
 
 def test_a_tolerated_failure_does_not_hide_the_one_before() -> None:
     text = "set -e; build || true; fetch"
-    assert told(text, BUILD, FETCH) == FETCH
-    assert told(text, FETCH, BUILD, code=22) is None
+    assert told(text, "build=1 fetch=22") == FETCH
+    assert told(text, "fetch=22 build=1") is None
 
 
-def test_what_surely_runs_next_tells_that_a_failure_was_borne() -> None:
+def test_every_step_must_have_its_place_in_the_text() -> None:
     text = "fetch; fine; build; fetch || exit 22"
-    assert told(text, FETCH, FINE, BUILD, FETCH) == FETCH
+    assert told(text, "fetch=22 fine build=1 fetch=22") == FETCH
+    assert told(text, "fetch=22 build=1 fetch=22") is None
+    assert told(text, "fetch=22 fine build=1 fetch=22 fine") is None
 
 
-def test_an_answer_is_no_failure() -> None:
-    assert told("set -e; grep x y", (b"grep", 2)) is None
+@pytest.mark.parametrize(
+    ("text", "steps", "code", "name"),
+    [
+        ("set -e; grep x y", "grep=2", 2, None),
+        ("sh x || exit 1", "sh=3", 1, (b"sh", 3)),
+        ('"$x/setup" || exit 1', "sh=3", 1, (b"setup", 3)),
+        ('"$x/setup" || exit 1', "setup=3", 1, (b"setup", 3)),
+        ("$x || exit 1", "sh=3", 1, None),
+        ("S='sh -c'; $S x || exit 1", "sh=3", 1, (b"sh", 3)),
+        ("$RUN || exit 1", "fine=3", 1, (b"fine", 3)),
+        ("RUN=build; $RUN || exit 1", "fine=3", 1, (b"fine", 3)),
+        ('"$1" || exit 1', "build=3", 1, (b"build", 3)),
+        ("a-name-of-twenty-one || exit 1", "a-name-of-twent=3", 1, (b"a-name-of-twenty-one", 3)),
+        ("a-name-of-twenty-one; a-name-of-twenty || exit 1", "a-name-of-twent=0 a-name-of-twent=3", 1, None),
+    ],
+)
+def test_only_a_certain_name_is_told(
+    text: str, steps: str, code: int, name: tuple[bytes, int] | None
+) -> None:
+    assert told(text, steps, code) == name
+
+
+@pytest.mark.parametrize(
+    ("start", "code", "name"),
+    [
+        ("#!/usr/bin/env python3\n", 1, (b"python3", 3)),
+        ("#!/bin/sh\n", 1, None),
+        ("\0", 1, None),
+    ],
+)
+def test_a_program_may_become_another(
+    tmp_path: Path, start: str, code: int, name: tuple[bytes, int] | None
+) -> None:
+    (tmp_path / "tool").write_text(start)
+    assert told("tool || exit 1", "python3=3", code) == name
+
+
+def test_a_script_without_a_first_line_is_run_by_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("exit 3\n")
+    assert told("./tool || exit 1", "sh=3", 1) == (b"tool", 3)
+
+
+@pytest.mark.parametrize(
+    ("shell", "text", "steps", "code", "name"),
+    [
+        ("ksh", "(fetch) || exit 1", "fetch=3", 1, (b"fetch", 3)),
+        ("bash", "set -o pipefail; fetch | fine || exit 1", "fetch=3 fine", 1, (b"fetch", 3)),
+        ("bash", "fetch | fine || exit 1", "fetch=3 fine", 1, None),
+        ("bash", "fetch <(fine) || exit 1", "fine fetch=3", 1, (b"fetch", 3)),
+        ("bash", "nosuch || fetch || exit 1", "()=127 fetch=3", 1, (b"fetch", 3)),
+        ("bash", "fetch <<E || exit 1\n$(fine)\nE\n", "fetch=3", 1, (b"fetch", 3)),
+        ("bash", "set -e; x=$(fetch; fine) || exit 1; build", "(fetch=3 fine)=0 build=1", 1, (b"build", 1)),
+        ("bash", "fetch; [[ $? -eq 0 ]] || exit 1", "fetch=3", 1, (b"fetch", 3)),
+        ("dash", "((fetch) || exit 1)", "((fetch=3)=3)=1", 1, None),
+        ("dash", "f() { exit 1; }; set -u; fetch || f; echo $x", "fetch=3", 1, (b"fetch", 3)),
+        ("yash", "set -u; fetch || true; echo $x", "fetch=1", 1, None),
+    ],
+)
+def test_shells_differ(shell: str, text: str, steps: str, code: int, name: tuple[bytes, int] | None) -> None:
+    assert told(text, steps, code, shell=shell) == name
+
+
+def test_options_of_the_shell_hold_from_the_start() -> None:
+    assert told("fetch; fine", options="e") == FETCH
+    assert told("fetch; fine") is None
+    assert told("fetch | fine; fine", "fine fetch=22", shell="bash", options="e pipefail") == FETCH
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "f() { " * 40 + "fetch" + "; }" * 40,
-        "{ " * 40 + "fetch || exit 22" + "; }" * 40,
-        "if " * 40 + "fetch" + "; then :; fi" * 40,
-        "f0() { fetch; }\n" + "\n".join(f"f{n + 1}() {{ f{n}; f{n}; }}" for n in range(16)) + "\nf16",
+        "f() { " * 60 + "fetch" + "; }" * 60,
+        "{ " * 60 + "fetch || exit 22" + "; }" * 60,
+        "f0() { fetch; }\n" + "\n".join(f"f{n + 1}() {{ f{n}; f{n}; }}" for n in range(20)) + "\nf20",
+        "while :; do [ $x ] && set -- $1 $1 && false; x=$?; y=$?; done; exit $x; exit $y",
     ],
 )
-def test_a_script_that_is_too_deep_or_too_much_ends_in_no_name_and_no_error(text: str) -> None:
-    assert told(f"set -e\n{text}\nexit 22", FETCH, code=3) is None
+def test_a_script_that_is_too_deep_or_too_much_ends_in_no_name_and_no_error(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "MAX_STEPS", 2000)
+    assert told(f"set -e\n{text}\nexit 22", code=3) is None
 
 
 def test_subshells_in_a_subshell_are_no_arithmetic() -> None:
     text = "set -e; ((build || true); (:)); if false; then build; fi; [ -d nosuch ]"
-    assert told(text, BUILD) is None
+    assert told(text, "build=1", 1) is None
+
+
+def test_of_too_many_steps_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "KEPT", 3)
+    exits = exits_of("fine fine", 0)
+    steps = watcher.Steps(CMD)
+    steps.take(lambda: iter(exits))
+    assert steps.kept == exits
+    with pytest.raises(OSError, match="too many"):
+        steps.take(lambda: iter(exits_of("fine", 0)))

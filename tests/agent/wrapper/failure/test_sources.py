@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.wrapper.failure import sources
-from agent.wrapper.failure.script import MAX_TEXT
 from agent.wrapper.process.caller import Environment
+from agent.wrapper.shell.script import MAX_TEXT
 
 
 def sourced(folder: Path, text: str, home: str = "") -> tuple[list[str], int]:
