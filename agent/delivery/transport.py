@@ -127,8 +127,8 @@ class Transport:
             judged.append(outcome)
             if not _may_be_read(answer):
                 return
-            said: bytes = answer.raw.read(LONGEST_ANSWER + 1)
-            if isinstance(outcome, Delivered) and len(said) <= LONGEST_ANSWER:
+            said: bytes = answer.raw.read(LONGEST_ANSWER)  # what is longer is no JSON when it is cut off
+            if isinstance(outcome, Delivered):
                 judged.append(Delivered(rejected_in(said, count)))
 
 
