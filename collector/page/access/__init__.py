@@ -7,5 +7,5 @@ authentication.py  who sends a request
 sign_in.py         names and passwords
 limits.py          how often somebody may try a password
 known.py           browsers in which a user has signed in before
-checks.py          a few password hashes at once
+checks.py          one password hash at a time
 """

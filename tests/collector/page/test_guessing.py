@@ -146,7 +146,7 @@ def test_who_guesses_does_not_shut_the_user_out_of_a_browser_that_knows_them(
         assert guesser.tries("other", PASSWORD, "192.0.2.98", mark).status == 429
 
 
-def test_a_flood_of_guesses_takes_the_memory_of_two_and_the_rest_is_told_to_come_back(
+def test_a_flood_of_guesses_takes_the_memory_of_one_and_most_are_told_to_come_back(
     client: PageClient, guesser: Guesser, viewer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, most, lock = 0, 0, threading.Lock()
