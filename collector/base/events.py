@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+from collector.base.personal import mask_addresses
 
 BEAT = "Instance Active"
 STARTED = "Installation Started"
@@ -57,16 +60,16 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
         return NOTHING
     app, system = mapping(context.get("app")), mapping(context.get("os"))
     return Fact(
-        version=short_text(app.get("version")) or "",
-        os=short_text(system.get("name")) or short_text(properties.get("os")) or "",
-        os_version=short_text(system.get("version")) or "",
+        version=counted_text(app.get("version")) or "",
+        os=counted_text(system.get("name")) or counted_text(properties.get("os")) or "",
+        os_version=counted_text(system.get("version")) or "",
         duration=_number(properties.get("durationSeconds"), 1000),
-        reason=short_text(properties.get("reason")),
+        reason=counted_text(properties.get("reason")),
         exit_code=_number(properties.get("exitCode")),
-        signal=short_text(properties.get("signal")),
-        script=short_text(properties.get("script")),
+        signal=counted_text(properties.get("signal")),
+        script=counted_text(properties.get("script")),
         line=_number(properties.get("line")),
-        command=short_text(properties.get("command")),
+        command=counted_text(properties.get("command")),
         email=short_text(properties.get("email")),
         reference=short_text(properties.get("reference")),
     )
@@ -82,6 +85,18 @@ def short_text(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return value[:_LONGEST_TEXT].replace("\0", "\ufffd")
+
+
+def counted_text(value: object) -> str | None:
+    """Text that is counted, and kept when its event is gone: like `short_text`, and without addresses."""
+    if not isinstance(value, str) or not value:
+        return None
+    return _counted_text(value[: 2 * _LONGEST_TEXT])  # an address at the end is still whole
+
+
+@lru_cache(maxsize=4096)
+def _counted_text(text: str) -> str | None:
+    return short_text(mask_addresses(text))
 
 
 def _number(value: object, scale: int = 1) -> int | None:

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from collector.base.events import CATALOGUE, Event, fact_of, mapping, short_text
+from collector.base.events import CATALOGUE, Event, counted_text, fact_of, mapping
 from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
+from collector.ingest.addresses import drop_addresses, may_have_address
 from collector.ingest.envelope import read_batch, read_items, read_keyed
 from collector.ingest.jsontext import read_json
 
@@ -32,7 +33,6 @@ MAX_MESSAGE_ID = 100
 MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
-NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a client sends to say "fill in none"
 
 # Limit for all events of a batch, with times and shared fields added.
 MAX_KEPT = 4 * MAX_REQUEST
@@ -137,7 +137,7 @@ def read_event(
     if shared:
         for name, values in shared.items():
             event[name] = {**values, **mapping(event.get(name))}
-    context = _without_address(event)
+    context = mapping(event.get("context"))
     message_id = event["messageId"] = _message_id(event.get("messageId"), received)
     time = _settled(event, received) if settled else _stamp(event, received, sent)
     name, who = _name(event, kind), _who(event)
@@ -217,15 +217,6 @@ def _type(event: dict[str, Any]) -> str:
     raise Refused(400, "bad_type", _WRONG_TYPE)
 
 
-def _without_address(event: dict[str, Any]) -> dict[str, Any]:
-    context = event.get("context")
-    if not isinstance(context, dict):
-        return {}
-    if context.get("ip", NO_ADDRESS) != NO_ADDRESS:
-        context = event["context"] = {name: value for name, value in context.items() if name != "ip"}
-    return context
-
-
 def _message_id(value: object, received: int) -> str:
     if value is None or value == "":
         return new_id(received)
@@ -258,8 +249,8 @@ def _settled(event: dict[str, Any], received: int) -> int:
 
 def _name(event: dict[str, Any], kind: str) -> str:
     if kind != "track":
-        return (short_text(event.get("name")) or "") if kind in ("page", "screen") else ""
-    name = short_text(event.get("event"))
+        return (counted_text(event.get("name")) or "") if kind in ("page", "screen") else ""
+    name = counted_text(event.get("event"))
     if name is None:
         raise Refused(400, "no_event", "a track event needs a name in `event`")
     return name
@@ -275,6 +266,9 @@ def _who(event: dict[str, Any]) -> bytes | None:
 def _text(event: dict[str, Any]) -> str:
     try:
         text = _encode(event).decode()
+        if may_have_address(text):
+            drop_addresses(event)
+            text = _encode(event).decode()
     except (ValueError, RecursionError):
         raise Refused(400, "bad_json", "an event cannot be stored as JSON") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from collector.base.personal import mask_addresses
 from collector.base.times import DAY_MS
 from collector.ingest.decode import Reject
 from collector.store import Store, StoreError
@@ -78,7 +79,7 @@ class RejectCounter:
 
 def library_name(text: str) -> str:
     """A library's name as it is counted: empty if it gave none."""
-    return text if not text or _NAME.fullmatch(text) else OTHER
+    return text if not text or (_NAME.fullmatch(text) and mask_addresses(text) == text) else OTHER
 
 
 def write_counts(store: Store, counts: Counts, now: int) -> None:

@@ -26,6 +26,7 @@ from collector.page.forms import FORMS
 from collector.page.forms.form_types import FormRequest
 from collector.page.forms.setup import CLOSED
 from collector.page.frame import PRIVATE, STATIC, Frame, redirect, refresh_after
+from collector.page.masking import result_for
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries import events
 from collector.page.queries.census import CensusCache
@@ -171,7 +172,7 @@ class Page:
         view = self._view_request(request, visitor, now)
         if view is None:
             return self._greeting(request, visitor)
-        result = show(view)
+        result = result_for(visitor, show(view))
         if request.suffix == "json":
             return Answer(200, export.view_as_json(view, result), b"application/json", (PRIVATE,))
         if request.suffix == "csv":
