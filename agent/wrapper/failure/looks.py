@@ -7,7 +7,7 @@ from agent.wrapper.shell.syntax import NAME, Word, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
     from agent.wrapper.shell.syntax import Command, Script
 
@@ -22,37 +22,49 @@ class Look:
         self.source = source
         self.text = text
         self.script = reader.read(text)
-        self.commands = list(_all(self.script, 0))
-        self.commands += [each for command in self.commands for each in self._held(command)]
+        self.commands: list[Command] = []
+        self._words: list[list[Word]] = []
+        self._note(_all(self.script, 0))
+        self._note([each for run in self.runs(b"eval") for each in self._held(*run)])
         self.unknown: list[Command] = []
         """The commands that source what is not known."""
 
-    def _held(self, command: Command) -> Iterable[Command]:
-        """The commands in the variables with which an eval begins, where the text gives them their values."""
-        arguments = run(command)
-        if not arguments or arguments[0].value != b"eval":
-            return
-        for word in arguments[1:]:
-            for value in self.values_of(begins_with(word.raw)) or ():
-                yield from _placed(reader.read(Word(value, None, 0, []).opened()).commands, command)
+    def _note(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self.commands.append(command)
+            self._words.append(run(command))
+
+    def runs(self, *names: bytes) -> Iterator[tuple[Command, list[Word]]]:
+        """Every command that runs one of these, and the words after the name."""
+        for command, words in zip(self.commands, self._words):
+            if words and words[0].value in names:
+                yield command, words[1:]
+
+    def given(self, *names: bytes) -> Iterator[tuple[int, list[bytes]]]:
+        """The same as a line and texts; of a computed word, a NUL."""
+        for command, words in self.runs(*names):
+            yield command.line, [b"\0" if word.value is None else word.value for word in words]
+
+    def names(self, *names: bytes) -> list[int]:
+        """The first line that expands or sets each of these variables."""
+        return [self.script.variables[name] for name in names if name in self.script.variables]
+
+    def speaks(self, *texts: bytes) -> list[int]:
+        """The lines of the commands that have one of these in a word."""
+        if not any(text in self.text for text in texts):
+            return []
+        said = [(each.line, word.raw) for each in self.commands for word in each.words]
+        return [line for line, raw in said if any(text in raw for text in texts)]
 
     def values_of(self, name: bytes) -> list[bytes] | None:
         """All that the text assigns to a variable; None if it may get another value, or one of a command."""
         return values_of(self.commands, name)
 
-    def first(self, holds: Callable[[Command], bool]) -> int | None:
-        return min((command.line for command in self.commands if holds(command)), default=None)
-
-    def names(self, *names: bytes) -> int | None:
-        """The first line that expands or sets one of these variables."""
-        lines = [self.script.variables[name] for name in names if name in self.script.variables]
-        return min(lines, default=None)
-
-    def speaks(self, *words: bytes) -> int | None:
-        """The first line of a command that has one of these in a word of it."""
-        if not any(word in self.text for word in words):
-            return None
-        return self.first(lambda command: any(word in each.raw for each in command.words for word in words))
+    def _held(self, command: Command, words: list[Word]) -> Iterable[Command]:
+        """The commands in the variables with which an eval begins, where the text gives them their values."""
+        for word in words:
+            for value in self.values_of(begins_with(word.raw)) or ():
+                yield from _placed(reader.read(Word(value, None, 0, []).opened()).commands, command)
 
 
 def begins_with(raw: bytes) -> bytes:
@@ -111,8 +123,3 @@ def run(command: Command) -> list[Word]:
             break
         words = rest
     return words
-
-
-def values(command: Command) -> list[bytes]:
-    """The same as text; of a computed word, a NUL."""
-    return [b"\0" if word.value is None else word.value for word in run(command)]

@@ -28,13 +28,13 @@ class Rule:
     __slots__ = ("excludes", "finds", "name", "why")
 
     def __init__(
-        self, name: str, excludes: Collection[str], why: str, finds: Callable[[Look], int | None]
+        self, name: str, excludes: Collection[str], why: str, finds: Callable[[Look], list[int]]
     ) -> None:
         self.name = name
         self.excludes = excludes
         self.why = why
         self.finds = finds
-        """The first line of a text that does it."""
+        """The lines of a text that do it."""
 
 
 RULES = (
@@ -109,11 +109,10 @@ def findings(texts: list[Look]) -> list[Finding]:
     """Every rule that holds for a script and what it sources, once each."""
     found = []
     for rule in RULES:
-        for text in texts:
-            line = rule.finds(text)
-            if line is not None:
-                found.append(Finding(rule, text.source, line))
-                break
+        lines = ((text.source, rule.finds(text)) for text in texts)
+        first = next(((source, min(each)) for source, each in lines if each), None)
+        if first:
+            found.append(Finding(rule, *first))
     return found
 
 

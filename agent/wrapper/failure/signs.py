@@ -1,8 +1,8 @@
-"""What a script's text does that a method might show in: each function gives the first line of it."""
+"""What a script's text does that a method might show in: each function gives the lines that do it."""
 
 from __future__ import annotations
 
-from agent.wrapper.failure.looks import begins_with, run, values
+from agent.wrapper.failure.looks import begins_with
 from agent.wrapper.shell.syntax import assigned
 
 TYPE_CHECKING = False
@@ -12,48 +12,43 @@ if TYPE_CHECKING:
 
 USED = frozenset(b": kill set wait trap printf builtin unset".split())
 OURS = (b"__rollcall", b"PS4", b"BASH_XTRACEFD")
-LISTED = 3
-"""`trap -p SIGNAL` has so many words."""
-
 MODES = frozenset(b"posix verbose restricted extdebug".split())
 MODE_NAMES = (b"POSIXLY_CORRECT", b"BASH_COMPAT")
 OPTIONS = frozenset(b"xtrace errtrace functrace errexit nounset pipefail noglob noclobber allexport".split())
-TESTS = frozenset((b"[", b"test", b"[["))
 UNCHANGED = frozenset(
     b"exe cgroup comm cmdline cwd mountinfo mounts ns root uid_map gid_map loginuid net sys".split()
 )
 """Files of /proc/PID that are the same with a trace."""
 
-DECLARES = frozenset((b"declare", b"typeset", b"local", b"export", b"readonly"))
+
+def odd(look: Look) -> list[int]:
+    return [look.script.odd] if look.script.odd else []
 
 
-def odd(look: Look) -> int | None:
-    return look.script.odd
+def unknown_source(look: Look) -> list[int]:
+    return [command.line for command in look.unknown]
 
 
-def unknown_source(look: Look) -> int | None:
-    return min((command.line for command in look.unknown), default=None)
+def computed_eval(look: Look) -> list[int]:
+    return [command.line for command in _computed_evals(look)]
 
 
-def computed_eval(look: Look) -> int | None:
-    return look.first(lambda command: _evals(look, command))
-
-
-def unknown_inside(look: Look) -> int | None:
+def unknown_inside(look: Look) -> list[int]:
     """An eval or a sourced file of which nothing is known, in a subshell, a substitution or a pipeline."""
-    return min((command.line for command in stops(look) if command.inner or command.apart), default=None)
+    return [command.line for command in stops(look) if command.inner or command.apart]
 
 
 def stops(look: Look) -> list[Command]:
     """Before these, xtrace has to stop."""
-    return [*look.unknown, *(command for command in look.commands if _evals(look, command))]
+    return [*look.unknown, *_computed_evals(look)]
 
 
-def _evals(look: Look, command: Command) -> bool:
-    words = run(command)
-    if not words or words[0].value != b"eval":
-        return False
-    return any(word.value is None and _computed(look, word.raw) for word in words[1:])
+def _computed_evals(look: Look) -> list[Command]:
+    return [
+        command
+        for command, words in look.runs(b"eval")
+        if any(word.value is None and _computed(look, word.raw) for word in words)
+    ]
 
 
 def _computed(look: Look, raw: bytes) -> bool:
@@ -68,169 +63,123 @@ def _computed(look: Look, raw: bytes) -> bool:
     return not (name and (assigns or look.values_of(name) is not None))
 
 
-def alias(look: Look) -> int | None:
+def alias(look: Look) -> list[int]:
     """Aliases mean nothing to a script that does not ask for them."""
-    return look.first(lambda command: b"expand_aliases" in values(command))
+    return [line for line, given in look.given(b"shopt", b"set") if b"expand_aliases" in given]
 
 
-def replaced(look: Look) -> int | None:
-    return min(
-        (look.script.functions[name].line for name in USED & look.script.functions.keys()), default=None
-    )
+def replaced(look: Look) -> list[int]:
+    return [look.script.functions[name].line for name in USED & look.script.functions.keys()]
 
 
-def own_name(look: Look) -> int | None:
-    return 1 if b"__rollcall" in look.text else None
+def own_name(look: Look) -> list[int]:
+    return [1] if b"__rollcall" in look.text else []
 
 
-def lists_traps(look: Look) -> int | None:
-    def holds(command: Command) -> bool:
-        words = values(command)
-        return words[:1] == [b"trap"] and (
-            len(words) == 1 or (words[1] in (b"-p", b"-P", b"--") and len(words) <= LISTED)
-        )
+def lists_traps(look: Look) -> list[int]:
+    def lists(given: list[bytes]) -> bool:
+        return not given or (given[0] in (b"-p", b"-P", b"--") and len(given) <= len(("-p", "SIGNAL")))
 
-    return look.first(holds)
+    return [line for line, given in look.given(b"trap") if lists(given)]
 
 
-def _traps(look: Look, *signals: bytes) -> int | None:
-    """The first trap that is set for one of these, or that may be: then the name stands somewhere."""
-
-    def holds(command: Command) -> bool:
-        words = values(command)
-        if words[:1] != [b"trap"] or len(words) < LISTED:
-            return False
-        given = {word.upper().removeprefix(b"SIG") for word in words[2:]}
-        return bool(given & set(signals)) or (b"\0" in given and named)
-
-    named = any(_word_in(signal, look.text) for signal in signals)
-    return look.first(holds)
+def _traps(look: Look, *signals: bytes) -> list[int]:
+    """The traps that are set for one of these, or that may be: then the name stands somewhere."""
+    text = look.text.replace(b'"', b" ").replace(b"'", b" ").split()
+    named = any(signal in text for signal in signals)
+    found = []
+    for line, given in look.given(b"trap"):
+        names = {word.upper().removeprefix(b"SIG") for word in given[1:]}
+        if names & set(signals) or (b"\0" in names and named):
+            found.append(line)
+    return found
 
 
-def _word_in(word: bytes, text: bytes) -> bool:
-    return any(
-        word in line.replace(b'"', b" ").replace(b"'", b" ").split()
-        for line in text.split(b"\n")
-        if word in line
-    )
-
-
-def debug_trap(look: Look) -> int | None:
+def debug_trap(look: Look) -> list[int]:
     return _traps(look, b"DEBUG")
 
 
-def return_trap(look: Look) -> int | None:
+def return_trap(look: Look) -> list[int]:
     return _traps(look, b"RETURN")
 
 
-def err_trap(look: Look) -> int | None:
+def err_trap(look: Look) -> list[int]:
     return _traps(look, b"ERR")
 
 
-def own_signal(look: Look) -> int | None:
+def own_signal(look: Look) -> list[int]:
     return _traps(look, b"URG", b"CHLD", b"23", b"17")
 
 
-def lists_variables(look: Look) -> int | None:
-    def holds(command: Command) -> bool:
-        words = values(command)
-        if words[:1] == [b"set"] and len(words) == 1:
-            return True
-        if words[:1] == [b"compgen"]:
-            return any(word in (b"-v", b"variable") for word in words)
-        if words[0:1] and words[0] in DECLARES - {b"export", b"local"}:
-            options = [word for word in words[1:] if word.startswith((b"-", b"+"))]
-            return len(options) == len(words) - 1 and not any(
-                b"F" in word or b"f" in word for word in options
-            )
-        return False
+def lists_variables(look: Look) -> list[int]:
+    def only_options(given: list[bytes]) -> bool:
+        return all(word.startswith((b"-", b"+")) and not {*b"fF"} & {*word} for word in given)
 
-    found = [look.first(holds), *(look.names(name) for name in _prefixes(look))]
-    return min((line for line in found if line is not None), default=None)
-
-
-def _prefixes(look: Look) -> list[bytes]:
-    """The names of ${!name*} that ours begin with."""
+    prefixes = [name for name in look.script.variables if name.startswith(b"!") and len(name) > 1]
     return [
-        name
-        for name in look.script.variables
-        if name.startswith(b"!") and len(name) > 1 and any(ours.startswith(name[1:]) for ours in OURS)
+        *(line for line, given in look.given(b"set") if not given),
+        *(line for line, given in look.given(b"compgen") if {b"-v", b"variable"} & {*given}),
+        *(line for line, given in look.given(b"declare", b"typeset", b"readonly") if only_options(given)),
+        *look.names(*(name for name in prefixes if any(ours.startswith(name[1:]) for ours in OURS))),
     ]
 
 
-def lists_options(look: Look) -> int | None:
-    def holds(command: Command) -> bool:
-        words = values(command)
-        if words[:1] == [b"set"] and len(words) - 1 == 1:
-            return words[1] in (b"-o", b"+o")
-        if words[:1] == [b"shopt"]:
-            return any(word.startswith(b"-") and b"o" in word for word in words[1:])
-        if words[:1] and words[0] in TESTS:
-            return b"-o" in words and bool(OPTIONS & set(words))
-        return False
-
-    found = [
-        look.first(holds),
-        look.names(b"-", b"SHELLOPTS", b"BASHOPTS", *OPTIONS),
-        look.speaks(b"SHELLOPTS", b"BASHOPTS"),
+def lists_options(look: Look) -> list[int]:
+    return [
+        *(line for line, given in look.given(b"set") if given in ([b"-o"], [b"+o"])),
+        *(
+            line
+            for line, given in look.given(b"shopt")
+            if any(word[:1] == b"-" and b"o" in word for word in given)
+        ),
+        *(line for line, given in look.given(b"[", b"test", b"[[") if b"-o" in given and OPTIONS & {*given}),
+        *look.names(b"-", b"SHELLOPTS", b"BASHOPTS", *OPTIONS),
+        *look.speaks(b"SHELLOPTS", b"BASHOPTS"),
     ]
-    return min((line for line in found if line is not None), default=None)
 
 
-def restores_options(look: Look) -> int | None:
-    def holds(command: Command) -> bool:
-        words = values(command)
-        return (
-            words[:1] == [b"set"]
-            and len(words) > 1
-            and (words[1] == b"\0" or (words[1:2] in ([b"-o"], [b"+o"]) and b"\0" in words[2:]))
-        )
+def restores_options(look: Look) -> list[int]:
+    def restores(given: list[bytes]) -> bool:
+        return given[:1] == [b"\0"] or (given[:1] in ([b"-o"], [b"+o"]) and b"\0" in given)
 
-    return look.first(holds)
+    return [line for line, given in look.given(b"set") if restores(given)]
 
 
-def _sets(command: Command, letters: bytes, names: tuple[bytes, ...]) -> bool:
-    words = values(command)
-    if words[:1] != [b"set"]:
-        return False
-    named = False
-    for word in words[1:]:
-        if named and word in names:
-            return True
-        if not named and (word in (b"--", b"-") or word[:1] not in (b"-", b"+")):
-            return False
-        if not named and set(word[1:]) & set(letters):
-            return True
-        named = not named and b"o" in word[1:]
-    return False
+def _sets(look: Look, letters: bytes, *names: bytes) -> list[int]:
+    """The `set` commands that change one of these options."""
+    found = []
+    for line, given in look.given(b"set"):
+        named = False
+        for word in given:
+            option = not named and word[:1] in (b"-", b"+") and word not in (b"--", b"-")
+            if (named and word in names) or (option and set(word[1:]) & set(letters)):
+                found.append(line)
+            if not named and not option:
+                break
+            named = option and b"o" in word
+    return found
 
 
-def own_xtrace(look: Look) -> int | None:
-    found = [
-        look.first(lambda command: _sets(command, b"x", (b"xtrace",))),
-        look.names(b"PS4", b"BASH_XTRACEFD"),
-        look.speaks(b"PS4", b"BASH_XTRACEFD"),
-    ]
-    return min((line for line in found if line is not None), default=None)
+def own_xtrace(look: Look) -> list[int]:
+    names = (b"PS4", b"BASH_XTRACEFD")
+    return [*_sets(look, b"x", b"xtrace"), *look.names(*names), *look.speaks(*names)]
 
 
-def xtrace_elsewhere(look: Look) -> int | None:
-    return look.names(b"BASH_XTRACEFD") or look.speaks(b"BASH_XTRACEFD")
+def xtrace_elsewhere(look: Look) -> list[int]:
+    return [*look.names(b"BASH_XTRACEFD"), *look.speaks(b"BASH_XTRACEFD")]
 
 
-def sets_errtrace(look: Look) -> int | None:
-    return look.first(lambda command: _sets(command, b"E", (b"errtrace",)))
+def sets_errtrace(look: Look) -> list[int]:
+    return _sets(look, b"E", b"errtrace")
 
 
-def looks_at_itself(look: Look) -> int | None:
+def looks_at_itself(look: Look) -> list[int]:
     if b"/proc/" not in look.text and b"/dev/fd" not in look.text and b"lsof" not in look.text:
-        return None
-
-    def holds(command: Command) -> bool:
-        targets = [target for _, _, target in command.redirections]
-        return _lsof(command) or any(_own_folder(word.raw) for word in [*command.words, *targets])
-
-    return look.first(holds)
+        return []
+    folders = [
+        command.line for command in look.commands if any(_own_folder(word.raw) for word in command.parts())
+    ]
+    return [*folders, *(line for line, given in look.given(b"lsof") if b"-p" in given)]
 
 
 def _own_folder(raw: bytes) -> bool:
@@ -239,76 +188,57 @@ def _own_folder(raw: bytes) -> bool:
         return True
     for start in (b"/proc/self", b"/proc/$", b"/proc/*", b"/proc/["):
         _, found, rest = raw.partition(start)
-        what = (
-            rest.replace(b'"', b"")
-            .partition(b"/")[2]
-            .removeprefix(b"fd/")
-            .split(b"/")[0]
-            .split(b" ")[0]
-            .rstrip(b");}'")
-        )
+        file = rest.replace(b'"', b"").partition(b"/")[2].removeprefix(b"fd/")
+        what = file.split(b"/")[0].split(b" ")[0].rstrip(b");}'")
         if found and what not in UNCHANGED and not what.isdigit():
             return True
     return False
 
 
-def _lsof(command: Command) -> bool:
-    words = values(command)
-    return words[:1] == [b"lsof"] and b"-p" in words
+def computed_descriptor(look: Look) -> list[int]:
+    """What may close our descriptor: `{name}>&-` of one that the text does not open, or an eval."""
+    redirections = [(command.line, *each) for command in look.commands for each in command.redirections]
+    opened = {name for _, name, operator, _ in redirections if not operator.endswith(b"&")}
+    closes = [
+        line
+        for line, name, operator, target in redirections
+        if operator in (b">&", b"<&")
+        and name.startswith(b"{")
+        and name not in opened
+        and target.raw[:1] == b"-"
+    ]
+    evals = [
+        command.line
+        for command, words in look.runs(b"eval")
+        if any(b">&-" in word.raw or b"<&-" in word.raw for word in words)
+    ]
+    return closes + evals
 
 
-def computed_descriptor(look: Look) -> int | None:
-    opened = {
-        name
-        for command in look.commands
-        for name, operator, _ in command.redirections
-        if not operator.endswith(b"&")
-    }
-
-    def holds(command: Command) -> bool:
-        return any(
-            name.startswith(b"{") and name not in opened and target.raw.startswith(b"-")
-            for name, operator, target in command.redirections
-            if operator in (b">&", b"<&")
-        )
-
-    def evals(command: Command) -> bool:
-        words = run(command)
-        return (
-            bool(words)
-            and words[0].value == b"eval"
-            and any(b">&-" in word.raw or b"<&-" in word.raw for word in words)
-        )
-
-    return look.first(lambda command: holds(command) or evals(command))
-
-
-def pid_of_substitution(look: Look) -> int | None:
+def pid_of_substitution(look: Look) -> list[int]:
     """Where $! may be the pid of a <(…): the last that was started before it, as far as the text shows."""
-    last: Command | None = None
     substitutes = [command for command in look.commands if _has(command, b"<(", b">(")]
-    if not substitutes or look.names(b"!") is None:
-        return None
-    for command in look.commands:
+    last: Command | None = None
+    for command in look.commands if substitutes and look.names(b"!") else ():
         last = command if command in substitutes else last
         if _has(command, b"$!", b"${!}") and (last is None or last in substitutes):
-            return command.line
+            return [command.line]
         last = command if command.background else last
-    return None
+    return []
 
 
 def _has(command: Command, *marks: bytes) -> bool:
-    targets = [target for _, _, target in command.redirections]
-    return any(mark in word.raw for word in [*command.words, *targets] for mark in marks)
+    return any(mark in word.raw for word in command.parts() for mark in marks)
 
 
-def special_mode(look: Look) -> int | None:
-    def holds(command: Command) -> bool:
-        words = values(command)
-        if words[:1] == [b"shopt"] and b"extdebug" in words:
-            return True
-        return _sets(command, b"vrp", tuple(MODES)) and words[:1] == [b"set"]
-
-    sets = look.first(lambda command: any(assigned(word.raw) in MODE_NAMES for word in command.words))
-    found = [look.first(holds), sets, look.names(b"BASH_ARGV", b"BASH_ARGC")]
-    return min((line for line in found if line is not None), default=None)
+def special_mode(look: Look) -> list[int]:
+    return [
+        *(line for line, given in look.given(b"shopt") if b"extdebug" in given),
+        *_sets(look, b"vrp", *MODES),
+        *(
+            command.line
+            for command in look.commands
+            if any(assigned(word.raw) in MODE_NAMES for word in command.words)
+        ),
+        *look.names(b"BASH_ARGV", b"BASH_ARGC"),
+    ]
