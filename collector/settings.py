@@ -144,10 +144,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", _networks, NETWORKS),
     Setting("RATE", "50000", "events per second from one source; 0 means no limit", _rate, FROM_ZERO),
     Setting("PEER_RATE", "10000", "events per second from one address; 0 means no limit", _rate, FROM_ZERO),
-    Setting("MAX_CONNECTIONS", "1000", "maximum number of open connections", _count, FROM_ONE),
+    Setting(
+        "MAX_CONNECTIONS",
+        "1000",
+        "maximum number of open connections; one address may have half of them",
+        _count,
+        FROM_ONE,
+    ),
     Setting("TIMEOUT", "10", "seconds that a request may take to arrive, or to be stored", _timeout, SECONDS),
     Setting(
-        "MEMORY", "16777216", "bytes of waiting requests; one address may use half of them", _count, FROM_ONE
+        "MEMORY",
+        "16777216",
+        "bytes of waiting requests; an eighth is for those without a known key in the header",
+        _count,
+        FROM_ONE,
     ),
 )
 

@@ -1,12 +1,10 @@
-"""Limits for clients: events per second (token buckets) and memory."""
+"""Limits for clients: events per second, in token buckets."""
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
-
-from collector.base.http import Refused
 
 Key = TypeVar("Key")
 
@@ -50,46 +48,3 @@ class TokenBuckets(Generic[Key]):
     def _level(self, key: Key) -> float:
         level, at = self._levels.get(key, (self.capacity, 0.0))
         return min(self.capacity, level + (self._clock() - at) * self.rate)
-
-
-class MemoryBudget:
-    """Bytes that all requests together may hold in memory; one peer may hold half of them."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-        self.peers: Counter[str] = Counter()
-
-
-class HeldMemory:
-    """The part of the budget that one request holds, until it ends or passes it on."""
-
-    def __init__(self, budget: MemoryBudget, peer: str) -> None:
-        self._budget, self._peer = budget, peer
-        self._bytes = 0
-
-    def take(self, count: int) -> None:
-        """Hold more bytes. Refused if there is no room now."""
-        budget, peers = self._budget, self._budget.peers
-        if budget.used + count > budget.size or peers[self._peer] + count > budget.size // 2:
-            raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS)
-        budget.used += count
-        peers[self._peer] += count
-        self._bytes += count
-
-    def give(self, count: int) -> None:
-        budget, peers = self._budget, self._budget.peers
-        budget.used -= count
-        peers[self._peer] -= count
-        if not peers[self._peer]:
-            del peers[self._peer]
-        self._bytes -= count
-
-    def give_all(self) -> None:
-        self.give(self._bytes)
-
-    def hand_over(self) -> Callable[[], None]:
-        """Pass on what is held; calling the result gives it back."""
-        heir = HeldMemory(self._budget, self._peer)
-        heir._bytes, self._bytes = self._bytes, 0
-        return heir.give_all

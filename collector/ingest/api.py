@@ -25,11 +25,13 @@ import msgspec
 from collector.base import http
 from collector.base.events import Event
 from collector.base.http import Answer, Receive, Refused, Scope, Send
-from collector.base.limits import RETRY_SECONDS, HeldMemory, MemoryBudget, TokenBuckets
+from collector.base.limits import RETRY_SECONDS, TokenBuckets
 from collector.base.peers import peer_of
+from collector.base.room import Holding, NoRoom
 from collector.ingest import decode
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
 from collector.ingest.keyring import KeyRing
+from collector.ingest.memory import Memory, receive_body
 from collector.ingest.metrics import Metrics
 from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
@@ -101,7 +103,7 @@ class Tracking:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
         self._rejects = rejects
         self._now = now
-        self.budget = MemoryBudget(settings.memory)
+        self.memory = Memory(settings.memory, clock)
         self._sources: TokenBuckets[int] = TokenBuckets(settings.rate, clock)
         self._peers: TokenBuckets[str] = TokenBuckets(settings.peer_rate, clock)
 
@@ -130,12 +132,12 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         _wait(self._peers.wait(peer))
-        held = HeldMemory(self.budget, peer)
+        held = self.memory.hold(peer)
         taken = Taken()
         try:
             if path not in IGNORED:
                 return await self._take(path, scope, receive, held, taken)
-            await http.read_body(receive, MAX_REQUEST, held.take)
+            await receive_body(receive, MAX_REQUEST, held, hurried=True)
         except Refused as refused:
             if refused.status in NEVER:
                 taken.rejects.append(Reject(0, refused.status, refused.code, refused.message, ""))
@@ -144,14 +146,14 @@ class Tracking:
         except StoreError:
             message = "the events could not be stored; try again later"
             raise Refused(503, "store_away", message, RETRY_SECONDS) from None
+        except NoRoom:
+            raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS) from None
         finally:
             held.give_all()
             self._peers.pay(peer, max(1, taken.count))
         return OK
 
-    async def _take(
-        self, path: str, scope: Scope, receive: Receive, held: HeldMemory, taken: Taken
-    ) -> Answer:
+    async def _take(self, path: str, scope: Scope, receive: Receive, held: Holding, taken: Taken) -> Answer:
         """Store the events of a request; `taken` has what was read, also if the request is refused."""
         kind = ROUTES[path]
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
@@ -160,7 +162,8 @@ class Tracking:
         source = taken.source = await self._source(key_beside(path, scope))
         if source is not None:
             _wait(self._sources.wait(source))
-        body = await http.read_body(receive, most, held.take)
+            held.move(self.memory.known)
+        body = await receive_body(receive, most, held, hurried=source is None)
         if body[:2] == GZIP:
             packed, body = len(body), decode.unzip_body(body)
             held.take(len(body))
@@ -169,6 +172,7 @@ class Tracking:
         if source is None:
             raise Refused(401, "bad_key", "unknown write key")
         _wait(self._sources.wait(source))
+        held.move(self.memory.known)
         try:
             for item in decode.events_in(body, kind, source, int(self._now() * 1000)):
                 held.take(taken.add(item))

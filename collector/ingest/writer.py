@@ -1,7 +1,7 @@
 """Group commit: requests that arrive together share one transaction and one flush to the disk.
 
 The event loop gives events to one thread, which reports when they are on disk. The caller limits how
-much may wait (`base.limits.MemoryBudget`).
+much may wait (`ingest.memory`).
 """
 
 from __future__ import annotations

@@ -26,10 +26,9 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Log the collector's own messages, and only errors of uvicorn."""
+    """Log the collector's own messages."""
     handler = logging.StreamHandler(sys.stderr)
     if not sys.stderr.isatty():
         handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

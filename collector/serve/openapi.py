@@ -14,6 +14,7 @@ ANSWERS = {
     "401": "unknown write key",
     "408": "the request took too long to arrive",
     "413": "the request, an event or the batch is too large",
+    "431": "the headers are too large",
     "429": "too many events; try again after `Retry-After`",
     "503": "the events could not be stored; try again after `Retry-After`",
 }

@@ -37,7 +37,7 @@ class Site:
         self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics)
         self._page = page
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
-        self._metrics.watch(writer.tally, lambda: self._tracking.budget.used, lambda: writer.away)
+        self._metrics.watch(writer.tally, lambda: self._tracking.memory.used, lambda: writer.away)
         self._own: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,

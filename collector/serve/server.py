@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import socket
@@ -9,41 +10,22 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-import uvicorn
+import uvloop
 
 from collector.base.http import App
 from collector.ingest.writer import Writer
 from collector.serve import systemd
-from collector.serve.protocol import bounded_protocol
+from collector.serve.connection import Connection
+from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
 from collector.store import Store, StoreError
 
 # A stop waits this long for unfinished requests.
 GRACE_SECONDS = 20
-IDLE_SECONDS = 30
 BACKLOG = 2048
 # The event loop and the writer share the interpreter; neither waits longer for it than this.
 SWITCH_SECONDS = 0.0005
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which reports its state to systemd and to the caller."""
-
-    listening: Callable[[], None]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening()
-        systemd.send_state("READY=1\nSTATUS=receiving events")
-
-    def leave(self, *_: object) -> None:
-        """A signal to stop."""
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        systemd.send_state("STOPPING=1")
-        await super().shutdown(sockets)
 
 
 def open_listener(settings: Settings) -> socket.socket:
@@ -71,28 +53,56 @@ def serve_requests(
     sys.setswitchinterval(SWITCH_SECONDS)
     writer = Writer(store, settings.timeout)
     site = Site(settings, store, writer, page)
-    config = uvicorn.Config(
-        site,
-        http=bounded_protocol(settings),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    server = _Server(config)
-    server.listening = listening
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Before uvicorn sets its own handlers, and when it raises the signal again at the end.
-        signal.signal(number, server.leave)
+    stopping = _StopSignals()
     gc.freeze()
     try:
-        server.run(sockets=[listener])
+        uvloop.run(_serve(site, settings, listener, listening, stopping))
     finally:
         writer.stop()
         with suppress(StoreError):
             site.rejects.write()
+        store.close()
+
+
+class _StopSignals:
+    """SIGTERM and SIGINT: they stop the server, whenever they come."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._tell: Callable[[], object] = lambda: None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+        self._tell()
+
+    async def wait(self) -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._tell = lambda: loop.call_soon_threadsafe(told.set)
+        if not self.came:
+            await told.wait()
+        self._tell = lambda: None
+
+
+async def _serve(
+    site: Site,
+    settings: Settings,
+    listener: socket.socket,
+    listening: Callable[[], None],
+    stopping: _StopSignals,
+) -> None:
+    loop = asyncio.get_running_loop()
+    host = Host(site, settings, loop.time)
+    server = await loop.create_server(lambda: Connection(host), sock=listener, backlog=BACKLOG)
+    looking = asyncio.ensure_future(host.cut_off_who_is_late())
+    listening()
+    systemd.send_state("READY=1\nSTATUS=receiving events")
+    await stopping.wait()
+    systemd.send_state("STOPPING=1")
+    server.close()
+    host.stop()
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(host.empty.wait(), GRACE_SECONDS)
+    looking.cancel()

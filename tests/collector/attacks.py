@@ -5,7 +5,7 @@
 
 The attack is a process of its own:
 
-    python -m tests.collector.attacks PORT KEY NAME [ADDRESS]
+    python -m tests.collector.attacks PORT KEY NAME ORIGIN
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import request
+from tests.collector.fleet import Origin
 
 LARGE = 499 * 1024  # of the 500 KiB that a request may have
 SHARE = 8 * 1024 * 1024 // 18  # of which 18 fill what one address may hold
-AGAIN_SECONDS = 0.1  # after which a connection that was closed is opened again
+AGAIN_SECONDS = 1.0  # after which a connection that was closed is opened again
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,15 @@ def all_attacks(key: str) -> dict[str, Attack]:
         "dripping bodies without a key": Attack(2, 18, keyless[:-unfinished], 500, 0.1),
         "idle connections": Attack(2, 600, b""),
         "idle connections, from many": Attack(200, 6, b""),
-        "heads without end": Attack(2, 600, b"GET /healthz HTTP/1.1\r\nX: ", 1, 1.0),
+        "heads without end": Attack(2, 600, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", 1, 1.0),
         "small bodies without end": Attack(2, 600, batch[: 1000 - LARGE], 1, 1.0),
     }
 
 
 @contextlib.contextmanager
-def attack(port: int, key: str, name: str, address: str = "") -> Iterator[None]:
-    """Attack during the block, once every connection has sent its bytes or was refused.
-
-    With an address, all connections come from there.
-    """
-    command = [sys.executable, "-m", "tests.collector.attacks", str(port), key, name, address]
+def attack(port: int, key: str, name: str, origin: Origin = "apart") -> Iterator[None]:
+    """Attack during the block, once every connection has sent its bytes or was refused."""
+    command = [sys.executable, "-m", "tests.collector.attacks", str(port), key, name, origin]
     with subprocess.Popen(
         command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -71,13 +69,17 @@ def attack(port: int, key: str, name: str, address: str = "") -> Iterator[None]:
         process.stdin.close()
 
 
-async def _hold(plan: Attack, port: int, address: str, begun: asyncio.Event) -> None:
+async def _hold(plan: Attack, port: int, number: int, origin: Origin, begun: asyncio.Event) -> None:
     """Keep one connection, and open it again whenever it is closed."""
+    number = number % plan.addresses + 1
+    address = f"127.0.2.{number}" if origin == "apart" else "127.0.0.1"
+    named = b"\r\nX-Forwarded-For: 203.0.113.%d" % number if origin == "forwarded" else b""
+    sent = plan.sent.replace(b"\r\nHost: x", b"\r\nHost: x" + named, 1)
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
             try:
-                writer.write(plan.sent)
+                writer.write(sent)
                 await writer.drain()
                 begun.set()
                 await _wait(plan, reader, writer)
@@ -97,15 +99,12 @@ async def _wait(plan: Attack, reader: asyncio.StreamReader, writer: asyncio.Stre
         answer.cancel()
 
 
-async def _run(plan: Attack, port: int, address: str) -> None:
+async def _run(plan: Attack, port: int, origin: Origin) -> None:
     told = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
-    begun, holds = [], []
-    for number in range(plan.addresses * plan.each):
-        begun.append(asyncio.Event())
-        here = address or f"127.0.2.{number % plan.addresses + 1}"
-        holds.append(asyncio.ensure_future(_hold(plan, port, here, begun[-1])))
+    begun = [asyncio.Event() for _ in range(plan.addresses * plan.each)]
+    holds = [asyncio.ensure_future(_hold(plan, port, n, origin, event)) for n, event in enumerate(begun)]
     for event in begun:
         await event.wait()
     print("ready", flush=True)
@@ -116,8 +115,8 @@ async def _run(plan: Attack, port: int, address: str) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    port, key, name, address = argv
-    asyncio.run(_run(all_attacks(key)[name], int(port), address))
+    port, key, name, origin = argv
+    asyncio.run(_run(all_attacks(key)[name], int(port), origin))  # type: ignore[arg-type]
     return 0
 
 

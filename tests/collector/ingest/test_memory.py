@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from tests.collector.running import Collector, basic, conversation
 from tests.wait import until
@@ -45,26 +46,81 @@ def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_pa
     assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
 
 
-def test_one_peer_cannot_take_all_memory(start: Callable[..., Collector], tmp_path: Path) -> None:
-    """Nor without a key: a body is read before the key that may stand in it."""
-    collector = start(
-        f"sqlite:///{tmp_path}/p.db", ROLLCALL_COLLECTOR_MEMORY="400000", ROLLCALL_COLLECTOR_TIMEOUT="60"
-    )
-    head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
-    with contextlib.ExitStack() as held:
-        client = held.enter_context(socket.create_connection(("127.0.0.1", collector.port)))
-        client.sendall(head + b" " * 180_000)
-        until(lambda: b"rollcall_waiting_bytes 180000.0" in collector.get("/metrics").body, 20)
-        second = held.enter_context(socket.create_connection(("127.0.0.1", collector.port)))
-        second.sendall(head + b" " * 30_000)
-        assert second.recv(100).startswith(b"HTTP/1.1 503")
-        other = held.enter_context(socket.socket())
-        other.bind(("127.0.0.2", 0))
-        other.connect(("127.0.0.1", collector.port))
-        body = json.dumps({"event": "x", "userId": "u", "p": "x" * 30_000}).encode()
-        other.sendall(
-            f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
-        assert other.recv(100).startswith(b"HTTP/1.1 200")
+class Sender:
+    """A client with an address of its own, which sends a part of a batch."""
+
+    def __init__(
+        self, collector: Collector, address: str, key: str, sent: int, length: int = 174_000
+    ) -> None:
+        self.socket = socket.socket()
+        self.socket.bind((address, 0))
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", collector.port))
+        head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(key)}\r\n"
+        self.socket.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode() + b" " * sent)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    @property
+    def answer(self) -> bytes:
+        return self.socket.recv(1000)
+
+
+def connected(*arguments: Any) -> closing[Sender]:
+    return closing(Sender(*arguments))
+
+
+def held_bytes(collector: Collector) -> float:
+    said = collector.get("/metrics").body.decode()
+    return float(said.partition("\nrollcall_waiting_bytes ")[2].split()[0])
+
+
+def test_who_holds_most_for_longest_makes_way(start: Callable[..., Collector], tmp_path: Path) -> None:
+    """Of the peer that holds most: the others, and whoever asks, stay."""
+    settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "60"}
+    collector = start(f"sqlite:///{tmp_path}/p.db", **settings)
+    with (
+        connected(collector, "127.0.0.2", collector.key, 100) as small,
+        connected(collector, "127.0.0.3", collector.key, 170_000) as large,
+    ):
+        until(lambda: held_bytes(collector) == 170_100, 20)
+        with connected(collector, "127.0.0.4", collector.key, 170_000) as other:
+            until(lambda: held_bytes(collector) == 340_100, 20)
+            with connected(collector, "127.0.0.5", collector.key, 30_000, 30_000) as honest:
+                assert honest.answer.startswith(b"HTTP/1.1 400")
+            assert large.answer.startswith(b"HTTP/1.1 503")
+            assert held_bytes(collector) == 170_100
+            other.socket.sendall(b" " * 4_000)
+            assert other.answer.startswith(b"HTTP/1.1 400")
+        small.socket.sendall(b" " * 173_900)
+        assert small.answer.startswith(b"HTTP/1.1 400")
+
+
+def test_who_has_no_known_key_displaces_only_others(start: Callable[..., Collector], tmp_path: Path) -> None:
+    settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "60"}
+    collector = start(f"sqlite:///{tmp_path}/u.db", **settings)
+    with connected(collector, "127.0.0.2", collector.key, 170_000) as known:
+        until(lambda: held_bytes(collector) == 170_000, 20)
+        with connected(collector, "127.0.0.3", "unknown", 20_000) as unknown:
+            until(lambda: held_bytes(collector) == 190_000, 20)
+            with (
+                connected(collector, "127.0.0.4", "unknown", 20_000),
+                connected(collector, "127.0.0.5", "unknown", 20_000),
+            ):
+                assert unknown.answer.startswith(b"HTTP/1.1 503")
+                with connected(collector, "127.0.0.6", "unknown", 30_000) as too_much:
+                    assert too_much.answer.startswith(b"HTTP/1.1 503")
+        known.socket.sendall(b" " * 4_000)
+        assert known.answer.startswith(b"HTTP/1.1 400")
+
+
+def test_who_has_no_known_key_has_to_get_on(start: Callable[..., Collector], tmp_path: Path) -> None:
+    collector = start(f"sqlite:///{tmp_path}/s.db", ROLLCALL_COLLECTOR_TIMEOUT="600")
+    with (
+        connected(collector, "127.0.0.1", collector.key, 100) as known,
+        connected(collector, "127.0.0.1", "unknown", 100) as unknown,
+    ):
+        assert unknown.answer.startswith(b"HTTP/1.1 408")
+        known.socket.sendall(b" " * 173_900)
+        assert known.answer.startswith(b"HTTP/1.1 400")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.collector.attacks import all_attacks, attack
 from tests.collector.fleet import CLIENTS, Fleet, run_fleet
 from tests.collector.running import Collector
+
+SHARE = 0.99
 
 
 def test_a_fleet_without_an_attack_is_served_and_every_refusal_counts(running: Collector) -> None:
@@ -19,3 +27,26 @@ def test_a_fleet_reports_when_it_is_asked(running: Collector) -> None:
     fleet = Fleet(running.port, running.key, rounds=1_000_000, origin="forwarded")
     assert running.get("/healthz").status == 200
     assert set(fleet.report(now=True).statuses) <= {"200"}
+
+
+@pytest.mark.parametrize("name", all_attacks(""))
+def test_a_fleet_is_served_during_an_attack(
+    start: Callable[..., Collector], tmp_path: Path, name: str
+) -> None:
+    """From addresses of its own, and from the attacker's, as behind a proxy that is not named."""
+    collector = start(f"sqlite:///{tmp_path}/a.db")
+    with attack(collector.port, collector.key, name):
+        assert run_fleet(collector.port, collector.key).share >= SHARE
+    with attack(collector.port, collector.key, name, "together"):
+        assert run_fleet(collector.port, collector.key, origin="together").share >= SHARE
+    assert collector.stop() == ""
+
+
+def test_a_fleet_behind_a_named_proxy_is_served_during_an_attack_through_it(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    collector = start(f"sqlite:///{tmp_path}/a.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
+    for name in ("stalled bodies without a key", "stalled bodies with a key", "small bodies without end"):
+        with attack(collector.port, collector.key, name, "forwarded"):
+            assert run_fleet(collector.port, collector.key, origin="forwarded").share >= SHARE
+    assert collector.stop() == ""
