@@ -20,7 +20,7 @@ from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
 from collector.ingest.addresses import drop_addresses, may_have_address
-from collector.ingest.envelope import read_batch, read_items, read_keyed
+from collector.ingest.envelope import MAX_BATCH, read_batch, read_items, read_keyed
 from collector.ingest.jsontext import read_json
 
 # As Segment documents them. An event's bytes are those that the client sent.
@@ -28,8 +28,9 @@ MAX_EVENT = 32 * 1024
 MAX_REQUEST = 500 * 1024
 # Bytes of the fields that the events of a batch share.
 MAX_SHARED = 32 * 1024
-MAX_BATCH = 2500
 MAX_MESSAGE_ID = 100
+# Events of a batch that are searched for the key: the first ones may be bad.
+KEY_SEARCHED = 10
 MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
@@ -72,11 +73,11 @@ def unzip_body(data: bytes) -> bytes:
 def key_in(body: bytes) -> str:
     """The write key in a body, for clients that send it there; empty if there is none."""
     root = read_keyed(body)
-    if key := _text_in(root.write_key):
+    if key := _key(read_json(_decode, root.write_key)):
         return key
-    for item in read_items(root.batch):
+    for item in read_items(root.batch)[:KEY_SEARCHED]:
         with contextlib.suppress(Refused):
-            if key := _text_in(read_keyed(bytes(item)).write_key):
+            if key := _key(parse_object(item).get("writeKey")):
                 return key
     return ""
 
@@ -196,9 +197,8 @@ def _library(event: dict[str, Any], shared: dict[str, Any] | None) -> str:
     return ""
 
 
-def _text_in(value: msgspec.Raw) -> str:
-    found = read_json(_decode, value)
-    return found if isinstance(found, str) else ""
+def _key(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _is_id(value: object) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from collector.base.http import Refused
 from collector.ingest.jsontext import split_array, split_object
 
+MAX_BATCH = 2500
 _NULL = msgspec.Raw(b"null")
 
 
@@ -45,12 +46,15 @@ def read_keyed(text: bytes) -> Keyed:
 
 
 def read_batch(text: bytes) -> Batch:
-    """A batch, with its events unread. Refused if the text is no object."""
+    """A batch, with its events unread. Refused if the text is no object.
+
+    Of more than MAX_BATCH events there may be only one more.
+    """
     with contextlib.suppress(ValueError, RecursionError):
         return _decode_batch(text)
     found = split_object(text)
     batch = bytes(found.get("batch", _NULL))
-    items = split_array(batch) if batch.startswith(b"[") else None
+    items = split_array(batch, MAX_BATCH) if batch.startswith(b"[") else None
     return Batch(items, *(found.get(name, _NULL) for name in ("context", "integrations", "sentAt")))
 
 
@@ -59,5 +63,5 @@ def read_items(text: msgspec.Raw) -> list[msgspec.Raw]:
     with contextlib.suppress(ValueError, RecursionError):
         return _decode_list(text)
     with contextlib.suppress(Refused):
-        return split_array(bytes(text))
+        return split_array(bytes(text), MAX_BATCH)
     return []

@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,8 @@ from collector.base.http import Refused
 
 T = TypeVar("T")
 
+# Fields of an object that is split. Each takes a microsecond of Python, and a request has room for 100,000.
+MOST_FIELDS = 1000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAIRS = {"{": "}", "[": "]"}
 _space = re.compile(r"[ \t\n\r]*").match
@@ -45,23 +48,29 @@ def read_json(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.
 
 
 def split_object(text: bytes) -> dict[str, msgspec.Raw]:
-    """The fields of an object, each as its bytes. Refused if the text is no object."""
-    return dict(_split(text.removeprefix(BYTE_ORDER_MARK), "{"))
+    """The fields of an object, each as its bytes. Refused if the text is no object, or has too many."""
+    found = _split(text.removeprefix(BYTE_ORDER_MARK), "{", MOST_FIELDS)
+    if len(found) > MOST_FIELDS:
+        raise unreadable()
+    return dict(found)
 
 
-def split_array(text: bytes) -> list[msgspec.Raw]:
-    """The items of an array, each as its bytes. Refused if the text is no array."""
-    return [item for _, item in _split(text, "[")]
+def split_array(text: bytes, most: int) -> list[msgspec.Raw]:
+    """The items of an array, each as its bytes. Refused if the text is no array.
+
+    Of more than `most` items there is only one more, and the rest of the text is not looked at.
+    """
+    return [item for _, item in _split(text, "[", most)]
 
 
 def unreadable() -> Refused:
     return Refused(400, "bad_json", "this is not JSON, or has the wrong structure")
 
 
-def _split(text: bytes, opening: str) -> list[tuple[str, msgspec.Raw]]:
+def _split(text: bytes, opening: str, most: int) -> list[tuple[str, msgspec.Raw]]:
     try:
         # One character a byte, so that places in the text are places in the bytes.
-        spans = list(_spans(text.decode("latin-1"), opening))
+        spans = list(islice(_spans(text.decode("latin-1"), opening), most + 1))
     except (ValueError, RecursionError):
         raise unreadable() from None
     return [(name, msgspec.Raw(text[begin:end])) for name, begin, end in spans]

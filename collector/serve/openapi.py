@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.ingest import api, decode
+from collector.ingest import api, decode, envelope
 from collector.serve.openapi_views import TOKEN, view_paths
 
 ABOUT = "Segment's tracking API, and the page's views for programs."
@@ -118,7 +118,7 @@ def _batch() -> dict[str, Any]:
         "properties": {
             "batch": {
                 "type": "array",
-                "maxItems": decode.MAX_BATCH,
+                "maxItems": envelope.MAX_BATCH,
                 "items": {"$ref": "#/components/schemas/Event"},
             },
             "context": {"type": "object"},

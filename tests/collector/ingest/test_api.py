@@ -88,10 +88,11 @@ def test_the_key_may_stand_in_the_body(collector: Collector) -> None:
         event(writeKey=collector.key),
         {"writeKey": collector.key, "batch": [event()]},
         {"batch": [event(writeKey=collector.key)]},
+        {"batch": [1, {"event": float("nan")}, {"writeKey": 7}, event(writeKey=collector.key)]},
     ):
         path = "/v1/b" if "batch" in body else "/v1/t"
         assert collector.post(path, body, key="", Content_Type="text/plain").status == 200
-    assert len(collector.export()) == 3
+    assert len(collector.export()) == 4
 
 
 def test_gzip_is_read_whatever_the_header_says(collector: Collector) -> None:

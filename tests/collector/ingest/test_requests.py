@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.ingest.decode import MAX_BATCH, MAX_DEPTH, MAX_EVENT, MAX_REQUEST, MAX_SHARED
+from collector.ingest.decode import MAX_DEPTH, MAX_EVENT, MAX_REQUEST, MAX_SHARED
+from collector.ingest.envelope import MAX_BATCH
 from tests.collector.running import Collector
 
 
@@ -42,6 +43,7 @@ UNREADABLE = {
     "more after the end": b'{"batch":[],"x":NaN} x',
     "a comma too many": b'{"batch":[1,]}',
     "a name that is none": b'{1:2,"batch":[]}',
+    "fields without end": b'{"batch":[]' + b',"x":NaN' * 2000 + b"}",
     "bad gzip": b"\x1f\x8b" + b"x" * 100,
     "half a gzip": gzip.compress(b'{"batch":[]}')[:-9],
 }
@@ -64,6 +66,7 @@ BAD = {
 
 LARGE = {
     "a batch": {"batch": [{"event": "x", "userId": "u"}] * (MAX_BATCH + 1)},
+    "a batch of what is no JSON": b'{"batch":[NaN' + b",0" * 200_000 + b"]}",
     "a request": {"batch": [{"event": "x", "userId": "u", "p": "x" * 30_000}] * 20},
     "what it shares": {"batch": [], "context": {"p": "x" * MAX_SHARED}},
 }
