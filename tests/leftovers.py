@@ -1,4 +1,4 @@
-"""Senders that a wrapped install left in the background: some try for an hour. No later test may meet one."""
+"""Senders that a wrapped install left in the background: some try for hours. No later test may meet one."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
 """`flush --retry`: the sender after a wrapped install, in the background.
 
-It tries until all is delivered, telemetry is off, an hour is over, or a signal ends it. This process only
+It tries until all is delivered, telemetry is off, three hours are over, or a signal ends it. This process only
 waits: each try is a child, which reads docker.env anew, has a deadline, and leaves no memory behind.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from agent.heartbeat.answer import ChildAnswer
 
-RETRY_SECONDS = 3600.0
+RETRY_SECONDS = 3 * 3600.0
 """How long it tries, counted from the newest event that waits. The last try comes after that."""
 LEAST_GAP = 5.0
 DEADLINE = 60.0

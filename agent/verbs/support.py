@@ -142,7 +142,7 @@ def _why_it_waits(app: App, request: LogEntry, trouble: Trouble | None) -> str:
     if request.endpoint not in (None, endpoint):
         return f"the install was recorded for {request.endpoint}, and ROLLCALL_ENDPOINT is another now"
     if trouble is not None:
-        return f"{trouble.error}; it is tried again for an hour, and by every later {name} flush"
+        return f"{trouble.error}; it is tried again for three hours, and by every later {name} flush"
     return f"it is being sent; to see what becomes of it: {name} log"
 
 

@@ -29,7 +29,7 @@ BUNDLES = (b"REQUESTS_CA_BUNDLE", b"CURL_CA_BUNDLE", b"SSL_CERT_FILE", b"SSL_CER
 
 
 def start_flush(environment: Environment, situation: Situation, *, ending: bool = False) -> None:
-    """Deliver what waits, in a process of its own that nobody waits for: the last one tries for an hour.
+    """Deliver what waits, in a process of its own that nobody waits for: the last one tries for hours.
 
     It runs in /, so that it keeps no file system of the install busy. If no process can be started, the
     next flush or beat delivers. If we are `ending`, our end makes it an orphan; otherwise a process in

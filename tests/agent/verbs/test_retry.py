@@ -1,4 +1,4 @@
-"""`flush --retry`: what waits after an install is tried for an hour, in virtual time and as a process."""
+"""`flush --retry`: what waits after an install is tried for three hours, in virtual time and as a process."""
 
 from __future__ import annotations
 
@@ -68,32 +68,34 @@ class FailedInstall:
         keep_trying(self.ask, lambda: True, self.pass_time, lambda: self.time)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_an_outage_of_under_an_hour_is_over_within_two_minutes_of_the_networks_return(
-    seed: int, tmp_path: Path, receiver: Outages
+OUTAGES = [2 * HOUR, *(random.Random(seed).uniform(0, 2 * HOUR) for seed in range(12))]
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_of_two_hours_is_over_within_two_minutes_of_the_networks_return(
+    outage: float, tmp_path: Path, receiver: Outages
 ) -> None:
-    outage = random.Random(seed).uniform(0, HOUR)
     install = FailedInstall(tmp_path, receiver, outage)
     install.keep_trying()
 
     assert len(receiver.messages) == len(set(receiver.messages)) == 2
     assert install.time - install.back_at < TWO_MINUTES - 15, "15 s are for a try that began before"
-    assert receiver.turned_away < 100
+    assert receiver.turned_away < 200
 
 
-def test_it_is_over_after_an_hour_and_any_later_verb_delivers(tmp_path: Path, receiver: Outages) -> None:
-    install = FailedInstall(tmp_path, receiver, 2 * HOUR)
+def test_it_is_over_after_three_hours_and_any_later_verb_delivers(tmp_path: Path, receiver: Outages) -> None:
+    install = FailedInstall(tmp_path, receiver, 4 * HOUR)
     install.keep_trying()
     assert RETRY_SECONDS < install.time - EPOCH < RETRY_SECONDS + EAGER_BACKOFF
     assert receiver.messages == []
 
-    install.time = EPOCH + 2 * HOUR
+    install.time = EPOCH + 4 * HOUR
     assert install.run("flush")[0] == 0
     assert len(receiver.messages) == len(set(receiver.messages)) == 2
 
 
-def test_it_is_over_after_an_hour_and_the_service_delivers(tmp_path: Path, receiver: Outages) -> None:
-    install = FailedInstall(tmp_path, receiver, 2 * HOUR)
+def test_it_is_over_after_three_hours_and_the_service_delivers(tmp_path: Path, receiver: Outages) -> None:
+    install = FailedInstall(tmp_path, receiver, 4 * HOUR)
     install.keep_trying()
     life = RealChildren(environ=install.environ)
     life.wall_ahead = install.time - life.boot
@@ -157,9 +159,12 @@ def test_it_ends_where_its_child_cannot_answer() -> None:
     assert Tries(answered(retry_in=7.0, waiting=1), None).run() == [7.0]
 
 
-def test_the_hour_begins_anew_with_a_new_event() -> None:
-    old, new = answered(retry_in=1800.0, waiting=1), answered(retry_in=1800.0, waiting=2)
-    assert Tries(old, old, new, new, new, new, new).run() == [1800.0] * 5
+def test_the_time_begins_anew_with_a_new_event() -> None:
+    old, new = (
+        answered(retry_in=RETRY_SECONDS / 2, waiting=1),
+        answered(retry_in=RETRY_SECONDS / 2, waiting=2),
+    )
+    assert Tries(old, old, new, new, new, new, new).run() == [RETRY_SECONDS / 2] * 5
 
 
 def test_where_another_keeps_trying_one_try_is_enough() -> None:

@@ -59,7 +59,7 @@ def test_the_person_is_told_why_it_waits_and_the_sender_goes_on(world: World) ->
         world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
         fail(world, endpoint=receiver.endpoint)
         done = world.process("support", "--email", "me@example.org")
-        assert "is waiting: 503 Service Unavailable; it is tried again for an hour" in done.err
+        assert "is waiting: 503 Service Unavailable; it is tried again for three hours" in done.err
         until(lambda: len(receiver.requests) > 1, why="a second try, by itself")
         until(lambda: set(states(world)) == {"sent"})
     assert done.code == 0
