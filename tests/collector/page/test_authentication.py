@@ -66,6 +66,16 @@ def test_the_cookie_is_for_this_page_alone(page_store: Store, viewer: str) -> No
     assert "Secure" not in claimed.header("set-cookie")
 
 
+def test_every_stranger_gets_a_form_of_their_own(client: PageClient, viewer: str) -> None:
+    """Or one stranger could send another one's form."""
+    first, second = (client.get("/signin", cookie="") for _ in range(2))
+    assert first.cookie != second.cookie
+    assert first.token != second.token
+    fields = {"token": first.token, "name": viewer, "password": PASSWORD}
+    assert client.post("/signin", fields, cookie=second.cookie).status == 403
+    assert client.post("/signin", fields, cookie=first.cookie).status == 303
+
+
 def test_a_forged_cookie_opens_nothing(client: PageClient, viewer: str) -> None:
     cookie = client.sign_in(viewer, PASSWORD)
     assert client.get("/", cookie=cookie).status == 200
