@@ -1,7 +1,7 @@
 """`flush --retry`: the sender after a wrapped install, in the background.
 
-It tries until all is delivered, telemetry is off, three hours are over, or a signal ends it. This process only
-waits: each try is a child, which reads docker.env anew, has a deadline, and leaves no memory behind.
+It tries until all is delivered, telemetry is off, three hours are over, or a signal ends it. This process
+only waits: each try is a child, which reads docker.env anew, has a deadline, and leaves no memory behind.
 """
 
 from __future__ import annotations
