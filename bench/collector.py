@@ -43,7 +43,8 @@ class Server:
         store = open_store(database)
         self.key = keys.add_key(store, "bench", 0)
         store.close()
-        environ = {**os.environ, "ROLLCALL_COLLECTOR_RATE": "0", "ROLLCALL_COLLECTOR_PEER_RATE": "0"}
+        limits = dict.fromkeys(("RATE", "PEER_RATE", "DAILY"), "0")
+        environ = {**os.environ, **{f"ROLLCALL_COLLECTOR_{name}": off for name, off in limits.items()}}
         command = [sys.executable, "-m", "collector", "serve", "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             command,

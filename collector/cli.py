@@ -15,12 +15,10 @@ from contextlib import closing, contextmanager
 from typing import IO, Any
 
 from collector.admin import AdminError, keys, setup, transfer
-from collector.base.times import write_time
-from collector.ingest.keyring import REFRESH_SECONDS
 from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
-from collector.verbs import people
+from collector.verbs import people, senders
 from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
@@ -80,12 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
 
     verb(verbs, "serve", None, "receive events until stopped").add_argument("--listen", metavar="HOST:PORT")
-    key_verbs = group("keys", "manage the write keys of sources")
-    add = verb(key_verbs, "add", _keys_add, "create a write key and print it; it is shown only once")
-    add.add_argument("name", metavar="NAME")
-    verb(key_verbs, "list", _keys_list, "list the write keys")
-    revoke = verb(key_verbs, "revoke", _keys_revoke, "revoke a write key")
-    revoke.add_argument("key", metavar="KEY", help="its number, its first six characters, or the whole key")
+    senders.add_verbs(group, verb)
     people.add_verbs(group, verb)
     people.add_single_verbs(verbs, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
@@ -156,22 +149,6 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     )
     sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
     sys.stdout.flush()
-
-
-def _keys_add(arguments: argparse.Namespace, store: Store) -> None:
-    sys.stdout.write(keys.add_key(store, arguments.name, now_ms()) + "\n")
-    message("this key is shown only once; the collector stores only a digest of it")
-
-
-def _keys_list(_: argparse.Namespace, store: Store) -> None:
-    for number, source, hint, created, revoked in keys.list_keys(store):
-        state = f"revoked {write_time(revoked)}" if revoked else "valid"
-        sys.stdout.write(f"{number}\t{source}\t{hint}…\tcreated {write_time(created)}\t{state}\n")
-
-
-def _keys_revoke(arguments: argparse.Namespace, store: Store) -> None:
-    keys.revoke_key(store, arguments.key, now_ms())
-    message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
 
 
 def _import(arguments: argparse.Namespace, store: Store) -> None:

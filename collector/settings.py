@@ -48,6 +48,7 @@ class Settings:
     metrics_allow: tuple[Network, ...]
     rate: float
     peer_rate: float
+    daily: int
     max_connections: int
     timeout: float
     memory: int
@@ -95,7 +96,24 @@ def _number(lowest: float, highest: float) -> Callable[[str], float]:
     return parse
 
 
-_rate = _number(0, sys.float_info.max)
+def read_size(text: str) -> int:
+    """The bytes in `512M`, `6G` or `1048576`."""
+    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", text.upper().removesuffix("IB"))
+    if match is None:
+        raise ValueError
+    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+
+
+def write_size(size: float) -> str:
+    """`1.5 MiB`."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:  # noqa: PLR2004 - the step between units
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} TiB"
+
+
+read_rate = _number(0, sys.float_info.max)
 _timeout = _number(SHORTEST_SECONDS, LONGEST_SECONDS)
 
 
@@ -107,6 +125,7 @@ def _count(text: str) -> int:
 
 
 NETWORKS = "addresses and networks, separated by commas"
+SIZE = "a number of bytes, or one with K, M, G or T behind it"
 FROM_ZERO = "0 or a larger number"
 FROM_ONE = "a whole number, 1 or larger"
 SECONDS = f"a number of seconds from {SHORTEST_SECONDS} to {LONGEST_SECONDS}"
@@ -142,8 +161,27 @@ SETTINGS: tuple[Setting, ...] = (
         "the name of a header",
     ),
     Setting("METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", _networks, NETWORKS),
-    Setting("RATE", "50000", "events per second from one source; 0 means no limit", _rate, FROM_ZERO),
-    Setting("PEER_RATE", "10000", "events per second from one address; 0 means no limit", _rate, FROM_ZERO),
+    Setting(
+        "RATE",
+        "1000",
+        "events per second with one write key, and as many KiB; 0 means no limit",
+        read_rate,
+        FROM_ZERO,
+    ),
+    Setting(
+        "PEER_RATE",
+        "100",
+        "events per second from one address, and as many KiB; 0 means no limit",
+        read_rate,
+        FROM_ZERO,
+    ),
+    Setting(
+        "DAILY",
+        "1G",
+        "bytes of disk that one write key may add in 24 hours, e.g. `512M` or `8G`; 0 means no limit",
+        read_size,
+        SIZE,
+    ),
     Setting(
         "MAX_CONNECTIONS",
         "1000",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from collector.admin import AdminError
 from collector.admin.audit import COMMAND_LINE, record
+from collector.base.times import DAY_MS
 from collector.ingest.keyring import digest
 from collector.store import Store
-from collector.store.base import Row, Transaction
+from collector.store.base import Transaction
+from collector.store.usage import DAY_HOURS
 
 # A key is 192 random bits, so a plain digest of it cannot be guessed back.
 KEY_BYTES = 24
@@ -74,25 +78,72 @@ def drop_unused_source(store: Store, source: int) -> bool:
         )
 
 
-def list_keys(store: Store) -> list[Row]:
-    """Number, source, first characters, and creation and revocation time of each key."""
-    return store.all(
-        "SELECT k.id, s.name, k.hint, k.created, k.revoked"
-        " FROM write_keys k JOIN sources s ON s.id = k.source ORDER BY k.id"
+class KeyStatus(NamedTuple):
+    """One key: its own limits, or None where the settings hold, and what it added today (UTC)."""
+
+    id: int
+    source: str
+    hint: str
+    created: int
+    revoked: int | None
+    rate: float | None
+    daily: int | None
+    events: int
+    bytes: int
+
+
+def list_keys(store: Store, now: int) -> list[KeyStatus]:
+    """Every key, in the order in which they were made."""
+    sql = (
+        "SELECT k.id, s.name, k.hint, k.created, k.revoked, k.rate, k.daily,"
+        " coalesce(SUM(u.events), 0), coalesce(SUM(u.bytes), 0) FROM write_keys k"
+        " JOIN sources s ON s.id = k.source LEFT JOIN usage u ON u.key = k.id AND u.hour >= ?"
+        " GROUP BY k.id, s.name, k.hint, k.created, k.revoked, k.rate, k.daily ORDER BY k.id"
     )
+    first_hour = now // DAY_MS * DAY_HOURS
+    rows = store.all(sql, first_hour)
+    return [KeyStatus._make((*columns, int(events), int(size))) for *columns, events, size in rows]
 
 
 def revoke_key(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
-    value: object = digest(which)
-    column = "hash"
-    if which.isascii() and which.isdigit() and len(which) < HINT:
-        column, value = "id", int(which)
-    elif len(which) == HINT:
-        column, value = "hint", which
     with store.transaction() as tx:
-        found = tx.all(f"SELECT hint FROM write_keys WHERE revoked IS NULL AND {column} = ?", value)
-        if not found:
-            raise AdminError("no valid key matches; see `rollcall-collector keys list`")
-        tx.execute(f"UPDATE write_keys SET revoked = ? WHERE revoked IS NULL AND {column} = ?", now, value)
-        record(tx, now, by, "revoked key", f"{found[0][0]}…")
+        hint = _change(tx, which, {"revoked": now})
+        record(tx, now, by, "revoked key", f"{hint}…")
+
+
+def limit_key(store: Store, which: str, limits: Mapping[str, float | None], now: int) -> None:
+    """Set `rate` and `daily` of a key; None means that the setting holds. AdminError if none is valid."""
+    with store.transaction() as tx:
+        hint = _change(tx, which, limits)
+        record(tx, now, COMMAND_LINE, "limited key", f"{hint}…")
+
+
+def find_key(store: Store, which: str) -> int:
+    """The number of a key, valid or revoked. AdminError if none matches, or several."""
+    where, value = _matching(which)
+    rows = store.all(f"SELECT id FROM write_keys WHERE {where}", value)
+    if len(rows) != 1:
+        raise AdminError(f"{len(rows) or 'no'} keys match; see `rollcall-collector keys list`")
+    number: int = rows[0][0]
+    return number
+
+
+def _change(tx: Transaction, which: str, columns: Mapping[str, float | None]) -> str:
+    """Change a valid key; its first characters. AdminError if none matches."""
+    where, value = _matching(which)
+    found = tx.all(f"SELECT hint FROM write_keys WHERE revoked IS NULL AND {where}", value)
+    if not found:
+        raise AdminError("no valid key matches; see `rollcall-collector keys list`")
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    sql = f"UPDATE write_keys SET {changes} WHERE revoked IS NULL AND {where}"
+    tx.execute(sql, *columns.values(), value)
+    hint: str = found[0][0]
+    return hint
+
+
+def _matching(which: str) -> tuple[str, object]:
+    """The condition for a key by its number, its first characters or all of it."""
+    if which.isascii() and which.isdigit() and len(which) < HINT:
+        return "id = ?", int(which)
+    return ("hint = ?", which) if len(which) == HINT else ("hash = ?", digest(which))

@@ -40,7 +40,7 @@ NOTHING = Fact()
 
 
 class Event(NamedTuple):
-    """One event: the first nine fields are its row, in the order of the table."""
+    """One event: all fields but the last are its row, in the order of the table."""
 
     source: int
     id: bytes
@@ -51,6 +51,7 @@ class Event(NamedTuple):
     who: bytes | None
     run: bytes | None
     body: str
+    key: int | None = None  # the number of the write key that it came with
     fact: Fact | None = None
 
 

@@ -1,4 +1,4 @@
-"""Limits for clients: events per second, in token buckets."""
+"""Limits for clients: token buckets."""
 
 from __future__ import annotations
 
@@ -8,43 +8,68 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 
-# A bucket holds this many seconds of its rate, so that a client that was offline can catch up.
-BURST_SECONDS = 2.0
 MAX_BUCKETS = 20_000
 # When to try again if memory is full or the store does not answer.
 RETRY_SECONDS = 5
 
 
-class TokenBuckets(Generic[Key]):
-    """One token bucket per key.
+class TokenBucket:
+    """Tokens that come back at a rate; a rate of 0 means no limit.
 
-    A request may start while its bucket is not empty. It pays for its events afterwards and may go
-    into debt, so that a batch larger than the bucket is not refused for ever.
+    A request may start while the bucket is not empty. It pays afterwards and may go into debt, so that a
+    request larger than the bucket is not refused for ever.
     """
 
-    def __init__(self, rate: float, clock: Callable[[], float], *, most: int = MAX_BUCKETS) -> None:
-        self.rate = rate
-        self.capacity = max(rate * BURST_SECONDS, 1.0)
+    __slots__ = ("_at", "_clock", "_level", "capacity", "rate")
+
+    def __init__(self, rate: float, capacity: float, clock: Callable[[], float]) -> None:
+        self.rate, self.capacity, self._clock = rate, max(capacity, 1.0), clock
+        self._level, self._at = self.capacity, clock()
+
+    @property
+    def level(self) -> float:
+        return min(self.capacity, self._level + (self._clock() - self._at) * self.rate)
+
+    @level.setter
+    def level(self, tokens: float) -> None:
+        self._level, self._at = min(self.capacity, tokens), self._clock()
+
+    def wait(self) -> float:
+        """Seconds until a request may start; 0 means now."""
+        if not self.rate:
+            return 0.0
+        level = self.level
+        return 0.0 if level >= 1.0 else (1.0 - level) / self.rate
+
+    def pay(self, tokens: float) -> None:
+        if self.rate:
+            self.level -= tokens
+
+
+class TokenBuckets(Generic[Key]):
+    """One token bucket per key; the one that was used least recently makes way for a new one."""
+
+    def __init__(
+        self, rate: float, capacity: float, clock: Callable[[], float], *, most: int = MAX_BUCKETS
+    ) -> None:
+        self.rate, self.capacity = rate, capacity
         self._clock = clock
         self._most = most
-        self._levels: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[Key, TokenBucket] = OrderedDict()
 
     def wait(self, key: Key) -> float:
         """Seconds until the key may send; 0 means now."""
-        if not self.rate:
-            return 0.0
-        level = self._level(key)
-        return 0.0 if level >= 1.0 else (1.0 - level) / self.rate
+        bucket = self._buckets.get(key)
+        return 0.0 if bucket is None else bucket.wait()
 
     def pay(self, key: Key, tokens: float) -> None:
-        """Take tokens from the key's bucket; the bucket that was used least recently is dropped."""
+        """Take tokens from the key's bucket."""
         if not self.rate:
             return
-        self._levels[key] = (self._level(key) - tokens, self._clock())
-        self._levels.move_to_end(key)
-        if len(self._levels) > self._most:
-            self._levels.popitem(last=False)
-
-    def _level(self, key: Key) -> float:
-        level, at = self._levels.get(key, (self.capacity, 0.0))
-        return min(self.capacity, level + (self._clock() - at) * self.rate)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self.rate, self.capacity, self._clock)
+        bucket.pay(tokens)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)

@@ -25,12 +25,13 @@ import msgspec
 from collector.base import http
 from collector.base.events import Event
 from collector.base.http import Answer, Receive, Refused, Scope, Send
-from collector.base.limits import RETRY_SECONDS, TokenBuckets
+from collector.base.limits import RETRY_SECONDS
 from collector.base.peers import peer_of
 from collector.base.room import Holding, NoRoom
 from collector.ingest import decode
+from collector.ingest.allowance import Allowance
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
-from collector.ingest.keyring import KeyRing
+from collector.ingest.keyring import KeyRing, WriteKey
 from collector.ingest.memory import Memory, receive_body
 from collector.ingest.metrics import Metrics
 from collector.ingest.rejects import RejectCounter
@@ -67,9 +68,11 @@ _HEADER_NAMES = re.compile(r"[A-Za-z0-9_\-, ]{0,400}\Z")
 
 @dataclass
 class Taken:
-    """What was read of a request so far; `source` is None until its key is known."""
+    """What was read of a request so far; `key` is None until it is known."""
 
-    source: int | None = None
+    peer: str
+    key: WriteKey | None = None
+    size: int = 0  # bytes of the body, decompressed
     events: list[Event] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -96,16 +99,15 @@ class Tracking:
         writer: Writer,
         rejects: RejectCounter,
         metrics: Metrics,
+        allowance: Allowance,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
-        self._rejects = rejects
+        self._rejects, self._allowance = rejects, allowance
         self._now = now
         self.memory = Memory(settings.memory, clock)
-        self._sources: TokenBuckets[int] = TokenBuckets(settings.rate, clock)
-        self._peers: TokenBuckets[str] = TokenBuckets(settings.peer_rate, clock)
 
     def serves(self, path: str) -> bool:
         return path in ROUTES or path in IGNORED
@@ -131,13 +133,13 @@ class Tracking:
             http.headers(scope, b"x-forwarded-for"),
             self._settings.trusted_proxies,
         )
-        _wait(self._peers.wait(peer))
+        self._allowance.check_peer(peer)
         held = self.memory.hold(peer)
-        taken = Taken()
+        taken = Taken(peer)
         try:
             if path not in IGNORED:
                 return await self._take(path, scope, receive, held, taken)
-            await receive_body(receive, MAX_REQUEST, held, hurried=True)
+            taken.size = len(await receive_body(receive, MAX_REQUEST, held, hurried=True))
         except Refused as refused:
             if refused.status in NEVER:
                 taken.rejects.append(Reject(0, refused.status, refused.code, refused.message, ""))
@@ -150,7 +152,7 @@ class Tracking:
             raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS) from None
         finally:
             held.give_all()
-            self._peers.pay(peer, max(1, taken.count))
+            self._allowance.pay(taken.key, peer, taken.count, taken.size)
         return OK
 
     async def _take(self, path: str, scope: Scope, receive: Receive, held: Holding, taken: Taken) -> Answer:
@@ -159,46 +161,46 @@ class Tracking:
         most = MAX_REQUEST if kind == "batch" else MAX_EVENT * 2
         if http.declared_length(scope) > most:
             raise http.too_large(most)
-        source = taken.source = await self._source(key_beside(path, scope))
-        if source is not None:
-            _wait(self._sources.wait(source))
+        key = taken.key = await self._key(key_beside(path, scope))
+        if key is not None:
+            self._allowance.check_key(key, taken.peer)
             held.move(self.memory.known)
-        body = await receive_body(receive, most, held, hurried=source is None)
+        body = await receive_body(receive, most, held, hurried=key is None)
+        taken.size = len(body)
         if body[:2] == GZIP:
             packed, body = len(body), decode.unzip_body(body)
             held.take(len(body))
             held.give(packed)
-        source = taken.source = source or await self._source(decode.key_in(body))
-        if source is None:
+            taken.size = len(body)
+        key = taken.key = key or await self._key(decode.key_in(body))
+        if key is None:
             raise Refused(401, "bad_key", "unknown write key")
-        _wait(self._sources.wait(source))
+        self._allowance.check_key(key, taken.peer)
         held.move(self.memory.known)
-        try:
-            for item in decode.events_in(body, kind, source, int(self._now() * 1000)):
-                held.take(taken.add(item))
-                if taken.count % SLICE == 0:
-                    await asyncio.sleep(0)
-        finally:
-            self._sources.pay(source, taken.count)
+        for item in decode.events_in(body, kind, key.source, int(self._now() * 1000), key=key.id):
+            held.take(taken.add(item))
+            if taken.count % SLICE == 0:
+                await asyncio.sleep(0)
         held.give(len(body))
         del body
         if taken.events:
-            await self._writer.keep(taken.events, held.hand_over())
-        self._metrics.received(self._ring.name(source), len(taken.events))
+            with self._allowance.spend(key, taken.peer, taken.events):
+                await self._writer.keep(taken.events, held.hand_over())
+        self._metrics.received(key.name, len(taken.events))
         if not taken.rejects:
             return OK
         self._count_rejects(taken)
         return _rejected(kind, taken.rejects)
 
     def _count_rejects(self, taken: Taken) -> None:
-        if taken.source is None:
+        if taken.key is None:
             return
-        self._rejects.count(taken.source, taken.rejects)
+        self._rejects.count(taken.key.source, taken.rejects)
         for one in taken.rejects:
-            self._metrics.rejected(self._ring.name(taken.source), one.code)
+            self._metrics.rejected(taken.key.name, one.code)
 
-    async def _source(self, key: str) -> int | None:
-        return await self._ring.source(key) if key else None
+    async def _key(self, text: str) -> WriteKey | None:
+        return await self._ring.find(text) if text else None
 
 
 def key_beside(path: str, scope: Scope) -> str:
@@ -222,11 +224,6 @@ def basic_key(authorization: str) -> str:
     except (binascii.Error, ValueError):
         return ""
     return text.partition(":")[0]
-
-
-def _wait(seconds: float) -> None:
-    if seconds > 0:
-        raise Refused(429, "rate_limited", "too many events; try again later", int(seconds) + 1)
 
 
 def _refusal(refused: Refused) -> Answer:

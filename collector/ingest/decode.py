@@ -82,10 +82,12 @@ def key_in(body: bytes) -> str:
     return ""
 
 
-def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Event | Reject]:
+def events_in(
+    body: bytes, kind: str, source: int, received: int, *, key: int | None = None
+) -> Iterator[Event | Reject]:
     """The events of a request to `/v1/KIND` and its rejects, each decoded when it is asked for."""
     if kind != "batch":
-        yield _event_or_reject(body.strip(), kind, 0, source, received)
+        yield _event_or_reject(body.strip(), kind, 0, source, received, key)
         return
     root = read_batch(body)
     if root.batch is None:
@@ -101,7 +103,7 @@ def events_in(body: bytes, kind: str, source: int, received: int) -> Iterator[Ev
     shared = {name: value for name, value in named.items() if isinstance(value, dict)}
     sent, kept = read_json(_decode, root.sent_at), 0
     for index, item in enumerate(root.batch):
-        event = _event_or_reject(item, "", index, source, received, sent, shared)
+        event = _event_or_reject(item, "", index, source, received, key, sent, shared)
         if isinstance(event, Event):
             kept += len(event.body)
         if kept > MAX_KEPT:
@@ -127,6 +129,7 @@ def read_event(
     sent: object = None,
     shared: dict[str, Any] | None = None,
     *,
+    key: int | None = None,
     settled: bool = False,
 ) -> Event:
     """One event as it is stored: what the client sent, with times set, without key and address.
@@ -154,6 +157,7 @@ def read_event(
         who=who,
         run=key_of(run) if isinstance(run, str) and run else None,
         body=_text(event),
+        key=key,
         fact=fact_of(name, context, mapping(event.get("properties"))) if known else None,
     )
 
@@ -164,6 +168,7 @@ def _event_or_reject(
     index: int,
     source: int,
     received: int,
+    key: int | None,
     sent: object = None,
     shared: dict[str, Any] | None = None,
 ) -> Event | Reject:
@@ -171,7 +176,7 @@ def _event_or_reject(
     try:
         event = _sent_event(text)
         _check_ids(event)
-        return read_event(event, kind, source, received, sent, shared)
+        return read_event(event, kind, source, received, sent, shared, key=key)
     except Refused as refused:
         return Reject(index, refused.status, refused.code, refused.message, _library(event, shared))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 
 from collector.store import Store, StoreUnavailable
+from collector.store.usage import DAY_HOURS, HOUR_MS
 
 # Within this time, a key that another process added or revoked is noticed.
 REFRESH_SECONDS = 5.0
@@ -19,26 +23,42 @@ def digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "replace")).digest()
 
 
-class KeyRing:
-    """The valid keys, in memory."""
+@dataclass(frozen=True)
+class WriteKey:
+    """A valid key, its own limits if it has any, and the bytes that it added in each of the last hours."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], timeout: float) -> None:
+    id: int
+    source: int
+    name: str  # of the source
+    rate: float | None
+    daily: int | None
+    used: Mapping[int, int]
+
+
+class KeyRing:
+    """The valid keys, in memory; `changed` is told of them whenever they are read."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        timeout: float,
+        *,
+        changed: Callable[[Iterable[WriteKey]], None] = lambda _: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._store, self._timeout = store, timeout
-        self._clock = clock
-        self._sources: dict[bytes, int] = {}
-        self._names: dict[int, str] = {}
+        self._clock, self._now, self._changed = clock, now, changed
+        self._keys: dict[bytes, WriteKey] = {}
         self._at = float("-inf")
         self._loading: asyncio.Task[None] | None = None
 
-    async def source(self, key: str) -> int | None:
-        """The source of a key, or None. StoreUnavailable if the store does not answer."""
+    async def find(self, key: str) -> WriteKey | None:
+        """The key that was sent, or None. StoreUnavailable if the store does not answer."""
         hashed = digest(key)
-        if self._clock() - self._at > REFRESH_SECONDS or hashed not in self._sources:
+        if self._clock() - self._at > REFRESH_SECONDS or hashed not in self._keys:
             await self._reload()
-        return self._sources.get(hashed)
-
-    def name(self, source: int) -> str:
-        return self._names.get(source, str(source))
+        return self._keys.get(hashed)
 
     async def _reload(self) -> None:
         if self._loading is None:
@@ -56,11 +76,20 @@ class KeyRing:
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._at + LOOK_AGAIN_SECONDS - self._clock()))
-        rows = await asyncio.to_thread(
-            self._store.all,
-            "SELECT k.hash, s.id, s.name"
+        self._keys = await asyncio.to_thread(self._read)
+        self._at = self._clock()
+        self._changed(self._keys.values())
+
+    def _read(self) -> dict[bytes, WriteKey]:
+        since = int(self._now() * 1000) // HOUR_MS - 2 * DAY_HOURS
+        used: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for key, hour, size in self._store.all("SELECT key, hour, bytes FROM usage WHERE hour >= ?", since):
+            used[key][hour] = size
+        rows = self._store.all(
+            "SELECT k.hash, k.id, s.id, s.name, k.rate, k.daily"
             " FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
         )
-        self._sources = {bytes(hashed): source for hashed, source, _ in rows}
-        self._names = {source: name for _, source, name in rows}
-        self._at = self._clock()
+        return {
+            bytes(hashed): WriteKey(number, source, name, rate, daily, used[number])
+            for hashed, number, source, name, rate, daily in rows
+        }

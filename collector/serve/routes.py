@@ -11,6 +11,7 @@ import msgspec
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
 from collector.base.peers import in_networks
+from collector.ingest.allowance import Allowance
 from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
@@ -32,9 +33,10 @@ class Site:
     def __init__(self, settings: Settings, store: Store, writer: Writer, page: App) -> None:
         self._settings, self._store, self._writer = settings, store, writer
         self._metrics = Metrics()
-        ring = KeyRing(store, time.monotonic, settings.timeout)
+        allowance = Allowance(settings, time.time, time.monotonic)
+        ring = KeyRing(store, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(store, time.time)
-        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics)
+        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics, allowance)
         self._page = page
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(writer.tally, lambda: self._tracking.memory.used, lambda: writer.away)

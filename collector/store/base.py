@@ -11,6 +11,7 @@ from collector.base.events import Event
 from collector.store import schema
 from collector.store.dialect import Dialect
 from collector.store.rollups import Ledger
+from collector.store.usage import usage_rows
 from collector.store.words import admit_words
 
 Row = tuple[Any, ...]
@@ -102,4 +103,5 @@ def add_events(tx: Transaction, events: Iterable[Event]) -> int:
         ledger.count(event)
     for table, rows in ledger.changes(admit_words(tx, ledger.words())):
         tx.upsert(table, rows)
+    tx.upsert(schema.USAGE, usage_rows(fresh))
     return len(fresh)

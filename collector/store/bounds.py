@@ -1,4 +1,4 @@
-"""The migrations that bound what a view of the page reads, whatever was sent.
+"""The migrations that bound what somebody with a write key can do to the disk and the page.
 
 Their statements are those of their day. Later changes of the schema do not change them.
 """
@@ -81,3 +81,15 @@ def bounded_lists(tx: Executes) -> None:
     tx.execute(
         "CREATE INDEX runs_open ON runs (source, began, version, os, os_version) WHERE outcome IS NULL",
     )
+
+
+def key_limits(tx: Executes) -> None:
+    """Limits of a key, what each key has added, and the key that an event came with."""
+    integer = "INTEGER" if tx.dialect == "sqlite" else "BIGINT"
+    tail = " WITHOUT ROWID" if tx.dialect == "sqlite" else ""
+    real = "REAL" if tx.dialect == "sqlite" else "DOUBLE PRECISION"
+    tx.execute(f"ALTER TABLE write_keys ADD COLUMN rate {real}")
+    tx.execute(f"ALTER TABLE write_keys ADD COLUMN daily {integer}")
+    tx.execute(f"ALTER TABLE events ADD COLUMN key {integer}")
+    columns = ", ".join(f"{name} {integer} NOT NULL" for name in ("key", "hour", "events", "bytes"))
+    tx.execute(f"CREATE TABLE usage ({columns}, PRIMARY KEY (key, hour)){tail}")

@@ -14,140 +14,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from typing import Any
 
-from collector.base.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
+from collector.base.events import BEAT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store import schema
+from collector.store.rows import InstanceRow, RunRow, instance_of, instance_row, run_row
+from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of
 from collector.store.words import OTHER, Word
 
-SLOT_MS = 6 * 3_600_000
-SLOTS_A_DAY = DAY_MS // SLOT_MS
-ESTABLISHED_MS = DAY_MS
 SPANS = (1, 7, 30)
 
 Key = tuple[int, bytes]
-_DAY = (1 << SLOTS_A_DAY) - 1
-_WEEK = (1 << 7 * SLOTS_A_DAY) - 1
-
-
-@dataclass(slots=True)
-class InstanceRow:
-    """An installation that reported; the fields are the columns of its row."""
-
-    source: int
-    id: bytes
-    first_seen: int
-    last_seen: int
-    last_beat: int | None = None
-    beats: int = 0
-    first_day: int = 0
-    slots: int = 0
-    facts_at: int | None = None
-    version: str = ""
-    os: str = ""
-    os_version: str = ""
-
-    @property
-    def established(self) -> bool:
-        return self.last_seen - self.first_seen > ESTABLISHED_MS
-
-    @property
-    def standing(self) -> tuple[int, int]:
-        """Where it is counted: established (older than a day) or not, and its week of installation."""
-        return int(self.established), week_of(self.first_seen // DAY_MS)
-
-    def saw(self, event: Event) -> None:
-        self.first_seen = min(self.first_seen, event.time)
-        self.last_seen = max(self.last_seen, event.time)
-        if event.name == BEAT:
-            self.beats += 1
-            self.last_beat = max(self.last_beat or 0, event.time)
-            self._mark(event.time)
-        elif event.fact:
-            facts = (event.time, event.fact.version, event.fact.os, event.fact.os_version)
-            known = (self.facts_at or 0, self.version, self.os, self.os_version)
-            self.facts_at, self.version, self.os, self.os_version = max(facts, known)
-
-    def _mark(self, time: int) -> None:
-        day = time // DAY_MS
-        if not self.slots:
-            self.first_day = day
-        elif day < self.first_day:
-            self.slots <<= (self.first_day - day) * SLOTS_A_DAY
-            self.first_day = day
-        self.slots |= 1 << (time // SLOT_MS - self.first_day * SLOTS_A_DAY)
-
-
-@dataclass(slots=True)
-class RunRow:
-    """One run of an install script; the fields are the columns of its row."""
-
-    source: int
-    id: bytes
-    instance: bytes
-    version: str = ""
-    os: str = ""
-    os_version: str = ""
-    started: int | None = None
-    ended: int | None = None
-    outcome: str | None = None
-    duration: int | None = None
-    reason: str | None = None
-    exit_code: int | None = None
-    signal: str | None = None
-    script: str | None = None
-    line: int | None = None
-    command: str | None = None
-    asked: int | None = None
-    email: str | None = field(default=None, repr=False)
-    reference: str | None = None
-
-    def saw(self, event: Event, fact: Fact) -> None:
-        """Take note of an event of this run; of two that disagree the later one holds."""
-        self.instance = max(self.instance, event.who or b"")
-        self.version, self.os, self.os_version = max(
-            (self.version, self.os, self.os_version),
-            (fact.version, fact.os, fact.os_version),
-        )
-        if event.name == STARTED:
-            self.started = event.time if self.started is None else min(self.started, event.time)
-        elif event.name == SUPPORT:
-            asked = (event.time, fact.email, fact.reference)
-            self.asked, self.email, self.reference = _later((self.asked, self.email, self.reference), asked)
-        else:
-            self._ended(event, fact)
-
-    @property
-    def began(self) -> int | None:
-        return self.ended if self.started is None else self.started
-
-    @property
-    def failed_at(self) -> str:
-        """Script, line, program and end in one text, as the database computes its column `place`."""
-        code = None if self.exit_code is None else str(self.exit_code)
-        end = self.signal or code or self.reason or ""
-        line = "" if self.line is None else str(self.line)
-        return schema.SEPARATOR.join((self.script or "", line, self.command or "", end))
-
-    @property
-    def standing(self) -> list[tuple[str, int, str, str]]:
-        """Where it is counted: kind, the day it began, word, and how it ended, or that it has not."""
-        if self.began is None:
-            return []
-        day, outcome = self.began // DAY_MS, self.outcome or "open"
-        words = {"all": "", "version": self.version, "system": system_name(self.os, self.os_version)}
-        if outcome == "errors":
-            words["place"] = self.failed_at
-        return [(kind, day, word, outcome) for kind, word in words.items()]
-
-    def _ended(self, event: Event, fact: Fact) -> None:
-        known = (self.ended, self.outcome, *_ending(self))
-        told = (event.time, "success" if event.name == SUCCESS else "errors", *_ending(fact))
-        self.ended, self.outcome, self.duration, self.reason, self.exit_code, *place = _later(known, told)
-        self.signal, self.script, self.line, self.command = place
 
 
 class Ledger:
@@ -166,8 +44,7 @@ class Ledger:
     def load_instances(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows of instances as they are before this transaction."""
         for row in rows:
-            instance = InstanceRow(*row)
-            instance.slots = int.from_bytes(row[7], "little")
+            instance = instance_of(row)
             self.instances[instance.source, instance.id] = instance
 
     def load_runs(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -195,8 +72,8 @@ class Ledger:
         """Every row to write, sorted by key within its table; words that are not admitted are OTHER."""
         for key, counted in self._counted.items():
             self._recount(self.instances[key], *counted)
-        yield schema.INSTANCES, [_instance_row(self.instances[key]) for key in sorted(self.instances)]
-        yield schema.RUNS, [_run_row(self.runs[key]) for key in sorted(self.runs)]
+        yield schema.INSTANCES, [instance_row(self.instances[key]) for key in sorted(self.instances)]
+        yield schema.RUNS, [run_row(self.runs[key]) for key in sorted(self.runs)]
         yield schema.DAILY, _counter_rows(self._folded_daily(admitted))
         yield schema.ACTIVE, _counter_rows(self.active)
         yield schema.OUTCOMES, _counter_rows(self._folded_outcomes(admitted))
@@ -260,85 +137,15 @@ class Ledger:
             for old, new, sign in zip(edges(days, span), edges(now, span), (1, -1), strict=True):
                 both = old & new if standing[0] == instance.standing[0] else 0
                 for where, mask, step in ((standing, old, -sign), (instance.standing, new, sign)):
-                    for offset in _bits_of(mask ^ both, SLOTS_A_DAY):
+                    for offset in bits_of(mask ^ both, SLOTS_A_DAY):
                         self.active[instance.source, instance.first_day + offset, span, where[0]] += step
         first_week, old = weeks_of(instance.first_day, days)
         _, new = weeks_of(instance.first_day, now)
         both = old & new if same else 0
         for (established, cohort), mask, step in ((standing, old, -1), (instance.standing, new, 1)):
-            for offset in _bits_of(mask ^ both, 1):
+            for offset in bits_of(mask ^ both, 1):
                 self.retention[instance.source, cohort, established, first_week + offset] += step
-
-
-def system_name(os: str, os_version: str) -> str:
-    """`debian 12`."""
-    return f"{os} {os_version}".strip()
-
-
-def week_of(day: int) -> int:
-    """The week of a day, counted from Monday 1969-12-29."""
-    return (day + 3) // 7
-
-
-def days_of(slots: int) -> int:
-    """The days with a heartbeat in any slot: bit 4n stands for day n."""
-    if slots <= _DAY:
-        return int(slots > 0)
-    folded = slots | slots >> 1 | slots >> 2 | slots >> 3
-    return folded & (1 << (slots.bit_length() + 3) // 4 * 4) // 15  # 0x…1111
-
-
-def edges(days: int, span: int) -> tuple[int, int]:
-    """The days on which an instance comes to life, and those on which it no longer counts.
-
-    It counts as alive on each heartbeat's day and span - 1 more. Bit 4n stands for day n, as in `days_of`.
-    """
-    if days == 1:
-        return 1, 1 << span * SLOTS_A_DAY
-    width = 1
-    while width < span:
-        step = min(width, span - width)
-        days |= days << step * SLOTS_A_DAY
-        width += step
-    after = days << SLOTS_A_DAY
-    return days & ~after, after & ~days
-
-
-def weeks_of(first_day: int, days: int) -> tuple[int, int]:
-    """The week of a day, and the weeks with a heartbeat: bit n stands for that week + n."""
-    days <<= (first_day + 3) % 7 * SLOTS_A_DAY
-    weeks = offset = 0
-    while days:
-        weeks |= bool(days & _WEEK) << offset
-        days >>= 7 * SLOTS_A_DAY
-        offset += 1
-    return week_of(first_day), weeks
-
-
-def _bits_of(mask: int, width: int) -> Iterator[int]:
-    while mask:
-        lowest = mask & -mask
-        yield (lowest.bit_length() - 1) // width
-        mask ^= lowest
-
-
-_ending = attrgetter("duration", "reason", "exit_code", "signal", "script", "line", "command")
-_instance_fields = attrgetter(*(one.name for one in fields(InstanceRow)))
-_run_row = attrgetter(*(one.name for one in fields(RunRow)))
-
-
-def _instance_row(instance: InstanceRow) -> tuple[Any, ...]:
-    row = _instance_fields(instance)
-    slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
-    return (*row[:7], slots, *row[8:])
 
 
 def _counter_rows(counter: Mapping[Any, int]) -> list[tuple[Any, ...]]:
     return [(*key, counter[key]) for key in sorted(counter) if counter[key]]
-
-
-def _later(known: tuple[Any, ...], told: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The one with the later time; of two at once the greater, so that order does not matter."""
-    if known[0] is None:
-        return told
-    return max(known, told, key=lambda fields: (fields[0], [(f is not None, str(f)) for f in fields[1:]]))

@@ -2,7 +2,8 @@
 
 Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are 16 bytes.
 
-    sources, write_keys   who may send; keys as SHA-256
+    sources, write_keys   who may send, and how much; keys as SHA-256
+    usage                 what each key has added in each hour: events, and bytes of disk
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     instances             one row per installation that reported: when, how often, which version
     runs                  one row per run of an install script: its story, its failure, its request for help
@@ -26,11 +27,11 @@ instances, runs and the counters change in the transaction that inserts the even
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from collector.store.bounds import bounded_lists, bounded_words
+from collector.store.bounds import bounded_lists, bounded_words, key_limits
 from collector.store.dialect import Executes
 
 Kind = Literal["int", "text", "bytes"]
@@ -78,7 +79,8 @@ def _counter(name: str, key: str) -> Table:
 EVENTS = Table(
     "events",
     _columns(
-        "source:int id:bytes received:int time:int type:text name:text who:bytes? run:bytes? body:text",
+        "source:int id:bytes received:int time:int type:text name:text who:bytes? run:bytes? body:text"
+        " key:int?",
     ),
     key=("source", "id"),
     on_conflict="ignore",
@@ -102,6 +104,9 @@ RUNS = Table(
     ),
     key=("source", "id"),
     on_conflict="replace",
+)
+USAGE = Table(
+    "usage", _columns("key:int hour:int events:int bytes:int"), key=("key", "hour"), on_conflict="add"
 )
 DAILY = _counter("daily", "source:int day:int type:text name:text")
 ACTIVE = _counter("active", "source:int day:int span:int established:int")
@@ -161,7 +166,8 @@ def first_schema(tx: Executes) -> None:
     )
     daily = _counter("daily", "source:int day:int type:text name:text version:text os:text")
     outcomes = _counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
-    for table in (EVENTS, INSTANCES, RUNS, daily, ACTIVE, outcomes, COHORTS, RETENTION):
+    events = replace(EVENTS, columns=EVENTS.columns[:-1])
+    for table in (events, INSTANCES, RUNS, daily, ACTIVE, outcomes, COHORTS, RETENTION):
         tx.execute(create_table(table, tx.dialect))
     tx.execute(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
@@ -261,6 +267,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     audit_log,
     bounded_words,
     bounded_lists,
+    key_limits,
 )
 
 

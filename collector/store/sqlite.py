@@ -52,7 +52,7 @@ class SQLiteTransaction(Transaction):
 
     def insert_new(self, events: Sequence[Event]) -> list[Event]:
         (last,) = self.all("SELECT coalesce(max(seq), 0) FROM events")[0]
-        if self._write(schema.EVENTS, [event[:9] for event in events]) == len(events):
+        if self._write(schema.EVENTS, [event[:-1] for event in events]) == len(events):
             return list(events)
         keys = self._array(
             "SELECT json_group_array(json_array(source, hex(id))) FROM events WHERE seq > ?", [last]

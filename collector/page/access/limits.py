@@ -58,6 +58,4 @@ class AttemptLimits:
 
 
 def _buckets(tries: float, seconds: float, clock: Callable[[], float]) -> TokenBuckets[bytes]:
-    made: TokenBuckets[bytes] = TokenBuckets(1 / seconds, clock)
-    made.capacity = tries
-    return made
+    return TokenBuckets(1 / seconds, tries, clock)

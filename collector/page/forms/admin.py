@@ -35,7 +35,7 @@ def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None
         wrong,
         made=made,
         users=users.list_users(form.store),
-        keys=[row[:5] for row in keys.list_keys(form.store)],
+        keys=keys.list_keys(form.store, form.now),
         tokens=tokens.list_tokens(form.store),
         log=audit.latest_entries(form.store, LATEST),
         sources=[source.name for source in all_sources(form.store)],

@@ -17,7 +17,8 @@ from collector.base.times import DAY_MS
 from collector.page.queries.instances import GONE_MS, SILENT_MS
 from collector.page.queries.sources import Source, all_sources
 from collector.store import Store, StoreError
-from collector.store.rollups import ESTABLISHED_MS, SPANS, system_name
+from collector.store.rollups import SPANS
+from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.words import OTHER
 
 # A census that took longer than this is repeated in the background; views do not wait for it.

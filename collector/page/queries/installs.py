@@ -10,7 +10,7 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.page.period import Period
 from collector.store import Store, schema
-from collector.store.rollups import RunRow
+from collector.store.rows import RunRow
 from collector.store.schema import SEPARATOR
 from collector.store.words import OTHER
 

@@ -8,7 +8,8 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.page.period import Period
 from collector.store import Store, schema
-from collector.store.rollups import ESTABLISHED_MS, SLOT_MS, SLOTS_A_DAY, InstanceRow
+from collector.store.rows import ESTABLISHED_MS, InstanceRow
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY
 
 # Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000

@@ -13,7 +13,7 @@ from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.installs import runs_table
 from collector.page.views.over_time import active_chart
-from collector.store.rollups import SLOT_MS, SLOTS_A_DAY, week_of
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
 # Weeks of installation in the retention table.

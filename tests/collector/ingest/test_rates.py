@@ -7,16 +7,33 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.collector.running import Collector, conversation
+from tests.collector.running import Collector, conversation, event
 
 
 def test_a_source_and_a_peer_have_their_rate(start: Callable[..., Collector], tmp_path: Path) -> None:
     for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
         limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
-        replies = [limited.post("/v1/track", {"event": "x", "userId": "u"}) for _ in range(30)]
+        replies = [limited.post("/v1/track", {"event": "x", "userId": "u"}) for _ in range(90)]
         assert {reply.status for reply in replies} == {200, 429}
         refused = next(reply for reply in replies if reply.status == 429)
         assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_a_rate_is_one_of_bytes_too(start: Callable[..., Collector], tmp_path: Path) -> None:
+    """As many KiB as events: 20 events of 10 KiB are 200 KiB, and a bucket of 5 a second holds 50."""
+    for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
+        limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
+        large = [limited.post("/v1/track", event(p="x" * 10_240)).status for _ in range(20)]
+        assert 5 <= large.count(200) <= 8
+        assert large[-1] == 429
+
+
+def test_what_is_refused_counts_by_its_bytes(start: Callable[..., Collector], tmp_path: Path) -> None:
+    limited = start(f"sqlite:///{tmp_path}/r.db", ROLLCALL_COLLECTOR_PEER_RATE="5")
+    seen = [limited.post("/v1/batch", {"batch": ["x" * 10_240]}).status for _ in range(20)]
+    assert set(seen) == {200, 429}
+    seen = [limited.post("/v1/track", b"x" * 10_240, key="").status for _ in range(3)]
+    assert seen == [429] * 3
 
 
 def test_a_forged_forwarding_header_makes_no_other_peer(
@@ -30,12 +47,12 @@ def test_a_forged_forwarding_header_makes_no_other_peer(
             collector.post(
                 "/v1/track", {"event": "x", "userId": "u"}, X_Forwarded_For=f"9.9.9.{number}"
             ).status
-            for number in range(30)
+            for number in range(90)
         }
         assert seen == expected
     left = {
         behind.post("/v1/track", {"event": "x", "userId": "u"}, X_Forwarded_For=f"{n}.1.1.1, 8.8.8.8").status
-        for n in range(30)
+        for n in range(90)
     }
     assert left == {200, 429}
 

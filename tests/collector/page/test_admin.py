@@ -12,7 +12,7 @@ from collector.admin import keys, tokens, users
 from collector.admin.audit import latest_entries
 from collector.ingest.keyring import digest
 from collector.store import Store
-from tests.collector.page.client import PageClient, Reply
+from tests.collector.page.client import NOW, PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import event
 from tests.collector.page.test_hostile import EVIL, check_inert
@@ -56,7 +56,7 @@ def peopled(page_store: Store, helper: str) -> Callable[[], Any]:
     tokens.add_token(page_store, "report", "viewer", None, 0)
 
     def look() -> Any:
-        revoked = [row[4] for row in keys.list_keys(page_store)]
+        revoked = [row[4] for row in keys.list_keys(page_store, NOW)]
         return users.list_users(page_store), revoked, tokens.list_tokens(page_store)
 
     return look
@@ -82,7 +82,7 @@ def test_an_admin_adds_keys_that_are_shown_once_and_revokes_them(admin: Admin, p
     assert key not in shown
     assert key[:6] in shown
     assert admin.does({"action": "revoke-key", "key": key[:6]}).status == 303
-    assert keys.list_keys(page_store)[0][4] is not None
+    assert keys.list_keys(page_store, NOW)[0][4] is not None
 
 
 def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(

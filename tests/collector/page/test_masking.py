@@ -29,7 +29,7 @@ VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE
 def told(name: str, fact: Fact, number: int) -> Event:
     """An event as an earlier version of the collector stored it: nothing was masked on its way."""
     who, run = key_of(INSTANCE), key_of(RUN)
-    return Event(1, key_of(f"m{number}"), NOW, NOW - 1000, "track", name, who, run, BODY, fact)
+    return Event(1, key_of(f"m{number}"), NOW, NOW - 1000, "track", name, who, run, BODY, None, fact)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from collector.base.events import Event
 from collector.base.times import DAY_MS
 from collector.page.period import day_of, iso
 from collector.store import Store, open_store
-from collector.store.rollups import week_of
+from collector.store.spans import week_of
 from tests.collector.cluster import Cluster
 from tests.collector.page import histories
 from tests.collector.page.client import NOW, PageClient

@@ -89,4 +89,4 @@ def test_old_counters_are_carried_over_and_the_rarest_words_are_counted_together
 
 def started(number: int) -> Event:
     key = number.to_bytes(16, "big")
-    return Event(1, key, NOW, NOW, "track", STARTED, key, key, "{}", Fact(version="new", os="arch"))
+    return Event(1, key, NOW, NOW, "track", STARTED, key, key, "{}", None, Fact(version="new", os="arch"))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store import Store, rollups, schema
-from collector.store.rollups import SLOT_MS, SPANS, Ledger, edges, week_of, weeks_of
+from collector.store.rollups import SPANS, Ledger
+from collector.store.spans import SLOT_MS, edges, week_of, weeks_of
 
 NOW = 20_000 * DAY_MS
 # The first of the sources that are told the same again.
@@ -243,7 +244,7 @@ def test_weeks_are_those_of_the_days(first: int, days: set[int]) -> None:
 
 def beat(instance: int, time: int) -> Event:
     key = bytes([instance]) * 16
-    return Event(1, time.to_bytes(16, "big"), NOW, time, "track", BEAT, key, None, "{}", Fact())
+    return Event(1, time.to_bytes(16, "big"), NOW, time, "track", BEAT, key, None, "{}", None, Fact())
 
 
 def test_an_instance_is_counted_anew_once_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def started(number: int, day: int = 0) -> Event:
     key = number.to_bytes(16, "big")
     fact = Fact(version=f"v{number}", os=f"os{number}", script=f"s{number}")
     time = NOW + day * DAY_MS
-    return Event(1, key, time, time, "track", STARTED, key, key, "{}", fact)
+    return Event(1, key, time, time, "track", STARTED, key, key, "{}", None, fact)
 
 
 def test_a_run_is_taken_back_from_where_it_was_counted(store: Store) -> None:

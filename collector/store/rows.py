@@ -1,0 +1,163 @@
+"""The row of an instance and the row of a run: what they are after one more event, and where they count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any
+
+from collector.base.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
+from collector.base.times import DAY_MS
+from collector.store.schema import SEPARATOR
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
+
+ESTABLISHED_MS = DAY_MS
+
+
+@dataclass(slots=True)
+class InstanceRow:
+    """An installation that reported; the fields are the columns of its row."""
+
+    source: int
+    id: bytes
+    first_seen: int
+    last_seen: int
+    last_beat: int | None = None
+    beats: int = 0
+    first_day: int = 0
+    slots: int = 0
+    facts_at: int | None = None
+    version: str = ""
+    os: str = ""
+    os_version: str = ""
+
+    @property
+    def established(self) -> bool:
+        return self.last_seen - self.first_seen > ESTABLISHED_MS
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Where it is counted: established (older than a day) or not, and its week of installation."""
+        return int(self.established), week_of(self.first_seen // DAY_MS)
+
+    def saw(self, event: Event) -> None:
+        self.first_seen = min(self.first_seen, event.time)
+        self.last_seen = max(self.last_seen, event.time)
+        if event.name == BEAT:
+            self.beats += 1
+            self.last_beat = max(self.last_beat or 0, event.time)
+            self._mark(event.time)
+        elif event.fact:
+            facts = (event.time, event.fact.version, event.fact.os, event.fact.os_version)
+            known = (self.facts_at or 0, self.version, self.os, self.os_version)
+            self.facts_at, self.version, self.os, self.os_version = max(facts, known)
+
+    def _mark(self, time: int) -> None:
+        day = time // DAY_MS
+        if not self.slots:
+            self.first_day = day
+        elif day < self.first_day:
+            self.slots <<= (self.first_day - day) * SLOTS_A_DAY
+            self.first_day = day
+        self.slots |= 1 << (time // SLOT_MS - self.first_day * SLOTS_A_DAY)
+
+
+@dataclass(slots=True)
+class RunRow:
+    """One run of an install script; the fields are the columns of its row."""
+
+    source: int
+    id: bytes
+    instance: bytes
+    version: str = ""
+    os: str = ""
+    os_version: str = ""
+    started: int | None = None
+    ended: int | None = None
+    outcome: str | None = None
+    duration: int | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    script: str | None = None
+    line: int | None = None
+    command: str | None = None
+    asked: int | None = None
+    email: str | None = field(default=None, repr=False)
+    reference: str | None = None
+
+    def saw(self, event: Event, fact: Fact) -> None:
+        """Take note of an event of this run; of two that disagree the later one holds."""
+        self.instance = max(self.instance, event.who or b"")
+        self.version, self.os, self.os_version = max(
+            (self.version, self.os, self.os_version),
+            (fact.version, fact.os, fact.os_version),
+        )
+        if event.name == STARTED:
+            self.started = event.time if self.started is None else min(self.started, event.time)
+        elif event.name == SUPPORT:
+            asked = (event.time, fact.email, fact.reference)
+            self.asked, self.email, self.reference = _later((self.asked, self.email, self.reference), asked)
+        else:
+            self._ended(event, fact)
+
+    @property
+    def began(self) -> int | None:
+        return self.ended if self.started is None else self.started
+
+    @property
+    def failed_at(self) -> str:
+        """Script, line, program and end in one text, as the database computes its column `place`."""
+        code = None if self.exit_code is None else str(self.exit_code)
+        end = self.signal or code or self.reason or ""
+        line = "" if self.line is None else str(self.line)
+        return SEPARATOR.join((self.script or "", line, self.command or "", end))
+
+    @property
+    def standing(self) -> list[tuple[str, int, str, str]]:
+        """Where it is counted: kind, the day it began, word, and how it ended, or that it has not."""
+        if self.began is None:
+            return []
+        day, outcome = self.began // DAY_MS, self.outcome or "open"
+        words = {"all": "", "version": self.version, "system": system_name(self.os, self.os_version)}
+        if outcome == "errors":
+            words["place"] = self.failed_at
+        return [(kind, day, word, outcome) for kind, word in words.items()]
+
+    def _ended(self, event: Event, fact: Fact) -> None:
+        known = (self.ended, self.outcome, *_ending(self))
+        told = (event.time, "success" if event.name == SUCCESS else "errors", *_ending(fact))
+        self.ended, self.outcome, self.duration, self.reason, self.exit_code, *place = _later(known, told)
+        self.signal, self.script, self.line, self.command = place
+
+
+def system_name(os: str, os_version: str) -> str:
+    """`debian 12`."""
+    return f"{os} {os_version}".strip()
+
+
+def instance_of(row: Sequence[Any]) -> InstanceRow:
+    """The instance in a row of the database."""
+    instance = InstanceRow(*row)
+    instance.slots = int.from_bytes(row[7], "little")
+    return instance
+
+
+def instance_row(instance: InstanceRow) -> tuple[Any, ...]:
+    """The row of an instance, as the database has it."""
+    row = _instance_fields(instance)
+    slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
+    return (*row[:7], slots, *row[8:])
+
+
+_ending = attrgetter("duration", "reason", "exit_code", "signal", "script", "line", "command")
+_instance_fields = attrgetter(*(one.name for one in fields(InstanceRow)))
+run_row = attrgetter(*(one.name for one in fields(RunRow)))
+
+
+def _later(known: tuple[Any, ...], told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The one with the later time; of two at once the greater, so that order does not matter."""
+    if known[0] is None:
+        return told
+    return max(known, told, key=lambda fields: (fields[0], [(f is not None, str(f)) for f in fields[1:]]))
