@@ -84,6 +84,7 @@ RULES = (
     Rule("own-signal", (XTRACE,), "its trap for URG or CHLD would be in the way of ours", signs.own_signal),
     Rule("looks-at-itself", DEEP, "it looks at its descriptors or signals in /proc", signs.looks_at_itself),
     Rule("computed-descriptor", DEEP, "it may close our descriptor", signs.computed_descriptor),
+    Rule("limits-files", LADDER, "it limits the size of files, and so of ours", signs.limits_files),
     Rule("pid-of-substitution", DEEP, "$! after <(…) would be another process", signs.pid_of_substitution),
     Rule(
         "special-mode",

@@ -215,6 +215,14 @@ def computed_descriptor(look: Look) -> list[int]:
     return closes + evals
 
 
+def limits_files(look: Look) -> list[int]:
+    def limits(given: list[bytes]) -> bool:
+        options = [word for word in given if word.startswith(b"-")]
+        return any(b"f" in word for word in options) or bool(given and not options)
+
+    return [line for line, given in look.given(b"ulimit") if limits(given)]
+
+
 def pid_of_substitution(look: Look) -> list[int]:
     """Where $! may be the pid of a <(…): the last that was started before it, as far as the text shows."""
     substitutes = [command for command in look.commands if _has(command, b"<(", b">(")]

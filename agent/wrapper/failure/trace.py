@@ -7,6 +7,7 @@ behind, whoever is killed when.
 from __future__ import annotations
 
 import os
+import resource
 
 from agent.wrapper.process.punch import punch_hole
 from agent.wrapper.shell.script import read_text, shell_run
@@ -125,6 +126,8 @@ def choose(argv: list[bytes], environment: Environment) -> Choice:
     for name in sorted(TELLTALE):
         if environment.get(name) is not None:
             return Choice("none", f"{name.decode()} is in the environment", run.path)
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        return Choice("none", "files may have only a limited size, and ours would end the script", run.path)
     own = environment.get(b"BASH_ENV")
     if own and not _readable(own):
         return Choice("none", "BASH_ENV in the environment names no file that can be read", run.path)
@@ -151,8 +154,6 @@ def _by_text(run: ShellRun, own: bytes | None, environment: Environment) -> Choi
 
 def _descriptor(looks: list[Look]) -> int | None:
     """A number for our descriptor that no text names, below the limit."""
-    import resource
-
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     free = (fd for fd in DESCRIPTORS if not any(b"%d" % fd in look.text for look in looks))
     return next(free, None) if limit >= LEAST_LIMIT or limit < 0 else None

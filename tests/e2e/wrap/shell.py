@@ -60,10 +60,11 @@ class Shell:
                 if int(its) == group:
                     yield state
 
-    def expect(self, text: str) -> None:
-        """Read until text is shown, beyond what was expected before."""
+    def expect(self, *texts: str) -> str:
+        """Read until one of the texts is shown, beyond what was expected before; which it is."""
         deadline = time.monotonic() + PATIENCE
-        while (at := self.screen.find(text, self._read_to)) < 0:
+        text = " or ".join(texts)
+        while not (shown := [each for each in texts if self.screen.find(each, self._read_to) >= 0]):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._master], [], [], left)[0]:
                 raise TimeoutError(f"{text!r} was not shown: {self.screen!r}")
@@ -71,7 +72,9 @@ class Shell:
                 self.screen += os.read(self._master, 65536).decode("utf-8", "replace")
             except OSError:
                 raise EOFError(f"{text!r} was not shown before the end: {self.screen!r}") from None
-        self._read_to = at + len(text)
+        first = min(shown, key=lambda each: self.screen.find(each, self._read_to))
+        self._read_to = self.screen.find(first, self._read_to) + len(first)
+        return first
 
     def run(self, command: str) -> None:
         """Type a command and wait for the next prompt."""

@@ -12,6 +12,7 @@ import pytest
 
 from agent.wrapper.exits import exits, taskstats
 from agent.wrapper.process.caller import Environment
+from agent.wrapper.shell.script import ShellRun
 
 NOBODY = 65534
 TRUE = ([b"sh", b"-c", b"true"], Environment([b"PATH=/usr/bin:/bin"]))
@@ -126,3 +127,18 @@ def test_without_descriptors_nothing_is_watched(at_limit: Callable[[], None]) ->
     assert prepared.descriptors() == set()
     assert prepared.failed(os.getpid(), 1) is None
     assert prepared._events.fileno() == -1
+
+
+def test_where_there_is_no_process_to_be_had_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    ours = os.listdir("/proc/self/fd")
+    kernel, listening = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "fork", refuse)
+        made = exits.Exits(ShellRun(b"sh"), b"", Environment([]), taskstats.ExitEvents(listening))
+        made.watch(1)
+    kernel.close()
+    assert made.failed(1, 1) is None
+    assert os.listdir("/proc/self/fd") == ours

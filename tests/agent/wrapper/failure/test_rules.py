@@ -32,6 +32,7 @@ NOTICING = {
     "own-signal": ("xtrace", "trap 'echo urg' URG\nfor ((i = 0; i < 20000; i++)); do :; done\n"),
     "looks-at-itself": ("xtrace", "x=(/proc/$$/fd/*)\necho ${#x[@]}\n"),
     "computed-descriptor": ("xtrace", 'for ((n = 200; n < 256; n++)); do eval "exec $n>&-"; done\necho a\n'),
+    "limits-files": ("xtrace", "ulimit -f 1\nfor ((i = 0; i < 30; i++)); do : $PWD$PWD$PWD; done\necho a\n"),
     "pid-of-substitution": (
         "xtrace",
         "cat <(sleep 1) >/dev/null &\n: <(sleep 1)\nkill -0 $! && ps -o comm= -p $!\n",

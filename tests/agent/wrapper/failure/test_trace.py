@@ -140,6 +140,9 @@ def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
         ("alias x='set -x'\n", "xtrace"),
         ("exec > >(tee log)\nsleep 1 &\nwait $!\n", "xtrace"),
         ("exec > >(tee log)\nwait $!\n", "error"),
+        ("ulimit -f 9\n", "none"),
+        ("ulimit 9\n", "none"),
+        ("ulimit -n 9\nulimit -c unlimited\n", "xtrace"),
     ],
 )
 def test_the_strongest_method_that_does_not_show_is_chosen(tmp_path: Path, text: str, method: str) -> None:
@@ -158,8 +161,17 @@ def test_a_script_with_the_rights_of_two_users_is_left_alone(
 def test_with_few_open_files_there_is_no_descriptor_for_us(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, method: str
 ) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    ours = {resource.RLIMIT_NOFILE: (limit, limit), resource.RLIMIT_FSIZE: (resource.RLIM_INFINITY, -1)}
+    monkeypatch.setattr(resource, "getrlimit", ours.__getitem__)
     assert choice(tmp_path, "true\n").method == method
+
+
+def test_where_files_are_limited_there_is_no_file_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4096, 4096))
+    found = choice(tmp_path, "true\n")
+    assert (found.method, found.why[:9]) == ("none", "files may")
 
 
 def test_of_a_script_from_a_pipe_only_the_failure_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
