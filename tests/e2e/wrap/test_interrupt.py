@@ -24,7 +24,7 @@ FIRST = {"xtrace": "", "traps": '[ "$NEVER" ] && set -x', "error": ': "$-"', "da
 """The first line of a script for which each method is chosen, and of one of sh."""
 
 PRESSES = 20
-"""bash itself loses a ^C now and then, where a program that it waits for ends well. So it is pressed again."""
+"""bash itself loses a ^C now and then, where what it waits for ends well. So it is pressed again."""
 
 
 def presses(shell: Shell) -> int:
