@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 import zlib
 from contextlib import closing
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.ingest.api import MOST_LISTED
 from collector.ingest.decode import MAX_DEPTH, MAX_EVENT, MAX_REQUEST, MAX_SHARED
 from collector.ingest.envelope import MAX_BATCH
 from tests.collector.running import Collector
@@ -77,6 +79,20 @@ def kept(collector: Collector, like: str = "%") -> int:
     with closing(sqlite3.connect(collector.database.removeprefix("sqlite:///"))) as database:
         found = database.execute("SELECT count(*) FROM events WHERE body LIKE ?", [f"%{like}%"]).fetchone()
     return int(found[0])
+
+
+def test_the_docs_have_every_code_and_bound() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "collector.md").read_text()
+    table = page.partition("| code | the event |")[2].partition("\n\n")[0]
+    first = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert set(re.findall(r"`([a-z_]+)`", "".join(first))) == {code for _, code in BAD.values()}
+    for said in (
+        f"{MAX_EVENT:,} bytes",
+        f"{MAX_DEPTH} levels",
+        f"{MAX_BATCH:,} events",
+        f"{MOST_LISTED} rejects",
+    ):
+        assert said in page
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
