@@ -20,10 +20,11 @@ def reject(store: Store, *, days_ago: int = 0, library: str = "shop", count: int
     write_counts(store, counts, NOW - days_ago * DAY_MS)
 
 
-def test_rejects_are_shown_with_their_reason(page_store: Store, client: PageClient) -> None:
-    reject(page_store, count=1200)
-    reject(page_store, library="<b>odd", count=3)
-    reject(page_store, library="", count=2)
+def test_rejects_are_shown_with_their_reason(store: Store) -> None:
+    client = PageClient(store)
+    reject(store, count=1200)
+    reject(store, library="<b>odd", count=3)
+    reject(store, library="", count=2)
     shown = client.get("/rejects").text
     assert "1,205 events could not be taken" in shown
     assert "a track event needs a name in `event`" in shown
