@@ -54,7 +54,8 @@ class Server:
             text=True,
         )
         assert self.process.stderr is not None
-        self.port = int(self.process.stderr.readline().strip().rpartition(":")[2])
+        told = next(line for line in self.process.stderr if "receiving events at" in line)
+        self.port = int(told.strip().rpartition(":")[2])
 
     def load(self, connections: int, rate: float, requests: int, batch: int, path: str) -> dict[str, Any]:
         """What the load saw; `requests` in all."""

@@ -8,8 +8,7 @@ is displaced where there is no room, because he is the one who holds much for lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from collector.base import http
 from collector.base.http import Receive, Refused
@@ -41,31 +40,44 @@ class Memory:
 
 async def receive_body(receive: Receive, most: int, held: Holding, *, hurried: bool) -> bytes:
     """The body, which may be displaced while it arrives. Refused or NoRoom if it cannot be had."""
+    progress = _Progress(held) if hurried else None
     held.wait()
     try:
-        return await http.read_body(_hurry(receive) if hurried else receive, most, held.take)
+        return await http.read_body(receive, most, progress.take if progress else held.take)
     except asyncio.CancelledError:
+        if progress and progress.stalled:
+            raise Refused(408, "slow", "the request arrives too slowly; try again") from None
         if held.evicted:
             raise NoRoom from None
         raise
     finally:
         held.proceed()
+        if progress:
+            progress.stop()
 
 
-def _hurry(receive: Receive) -> Receive:
-    """The same, but Refused if the client does not get on."""
-    clock = asyncio.get_running_loop().time
-    due, missing = clock() + PROGRESS_SECONDS, PROGRESS_BYTES
+class _Progress:
+    """Looks whether a body gets on; one that does not makes way."""
 
-    async def receive_in_time() -> MutableMapping[str, Any]:
-        nonlocal due, missing
-        try:
-            message = await asyncio.wait_for(receive(), due - clock())
-        except asyncio.TimeoutError:
-            raise Refused(408, "slow", "the request arrives too slowly") from None
-        missing -= len(message.get("body", b""))
-        if missing <= 0:
-            due, missing = clock() + PROGRESS_SECONDS, PROGRESS_BYTES
-        return message
+    def __init__(self, held: Holding) -> None:
+        self.stalled = False
+        self._held, self._brought = held, 0
+        self._look_later()
 
-    return receive_in_time
+    def take(self, count: int) -> None:
+        self._held.take(count)
+        self._brought += count
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(PROGRESS_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self._brought < PROGRESS_BYTES:
+            self.stalled = True
+            self._held.make_way()
+        else:
+            self._brought = 0
+            self._look_later()

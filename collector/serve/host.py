@@ -30,9 +30,9 @@ class Guest(Protocol):
 class Host:
     """One server's connections, and the requests that are being answered."""
 
-    def __init__(self, app: App, bounds: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, app: App, bounds: Settings, clock: Callable[[], float], connections: int) -> None:
         self.app, self.bounds, self.clock = app, bounds, clock
-        self.room = Room(bounds.max_connections, clock)
+        self.room = Room(connections, clock)
         self.guests: set[Guest] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.buffer = bytearray(READ_BYTES)  # filled and emptied in one step, so all can share it

@@ -16,6 +16,7 @@ from collector.base.http import App
 from collector.ingest.writer import Writer
 from collector.serve import systemd
 from collector.serve.connection import Connection
+from collector.serve.descriptors import allow
 from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
@@ -23,7 +24,6 @@ from collector.store import Store, StoreError
 
 # A stop waits this long for unfinished requests.
 GRACE_SECONDS = 20
-BACKLOG = 2048
 # The event loop and the writer share the interpreter; neither waits longer for it than this.
 SWITCH_SECONDS = 0.0005
 
@@ -94,8 +94,9 @@ async def _serve(
     stopping: _StopSignals,
 ) -> None:
     loop = asyncio.get_running_loop()
-    host = Host(site, settings, loop.time)
-    server = await loop.create_server(lambda: Connection(host), sock=listener, backlog=BACKLOG)
+    allowed = allow(settings.max_connections)
+    host = Host(site, settings, loop.time, allowed.connections)
+    server = await loop.create_server(lambda: Connection(host), sock=listener, backlog=allowed.backlog)
     looking = asyncio.ensure_future(host.cut_off_who_is_late())
     listening()
     systemd.send_state("READY=1\nSTATUS=receiving events")

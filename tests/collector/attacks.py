@@ -51,6 +51,8 @@ def all_attacks(key: str) -> dict[str, Attack]:
         "idle connections, from many": Attack(200, 6, b""),
         "heads without end": Attack(2, 600, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", 1, 1.0),
         "small bodies without end": Attack(2, 600, batch[: 1000 - LARGE], 1, 1.0),
+        "unknown keys": Attack(2, 600, request("/v1/track", "unknown", b"{}") * 3),
+        "requests for the page": Attack(2, 600, b"GET /signin HTTP/1.1\r\nHost: x\r\n\r\n" * 3),
     }
 
 

@@ -171,7 +171,8 @@ class Lobby:
     def __init__(self, **settings: str) -> None:
         self.now = 100.0
         settings = {f"ROLLCALL_COLLECTOR_{name}": value for name, value in settings.items()}
-        self.host = Host(no_app, read_settings({"HOME": "/nowhere", **settings}), lambda: self.now)
+        bounds = read_settings({"HOME": "/nowhere", **settings})
+        self.host = Host(no_app, bounds, lambda: self.now, bounds.max_connections)
 
     def connect(self, address: str, sent: bytes = b"") -> tuple[Wire, Connection]:
         wire, made = Wire(address), Connection(self.host)

@@ -20,7 +20,7 @@ def talk(app: App, *sent: bytes) -> bytes:
 
     async def conversation() -> bytes:
         loop = asyncio.get_running_loop()
-        host = Host(app, read_settings({"HOME": "/nowhere"}), loop.time)
+        host = Host(app, read_settings({"HOME": "/nowhere"}), loop.time, 10)
         server = await loop.create_server(lambda: Connection(host), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         for part in sent:
