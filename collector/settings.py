@@ -49,6 +49,8 @@ class Settings:
     rate: float
     peer_rate: float
     daily: int
+    disk_free: int
+    max_db: int
     max_connections: int
     timeout: float
     memory: int
@@ -179,6 +181,20 @@ SETTINGS: tuple[Setting, ...] = (
         "DAILY",
         "1G",
         "bytes of disk that one write key may add in 24 hours, e.g. `512M` or `8G`; 0 means no limit",
+        read_size,
+        SIZE,
+    ),
+    Setting(
+        "DISK_FREE",
+        "256M",
+        "bytes that stay free on the disk of an SQLite database; below, no events are taken",
+        read_size,
+        SIZE,
+    ),
+    Setting(
+        "MAX_DB",
+        "0",
+        "bytes of the database from which no events are taken; 0 means no limit",
         read_size,
         SIZE,
     ),

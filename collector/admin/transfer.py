@@ -19,6 +19,8 @@ from collector.store import Store
 Progress = Callable[[int], None]
 
 EVENTS_AT_ONCE = 1000
+# Events of 32 KB are overwritten with zeros: so many are 7 MB of SQLite's log, which a full disk still takes.
+DELETED_AT_ONCE = 200
 # A longer line cannot be an event: stored, 32 KiB may take almost four times as much (1e15 is written out
 # as 1000000000000000.0), and so may what it shared with its batch.
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
@@ -71,7 +73,7 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
     """
     count, last = 0, 0
     while rows := store.all(
-        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, EVENTS_AT_ONCE
+        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, DELETED_AT_ONCE
     ):
         first, last = rows[0][0], rows[-1][0]
         with store.transaction() as tx:
@@ -84,6 +86,7 @@ def purge_events(store: Store, before: int, progress: Progress) -> int:
         tx.execute(_OLD_ANSWERS)
         for (source,) in tx.all("SELECT id FROM sources"):
             tx.execute(_OLD_INSTANCES, source, before, source, before)
+    store.tidy()
     return count
 
 

@@ -31,6 +31,7 @@ from collector.base.room import Holding, NoRoom
 from collector.ingest import decode
 from collector.ingest.allowance import Allowance
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
+from collector.ingest.disk import DiskGuard
 from collector.ingest.keyring import KeyRing, WriteKey
 from collector.ingest.memory import Memory, receive_body
 from collector.ingest.metrics import Metrics
@@ -100,12 +101,13 @@ class Tracking:
         rejects: RejectCounter,
         metrics: Metrics,
         allowance: Allowance,
+        disk: DiskGuard,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
-        self._rejects, self._allowance = rejects, allowance
+        self._rejects, self._allowance, self._disk = rejects, allowance, disk
         self._now = now
         self.memory = Memory(settings.memory, clock)
 
@@ -134,6 +136,7 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         self._allowance.check_peer(peer)
+        self._disk.check()
         held = self.memory.hold(peer)
         taken = Taken(peer)
         try:
@@ -153,6 +156,7 @@ class Tracking:
         finally:
             held.give_all()
             self._allowance.pay(taken.key, peer, taken.count, taken.size)
+            self._disk.count(taken.size)
         return OK
 
     async def _take(self, path: str, scope: Scope, receive: Receive, held: Holding, taken: Taken) -> Answer:

@@ -52,7 +52,13 @@ class Metrics:
         """An event of a source can never be taken."""
         self._rejects.labels(source, code).inc()
 
-    def watch(self, tally: Tally, waiting: Callable[[], int], away: Callable[[], bool]) -> None:
+    def watch(
+        self,
+        tally: Tally,
+        waiting: Callable[[], int],
+        away: Callable[[], bool],
+        no_room: Callable[[], bool],
+    ) -> None:
         """Read these when asked."""
         gauges: tuple[tuple[str, str, Callable[[], float]], ...] = (
             ("rollcall_events_stored", "New events written since the start.", lambda: tally.stored),
@@ -64,6 +70,11 @@ class Metrics:
             ("rollcall_store_commits", "Transactions since the start.", lambda: tally.commits),
             ("rollcall_store_failures", "Transactions that failed since the start.", lambda: tally.failures),
             ("rollcall_store_up", "1 if the last transaction succeeded.", lambda: int(not away())),
+            (
+                "rollcall_taking_events",
+                "0 while the disk has no room for events.",
+                lambda: int(not no_room()),
+            ),
             ("rollcall_waiting_bytes", "Bytes of requests waiting in memory.", waiting),
         )
         for name, meaning, read in gauges:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from collector.admin import users
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
+from collector.ingest.disk import DiskWatch
 from collector.page import export
 from collector.page.access.authentication import Authenticator
 from collector.page.access.cookies import SESSION, check_form
@@ -74,7 +75,7 @@ class Page:
         self._authenticator = Authenticator(store)
         self._signing = SignIn(store, clock)
         self._censuses = CensusCache(store, now=now, clock=clock)
-        self._frame = Frame()
+        self._frame = Frame(DiskWatch(settings, store))
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from collector.base import http
 from collector.base.http import Answer
+from collector.ingest.disk import DiskWatch
 from collector.page.access.visitor import Visitor
 from collector.page.render import Renderer
 from collector.page.request import HTML, PageError
@@ -34,7 +35,8 @@ Header = tuple[bytes, bytes]
 class Frame:
     """Makes answers from templates and files."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: DiskWatch) -> None:
+        self._disk = disk
         self._render = Renderer()
         self._static = {path: (files("collector.page") / "static" / path[1:]).read_bytes() for path in STATIC}
         self._css = f"/page.css?{sha256(self._static['/page.css']).hexdigest()[:8]}"
@@ -50,6 +52,7 @@ class Frame:
     ) -> Answer:
         """A page made from a template."""
         around = {"visitor": visitor, "navigation": NAVIGATION, "css": self._css}
+        around["shortage"] = self._disk.look() if visitor else ""
         return Answer(status, self._render(template, **around, **context), HTML, (PRIVATE, *headers))
 
     def error(self, error: PageError, suffix: str = "") -> Answer:

@@ -13,6 +13,7 @@ from collector.base.http import Answer, App, Receive, Scope, Send
 from collector.base.peers import in_networks
 from collector.ingest.allowance import Allowance
 from collector.ingest.api import OPEN, Tracking, json_error
+from collector.ingest.disk import DiskGuard, DiskWatch
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.rejects import RejectCounter
@@ -36,10 +37,16 @@ class Site:
         allowance = Allowance(settings, time.time, time.monotonic)
         ring = KeyRing(store, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(store, time.time)
-        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics, allowance)
+        self._disk = DiskGuard(DiskWatch(settings, store))
+        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics, allowance, self._disk)
         self._page = page
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
-        self._metrics.watch(writer.tally, lambda: self._tracking.memory.used, lambda: writer.away)
+        self._metrics.watch(
+            writer.tally,
+            lambda: self._tracking.memory.used,
+            lambda: writer.away,
+            lambda: self._disk.has_no_room,
+        )
         self._own: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -74,13 +81,15 @@ class Site:
         return Answer(200, b"ok\n", http.TEXT)
 
     async def _readyz(self, _: Scope) -> Answer:
-        """Whether the store answers; checked at most once a second."""
+        """Whether the store answers and has room; checked at most once a second."""
         async with self._ready_lock:
             if time.monotonic() - self._ready_checked > READY_SECONDS:
                 self._ready = await self._store_answers()
                 self._ready_checked = time.monotonic()
         if not self._ready:
             return Answer(503, b"the store does not answer\n", http.TEXT)
+        if shortage := await self._disk.look():
+            return Answer(503, f"no events are taken: {shortage}\n".encode(), http.TEXT)
         return Answer(200, b"ready\n", http.TEXT)
 
     async def _store_answers(self) -> bool:

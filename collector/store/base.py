@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from collector.base.events import Event
@@ -23,6 +24,14 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
     """The store cannot answer now. The same call may succeed later."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes that the database takes, and bytes that it can still take; None if it does not know."""
+
+    used: int
+    free: int | None
 
 
 class Transaction(ABC):
@@ -67,6 +76,14 @@ class Store(ABC):
     @abstractmethod
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         """The rows of a query one by one, for results of any size, outside any transaction."""
+
+    @abstractmethod
+    def space(self) -> Space:
+        """What the database takes now."""
+
+    @abstractmethod
+    def tidy(self) -> None:
+        """Give back disk that only the log of writes takes, as far as nobody needs it."""
 
     @abstractmethod
     def serve(self) -> None:

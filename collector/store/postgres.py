@@ -14,7 +14,7 @@ from psycopg import errors
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Row, Space, Store, StoreError, StoreUnavailable, Transaction
 from collector.store.dialect import Dialect
 
 CONNECT_SECONDS = 5
@@ -106,6 +106,13 @@ class PostgresStore(Store):
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with self._explained():
             yield from self._connection().execute(_native(sql), values)
+
+    def space(self) -> Space:
+        """Its server may be another machine, so nobody knows what its disk has left."""
+        return Space(int(self.all("SELECT pg_database_size(current_database())")[0][0]), None)
+
+    def tidy(self) -> None:
+        """PostgreSQL's own vacuum does it."""
 
     def serve(self) -> None:
         """Any number of collectors may serve one PostgreSQL."""

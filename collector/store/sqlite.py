@@ -18,7 +18,7 @@ import msgspec
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Row, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.base import Row, Space, Store, StoreError, StoreUnavailable, Transaction
 from collector.store.dialect import Dialect
 
 # How long a writer waits for another process's transaction (a purge, an import).
@@ -124,6 +124,18 @@ class SQLiteStore(Store):
             if not hasattr(self._local, "reader"):
                 self._local.reader = self._connect(READER_CACHE_KIB)
             yield from self._local.reader.execute(sql, values)
+
+    def space(self) -> Space:
+        """Pages of deleted rows count as free: the file does not shrink, but they are used first."""
+        ((page,),) = self.all("PRAGMA page_size")
+        ((pages,),) = self.all("PRAGMA page_count")
+        ((unused,),) = self.all("PRAGMA freelist_count")
+        with _explained(self.path):
+            disk = os.statvfs(self.path)
+        return Space((pages - unused) * page, disk.f_bavail * disk.f_frsize + unused * page)
+
+    def tidy(self) -> None:
+        self.all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def serve(self) -> None:
         self._claim = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

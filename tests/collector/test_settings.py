@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from collector.cli import build_parser
-from collector.settings import PREFIX, SETTINGS, SettingError, default_database, read_settings, settings_table
+from collector.settings import (
+    PREFIX,
+    SETTINGS,
+    SettingError,
+    default_database,
+    read_settings,
+    read_size,
+    settings_table,
+    write_size,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +36,9 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("METRICS_ALLOW", "10.0.0.0/33"),
         ("RATE", "-1"),
         ("PEER_RATE", "inf"),
+        ("DAILY", "1.5G"),
+        ("DISK_FREE", "10%"),
+        ("MAX_DB", "-1"),
         ("MAX_CONNECTIONS", "0"),
         ("TIMEOUT", "0"),
         ("TIMEOUT", "3601"),
@@ -38,6 +50,14 @@ def test_a_setting_out_of_bounds_is_named_with_what_is_accepted(name: str, wrong
     with pytest.raises(SettingError) as told:
         read_settings({PREFIX + name: wrong})
     assert str(told.value) == f"{PREFIX + name} from the environment: must be {accepted}"
+
+
+def test_sizes_are_read_and_written_with_units() -> None:
+    sizes = ["0", "512", "512K", "512m", "8G", "1T", "64MiB"]
+    read = [read_size(text) for text in sizes]
+    assert read == [0, 512, 512 << 10, 512 << 20, 8 << 30, 1 << 40, 64 << 20]
+    written = ["0 bytes", "512 bytes", "512 KiB", "512 MiB", "8 GiB", "1 TiB", "64 MiB"]
+    assert [write_size(size) for size in read] == written
 
 
 @pytest.mark.parametrize(
