@@ -9,9 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 7
-MORE_THAN_NOISE = 1.6
-"""A wait for the network would add seconds to a tenth of one, and to every round. A busy machine slows some
-rounds, so the fastest ones are compared."""
+A_WAIT_SECONDS = 2.0
+"""A wait for the network takes longer in every round: a look-up 5 s, a connection more.
+
+A busy machine slows only some rounds, so the fastest ones are compared."""
 
 
 @pytest.mark.serial
@@ -27,6 +28,6 @@ def test_a_dead_network_takes_as_long_as_a_healthy_one(tmp_path: Path) -> None:
     assert told["asked"], "nobody looked the name up, so nothing was shown"
     fastest = {name: min(times) for name, times in told["taken"].items()}
     healthy = fastest.pop("healthy")
-    ratios = {name: round(seconds / healthy, 2) for name, seconds in fastest.items()}
-    assert set(ratios) == {"black hole", "refused", "no such name", "500"}
-    assert all(ratio < MORE_THAN_NOISE for ratio in ratios.values()), ratios
+    waits = {name: round(seconds - healthy, 2) for name, seconds in fastest.items()}
+    assert set(waits) == {"black hole", "refused", "no such name", "500"}
+    assert all(wait < A_WAIT_SECONDS for wait in waits.values()), waits
