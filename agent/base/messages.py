@@ -11,6 +11,7 @@ import sys
 from agent.base.files import read_small
 
 MAX_NAME = 200
+MAX_PLACE = 4096
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +29,17 @@ def product_name() -> str:
     return name if sane else "rollcall"
 
 
-def typed_command() -> str:
-    """What a person types where that is not NAME, as the demo writes it into its environment; or empty."""
+def typed_command(search: str) -> str:
+    """What a person types where NAME alone is not found, with `search` as PATH; or empty.
+
+    install.sh and the demo write the command's place into the environment.
+    """
     try:
-        return read_small(os.path.join(sys.prefix, "rollcall.command"), MAX_NAME).decode("ascii").strip()
+        path = read_small(os.path.join(sys.prefix, "rollcall.command"), MAX_PLACE).decode().strip()
     except (OSError, ValueError):
         return ""
+    folders = [folder.rstrip("/") for folder in search.split(":")]
+    return "" if os.path.dirname(path) in folders else printable(path)
 
 
 def printable(text: str) -> str:

@@ -155,7 +155,8 @@ class Situation:
 
 def read_situation(environ: Mapping[str, str], *, cwd: str, uid: int, root: str = "/") -> Situation:
     """Look at everything that decides, once."""
-    return Situation(environ, cwd=cwd, uid=uid, name=product_name(), command=typed_command(), root=root)
+    command = typed_command(environ.get("PATH", ""))
+    return Situation(environ, cwd=cwd, uid=uid, name=product_name(), command=command, root=root)
 
 
 def working_directory() -> str:

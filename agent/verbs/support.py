@@ -155,4 +155,4 @@ def _ask_for_email(app: App) -> str:
         print(question, end="", file=app.err, flush=True)
         return sys.stdin.readline().strip()
 
-    return ask_for_email(app.name, read_answer) or ""
+    return ask_for_email(app.situation.name, read_answer) or ""

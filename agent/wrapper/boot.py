@@ -42,7 +42,6 @@ def main(words: list[str], launch: str = "") -> int:
 
         caller.tell(options.told)
         situation = read_situation(caller.told.text(), cwd=working_directory(), uid=os.geteuid())
-        name = situation.command
         if situation.decision.sending:
             from agent.wrapper.run import report_run
 
@@ -50,7 +49,7 @@ def main(words: list[str], launch: str = "") -> int:
         elif situation.locked_out and situation.service_state:
             write_message(
                 f"{name}: this installation is not reported: only root may read {situation.locked_out};"
-                f" to report it as this machine's: sudo {name} wrap"
+                f" to report it as this machine's: sudo {situation.command} wrap"
             )
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
         write_message(f"{name}: this installation is not reported: {_reason(why)}")

@@ -53,7 +53,7 @@ def report_run(argv: list[bytes], caller: Caller, situation: Situation, options:
         raise
     environment = trace.environment if trace else caller.environment
     try:
-        pid = start_child(argv, caller, environment, situation.command)
+        pid = start_child(argv, caller, environment, situation.name)
     except CannotRun as why:
         _not_started(file, why, caller, situation)
         os._exit(why.code)
@@ -121,7 +121,7 @@ def _accompany(run: ReportedRun) -> None:
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
         start_flush(run.caller.told, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
-        write_message(f"{run.situation.command}: the outcome of this installation was not recorded: {why}")
+        write_message(f"{run.situation.name}: the outcome of this installation was not recorded: {why}")
     finally:
         end_like_child(status)
 

@@ -6,7 +6,7 @@
 #   $root/current       a symlink to the one in use; the service names its own in its unit
 #   env-XXXXXX/making   what it was made from; renamed to `made` once it is all on disk
 #
-# shellcheck disable=SC2154 # given: $name $root $python $sources, $wheels (or empty) and $lock
+# shellcheck disable=SC2154 # given: $name $root $command $python $sources, $wheels (or empty) and $lock
 
 INDEX_SECONDS=40 # an install may wait 60 in all; the rest is for a slow machine
 
@@ -45,6 +45,7 @@ ready_environment() {
 
 fill_environment() {
     printf '%s\n' "$name" >"$environment/rollcall.name"
+    printf '%s\n' "$command" >"$environment/rollcall.command"
     "$python" -I -m venv --without-pip "$environment"
     if [ -n "$wheels" ]; then
         say "installing from the wheels beside this script"

@@ -102,6 +102,7 @@ def record_failure(bundle: Path) -> dict[str, str]:
     """A vendor's installer that fails, and what `status` says then."""
     home = home_of_nobody()
     environ = environment(home, TERM="dumb")
+    environ["PATH"] += f":{home}/.local/bin"  # as a login shell has it
     install = ["install.sh", "--user", "--product", "Acme Board", "--", "./install-acme.sh", "/proc/acme"]
     try:
         shutil.copy(INSTALL / "example/install-acme.sh", home)

@@ -110,6 +110,18 @@ def test_other_shells_install_and_remove(home: Home, other: str) -> None:
     assert [path.name for path in home.path.iterdir()] == ["docker.env"]
 
 
+def test_words_on_what_to_type_name_a_command_that_is_found(home: Home) -> None:
+    """Few systems have ~/.local/bin on the PATH before the next login."""
+    done = run(*home.installing("--", "true"), environ=home.environ)
+    assert f"to see it: {home.command} preview; to turn it off: {home.command} disable" in done.stderr
+    found = {**home.environ, "PATH": f"{home.environ['PATH']}:{home.command.parent}"}
+    for environ, word in ((home.environ, str(home.command)), (found, "rollcall")):
+        done = run(*AS_NOBODY, home.command, "status", environ=environ)
+        assert f"turn it off: {word} disable" in done.stdout
+        done = run(*AS_NOBODY, home.command, "status", "--help", environ=environ)
+        assert done.stdout.startswith(f"usage: {word} status")
+
+
 @pytest.mark.needs("busybox")
 def test_busybox_and_a_home_with_spaces_are_enough(home: Home) -> None:
     """A small machine's tools alone, in folders that need quoting, under a tight umask."""

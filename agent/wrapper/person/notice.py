@@ -17,16 +17,16 @@ FULL = """\
 A report has a random id, the name and version of the product and of the operating system, the duration
 and, after a failure, the exit code, the base name of the script, the line and the name of the program
 that failed. It has no host name, path, argument or IP address.
-To see every byte: {name} preview    To see what was sent: {name} log    To turn it off: {name} disable,
-or set DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
+To see every byte: {command} preview    To see what was sent: {command} log
+To turn it off: {command} disable, or set DO_NOT_TRACK=1 in the environment. Nothing has been sent yet.
 """
 SHORT = (
     "{name}: {product} reports this installation's outcome;"
-    " to see it: {name} preview; to turn it off: {name} disable\n"
+    " to see it: {command} preview; to turn it off: {command} disable\n"
 )
 OWN_STATE = (
     "{name}: this run is reported under an id of your own user, not under the service's;"
-    " to report it as this machine's: sudo {name} wrap\n"
+    " to report it as this machine's: sudo {command} wrap\n"
 )
 CANNOT_SEND = "{name}: it is recorded, but cannot be sent yet: {problem}\n"
 
@@ -47,7 +47,8 @@ def show_notice(situation: Situation) -> None:
         text += CANNOT_SEND
     text = text.format(
         product=_product(situation, begins=full),
-        name=situation.command,
+        name=situation.name,
+        command=situation.command,
         problem=printable(problem or ""),
     )
     data = text.encode("utf-8", "replace")

@@ -30,7 +30,7 @@ def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
     if person is None:
         return
     _remember_asking(situation)
-    question = OPT_IN.format(name=situation.command, product=printable(situation.settings.product))
+    question = OPT_IN.format(name=situation.name, product=printable(situation.settings.product))
     answer = _read_answer(person, question)
     if answer.lower() in YES | NO:
         _store_choice("on" if answer.lower() in YES else "off", situation, person)
@@ -41,11 +41,11 @@ def ask_for_help(situation: Situation, reference: str, seconds: float = SECONDS)
     person = terminal.open_terminal(seconds)
     if person is None:
         return ""
-    email = ask_for_email(situation.command, lambda question: _read_answer(person, question))
+    email = ask_for_email(situation.name, lambda question: _read_answer(person, question))
     if email:
-        person.show(f"{situation.command}: thank you; please quote {reference}\n")
+        person.show(f"{situation.name}: thank you; please quote {reference}\n")
     elif email is None:
-        person.show(f"{situation.command}: no help is requested; to ask later: {situation.command} support\n")
+        person.show(f"{situation.name}: no help is requested; to ask later: {situation.command} support\n")
     return email or ""
 
 

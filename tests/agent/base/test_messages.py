@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.base.messages import print_message, printable, product_name, write_message
+from agent.base.messages import print_message, printable, product_name, typed_command, write_message
 
 
 @given(st.text(st.characters()))
@@ -69,3 +69,14 @@ def test_the_name_is_what_install_wrote_if_it_is_sane(
         (tmp_path / "rollcall.name").write_text(written, encoding="utf-8")
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     assert product_name() == name
+
+
+def test_a_command_that_path_does_not_find_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert typed_command("/usr/bin") == ""
+    (tmp_path / "rollcall.command").write_text("/home/of Jörg/.local/bin/rollcall\n", encoding="utf-8")
+    assert typed_command("/usr/bin:/bin") == "/home/of Jörg/.local/bin/rollcall"
+    assert typed_command("") == "/home/of Jörg/.local/bin/rollcall"
+    assert typed_command("/usr/bin:/home/of Jörg/.local/bin/") == ""
