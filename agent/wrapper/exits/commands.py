@@ -32,6 +32,9 @@ MAX_CALLS = 30
 FAILED_BEFORE = (1, 2, 126, 127)
 """Codes of a shell's child that could not become the program."""
 
+SPECIAL = frozenset(b": . break continue eval exec exit export readonly return set shift trap unset".split())
+"""Commands of the shell's own where an error ends the script."""
+
 UNTOLD = frozenset((b"ERR", b"DEBUG", b"RETURN"))
 
 
@@ -79,6 +82,8 @@ class Commands(Replay):
             failed |= {(EXIT, point.ends(self._fatal, scope.cause)) for point in ready}
         if any(map(_may_fail, command.redirections)):
             failed |= {(RUN, point.ends(SOME)) for point in ready}
+            if command.name() in SPECIAL:
+                failed |= {(EXIT, point.ends(self._fatal, scope.cause)) for point in ready}
         return ready, failed
 
     def _assigned(self, words: list[Word], before: State, state: State, scope: Scope) -> State:
@@ -93,14 +98,14 @@ class Commands(Replay):
         return after
 
     def run(self, call: Call) -> Results:
-        """What these call.words do, of which the first is a command's name."""
+        """What these words do, of which the first is a command's name."""
         name = call.words[0].value
         if name is None:
             return self._computed(call)
         if name in PREFIXES:
             return self._prefixed(call)
         if name in self._texts.functions:
-            return self._function(name, call)
+            return self._function(name, call) | self._program(call)
         if name in self._kinds:
             return self._kinds[name](call)
         if name in QUIET:
@@ -142,6 +147,8 @@ class Commands(Replay):
 
     def _unknown(self, call: Call) -> Results:
         """Any program, command of the shell's own, or function that the text passes on; or nothing."""
+        if call.words[0].raw.startswith(b'"') and b" " in call.words[0].raw.partition(b"$(")[0]:
+            return {(RUN, call.state.ends(127))}  # a text that a program was to read
         found: Results = {(RUN, call.state.ends(0)), (RUN, call.state.ends(ANY))} | self._program(call)
         if base(call.words[0].raw) != call.words[0].raw:
             return found  # a path

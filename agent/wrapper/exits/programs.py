@@ -53,7 +53,7 @@ class Programs:
             self._starts[path] = self._start(path)
         start = self._starts[path]
         if start is None:
-            return b"/" in path
+            return b"/" in path and b" " not in path  # else a text that a function was to run
         return name in start if start.startswith(b"#!") else name in SHELLS and b"\0" not in start
 
     def _start(self, path: bytes) -> bytes | None:

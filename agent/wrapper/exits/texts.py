@@ -71,8 +71,8 @@ class Texts:
             return None if given is None or any(each.raw == word.raw for each in given) else [list(given)]
         if not name:
             return None
-        values, inherited = self._values_of(name), self._environment.get(name)
-        texts = {*(values or ()), *([inherited] if inherited is not None else ())}
+        values = self._values_of(name)
+        texts = {b"", self._environment.get(name) or b"", *(values or ())}
         if not values or any(set(text) & set(b"$`\"'\\") for text in texts):
             return None
         return [[Word(part, part, word.line, []) for part in text.split()] for text in sorted(texts)]

@@ -46,7 +46,7 @@ def program_of(word: Word) -> bytes | None:
     """The base name of the program that a word runs, if it stands there, whatever its folder."""
     if word.value is not None:
         return base(word.value)
-    found = re.search(rb"/([A-Za-z0-9_.+-]+)$", word.raw.replace(b'"', b""))
+    found = re.fullmatch(rb"\S*/([A-Za-z0-9_.+-]+)", word.raw.replace(b'"', b""))
     return found[1] if found else None
 
 
