@@ -173,6 +173,7 @@ PARTS: dict[str, Part] = {
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "curl": Part(has("curl"), ("curl",)),
     "nginx": Part(has("nginx"), ("nginx",)),
+    "caddy": Part(has("caddy"), ("caddy",)),
     "bash": Part(has("bash"), ("bash",)),
     # An older and a newer one, taken from other releases of Debian's for as long as its mirror has them.
     "bashes": Part(

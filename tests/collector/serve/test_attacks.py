@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collector import proxies
 from tests.collector.attacks import all_attacks, attack
 from tests.collector.fleet import CLIENTS, Fleet, run_fleet
 from tests.collector.running import Collector
@@ -49,4 +50,27 @@ def test_a_fleet_behind_a_named_proxy_is_served_during_an_attack_through_it(
     for name in ("stalled bodies without a key", "stalled bodies with a key", "small bodies without end"):
         with attack(collector.port, collector.key, name, "forwarded"):
             assert run_fleet(collector.port, collector.key, origin="forwarded").share >= SHARE
+    assert collector.stop() == ""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(proxies.nginx, marks=pytest.mark.needs("nginx")),
+        pytest.param(proxies.caddy, marks=pytest.mark.needs("caddy")),
+    ],
+)
+@pytest.mark.parametrize("trusted", ["127.0.0.1", ""])
+def test_a_fleet_behind_a_real_proxy_is_served_during_an_attack_through_it(
+    start: Callable[..., Collector],
+    tmp_path: Path,
+    make: Callable[[Path, int, int], list[str]],
+    trusted: str,
+) -> None:
+    """As the docs set it up, and also where nobody named it. nginx keeps bodies until they are whole."""
+    collector = start(f"sqlite:///{tmp_path}/a.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES=trusted)
+    with proxies.proxy(make, tmp_path / "proxy", collector.port) as port:
+        for name in ("stalled bodies without a key", "stalled bodies with a key"):
+            with attack(port, collector.key, name):
+                assert run_fleet(port, collector.key).share >= SHARE
     assert collector.stop() == ""
