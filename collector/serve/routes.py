@@ -19,6 +19,7 @@ from collector.ingest.metrics import Metrics
 from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
 from collector.serve.bootstrap import is_bootstrap, library_settings
+from collector.serve.crowd import CrowdedPage
 from collector.serve.openapi import openapi_document
 from collector.settings import Settings
 from collector.store import Store, StoreError
@@ -39,7 +40,7 @@ class Site:
         self.rejects = RejectCounter(store, time.time)
         self._disk = DiskGuard(DiskWatch(settings, store))
         self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics, allowance, self._disk)
-        self._page = page
+        self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(
             writer.tally,

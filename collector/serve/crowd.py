@@ -1,0 +1,43 @@
+"""The page for a crowd: so many requests at once, and who costs most makes way.
+
+A request for the page waits for a thread, and goes on to wait if its client is gone. Without a bound a
+stranger could fill the memory with such requests, and the tracking API would wait for the same threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from collector.base import http
+from collector.base.http import Answer, App, Receive, Scope, Send
+from collector.base.peers import peer_of
+from collector.base.room import Holding, NoRoom, Room
+from collector.settings import Settings
+
+MOST_AT_ONCE = 50
+BUSY = Answer(503, b"The page is busy. Try again in a moment.\n", http.TEXT, ((b"retry-after", b"5"),))
+
+
+class CrowdedPage:
+    """The page, with a bound."""
+
+    def __init__(self, page: App, settings: Settings, clock: Callable[[], float]) -> None:
+        self._page, self._trusted = page, settings.trusted_proxies
+        self._room = Room(MOST_AT_ONCE, clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        forwarded = http.headers(scope, b"x-forwarded-for")
+        peer = peer_of(scope["client"][0], forwarded, self._trusted)
+        held = Holding(self._room, peer, task.cancel if task else lambda: None)
+        try:
+            held.take(1)
+            held.wait()
+            await self._page(scope, receive, send)
+        except (NoRoom, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and not held.evicted:
+                raise
+            await BUSY.send(send)
+        finally:
+            held.give_all()

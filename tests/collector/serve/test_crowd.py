@@ -1,0 +1,71 @@
+"""Many requests for the page at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from collector.base.http import Receive, Scope, Send
+from collector.serve.crowd import MOST_AT_ONCE, CrowdedPage
+from collector.settings import read_settings
+
+
+class Visit:
+    """A request for the page, and the status of its answer."""
+
+    def __init__(self, page: CrowdedPage, address: str) -> None:
+        self.statuses: list[int] = []
+        scope = {"client": (address, 1), "headers": []}
+        self.task = asyncio.ensure_future(page(scope, self.receive, self.send))
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.statuses.append(message["status"])
+
+
+def test_who_asks_for_most_makes_way_and_nothing_piles_up() -> None:
+    async def visits() -> None:
+        now, opened = 0.0, asyncio.Event()
+
+        async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await opened.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        crowded = CrowdedPage(page, read_settings({"HOME": "/nowhere"}), lambda: now)
+        honest = Visit(crowded, "192.0.2.1")
+        strangers = []
+        for number in range(300):
+            now += 0.01
+            strangers.append(Visit(crowded, f"192.0.2.{2 + number % 3}"))
+            for _ in range(5):  # until who made way has answered
+                await asyncio.sleep(0)
+        waiting = [visit for visit in strangers if not visit.task.done()]
+        assert len(waiting) == MOST_AT_ONCE - 1
+        assert waiting == strangers[-len(waiting) :]
+        opened.set()
+        await asyncio.gather(*(visit.task for visit in (honest, *strangers)))
+        assert honest.statuses == [200]
+        assert {visit.statuses[0] for visit in strangers[: -len(waiting)]} == {503}
+        assert {visit.statuses[0] for visit in waiting} == {200}
+
+    asyncio.run(visits())
+
+
+def test_a_request_that_is_cancelled_by_others_ends() -> None:
+    async def visit() -> None:
+        async def page(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        crowded = CrowdedPage(page, read_settings({"HOME": "/nowhere"}), lambda: 0.0)
+        made = Visit(crowded, "192.0.2.1")
+        await asyncio.sleep(0)
+        made.task.cancel()
+        await asyncio.wait([made.task])
+        assert made.task.cancelled()
+        assert made.statuses == []
+
+    asyncio.run(visit())
