@@ -38,7 +38,7 @@ class Database:
     def __init__(self, state: StateDir) -> None:
         self._state = state
         self.was_replaced = False
-        """Whether the file was replaced since it was opened: its rows are then other events."""
+        """Whether the file was opened again: it may be a new one, and its rows other events."""
         with plain_errors():
             state.make()
             try:
@@ -64,8 +64,7 @@ class Database:
                 except (Unsound, Disturbed) as why:
                     self._db.close()
                     self._db = self._begin_anew(str(why))
-                file = _which_file(self._state.outbox)
-                self.was_replaced, self._file = self.was_replaced or file != self._file, file
+                self.was_replaced, self._file = True, _which_file(self._state.outbox)
             return self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -23,7 +23,7 @@ class Unsound(Exception):  # noqa: N818 - reads as what it says
 
 
 class Disturbed(Exception):  # noqa: N818 - reads as what it says
-    """Another process, which still held a renamed database, took our journal: try again."""
+    """Another process renamed the database, or still held a renamed one and took our journal: try again."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def file_faults() -> Iterator[None]:
     except sqlite3.DatabaseError as why:
         if type(why) is sqlite3.DatabaseError:
             raise Unsound("damaged") from None
-        if "disk I/O error" in str(why):
+        if "disk I/O error" in str(why) or "readonly database" in str(why):
             raise Disturbed(_words(why)) from why
         raise
 

@@ -136,6 +136,25 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     assert "".join(said).count("was renamed") == 1
 
 
+def test_an_event_whose_file_is_renamed_before_it_is_written_goes_into_the_new_one(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = database.Database._check_the_file
+    renamed: list[str] = []
+
+    def renamed_after_the_check(self: database.Database) -> None:
+        checks(self)
+        if not renamed:
+            renamed.append(state.outbox + ".aside")
+            os.rename(state.outbox, renamed[0])
+
+    record(state, "old")
+    monkeypatch.setattr(database.Database, "_check_the_file", renamed_after_the_check)
+    record(state, "new")
+    assert renamed
+    assert messages(state) == ["new"]
+
+
 def test_one_that_is_set_aside_while_it_is_opened_is_made_anew(
     state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
