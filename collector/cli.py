@@ -19,6 +19,7 @@ from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
 from collector.verbs import people, senders
+from collector.verbs.instances import delete_instance
 from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
@@ -90,6 +91,11 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--source", metavar="NAME", default="demo")
     demo.add_argument("--instances", metavar="N", type=fleet_size, default=500, help="how many [500]")
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same events [1]")
+    instance_verbs = group("instances", "delete what is stored of an instance")
+    text = "delete an instance: its events, runs and requests for help, and its share of the counts"
+    delete = verb(instance_verbs, "delete", delete_instance, text)
+    delete.add_argument("id", metavar="ID", help="the whole id")
+    delete.add_argument("--source", metavar="S", help="only from this source [from all]")
     purge = verb(verbs, "purge", _purge, "delete events that were received long ago; counts by day stay")
     purge.add_argument("--older-than", metavar="90d", type=seconds_of, required=True)
     return top

@@ -32,6 +32,7 @@ from collector.ingest import decode
 from collector.ingest.allowance import Allowance
 from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, Reject
 from collector.ingest.disk import DiskGuard
+from collector.ingest.forget import Forgetting
 from collector.ingest.keyring import KeyRing, WriteKey
 from collector.ingest.memory import Memory, receive_body
 from collector.ingest.metrics import Metrics
@@ -48,7 +49,8 @@ SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group"
 # RudderStack's library sends here by sendBeacon, which can set no header: the key is in the address.
 BEACON = "/beacon/v1/batch"
 ROUTES = {f"/v1/{name}": SHORT.get(name, name) for name in (*KINDS, *SHORT)}
-ROUTES |= {"/v1/import": "batch", BEACON: "batch"}
+FORGET = "/v1/forget"
+ROUTES |= {"/v1/import": "batch", BEACON: "batch", FORGET: "forget"}
 # The browser library's reports about itself: accepted, but not stored.
 IGNORED = frozenset({"/v1/m"})
 
@@ -102,12 +104,14 @@ class Tracking:
         metrics: Metrics,
         allowance: Allowance,
         disk: DiskGuard,
+        forgetting: Forgetting,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._ring, self._writer, self._metrics = settings, ring, writer, metrics
         self._rejects, self._allowance, self._disk = rejects, allowance, disk
+        self._forgetting = forgetting
         self._now = now
         self.memory = Memory(settings.memory, clock)
 
@@ -136,7 +140,8 @@ class Tracking:
             self._settings.trusted_proxies,
         )
         self._allowance.check_peer(peer)
-        self._disk.check()
+        if path != FORGET:  # which makes room
+            self._disk.check()
         held = self.memory.hold(peer)
         taken = Taken(peer)
         try:
@@ -181,6 +186,8 @@ class Tracking:
             raise Refused(401, "bad_key", "unknown write key")
         self._allowance.check_key(key, taken.peer)
         held.move(self.memory.known)
+        if kind == "forget":
+            return await self._forgetting.answer(key.source, body)
         for item in decode.events_in(body, kind, key.source, int(self._now() * 1000), key=key.id):
             held.take(taken.add(item))
             if taken.count % SLICE == 0:

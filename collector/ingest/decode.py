@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from collector.base.events import CATALOGUE, Event, counted_text, fact_of, mapping
+from collector.base.events import BEAT, CATALOGUE, Event, counted_text, fact_of, mapping
 from collector.base.http import Refused, too_large
 from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
@@ -254,7 +254,8 @@ def _settled(event: dict[str, Any], received: int) -> int:
 
 def _name(event: dict[str, Any], kind: str) -> str:
     if kind != "track":
-        return (counted_text(event.get("name")) or "") if kind in ("page", "screen") else ""
+        name = counted_text(event.get("name")) if kind in ("page", "screen") else ""
+        return "" if name in (None, BEAT) else name  # what bears the heartbeats' name is found by its time
     name = counted_text(event.get("event"))
     if name is None:
         raise Refused(400, "no_event", "a track event needs a name in `event`")

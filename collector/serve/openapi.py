@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from collector.ingest import api, decode, envelope
+from collector.ingest.forget import LONGEST_ID
 from collector.serve.openapi_views import TOKEN, view_paths
 
 ABOUT = "Segment's tracking API, and the page's views for programs."
@@ -35,6 +36,8 @@ def openapi_document() -> dict[str, Any]:
                 "Track": _track(),
                 "Batch": _batch(),
                 "Taken": _taken(),
+                "Forget": _forget(),
+                "Receipt": _receipt(),
                 "Error": _error(),
             },
         },
@@ -56,7 +59,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _operation(path: str, kind: str) -> dict[str, Any]:
-    schema = {"batch": "Batch", "track": "Track"}.get(kind, "Event")
+    schema = {"batch": "Batch", "track": "Track", "forget": "Forget"}.get(kind, "Event")
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     key = {"name": "writeKey", "in": "query", "schema": {"type": "string"}}
     return {
@@ -64,12 +67,15 @@ def _operation(path: str, kind: str) -> dict[str, Any]:
         "parameters": [key] if path == api.BEACON else [],
         "security": [{"writeKey": []}, {}],
         "requestBody": {"required": True, "content": {"application/json": content, "text/plain": content}},
-        "responses": {status: _answer(status, meaning) for status, meaning in ANSWERS.items()},
+        "responses": {status: _answer(status, meaning, kind) for status, meaning in ANSWERS.items()},
     }
 
 
-def _answer(status: str, meaning: str) -> dict[str, Any]:
-    schema = {"schema": {"$ref": f"#/components/schemas/{'Taken' if status == '200' else 'Error'}"}}
+def _answer(status: str, meaning: str, kind: str) -> dict[str, Any]:
+    good = "Receipt" if kind == "forget" else "Taken"
+    if status == "200" and kind == "forget":
+        meaning = "what was deleted; zeros if nothing was stored under this id"
+    schema = {"schema": {"$ref": f"#/components/schemas/{good if status == '200' else 'Error'}"}}
     return {"description": meaning, "content": {"application/json": schema}}
 
 
@@ -141,6 +147,25 @@ def _taken() -> dict[str, Any]:
             "omitted": {"type": "integer", "description": "Rejects that are not listed."},
         },
     }
+
+
+def _forget() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
+    fields = {"instanceId": text, "writeKey": {"type": "string"}}
+    return {"type": "object", "required": ["instanceId"], "properties": fields}
+
+
+def _receipt() -> dict[str, Any]:
+    names = ("instances", "events", "runs", "requestsForHelp")
+    counts = {name: {"type": "integer"} for name in names}
+    fields = {
+        "success": {"const": True},
+        "instanceId": {"type": "string"},
+        "deleted": {"type": "object", "required": list(counts), "properties": counts},
+        "at": {"type": "string"},
+        "digest": {"type": "string", "description": "SHA-256 over the deleted events' ids."},
+    }
+    return {"type": "object", "required": list(fields), "properties": fields}
 
 
 def _error() -> dict[str, Any]:

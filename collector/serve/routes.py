@@ -14,6 +14,7 @@ from collector.base.peers import in_networks
 from collector.ingest.allowance import Allowance
 from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.disk import DiskGuard, DiskWatch
+from collector.ingest.forget import Forgetting
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
 from collector.ingest.rejects import RejectCounter
@@ -39,7 +40,10 @@ class Site:
         ring = KeyRing(store, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(store, time.time)
         self._disk = DiskGuard(DiskWatch(settings, store))
-        self._tracking = Tracking(settings, ring, writer, self.rejects, self._metrics, allowance, self._disk)
+        forgetting = Forgetting(store, time.time)
+        self._tracking = Tracking(
+            settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting
+        )
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(

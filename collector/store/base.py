@@ -83,7 +83,7 @@ class Store(ABC):
 
     @abstractmethod
     def tidy(self) -> None:
-        """Give back disk that only the log of writes takes, as far as nobody needs it."""
+        """Empty the log of writes, as far as nobody needs it: it takes disk, and has what was deleted."""
 
     @abstractmethod
     def serve(self) -> None:

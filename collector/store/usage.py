@@ -18,7 +18,7 @@ DAY_HOURS = 24
 
 PAGE = 4096
 # What an event's row and its entries in indexes take, without their texts: the same for its instance.
-_EVENT = 600
+_EVENT = 640
 # The row of a run, with its entries in indexes and counters.
 _RUN = 1500
 # Counters of a day for which there were none.

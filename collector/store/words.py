@@ -39,6 +39,14 @@ def admit_words(tx: TakesTurns, wanted: Iterable[Word]) -> set[Word]:
     return {(*day, text) for day in sorted(days) for text in _admit(tx, day, days[day])}
 
 
+def placed_words(tx: TakesTurns, wanted: Iterable[Word]) -> set[Word]:
+    """Those of the words that are counted by themselves; none gets a place."""
+    days: defaultdict[_Day, set[str]] = defaultdict(set)
+    for source, kind, day, text in wanted:
+        days[source, kind, day].add(text)
+    return {(*day, text) for day in sorted(days) for text in days[day] & _places(tx, day).keys()}
+
+
 def _admit(tx: TakesTurns, day: _Day, texts: set[str]) -> set[str]:
     places = _places(tx, day)
     if len(places) < MOST_WORDS and not texts <= places.keys():

@@ -1,0 +1,157 @@
+"""Forget an instance: its events, its runs, its requests for help, and what they added to the counters.
+
+What an earlier purge has deleted is not found here: it stays counted by day, under no id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
+from collector.base.times import DAY_MS
+from collector.store import schema
+from collector.store.base import Row, Store, StoreUnavailable, Transaction
+from collector.store.rollups import Ledger
+from collector.store.rows import InstanceRow, RunRow, instance_of
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
+from collector.store.takeback import replace_run, withdraw_instance, write_changes
+
+# Heartbeats that arrive during the search make it start again.
+TRIES = 5
+DELETED_AT_ONCE = 500
+
+_EVENT = "seq, id, time, type, name, run"
+_INSTANCE = f"SELECT {', '.join(schema.INSTANCES.names)} FROM instances WHERE source = ? AND id = ?"
+# By the times that the instance's row tells, because heartbeats are not indexed by instance.
+_BEATS = (
+    f"SELECT {_EVENT} FROM events WHERE source = ? AND name = '{BEAT}' AND time >= ? AND time < ? AND who = ?"
+)
+_OTHERS = f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> '{BEAT}'"
+_TOLD = (
+    "SELECT id, time, name, who, body FROM events"
+    " WHERE source = ? AND run = ? AND type = 'track' AND who IS NOT NULL"
+)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How much was deleted. The digest is SHA-256 over the events' ids, 16 bytes each, in their order."""
+
+    events: int = 0
+    runs: int = 0
+    requests: int = 0  # for help
+    instances: int = 0
+    digest: str = sha256().hexdigest()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The heartbeats of an instance, and its row when they were searched for."""
+
+    instance: InstanceRow | None
+    beats: list[Row] = field(default_factory=list)
+
+
+def forget_instance(store: Store, source: int, who: bytes) -> Forgotten:
+    """Delete all that is stored of an instance, in one transaction."""
+    for _ in range(TRIES):
+        found = _search(store, source, who)
+        if found.instance is None and not store.all(f"{_OTHERS} LIMIT 1", source, who):
+            return Forgotten()
+        with store.transaction() as tx:
+            done = _forget(tx, source, who, found)
+        if done is not None:
+            store.tidy()
+            return done
+    raise StoreUnavailable("the instance sends too many events now; try again later")
+
+
+def _search(store: Store, source: int, who: bytes) -> _Found:
+    """Outside the transaction, because the heartbeats of all other instances stand between these."""
+    instance = _instance_in(store.all(_INSTANCE, source, who))
+    if instance is None:
+        return _Found(None)
+    beats = (
+        row
+        for first, last in _spans(bits_of(instance.slots, 1))
+        for row in store.rows(_BEATS, source, *_times(instance, first, last), who)
+    )
+    return _Found(instance, list(beats))
+
+
+def _instance_in(rows: Iterable[Row]) -> InstanceRow | None:
+    return next(map(instance_of, rows), None)
+
+
+def _spans(slots: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Runs of neighbours, by their first and last."""
+    first = last = -1
+    for slot in slots:
+        if first >= 0 and slot > last + 1:
+            yield first, last
+            first = slot
+        first, last = (slot if first < 0 else first), slot
+    if first >= 0:
+        yield first, last
+
+
+def _times(instance: InstanceRow, first: int, last: int) -> tuple[int, int]:
+    begin = instance.first_day * SLOTS_A_DAY
+    return (begin + first) * SLOT_MS, (begin + last + 1) * SLOT_MS
+
+
+def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotten | None:
+    """None if another heartbeat has arrived since the search."""
+    instance = _instance_in(tx.fetch(schema.INSTANCES, [(source, who)]))
+    if instance != found.instance:
+        return None
+    events = found.beats + tx.all(_OTHERS, source, who)
+    runs = _affected_runs(tx, source, who, events)
+    _delete(tx, [event[0] for event in events])
+    ledger = Ledger()
+    for _, _, time, call, name, _ in events:
+        ledger.daily[source, time // DAY_MS, call, name] -= 1
+    if instance is not None:
+        tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", source, who)
+        withdraw_instance(ledger, instance)
+    for run in runs:
+        again = _recounted(tx, run)
+        replace_run(ledger, run, again)
+        if again is None:
+            tx.execute("DELETE FROM runs WHERE source = ? AND id = ?", source, run.id)
+        if again is None or again.asked is None:
+            tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run.id)
+    write_changes(tx, ledger)
+    digest = sha256(b"".join(sorted(bytes(event[1]) for event in events))).hexdigest()
+    requests = sum(run.asked is not None for run in runs)
+    return Forgotten(len(events), len(runs), requests, int(instance is not None), digest)
+
+
+def _delete(tx: Transaction, numbers: Sequence[int]) -> None:
+    for start in range(0, len(numbers), DELETED_AT_ONCE):
+        some = numbers[start : start + DELETED_AT_ONCE]
+        tx.execute(f"DELETE FROM events WHERE seq IN ({','.join('?' * len(some))})", *some)
+
+
+def _affected_runs(tx: Transaction, source: int, who: bytes, events: Sequence[Row]) -> list[RunRow]:
+    """Its runs, and those of others that it has told something of."""
+    own = tx.all("SELECT id FROM runs WHERE source = ? AND instance = ?", source, who)
+    keys = {bytes(key) for (key,) in own} | {bytes(event[5]) for event in events if event[5] is not None}
+    return [RunRow(*row) for row in tx.fetch(schema.RUNS, [(source, key) for key in sorted(keys)])]
+
+
+def _recounted(tx: Transaction, run: RunRow) -> RunRow | None:
+    """The run by what other instances have told of it; None if there is nothing."""
+    again: RunRow | None = None
+    for key, time, name, who, body in tx.all(_TOLD, run.source, run.id):
+        if name not in CATALOGUE or name == BEAT:
+            continue
+        told = json.loads(body)
+        fact = fact_of(name, mapping(told.get("context")), mapping(told.get("properties")))
+        event = Event(run.source, bytes(key), time, time, "track", name, bytes(who), run.id, "", fact=fact)
+        again = again or RunRow(run.source, run.id, bytes(who))
+        again.saw(event, fact)
+    return again

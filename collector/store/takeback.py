@@ -1,0 +1,53 @@
+"""Take back what an instance or a run has added to the counters.
+
+What is taken away may be gone already, because counters expire: then nothing is put in its place.
+"""
+
+from __future__ import annotations
+
+from collector.store import schema
+from collector.store.base import Transaction
+from collector.store.rollups import SPANS, Ledger
+from collector.store.rows import InstanceRow, RunRow
+from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of
+from collector.store.words import admit_words, placed_words
+
+
+def withdraw_instance(ledger: Ledger, instance: InstanceRow) -> None:
+    """Count the instance nowhere any more."""
+    source, (established, cohort) = instance.source, instance.standing
+    ledger.cohorts[source, cohort, established] -= 1
+    days = days_of(instance.slots)
+    for span in SPANS:
+        for mask, step in zip(edges(days, span), (-1, 1), strict=True):
+            for offset in bits_of(mask, SLOTS_A_DAY):
+                ledger.active[source, instance.first_day + offset, span, established] += step
+    first_week, weeks = weeks_of(instance.first_day, days)
+    for offset in bits_of(weeks, 1):
+        ledger.retention[source, cohort, established, first_week + offset] -= 1
+
+
+def replace_run(ledger: Ledger, old: RunRow, new: RunRow | None) -> None:
+    """Count the run as the new row says; nowhere, if there is none."""
+    for run, step in ((old, -1), (new, 1)):
+        for kind, day, word, outcome in run.standing if run else ():
+            ledger.outcomes[old.source, kind, day, word, outcome] += step
+    if new is not None:
+        ledger.runs[new.source, new.id] = new
+
+
+def write_changes(tx: Transaction, ledger: Ledger) -> None:
+    """Write the ledger, with numbers below zero as well."""
+    added = {key[:4] for key, n in ledger.outcomes.items() if n > 0 and key[1] != "all"}
+    admitted = admit_words(tx, added) | placed_words(tx, ledger.words() - added)
+    for table, rows in ledger.changes(admitted):
+        if table.on_conflict != "add" or table is schema.ACTIVE:
+            tx.upsert(table, rows)
+            continue
+        where = " AND ".join(f"{name} = ?" for name in table.key)
+        for row in rows:
+            *key, n = row
+            if n > 0:
+                tx.upsert(table, [row])
+            elif tx.execute(f"UPDATE {table.name} SET n = n + ? WHERE {where}", n, *key):
+                tx.execute(f"DELETE FROM {table.name} WHERE {where} AND n = 0", *key)
