@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from agent.wrapper.failure.looks import Look, run
+from agent.wrapper.failure.looks import Look, begins_with
 from agent.wrapper.shell.script import MAX_TEXT, read_text
-from agent.wrapper.shell.syntax import NAME, assigned
+from agent.wrapper.shell.syntax import assigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,24 +19,8 @@ MAX_FILES = 64
 SYSTEM = b"/etc/"
 """Where files hold settings of the system; one that is not there now does not come while the script runs."""
 
-HERE = frozenset(
-    part.replace(b" ", b"")
-    for part in (
-        b"$(dirname $0)",
-        b"$(dirname -- $0)",
-        b"${0%/*}",
-        b"$(dirname $BASH_SOURCE)",
-        b"$(dirname ${BASH_SOURCE[0]})",
-        b"$(dirname -- ${BASH_SOURCE[0]})",
-        b"${BASH_SOURCE%/*}",
-        b"${BASH_SOURCE[0]%/*}",
-        b"$(dirname $(readlink -f $0))",
-        b"$(dirname $(realpath $0))",
-        b"$(dirname $(readlink -f ${BASH_SOURCE[0]}))",
-        b"$(dirname $(realpath ${BASH_SOURCE[0]}))",
-    )
-)
-"""The ways to say: the folder that this file is in. Without quotes and blanks."""
+HERE = frozenset((b"$(dirname$0)", b"${0%/*}", b"$(dirname$(readlink-f$0))", b"$(dirname$(realpath$0))"))
+"""The ways to say: the folder that this file is in. Without quotes and blanks, and $0 for BASH_SOURCE."""
 
 
 def looks(script: bytes, text: bytes, environment: Environment) -> list[Look]:
@@ -45,11 +29,10 @@ def looks(script: bytes, text: bytes, environment: Environment) -> list[Look]:
     seen = {os.path.realpath(script)}
     total = len(text)
     for look in found:  # grows as files are found
-        for command in look.commands:
-            words = run(command)
-            if len(words) <= 1 or words[0].value not in (b".", b"source"):
+        for command, words in look.runs(b".", b"source"):
+            if not words:
                 continue
-            paths = _paths(words[1], look, os.path.dirname(script), environment)
+            paths = _paths(words[0], look, os.path.dirname(script), environment)
             texts = [(path, read_text(path)) for path in paths or ()]
             there = [(path, each) for path, each in texts if each is not None]
             total += sum(len(each) for _, each in there)
@@ -73,43 +56,36 @@ def _paths(word: Word, look: Look, folder: bytes, environment: Environment) -> l
         if path.startswith(b"/"):
             return [path]
         return [path, os.path.join(folder, path)]
-    raw = word.raw.replace(b'"', b"").replace(b" ", b"")
-    for start in sorted(HERE, key=len, reverse=True):
-        if raw.startswith(start + b"/") and _plain(raw[len(start) :]):
-            return [os.path.join(os.path.dirname(look.source), raw[len(start) + 1 :])]
-    name, rest = _variable(raw)
-    if not name or not rest.startswith(b"/") or not _plain(rest):
+    raw = _plainly(word.raw)
+    here = next((start for start in HERE if raw.startswith(start + b"/")), b"")
+    name = begins_with(raw)
+    rest = raw[len(here) :] if here else raw.lstrip(b"${").removeprefix(name).removeprefix(b"}")
+    if not (here or name) or not rest.startswith(b"/") or set(rest) & set(b"$`*?[{~\\'"):
         return None
     values = list(_values(name, look))
     if not values and name == b"HOME" and (home := environment.get(b"HOME")):
         return [home + rest]
-    if len(values) == 1 and _is_here(values[0]):
+    if here or (len(values) == 1 and _is_here(values[0])):
         return [os.path.join(os.path.dirname(look.source) or b".", rest[1:])]
     return None
 
 
-def _plain(path: bytes) -> bool:
-    return not set(path) & set(b"$`*?[{~\\'")
-
-
-def _variable(raw: bytes) -> tuple[bytes, bytes]:
-    """`$NAME/rest` or `${NAME}/rest`."""
-    if raw.startswith(b"${"):
-        name, _, rest = raw[2:].partition(b"}")
-    else:
-        end = 1
-        while end < len(raw) and raw[end] in NAME:
-            end += 1
-        name, rest = raw[1:end], raw[end:]
-    return (name, rest) if raw.startswith(b"$") and name and set(name) <= NAME else (b"", b"")
+def _plainly(raw: bytes) -> bytes:
+    """Without quotes and blanks, and with $0 for BASH_SOURCE."""
+    for old, new in (
+        *((b'"', b""), (b" ", b""), (b"\t", b""), (b"dirname--", b"dirname")),
+        *((b"{BASH_SOURCE[0]", b"{0"), (b"{BASH_SOURCE", b"{0"), (b"${0}", b"$0"), (b"$BASH_SOURCE", b"$0")),
+    ):
+        raw = raw.replace(old, new)
+    return raw
 
 
 def _values(name: bytes, look: Look) -> Iterator[bytes]:
-    """Every value that the text gives a variable, without quotes and blanks."""
+    """Every value that the text gives a variable, written plainly."""
     for command in look.commands:
         for word in command.words:
             if assigned(word.raw) == name:
-                yield word.raw.partition(b"=")[2].replace(b'"', b"").replace(b" ", b"").replace(b"\t", b"")
+                yield _plainly(word.raw.partition(b"=")[2])
 
 
 def _is_here(value: bytes) -> bool:

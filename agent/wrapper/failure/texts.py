@@ -51,23 +51,17 @@ class Texts:
 
         Without a text, the line is taken as told.
         """
-        script = self.script(source)
-        if script is None:
+        if self.script(source) is None:
             return line or None
-        found = {command.line for command in script.commands if self._stands(command, line, name)}
+        found = {command.line for command in self._at(source, line, name)}
         if line in found:
             return line
         return found.pop() if len(found) == 1 else None
 
-    def _stands(self, command: Command, line: int, name: bytes | None) -> bool:
-        if not command.line <= line <= command.end:
-            return False
-        if name is None:
-            return True
-        word = command.name()
-        if word in (b"command", b"builtin"):  # older bashes name what these run
-            return word == name or any(each.value == name for each in command.arguments())
-        return not word or os.path.basename(word) == os.path.basename(name)
+    def _at(self, source: bytes, line: int, name: bytes | None = None) -> list[Command]:
+        """The commands that stand on a line; with a name, those that run it."""
+        script = self.script(source)
+        return [each for each in script.commands if _stands(each, line, name)] if script else []
 
     def in_subshell(self, source: bytes, line: int) -> bool:
         """Whether ( … ) stands on a line, or goes over it."""
@@ -85,12 +79,8 @@ class Texts:
     def unset_after(self, position: Position, name: bytes, *, nounset: bool) -> int | None:
         """The line of the very next command, if an unset variable may have ended the script there."""
         script = self.script(position.source)
-        if script is None or name in PREDICATES:
-            return None
-        here = [
-            each for each in script.commands if not each.inner and self._stands(each, position.line, name)
-        ]
-        following = script.after(here[0]) if len(here) == 1 else None
+        here = [each for each in self._at(position.source, position.line, name) if not each.inner]
+        following = script.after(here[0]) if script and len(here) == 1 and name not in PREDICATES else None
         if following is None:
             return None
         raw = b" ".join(word.raw for word in following.words)
@@ -116,13 +106,7 @@ class Texts:
 
     def runs_given(self, position: Position) -> bool:
         """Whether a command stands there that is all what a function is given: `"$@"`."""
-        script = self.script(position.source)
-        return script is not None and any(
-            command.line <= position.line <= command.end
-            and command.first < len(command.words)
-            and command.words[command.first].raw.strip(b'"') in (b"$@", b"$*")
-            for command in script.commands
-        )
+        return any(map(_is_given, self._at(position.source, position.line)))
 
     def _judges(self, function: Function, position: Position) -> bool:
         """Whether a short function decides by what it is given."""
@@ -139,17 +123,13 @@ class Texts:
         """Whether a command only asks, tells or ends, or is all what the function was given."""
         name = command.name()
         if name is None:
-            return command.words[command.first].raw.strip(b'"') in (b"$@", b"$*")
+            return _is_given(command)
         return name in PREDICATES or name in MESSAGES or name in ASKING or name in self.functions()
 
     def _passes_all(self, caller: Position, name: bytes) -> bool:
         """Whether it is the script as a whole that is called, such as `main "$@"`."""
-        script = self.script(caller.source)
-        return script is not None and any(
-            self._stands(command, caller.line, name)
-            and any(b"$@" in word.raw for word in command.arguments())
-            for command in script.commands
-        )
+        calls = self._at(caller.source, caller.line, name)
+        return any(b"$@" in word.raw for command in calls for word in command.arguments())
 
     def pipeline(self, source: bytes, line: int, parts: int) -> list[bytes | None] | None:
         """The programs of the only pipeline of so many parts that stands on a line."""
@@ -162,3 +142,19 @@ class Texts:
             if len(commands) == parts and commands[0].line <= line <= commands[-1].end
         ]
         return fitting[0] if len(fitting) == 1 else None
+
+
+def _stands(command: Command, line: int, name: bytes | None) -> bool:
+    if not command.line <= line <= command.end:
+        return False
+    if name is None:
+        return True
+    word = command.name()
+    if word in (b"command", b"builtin"):  # older bashes name what these run
+        return word == name or any(each.value == name for each in command.arguments())
+    return not word or os.path.basename(word) == os.path.basename(name)
+
+
+def _is_given(command: Command) -> bool:
+    """Whether a command is all what the function was given: `"$@"`."""
+    return [word.raw.strip(b'"') for word in command.words[command.first :][:1]] in ([b"$@"], [b"$*"])
