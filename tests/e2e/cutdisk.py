@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-DISK_BYTES = 512 << 20  # sparse
+DISK_BYTES = 1 << 30  # sparse
 SECTOR = 512
 # The log: a head, then for each write an entry and its data, in whole sectors.
 HEAD = struct.Struct("<QQQ")

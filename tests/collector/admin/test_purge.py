@@ -1,0 +1,88 @@
+"""After a purge of everything no table and no file has an id, an address, or what an event said."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from collector.admin.transfer import purge_events
+from collector.base.ids import key_of
+from collector.ingest import decode
+from collector.store import Store, open_store
+
+NOW = 1_795_168_800_000
+MAIL, ADDRESS, ID = "ada@example.org", "203.0.113.9", "0193a2b4-1111-4222-8333-444455556666"
+SAID = "what she wrote"
+
+
+def personal(number: int) -> list[dict[str, Any]]:
+    """An install that fails and asks for help, heartbeats, a usage event; addresses wherever they fit."""
+    context = {
+        "ip": ADDRESS,
+        "app": {"name": "acme", "version": f"1.0-{MAIL}"},
+        "os": {"name": f"linux of {MAIL}", "version": ADDRESS},
+        "installation": {"id": f"{ID}-{number}"},
+        "traits": {"ip": ADDRESS},
+    }
+    properties = {
+        "reason": "exit",
+        "script": f"{MAIL}.sh",
+        "command": ADDRESS,
+        "email": MAIL,
+        "said": SAID * 30,
+    }
+    names = ["Installation Started", "Installation Errors", "Installation Support", "Instance Active"]
+    return [
+        {
+            "type": "track",
+            "event": name,
+            "anonymousId": ID,
+            "userId": MAIL,
+            "messageId": f"{number} {name}",
+            "context": context,
+            "properties": properties,
+        }
+        for name in (*names, f"Signed up {MAIL}")
+    ]
+
+
+def dump(store: Store, url: str) -> str:
+    """Every row of every table, as text."""
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    if url.startswith("postgresql"):
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    return "\n".join(repr(store.all(f"SELECT * FROM {name}")) for (name,) in store.all(sql))
+
+
+def fill(store: Store) -> None:
+    with store.transaction() as tx:
+        tx.execute("INSERT INTO sources (name, created) VALUES ('product', 0)")
+        run = key_of(f"{ID}-1")
+        tx.execute("INSERT INTO answered (source, run, at, by_user) VALUES (1, ?, 0, 'sam')", run)
+    for number in range(100):
+        store.add([decode.read_event(event, "", 1, NOW - 1) for event in personal(number)])
+
+
+def test_no_table_has_anything_personal(store: Store, database: str) -> None:
+    fill(store)
+    traces = [MAIL, SAID, repr(key_of(ID)), repr(key_of(f"{ID}-1"))]
+    before = dump(store, database)
+    assert [trace for trace in traces if trace not in before] == []
+    purge_events(store, NOW, lambda _: None)
+    after = dump(store, database)
+    assert [trace for trace in (*traces, ADDRESS) if trace in after] == []
+
+
+def test_no_file_of_sqlite_has_anything_personal(tmp_path: Path) -> None:
+    """Neither in the free pages of the database nor in its log."""
+    traces = [MAIL.encode(), SAID.encode(), key_of(ID)]
+    with closing(open_store(f"sqlite:///{tmp_path}/c.db")) as store:
+        fill(store)
+        assert all(trace in files(tmp_path) for trace in traces)
+        purge_events(store, NOW, lambda _: None)
+        assert [trace for trace in (*traces, ADDRESS.encode()) if trace in files(tmp_path)] == []
+
+
+def files(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
