@@ -208,7 +208,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.needs("root", "unshare")
 def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_disk: Path) -> None:
-    collector = start(f"sqlite:///{small_disk}/c.db")
+    collector = start(f"sqlite:///{small_disk}/c.db", ROLLCALL_COLLECTOR_DISK_FREE="0")
     acknowledged: set[str] = set()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
@@ -219,6 +219,7 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
         if reply.status != 200:
             break
         acknowledged.update(event["messageId"] for event in batch)
+    assert acknowledged
     assert reply.status == 503
     assert reply.headers["Retry-After"]
     ballast.unlink()
