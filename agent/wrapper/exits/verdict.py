@@ -30,6 +30,9 @@ EXITS_WITH_2 = (b"dash", b"busybox")
 WITHOUT_PROCESS = frozenset(b"ksh ksh93 mksh lksh pdksh zsh".split())
 """Shells that run a subshell, or the last part of a pipeline, in their own process."""
 
+STOPPED = tuple(128 + signal for signal in (1, 2, 3, 15))
+"""Codes of a program that somebody ended: SIGHUP, SIGINT, SIGQUIT, SIGTERM."""
+
 
 def failed_step(
     exits: list[Exit], cmd: int, run: ShellRun, text: bytes, environment: Environment, code: int
@@ -72,7 +75,7 @@ def _certain(blames: set[Blame | None], texts: Texts) -> tuple[bytes, int] | Non
     name = _full_name(process.name, texts)
     if process.name in SHELLS and not words <= SHELLS | BECOMING:
         name = words.pop() if len(words) == 1 else None  # a script without a first line, which a shell runs
-    return (name, process.status) if name and _plain(name) else None
+    return (name, process.status) if name and _plain(name) and process.status not in STOPPED else None
 
 
 def _plain(name: bytes) -> bool:

@@ -218,6 +218,8 @@ def test_every_step_must_have_its_place_in_the_text() -> None:
     ("text", "steps", "code", "name"),
     [
         ("set -e; grep x y", "grep=2", 2, None),
+        ("set -e; fetch", "fetch=130", 130, None),
+        ("set -e; fetch", "fetch=137", 137, (b"fetch", 137)),
         ("sh x || exit 1", "sh=3", 1, (b"sh", 3)),
         ('"$x/setup" || exit 1', "sh=3", 1, (b"setup", 3)),
         ('"$x/setup" || exit 1', "setup=3", 1, (b"setup", 3)),
