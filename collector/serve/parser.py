@@ -44,6 +44,7 @@ class RequestParser:
         self._reader, self._client = reader, client
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._headers = b"", list[tuple[bytes, bytes]]()
+        self._ended = False  # a request, in what is being fed
         self._in_head = True
         self._head = self._fields = self._body_left = 0  # bytes
         self._seen = b""  # the last bytes of a request that is not complete
@@ -54,6 +55,7 @@ class RequestParser:
         part = memoryview(data)[at:end]
         self._seen = (self._seen + bytes(part[-BEFORE:]))[-BEFORE:]
         self._head = self._head + len(part) if self.begun else len(part)
+        self._ended = False
         try:
             self._parser.feed_data(part)
         except httptools.HttpParserUpgrade:
@@ -76,7 +78,7 @@ class RequestParser:
     # What httptools calls. It makes an HttpParserError of every exception.
 
     def on_message_begin(self) -> None:
-        if self.begun:
+        if self._ended:
             raise Unreadable  # never, because each part ends where a request may end
         self.begun, self._in_head = True, True
         self._fields = 0
@@ -108,7 +110,7 @@ class RequestParser:
         self._reader.body_arrived(body)
 
     def on_message_complete(self) -> None:
-        self.begun, self._in_head = False, True
+        self.begun, self._ended, self._in_head = False, True, True
         self._seen, self._head, self._body_left = b"", 0, 0
         self._reader.request_arrived()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.runner import environment, shell
 from tests.runner.environment import Python
+from tests.runner.oldest import check_oldest_parser
 from tests.runner.steps import Progress
 from tests.runner.suite import Suite
 
@@ -72,6 +73,7 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
     if coverage:
         suite.report_coverage(python, enforce=suite.everything)
     if suite.everything:
+        check_oldest_parser(progress, python)
         for other in environment.others():
             if other.version == environment.AGENT_ALONE:  # whose pip is older too
                 inside = prepare(progress, other, environment.AGENT_GROUP)

@@ -72,6 +72,18 @@ def test_requests_are_the_same_however_they_are_cut(
     assert not told.parser.begun
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+def test_an_end_that_comes_in_two_pieces_is_the_end(chunked: bool) -> None:
+    first, second = (written(number, [b"\r\n\r\n", b"x"], chunked, trailer=True) for number in (1, 2))
+    empty = b"GET /3 HTTP/1.1\r\n\r\n"
+    stream = first[0] + empty + second[0] + empty
+    for cut in range(len(stream)):
+        told = Told()
+        told.feed(stream[:cut])
+        told.feed(stream[cut:])
+        assert told.requests == [first[1], ("/3", b""), second[1], ("/3", b"")]
+
+
 def test_a_byte_at_a_time_is_a_request_too() -> None:
     told = Told()
     raw, expected = written(1, [b"\r\n\r\n", b"x"], chunked=True, trailer=True)
