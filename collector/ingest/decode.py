@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -156,7 +156,7 @@ def read_event(
         name=name,
         who=who,
         run=key_of(run) if isinstance(run, str) and run else None,
-        body=_text(event),
+        body=_text(event, context),
         key=key,
         fact=fact_of(name, context, mapping(event.get("properties"))) if known else None,
     )
@@ -269,10 +269,10 @@ def _who(event: dict[str, Any]) -> bytes | None:
     return key_of(who) if isinstance(who, str) and who else None
 
 
-def _text(event: dict[str, Any]) -> str:
+def _text(event: dict[str, Any], context: Mapping[str, Any]) -> str:
     try:
         text = _encode(event).decode()
-        if may_have_address(text):
+        if may_have_address(text, context):
             drop_addresses(event)
             text = _encode(event).decode()
     except (ValueError, RecursionError):
