@@ -14,6 +14,12 @@ put() { # FILE MODE, text on stdin
         mv -f "$1.new" "$1"
 }
 
+# The same for a unit: one that reads so already is left alone, because systemd takes a new file for a change.
+put_unit() { # FILE, text on stdin
+    text=$(cat)
+    [ "$text" = "$(cat "$1" 2>/dev/null)" ] || printf '%s\n' "$text" | put "$1" 644
+}
+
 # One install.sh of NAME at a time. The lock ends with the process that holds it. Its file is for the owner
 # alone: a lock that others can open is a lock that others can hold.
 # COMMAND runs without the lock, because it may call install.sh again.

@@ -44,7 +44,7 @@ write_units() { # ENVIRONMENT
 }
 
 rendered() { # TEMPLATE ENVIRONMENT FILE
-    text=$("$sources/systemd/render" "$1" "$name" "$2/bin/python") && printf '%s\n' "$text" | put "$3" 644
+    text=$("$sources/systemd/render" "$1" "$name" "$2/bin/python") && printf '%s\n' "$text" | put_unit "$3"
 }
 
 cat_units() {
@@ -64,13 +64,13 @@ point_at_env_file() {
     # it, such as one to the current release, may change later.
     case $target in /*) ;; *) target=$(readlink -f "$config/docker.env") || return ;; esac
     quoted=$(printf '%s\n' "$target" | sed 's/%/%%/g')
-    put "$units/$name.service.d/env-file.conf" 644 <<EOT
+    put_unit "$units/$name.service.d/env-file.conf" <<EOT
 # Made by install.sh --env-file.
 [Service]
 LoadCredential=docker.env:$quoted
 Environment="ROLLCALL_CREDENTIAL_SOURCE=$quoted"
 EOT
-    put "$units/$name-env.path.d/env-file.conf" 644 <<EOT
+    put_unit "$units/$name-env.path.d/env-file.conf" <<EOT
 # Made by install.sh --env-file.
 [Path]
 PathChanged=$quoted

@@ -40,6 +40,8 @@ def test_an_installation_comes_is_upgraded_and_goes(machine: Machine, bundle: Pa
     assert "up to date" in again
     assert server.pid("rollcall") == pid
     assert interesting(server.tree()) == interesting(whole)
+    units = ["rollcall.service", "rollcall-env.path", "rollcall-env.service"]
+    assert {machine.show(unit, "NeedDaemonReload") for unit in units} == {"no"}
 
     server.replace_archive(changed(bundle, "agent/added.py", "# a new version\n"))
     assert "making a private environment" in server.install("--", "true")
