@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
@@ -18,13 +17,12 @@ from collector.admin import AdminError, keys, setup, transfer
 from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
 from collector.store import Store, StoreError, open_store
-from collector.verbs import people, senders
+from collector.verbs import people, senders, storage
 from collector.verbs.instances import delete_instance
-from collector.verbs.terminal import message, now_ms
+from collector.verbs.terminal import message, now_ms, progress
 
 FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 # What a verb does with the store; None for `serve`, which opens its own.
 Action = Callable[[argparse.Namespace, Store], None] | None
@@ -96,17 +94,8 @@ def build_parser() -> argparse.ArgumentParser:
     delete = verb(instance_verbs, "delete", delete_instance, text)
     delete.add_argument("id", metavar="ID", help="the whole id")
     delete.add_argument("--source", metavar="S", help="only from this source [from all]")
-    purge = verb(verbs, "purge", _purge, "delete events that were received long ago; counts by day stay")
-    purge.add_argument("--older-than", metavar="90d", type=seconds_of, required=True)
+    storage.add_verbs(verbs, verb)
     return top
-
-
-def seconds_of(text: str) -> int:
-    """Seconds in `90s`, `15m`, `6h` or `90d`. A number without a unit is refused: it may mean days."""
-    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90d, 6h, 15m or 90s")
-    return int(match[1]) * UNITS[match[2]]
 
 
 def fleet_size(text: str) -> int:
@@ -119,6 +108,7 @@ def fleet_size(text: str) -> int:
 def _serve(settings: Settings) -> None:
     from collector.page.app import Page
     from collector.serve import server
+    from collector.serve.keeper import Keeper
 
     logs.configure_logging()
     listener = server.open_listener(settings)
@@ -127,18 +117,19 @@ def _serve(settings: Settings) -> None:
     host, port = listener.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     address = settings.public_url or here
-    page = Page(settings, store)
+    page, keeper = Page(settings, store), Keeper(store, settings.keep)
 
     def listening() -> None:
         _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
         people.tell_setup(store, settings.public_url or setup.local_address(host, port))
         message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
-
         page.start()
+        keeper.start()
 
     try:
         server.serve_requests(settings, store, listener, listening, page)
     finally:
+        keeper.stop()
         page.stop()
         store.close()
 
@@ -161,7 +152,7 @@ def _import(arguments: argparse.Namespace, store: Store) -> None:
     with _file(arguments.file, "rb") as lines:
         source, made = keys.make_source(store, arguments.source, now_ms())
         try:
-            read, fresh = transfer.import_events(store, source, lines, now_ms(), _progress("read"))
+            read, fresh = transfer.import_events(store, source, lines, now_ms(), progress("read"))
         finally:  # a failed import leaves no empty source behind
             if made and not keys.drop_unused_source(store, source):
                 message(f"created the source {arguments.source!r}")
@@ -170,7 +161,7 @@ def _import(arguments: argparse.Namespace, store: Store) -> None:
 
 def _export(arguments: argparse.Namespace, store: Store) -> None:
     with _file(arguments.file, "wb") as out:
-        count = transfer.export_events(store, out, _progress("written"))
+        count = transfer.export_events(store, out, progress("written"))
     message(f"{count} events written")
 
 
@@ -181,13 +172,8 @@ def _demo_data(arguments: argparse.Namespace, store: Store) -> None:
     with store.transaction() as tx:
         source = keys.source_named(tx, arguments.source, now)
     events = demo.demo_events(arguments.instances, arguments.seed, now, source)
-    made, _ = transfer.add_in_chunks(store, events, _progress("made"))
+    made, _ = transfer.add_in_chunks(store, events, progress("made"))
     message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
-
-
-def _purge(arguments: argparse.Namespace, store: Store) -> None:
-    count = transfer.purge_events(store, now_ms() - arguments.older_than * 1000, _progress("deleted"))
-    message(f"{count} events deleted")
 
 
 @contextmanager
@@ -200,12 +186,6 @@ def _file(name: str, mode: str) -> Any:
     opened = gzip.open(name, mode) if mode == "wb" and name.endswith(".gz") else open(name, mode)  # noqa: SIM115
     with opened:
         yield opened
-
-
-def _progress(what: str) -> transfer.Progress:
-    if not sys.stderr.isatty():
-        return lambda _: None
-    return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)
 
 
 def _fail(text: str, code: int) -> int:

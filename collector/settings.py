@@ -49,6 +49,7 @@ class Settings:
     rate: float
     peer_rate: float
     daily: int
+    keep: int | None
     disk_free: int
     max_db: int
     max_connections: int
@@ -106,6 +107,18 @@ def read_size(text: str) -> int:
     return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
 
 
+def read_seconds(text: str) -> int:
+    """Seconds in `90s`, `15m`, `6h` or `90d`. A number without a unit is refused: it may mean days."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if match is None:
+        raise ValueError
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def _keep(text: str) -> int | None:
+    return read_seconds(text) if text else None
+
+
 def write_size(size: float) -> str:
     """`1.5 MiB`."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
@@ -127,6 +140,7 @@ def _count(text: str) -> int:
 
 
 NETWORKS = "addresses and networks, separated by commas"
+DURATION = "a duration such as 90d, 6h, 15m or 90s"
 SIZE = "a number of bytes, or one with K, M, G or T behind it"
 FROM_ZERO = "0 or a larger number"
 FROM_ONE = "a whole number, 1 or larger"
@@ -183,6 +197,13 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes of disk that one write key may add in 24 hours, e.g. `512M` or `8G`; 0 means no limit",
         read_size,
         SIZE,
+    ),
+    Setting(
+        "KEEP",
+        "",
+        "how long events are kept, e.g. `90d`; older ones are purged once a day. If unset: for ever",
+        _keep,
+        DURATION,
     ),
     Setting(
         "DISK_FREE",

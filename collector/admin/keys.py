@@ -92,6 +92,13 @@ class KeyStatus(NamedTuple):
     bytes: int
 
 
+class FoundKey(NamedTuple):
+    """A key's number and its first characters."""
+
+    id: int
+    hint: str
+
+
 def list_keys(store: Store, now: int) -> list[KeyStatus]:
     """Every key, in the order in which they were made."""
     sql = (
@@ -119,14 +126,13 @@ def limit_key(store: Store, which: str, limits: Mapping[str, float | None], now:
         record(tx, now, COMMAND_LINE, "limited key", f"{hint}…")
 
 
-def find_key(store: Store, which: str) -> int:
-    """The number of a key, valid or revoked. AdminError if none matches, or several."""
+def find_key(store: Store, which: str) -> FoundKey:
+    """A key, valid or revoked. AdminError if none matches, or several."""
     where, value = _matching(which)
-    rows = store.all(f"SELECT id FROM write_keys WHERE {where}", value)
+    rows = store.all(f"SELECT id, hint FROM write_keys WHERE {where}", value)
     if len(rows) != 1:
         raise AdminError(f"{len(rows) or 'no'} keys match; see `rollcall-collector keys list`")
-    number: int = rows[0][0]
-    return number
+    return FoundKey(*rows[0])
 
 
 def _change(tx: Transaction, which: str, columns: Mapping[str, float | None]) -> str:

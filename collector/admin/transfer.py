@@ -1,4 +1,4 @@
-"""Import and export of events as JSON lines, and deletion of old events."""
+"""Import and export of events as JSON lines."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from collector.store import Store
 Progress = Callable[[int], None]
 
 EVENTS_AT_ONCE = 1000
-# Events of 32 KB are overwritten with zeros: so many are 7 MB of SQLite's log, which a full disk still takes.
-DELETED_AT_ONCE = 200
 # A longer line cannot be an event: stored, 32 KiB may take almost four times as much (1e15 is written out
 # as 1000000000000000.0), and so may what it shared with its batch.
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
@@ -63,49 +61,6 @@ def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
         count, last = count + len(rows), rows[-1][0]
         progress(count)
     return count
-
-
-def purge_events(store: Store, before: int, progress: Progress) -> int:
-    """Delete events received before a time, and the runs and instances that have no event left.
-
-    The time of receipt counts, because a site without a network may send old events today. Counters
-    stay: they contain no ids. Transactions are short, so that a running server is not blocked.
-    """
-    count, last = 0, 0
-    while rows := store.all(
-        "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, DELETED_AT_ONCE
-    ):
-        first, last = rows[0][0], rows[-1][0]
-        with store.transaction() as tx:
-            count += tx.execute(
-                "DELETE FROM events WHERE seq BETWEEN ? AND ? AND received < ?", first, last, before
-            )
-        progress(count)
-    with store.transaction() as tx:
-        tx.execute(_OLD_RUNS, before)
-        tx.execute(_OLD_ANSWERS)
-        for (source,) in tx.all("SELECT id FROM sources"):
-            tx.execute(_OLD_INSTANCES, source, before, source, before)
-    store.tidy()
-    return count
-
-
-_OLD_RUNS = (
-    "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
-    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
-)
-_OLD_ANSWERS = (
-    "DELETE FROM answered WHERE NOT EXISTS"
-    " (SELECT 1 FROM runs r WHERE r.source = answered.source AND r.id = answered.run)"
-)
-# Two conditions, because heartbeats are indexed by time and other events by instance.
-_OLD_INSTANCES = (
-    "DELETE FROM instances WHERE source = ? AND last_seen < ?"
-    " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
-    " AND e.name <> 'Instance Active')"
-    " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
-    " AND who IS NOT NULL)"
-)
 
 
 def _unzipped(lines: IO[bytes]) -> IO[bytes]:

@@ -60,6 +60,10 @@ class Transaction(ABC):
         """The rows of a table by source and id, locked against other writers."""
 
     @abstractmethod
+    def wait_for_writers(self) -> None:
+        """Wait until every event that has a number is stored or given up; others wait meanwhile."""
+
+    @abstractmethod
     def wait_for_turn(self, source: int) -> None:
         """Wait until no other transaction that has this source's turn is open, and take it."""
 

@@ -93,3 +93,13 @@ def key_limits(tx: Executes) -> None:
     tx.execute(f"ALTER TABLE events ADD COLUMN key {integer}")
     columns = ", ".join(f"{name} {integer} NOT NULL" for name in ("key", "hour", "events", "bytes"))
     tx.execute(f"CREATE TABLE usage ({columns}, PRIMARY KEY (key, hour)){tail}")
+
+
+def removal_notes(tx: Executes) -> None:
+    """The instances and runs that are still to be made anew, because events of theirs were deleted."""
+    integer, blob = ("INTEGER", "BLOB") if tx.dialect == "sqlite" else ("BIGINT", "BYTEA")
+    tail = " WITHOUT ROWID" if tx.dialect == "sqlite" else ""
+    tx.execute(
+        f"CREATE TABLE removals (source {integer} NOT NULL, kind TEXT NOT NULL, id {blob} NOT NULL,"
+        f" beats {integer} NOT NULL, PRIMARY KEY (kind, source, id)){tail}",
+    )

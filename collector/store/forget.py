@@ -17,7 +17,7 @@ from collector.store.base import Row, Store, StoreUnavailable, Transaction
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
-from collector.store.takeback import replace_run, withdraw_instance, write_changes
+from collector.store.takeback import replace_instance, replace_run, write_changes
 
 # Heartbeats that arrive during the search make it start again.
 TRIES = 5
@@ -116,7 +116,7 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
         ledger.daily[source, time // DAY_MS, call, name] -= 1
     if instance is not None:
         tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", source, who)
-        withdraw_instance(ledger, instance)
+        replace_instance(ledger, instance, None)
     for run in runs:
         again = _recounted(tx, run)
         replace_run(ledger, run, again)

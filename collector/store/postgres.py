@@ -70,6 +70,9 @@ class PostgresTransaction(Transaction):
         self._fetched.update((table.name, row[0], bytes(row[1])) for row in rows)
         return rows
 
+    def wait_for_writers(self) -> None:
+        self.execute("LOCK TABLE events IN SHARE MODE")
+
     def wait_for_turn(self, source: int) -> None:
         self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 

@@ -42,16 +42,25 @@ class InstanceRow:
         return int(self.established), week_of(self.first_seen // DAY_MS)
 
     def saw(self, event: Event) -> None:
-        self.first_seen = min(self.first_seen, event.time)
-        self.last_seen = max(self.last_seen, event.time)
         if event.name == BEAT:
-            self.beats += 1
-            self.last_beat = max(self.last_beat or 0, event.time)
-            self._mark(event.time)
-        elif event.fact:
+            self.beat(event.time)
+            return
+        self._saw_at(event.time)
+        if event.fact:
             facts = (event.time, event.fact.version, event.fact.os, event.fact.os_version)
             known = (self.facts_at or 0, self.version, self.os, self.os_version)
             self.facts_at, self.version, self.os, self.os_version = max(facts, known)
+
+    def beat(self, time: int) -> None:
+        """Take note of a heartbeat."""
+        self._saw_at(time)
+        self.beats += 1
+        self.last_beat = max(self.last_beat or 0, time)
+        self._mark(time)
+
+    def _saw_at(self, time: int) -> None:
+        self.first_seen = min(self.first_seen, time)
+        self.last_seen = max(self.last_seen, time)
 
     def _mark(self, time: int) -> None:
         day = time // DAY_MS

@@ -15,6 +15,7 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     words                 the names, versions, systems and places that are counted by themselves on a day
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
+    removals              instances and runs to be made anew, because events of theirs were deleted
     rejects               events that can never be taken, counted by day, code and library
     users, sessions       the users of the page, and who is signed in
     tokens                programs that may read the page
@@ -31,7 +32,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from collector.store.bounds import bounded_lists, bounded_words, key_limits
+from collector.store.bounds import bounded_lists, bounded_words, key_limits, removal_notes
 from collector.store.dialect import Executes
 
 Kind = Literal["int", "text", "bytes"]
@@ -275,6 +276,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     bounded_lists,
     key_limits,
     searched_beats,
+    removal_notes,
 )
 
 

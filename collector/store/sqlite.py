@@ -65,14 +65,18 @@ class SQLiteTransaction(Transaction):
 
     def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
         blobs = [index for index, (_, kind, _) in enumerate(table.columns) if kind == "bytes"]
-        rows: list[Row] = []
+        rows: dict[tuple[int, str], Row] = {}  # each once, though a key may be looked up twice
         for chunk in _padded(keys):
             sql = _select(table, len(chunk))
             for row in self._array(sql, [value for key in chunk for value in key]):
+                key = (row[0], row[1])
                 for index in blobs:
                     row[index] = bytes.fromhex(row[index])
-                rows.append(tuple(row))
-        return rows
+                rows[key] = tuple(row)
+        return list(rows.values())
+
+    def wait_for_writers(self) -> None:
+        """There is no other writer."""
 
     def wait_for_turn(self, source: int) -> None:
         """There is one writer at a time in any case."""

@@ -13,18 +13,25 @@ from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of
 from collector.store.words import admit_words, placed_words
 
 
-def withdraw_instance(ledger: Ledger, instance: InstanceRow) -> None:
-    """Count the instance nowhere any more."""
+def replace_instance(ledger: Ledger, old: InstanceRow, new: InstanceRow | None) -> None:
+    """Count the instance as the new row says; nowhere, if there is none."""
+    _count_instance(ledger, old, -1)
+    if new is not None:
+        _count_instance(ledger, new, 1)
+        ledger.instances[new.source, new.id] = new
+
+
+def _count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
     source, (established, cohort) = instance.source, instance.standing
-    ledger.cohorts[source, cohort, established] -= 1
+    ledger.cohorts[source, cohort, established] += step
     days = days_of(instance.slots)
     for span in SPANS:
-        for mask, step in zip(edges(days, span), (-1, 1), strict=True):
+        for mask, change in zip(edges(days, span), (step, -step), strict=True):
             for offset in bits_of(mask, SLOTS_A_DAY):
-                ledger.active[source, instance.first_day + offset, span, established] += step
+                ledger.active[source, instance.first_day + offset, span, established] += change
     first_week, weeks = weeks_of(instance.first_day, days)
     for offset in bits_of(weeks, 1):
-        ledger.retention[source, cohort, established, first_week + offset] -= 1
+        ledger.retention[source, cohort, established, first_week + offset] += step
 
 
 def replace_run(ledger: Ledger, old: RunRow, new: RunRow | None) -> None:

@@ -5,7 +5,8 @@ day of a source has MOST_WORDS places for each kind. It begins with the words th
 that a flood of new words displaces none of them. New words get what is free, first come, first served.
 
 A decision is final: a word that got a place keeps it, and none becomes free on that day. So a number is
-always taken back from where it was added, and a recount that asks here again gives the same numbers.
+always taken back from where it was added, and a recount that asks here again gives the same numbers. A purge
+counts words as OTHER that nothing has any more. It closes their day for new ones, by OTHER among its words.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def placed_words(tx: TakesTurns, wanted: Iterable[Word]) -> set[Word]:
 
 def _admit(tx: TakesTurns, day: _Day, texts: set[str]) -> set[str]:
     places = _places(tx, day)
+    if OTHER in places:  # the day is closed
+        return texts & places.keys()
     if len(places) < MOST_WORDS and not texts <= places.keys():
         tx.wait_for_turn(day[0])
         places = _places(tx, day) or _begin_day(tx, day)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 
 def message(text: str) -> None:
@@ -15,3 +16,10 @@ def message(text: str) -> None:
 
 def now_ms() -> int:
     return int(time.time() * 1000)
+
+
+def progress(what: str) -> Callable[[int], None]:
+    """Shows a number of events on a terminal."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda count: print(f"\r{count:,} events {what}", end="", file=sys.stderr, flush=True)

@@ -37,6 +37,7 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("RATE", "-1"),
         ("PEER_RATE", "inf"),
         ("DAILY", "1.5G"),
+        ("KEEP", "90"),
         ("DISK_FREE", "10%"),
         ("MAX_DB", "-1"),
         ("MAX_CONNECTIONS", "0"),

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from collector.admin.transfer import purge_events
+from collector.admin.purge import purge_events
 from collector.base.ids import key_of
 from collector.ingest import decode
 from collector.store import Store, open_store
@@ -69,7 +69,7 @@ def test_no_table_has_anything_personal(store: Store, database: str) -> None:
     traces = [MAIL, SAID, repr(key_of(ID)), repr(key_of(f"{ID}-1"))]
     before = dump(store, database)
     assert [trace for trace in traces if trace not in before] == []
-    purge_events(store, NOW, lambda _: None)
+    purge_events(store, NOW, NOW, lambda _: None)
     after = dump(store, database)
     assert [trace for trace in (*traces, ADDRESS) if trace in after] == []
 
@@ -80,7 +80,7 @@ def test_no_file_of_sqlite_has_anything_personal(tmp_path: Path) -> None:
     with closing(open_store(f"sqlite:///{tmp_path}/c.db")) as store:
         fill(store)
         assert all(trace in files(tmp_path) for trace in traces)
-        purge_events(store, NOW, lambda _: None)
+        purge_events(store, NOW, NOW, lambda _: None)
         assert [trace for trace in (*traces, ADDRESS.encode()) if trace in files(tmp_path)] == []
 
 

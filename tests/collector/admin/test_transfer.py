@@ -6,8 +6,6 @@ import gzip
 import json
 from pathlib import Path
 
-import pytest
-
 from collector.store import Store
 from tests.collector.running import Collector
 
@@ -59,36 +57,3 @@ def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collecto
         done = idle.verb("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
         assert done.stderr.count("\n") == 1, done.stderr
         assert "line" in done.stderr
-
-
-@pytest.mark.parametrize("name", ["Instance Active", "Installation Started"])
-def test_purge_keeps_who_was_heard_of_only_now(
-    store: Store, database: str, tmp_path: Path, name: str
-) -> None:
-    """A site without a network brings what happened long ago; its events are young here."""
-    idle = Collector(tmp_path, database)
-    late = {"type": "track", "event": name, "anonymousId": "a", "timestamp": "2026-01-01T00:00:00Z"}
-    line = json.dumps({**late, "context": {"installation": {"id": "r"}}})
-    idle.verb("import", "--source", "s", "-", stdin=line)
-    assert "0 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
-    runs = 0 if name == "Instance Active" else 1
-    with store.transaction() as tx:
-        tx.execute("INSERT INTO answered (source, run, at, by_user) SELECT source, id, 0, 'ada' FROM runs")
-    assert store.all("SELECT count(*) FROM instances") == [(1,)]
-    assert store.all("SELECT count(*) FROM runs") == [(runs,)]
-    idle.verb("purge", "--older-than", "0s")
-    assert not any(store.all(f"SELECT 1 FROM {table}") for table in ("instances", "runs", "answered"))
-
-
-def test_purge_deletes_what_is_old_and_keeps_the_counters(
-    store: Store, database: str, tmp_path: Path
-) -> None:
-    idle = Collector(tmp_path, database)
-    old = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "old"}
-    old |= {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
-    new = {**old, "messageId": "new", "anonymousId": "b", "timestamp": None, "receivedAt": None}
-    idle.verb("import", "--source", "s", "-", stdin=json.dumps(old) + "\n" + json.dumps(new))
-    assert "1 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
-    assert [event["messageId"] for event in idle.export()] == ["new"]
-    assert store.all("SELECT count(*) FROM instances") == [(1,)]
-    assert int(store.all("SELECT sum(n) FROM daily")[0][0]) == 2

@@ -1,0 +1,62 @@
+"""The verb that deletes events: old ones, or those of a write key."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from collector.admin import AdminError, keys, purge, removal
+from collector.admin.audit import COMMAND_LINE, record
+from collector.base.times import read_time
+from collector.settings import DURATION, read_seconds
+from collector.store import Store
+from collector.verbs.senders import KEY
+from collector.verbs.terminal import message, now_ms, progress
+
+LATEST = 2**62
+
+
+def add_verbs(verbs: Any, make_verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    made = make_verb(
+        verbs, "purge", _purge, "delete events that were received long ago, or with one write key"
+    )
+    which = made.add_mutually_exclusive_group(required=True)
+    old = "those received before that; numbers by day stay"
+    which.add_argument("--older-than", metavar="90d", type=_seconds, help=old)
+    of_key = f"those that came with a write key, and all that they were counted in; {KEY}"
+    which.add_argument("--key", metavar="KEY", help=of_key)
+    when = "with --key: only those received {} a day or a time (UTC), e.g. 2026-11-28 or 2026-11-28T10:00Z"
+    made.add_argument("--since", metavar="TIME", type=_time, default=0, help=when.format("from"))
+    made.add_argument("--until", metavar="TIME", type=_time, default=LATEST, help=when.format("before"))
+
+
+def _seconds(text: str) -> int:
+    try:
+        return read_seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {DURATION}") from None
+
+
+def _time(text: str) -> int:
+    time = read_time(text)
+    if time is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day or a time such as 2026-11-28T10:00Z")
+    return time
+
+
+def _purge(arguments: argparse.Namespace, store: Store) -> None:
+    now = now_ms()
+    if arguments.key is None:
+        if (arguments.since, arguments.until) != (0, LATEST):
+            raise AdminError("--since and --until go with --key; --older-than is a period by itself")
+        count = purge.purge_events(store, now - arguments.older_than * 1000, now, progress("deleted"))
+    else:
+        key = keys.find_key(store, arguments.key)
+        where = "key = ? AND received >= ? AND received < ?"
+        values = (key.id, arguments.since, arguments.until)
+        count = removal.remove_events(store, where, values, progress("deleted"))
+        with store.transaction() as tx:
+            record(tx, now, COMMAND_LINE, "purged key", f"{key.hint}…: {count} events")
+    message(f"{count} events deleted")

@@ -1,0 +1,146 @@
+"""Events of a key, taken out: all that is counted is as if they had never come."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from collector.admin import removal
+from collector.admin.removal import remove_events
+from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, Event
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
+from collector.store import Store, open_store, schema
+from tests.collector.page.client import NOW
+from tests.collector.page.histories import sent
+from tests.collector.store.test_rollups import COPY, counted, distinct, empty, of_sources, recount
+
+GONE, KEPT = 1, 2
+
+
+def quiet(_: int) -> None:
+    """No progress."""
+
+
+def remove(store: Store) -> int:
+    return remove_events(store, "key = ?", (GONE,), quiet)
+
+
+def read(found: Sequence[dict[str, Any]], keys: random.Random) -> list[Event]:
+    return distinct(
+        [decode.read_event(event, "", 1, NOW, settled=True, key=keys.choice((GONE, KEPT))) for event in found]
+    )
+
+
+def check(store: Store, kept: Sequence[Event]) -> None:
+    """The counters, and each row of an instance and a run, are those of these events."""
+    assert counted(store) == recount(kept)
+    store.add(event._replace(source=COPY) for event in kept)
+    for table in (schema.INSTANCES, schema.RUNS):
+        assert of_sources(store, table, 1) == of_sources(store, table, COPY)
+    assert store.all("SELECT * FROM removals") == []
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(sent(), max_size=60), st.randoms(use_true_random=False), st.integers(1, 60))
+def test_counters_equal_a_recount_of_what_is_left(
+    store: Store, found: list[dict[str, Any]], chance: random.Random, at_once: int
+) -> None:
+    empty(store)
+    events = read(found, chance)
+    for start in range(0, len(events), 20):
+        store.add(events[start : start + 20])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(removal, "AT_ONCE", at_once)
+        patch.setattr(removal, "MOST_SCANNED", 2)
+        patch.setattr(removal, "SCANNED_AT_ONCE", 7)
+        assert remove(store) == sum(event.key == GONE for event in events)
+    check(store, [event for event in events if event.key == KEPT])
+
+
+def history(chance: random.Random, size: int) -> list[dict[str, Any]]:
+    """Events of a few instances and runs in the last days."""
+
+    def one(number: int) -> dict[str, Any]:
+        name = chance.choice([BEAT, BEAT, STARTED, SUCCESS, ERRORS])
+        context = {"app": {"version": str(number % 3)}, "installation": {"id": f"run {number % 7}"}}
+        return {
+            "type": "track",
+            "event": name,
+            "anonymousId": f"a{chance.randrange(5)}",
+            "messageId": str(number),
+            "timestamp": write_time(NOW - chance.randrange(20 * DAY_MS)),
+            "context": {} if name == BEAT else context,
+            "properties": {"script": "install.sh", "line": number % 4, "reason": "exit"},
+        }
+
+    return [one(number) for number in range(size)]
+
+
+def test_a_removal_that_was_interrupted_goes_on_when_it_is_called_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    events = read(history(chance, 150), chance)
+    store.add(events)
+    monkeypatch.setattr(removal, "AT_ONCE", 3)
+    for step in ("_delete", "_replace_runs", "_replace_quiet_instances", "_replace_by_beats"):
+        with monkeypatch.context() as patch:
+            patch.setattr(removal, step, broken(getattr(removal, step)))
+            with pytest.raises(ZeroDivisionError):
+                remove(store)
+    remove(store)
+    check(store, [event for event in events if event.key == KEPT])
+
+
+def broken(step: Callable[..., int]) -> Callable[..., int]:
+    """The step, which breaks when it is taken the second time, after it has written."""
+    calls = itertools.count(1)
+
+    def taken(*arguments: Any, **more: Any) -> int:
+        done = step(*arguments, **more)
+        return done // (2 - next(calls))
+
+    return taken
+
+
+def beat(number: int, key: int) -> Event:
+    """One of many heartbeats of ten instances."""
+    who = bytes([number % 10]) * 16
+    message = f"{key} {number}"
+    told = {"type": "track", "event": BEAT, "anonymousId": "x", "messageId": message}
+    read = decode.read_event(told, "", 1, NOW - number * 60_000, settled=True, key=key)
+    return read._replace(who=who)
+
+
+def test_what_arrives_during_a_removal_is_counted(store: Store, database: str) -> None:
+    kept = [beat(number, KEPT) for number in range(600)]
+    store.add(beat(number, GONE) for number in range(600))
+    store.add(kept[:100])
+    begun = threading.Event()
+
+    def arrive() -> None:
+        with closing(open_store(database)) as other:
+            for number in range(100, 600, 5):
+                other.add(kept[number : number + 5])
+                begun.set()
+
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    begun.wait(30)
+    remove(store)
+    thread.join()
+    check(store, kept)
