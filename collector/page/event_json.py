@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import msgspec
 
 # A deeply nested event of 32 KiB would be 3 MiB if indented.
 LONGEST = 32 * 1024
-_INDENTED = json.JSONEncoder(indent=2, ensure_ascii=False)
 
 HIDDEN = "(hidden; users with the role support can see it)"
 
 
 def indented_json(body: str, *, reveal: bool) -> str:
     """Indented, for people; on one line if the indented text is too long."""
-    parts: list[str] = []
-    length = 0
-    for part in _INDENTED.iterencode(_readable(body, reveal=reveal)):
-        parts.append(part)
-        length += len(part)
-        if length > LONGEST:
-            return compact_json(body, reveal=reveal)
-    return "".join(parts)
+    text = compact_json(body, reveal=reveal)
+    indented = msgspec.json.format(text, indent=2)
+    return indented if len(indented) <= LONGEST else text
 
 
 def compact_json(body: str, *, reveal: bool) -> str:
     """On one line, for programs."""
-    if reveal:
+    if reveal or "email" not in _plain(body):
         return body
-    return json.dumps(_readable(body, reveal=False), ensure_ascii=False, separators=(",", ":"))
+    parsed = msgspec.json.decode(body)
+    _hide(parsed)
+    return msgspec.json.encode(parsed).decode()
 
 
-def _readable(body: str, *, reveal: bool) -> Any:
-    parsed = json.loads(body)
-    if not reveal:
-        _hide(parsed)
-    return parsed
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _hide(root: Any) -> None:
@@ -45,9 +39,9 @@ def _hide(root: Any) -> None:
         one = waiting.pop()
         if isinstance(one, dict):
             for name, value in one.items():
-                if "email" in name.lower().replace("-", "").replace("_", ""):
+                if "email" in _plain(name):
                     one[name] = HIDDEN
-                else:
+                elif isinstance(value, dict | list):
                     waiting.append(value)
-        elif isinstance(one, list):
-            waiting.extend(one)
+        else:
+            waiting.extend(item for item in one if isinstance(item, dict | list))

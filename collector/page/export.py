@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import Any
+
+import msgspec
 
 from collector.base.times import write_time
 from collector.page.period import iso
@@ -27,7 +28,7 @@ def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
         **result.data,
         "tables": {table.name: [_object(table, row) for row in table.rows] for table in result.tables},
     }
-    return json.dumps(root, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+    return msgspec.json.format(msgspec.json.encode(root), indent=1) + b"\n"
 
 
 def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, bytes]:
@@ -46,7 +47,7 @@ def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, bytes]:
 def _object(table: ViewTable, row: Any) -> dict[str, Any]:
     cells = dict(zip(table.columns, row, strict=True))
     if "json" in cells:
-        cells["json"] = json.loads(cells["json"])
+        cells["json"] = msgspec.Raw(cells["json"].encode())
     return cells
 
 

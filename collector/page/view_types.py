@@ -20,6 +20,8 @@ from collector.store import Store
 
 # Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
+# A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
+PAGE_BYTES = 256 * 1024
 LATEST = 2**62
 # `before` in a URL: a time or a number; after a time, a number tells apart rows of the same time.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")

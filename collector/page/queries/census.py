@@ -27,6 +27,8 @@ QUICK_SECONDS = 0.05
 KEPT_TIMES = 20
 # How often the background looks what is due.
 PAUSE_SECONDS = 1.0
+# How often it counts the small fleets too, because one may have grown large.
+SURVEY_SECONDS = 60.0
 # Combinations of version and system that are read; the rest counts as OTHER.
 MOST_SYSTEMS = 1000
 
@@ -90,7 +92,7 @@ class CensusCache:
         return self._count(source, now, began)
 
     def start(self) -> None:
-        """Count every source once, so that no view waits for the first count; then renew what takes long."""
+        """Count every source now and then, so that no view is the first to find one large."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -108,13 +110,16 @@ class CensusCache:
         return census
 
     def _renew_until_stopped(self) -> None:
-        wanted = [source.id for source in self._sources()]
+        surveyed = float("-inf")
         while not self._stopping.wait(PAUSE_SECONDS):
+            at = self._clock()
+            wanted = [source for source, (due, _) in list(self._kept.items()) if due <= at]
+            if at - surveyed >= SURVEY_SECONDS:
+                surveyed = at
+                wanted = [source.id for source in self._sources() if source.id not in self._kept] + wanted
             for source in wanted:
                 with suppress(StoreError):
                     self._count(source, int(self._now() * 1000), self._clock())
-            at = self._clock()
-            wanted = [source for source, (due, _) in list(self._kept.items()) if due <= at]
 
     def _sources(self) -> list[Source]:
         with suppress(StoreError):

@@ -21,7 +21,7 @@ GIVE_UP_MS = DAY_MS
 # because an install may start or end between two statements.
 RUNNING = "running"
 # So many are read. With more, the earliest count as given up.
-MOST_RUNNING = 20_000
+MOST_RUNNING = 5_000
 
 # Versions or systems of a table; the rest is one row.
 MOST_ROWS = 200

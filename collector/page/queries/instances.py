@@ -87,9 +87,10 @@ def list_instances(
     sql = (
         f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN (SELECT id FROM {searched}"
         f" WHERE {where or '1 = 1'} ORDER BY last_seen DESC, id DESC LIMIT ?)"
-        " ORDER BY last_seen DESC, id DESC"
     )
+    # Sorted here: a database that sorts these few rows may read all others first.
     rows = [_instance(row) for row in store.all(sql, source, source, *before, limit, *values, most + 1)]
+    rows.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
     if len(rows) > most:
         return rows[:most], (rows[most - 1].last_seen, rows[most - 1].id)
     sql = (

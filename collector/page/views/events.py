@@ -8,6 +8,7 @@ from collector.page.queries import events
 from collector.page.queries.events import StoredEvent
 from collector.page.view_types import (
     LATEST,
+    PAGE_BYTES,
     PAGE_ROWS,
     ViewRequest,
     ViewResult,
@@ -24,7 +25,8 @@ def show_events(view: ViewRequest) -> ViewResult:
     """The latest events; by name, by instance."""
     name, who = view.query.get("event", ""), view.query.get("instance", "").strip()
     found = _find(view, name, who)
-    shown, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+    shown = first_page(found)
+    more = len(found) > len(shown)
     helps = view.visitor.may_help
     rows = [
         (
@@ -54,6 +56,16 @@ def show_events(view: ViewRequest) -> ViewResult:
     return ViewResult(
         "events", "Events", {"older": older}, (ViewTable("events", "Events", columns, rows),), context
     )
+
+
+def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
+    """As many of the events as one page shows: so many rows or bytes, and at least one."""
+    size = 0
+    for number, event in enumerate(found[:PAGE_ROWS]):
+        size += len(event.body)
+        if number and size > PAGE_BYTES:
+            return found[:number]
+    return found[:PAGE_ROWS]
 
 
 def _find(view: ViewRequest, name: str, who: str) -> list[StoredEvent]:

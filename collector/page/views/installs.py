@@ -11,11 +11,11 @@ from collector.page.queries import events, installs, instances
 from collector.page.queries.installs import Failure, Place, Run
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
+from collector.page.views.events import first_page
 from collector.page.views.over_time import counts_table, installs_over_time
 
 MOST_FAILURES = 30
 MOST_LATEST = 25
-MOST_EVENTS = 100
 RUN_COLUMNS = (
     *("run", "began", "state", "version", "os"),
     *("script", "line", "command", "end", "duration_ms", "instance"),
@@ -81,7 +81,8 @@ def show_run(view: ViewRequest, run_id: str) -> ViewResult:
     run = installs.find_run(view.store, view.source.id, key_of(run_id))
     if run is None:
         raise PageError(404, "No run with this id has reported.")
-    sent = events.events_of_run(view.store, view.source.id, run.id, MOST_EVENTS)
+    found = events.events_of_run(view.store, view.source.id, run.id, PAGE_ROWS + 1)
+    sent = first_page(found)
     others = [
         one
         for one in installs.runs_of_instance(view.store, view.source.id, run.instance, PAGE_ROWS)
@@ -97,6 +98,7 @@ def show_run(view: ViewRequest, run_id: str) -> ViewResult:
         "run": as_uuid(run.id),
         "instance": id_text(run.instance),
         "state": run.state(view.now),
+        "has_more_events": len(found) > len(sent),
         "asked_for_help": time_text(run.asked),
         "email": run.email if helps else None,
         "reference": run.reference if helps else None,

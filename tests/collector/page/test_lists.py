@@ -15,7 +15,7 @@ from collector.ingest import decode
 from collector.page.queries import events, instances
 from collector.store import Store
 from tests.collector.page.client import NOW, PageClient
-from tests.collector.page.stories import HOUR, INSTANCE, event
+from tests.collector.page.stories import HOUR, INSTANCE, RUN, event
 
 MANY = 120
 OLDER = re.compile(r'<p class="more"><a href="([^"#]*)')
@@ -105,3 +105,26 @@ def test_requests_that_wait_come_first_and_are_counted_up_to_a_bound(
     assert events.count_waiting_requests(store, source) == 7
     monkeypatch.setattr(events, "MOST_WAITING", 5)
     assert events.count_waiting_requests(store, source) == 5
+
+
+def test_a_page_of_large_events_ends_earlier_and_none_is_left_out(store: Store) -> None:
+    with store.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    large = [{**event("deploy"), "messageId": f"m{n}", "k": "x" * 30_000} for n in range(30)]
+    store.add(decode.read_event(one, "track", source, NOW) for one in large)
+    client = PageClient(store)
+    first = client.get("/events.json")
+    assert 0 < len(first.json()["tables"]["events"]) < 30
+    assert len(first.text) < 300_000
+    assert len(everything(client, "/events", "events")) == 30
+
+
+def test_a_run_that_sends_without_end_shows_its_first_events(store: Store) -> None:
+    with store.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    for count, more in ((3, False), (100, True)):
+        sent = [{**event("Installation Started"), "messageId": f"{count} {n}"} for n in range(count)]
+        store.add(decode.read_event(one, "track", source, NOW) for one in sent)
+        shown = PageClient(store).get(f"/run/{RUN}.json").json()
+        assert shown["has_more_events"] == more
+        assert len(shown["tables"]["events"]) == min(count, 50)
