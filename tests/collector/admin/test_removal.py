@@ -144,3 +144,22 @@ def test_what_arrives_during_a_removal_is_counted(store: Store, database: str) -
     remove(store)
     thread.join()
     check(store, kept)
+
+
+def test_a_heartbeat_that_arrives_after_all_were_read_is_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that writes looks again at what has come since."""
+    kept = [beat(number, KEPT) for number in range(20)]
+    store.add(kept[:10])
+    store.add([beat(3, GONE)])
+
+    def arrive(beats: Any, rows: Any) -> None:
+        see(beats, rows)
+        monkeypatch.setattr(removal, "_see_beats", see)
+        store.add(kept[10:])
+
+    see = removal._see_beats
+    monkeypatch.setattr(removal, "_see_beats", arrive)
+    remove(store)
+    check(store, kept)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from collector.store import open_store
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
 from tests.wait import until
@@ -86,6 +89,17 @@ def test_a_database_of_bounded_size_is_used_again_after_a_purge(
     collector.verb("purge", "--older-than", "0s")
     assert (tmp_path / "c.db").stat().st_size >= 4 * MIB
     check_recovery(collector, "MAX_DB is 4 MiB")
+
+
+def test_what_was_deleted_counts_as_room_though_the_file_keeps_its_size(idle: Collector) -> None:
+    lines = "".join(json.dumps(event(p=random.Random(n).randbytes(15_000).hex())) + "\n" for n in range(100))
+    idle.verb("import", "--source", "s", "-", stdin=lines)
+    with closing(open_store(idle.database)) as store:
+        full = store.space()
+        idle.verb("purge", "--older-than", "0s")
+        empty = store.space()
+        assert full.used - empty.used > 2 * MIB
+        assert (empty.free or 0) - free(idle.home) > 2 * MIB
 
 
 @pytest.mark.needs("postgresql")
