@@ -21,7 +21,7 @@ from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
 from collector.ingest.addresses import drop_addresses, may_have_address
 from collector.ingest.envelope import MAX_BATCH, read_batch, read_items, read_keyed
-from collector.ingest.jsontext import read_json
+from collector.ingest.jsontext import MAX_DEPTH, read_json, too_deep
 
 # As Segment documents them. An event's bytes are those that the client sent.
 MAX_EVENT = 32 * 1024
@@ -31,7 +31,6 @@ MAX_SHARED = 32 * 1024
 MAX_MESSAGE_ID = 100
 # Events of a batch that are searched for the key: the first ones may be bad.
 KEY_SEARCHED = 10
-MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 
@@ -278,7 +277,7 @@ def _text(event: dict[str, Any], context: Mapping[str, Any]) -> str:
     except (ValueError, RecursionError):
         raise Refused(400, "bad_json", "an event cannot be stored as JSON") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deep(event):
-        raise Refused(400, "too_deep", f"an event may have at most {MAX_DEPTH} levels of nesting")
+        raise too_deep()
     return text
 
 

@@ -22,8 +22,12 @@ T = TypeVar("T")
 
 # Fields of an object that is split. Each takes a microsecond of Python, and a request has room for 100,000.
 MOST_FIELDS = 1000
+# Signs and texts that are looked at to find the end of a value too deep for Python's parser.
+MOST_SIGNS = 50_000
+MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAIRS = {"{": "}", "[": "]"}
+_signs = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL).finditer
 _space = re.compile(r"[ \t\n\r]*").match
 
 
@@ -43,7 +47,9 @@ def read_json(decode: Callable[[bytes | msgspec.Raw], T], text: bytes | msgspec.
         return decode(text)
     try:
         return decode(_mended(bytes(text)))
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise too_deep() from None
+    except ValueError:
         raise unreadable() from None
 
 
@@ -61,6 +67,10 @@ def split_array(text: bytes, most: int) -> list[msgspec.Raw]:
     Of more than `most` items there is only one more, and the rest of the text is not looked at.
     """
     return [item for _, item in _split(text, "[", most)]
+
+
+def too_deep() -> Refused:
+    return Refused(400, "too_deep", f"an event may have at most {MAX_DEPTH} levels of nesting")
 
 
 def unreadable() -> Refused:
@@ -88,13 +98,26 @@ def _spans(text: str, opening: str) -> Iterator[tuple[str, int, int]]:
             if not isinstance(name, str):
                 raise ValueError
             at = _expect(text, at, ":")
-        _, end = _skip(text, at)
+        end = _end_of(text, at)
         yield name, at, end
         at = _after_space(text, end)
         if text.startswith(_PAIRS[opening], at):
             _expect_end(text, at + 1)
             return
         at = _expect(text, at, ",")
+
+
+def _end_of(text: str, at: int) -> int:
+    """The end of the value that begins here."""
+    with contextlib.suppress(RecursionError):
+        end: int = _skip(text, at)[1]
+        return end
+    depth = 0
+    for sign in islice(_signs(text, at), MOST_SIGNS):
+        depth += (sign[0] in "[{") - (sign[0] in "]}")
+        if not depth:
+            return sign.end()
+    raise ValueError
 
 
 def _expect(text: str, at: int, sign: str) -> int:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from collector.ingest.api import MOST_LISTED
-from collector.ingest.decode import MAX_DEPTH, MAX_EVENT, MAX_REQUEST, MAX_SHARED
+from collector.ingest.decode import MAX_EVENT, MAX_REQUEST, MAX_SHARED
 from collector.ingest.envelope import MAX_BATCH
+from collector.ingest.jsontext import MAX_DEPTH
 from tests.collector.running import Collector
 
 
@@ -34,7 +35,6 @@ def sized(size: int, fill: str = "x") -> bytes:
 # Requests that cannot be read as a whole.
 UNREADABLE = {
     "deep": b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "deep event": b'{"batch":[{"event":"x","p":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}]}",
     "no UTF-8 in what is shared": b'{"batch":[{"event":"x"}],"context":{"a":"\xff"}}',
     "no UTF-8 in when it was sent": b'{"batch":[{"event":"x"}],"sentAt":"\xff"}',
     "not JSON": b"\x00\xff{",
@@ -53,6 +53,10 @@ UNREADABLE = {
 BAD = {
     "no object": (b"1", "bad_json"),
     "a level too deep": (nested(MAX_DEPTH + 1), "too_deep"),
+    "too deep for Python": (
+        b'{"event":"x","userId":"u","p":' + b'{"}":' * 5000 + b"1" + b"}" * 5001,
+        "too_deep",
+    ),
     "no UTF-8": (b'{"event":"\xff","userId":"u"}', "bad_json"),
     "a line end in a text": (b'{"event":"a\nb","userId":"u"}', "bad_json"),
     "a type of its own": (b'{"type":"delete","userId":"u"}', "bad_type"),
