@@ -207,7 +207,7 @@ def _one_install(year: Year, machine: Machine, chance: random.Random, at: int) -
         seconds = round(seconds * chance.uniform(0.1, 0.9), 1)
         at += int(seconds * 1000)
         yield at, ERRORS, {"os": system, "durationSeconds": seconds, **_failure(chance, bad=bad)}, context
-        if chance.random() < 0.12:  # noqa: PLR2004 - a share
+        if chance.random() < 0.35:  # noqa: PLR2004 - a share
             yield at + 40_000, SUPPORT, _request(chance, system, context), context
         return at, False
     if luck < failing + 0.025:
