@@ -77,8 +77,8 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("wait\n", "wait\r"),
         (GO, PROMPT),
     ],
-    "^Z and kill": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("kill %1; fg\n", PROMPT)],
-    "^Z and jobs": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("jobs\n", PROMPT), ("kill %1; fg\n", PROMPT)],
+    "^Z and kill": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("kill %1; wait %1\n", PROMPT)],
+    "^Z and jobs": [(f"w {UP}\n", "UP"), (Z, PROMPT), ("jobs\n", PROMPT), ("kill %1; wait %1\n", PROMPT)],
     "^Z in a pipeline": [
         (f"w sh -c 'echo; {TO_GO}' | {LAST}\n", "UP"),
         (Z, PROMPT),
@@ -106,7 +106,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
         ("until [ -e behind ]; do sleep 0.02; done\n", PROMPT),
         ("fg\n", "in front\r\n"),
         (Z, PROMPT),
-        ("kill %1; fg\n", PROMPT),
+        ("kill %1; wait %1\n", PROMPT),
     ],
     "^Z ignored": [
         (f"w sh -c 'trap \"\" TSTP; echo U''P; {UNTIL_GO}; echo went on'\n", "UP"),
