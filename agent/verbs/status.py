@@ -47,6 +47,8 @@ def show_status(app: App, args: argparse.Namespace) -> int:
         "dropped": 0,
         "stateDir": state.path,
         "envFile": situation.env_file,
+        "product": settings.product,
+        "version": settings.product_version,
     }
     try:
         with read_outbox(state) as outbox:
@@ -90,10 +92,9 @@ def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None) -> i
 
 
 def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhere: int) -> str:
-    settings = app.situation.settings
     sending = "yes" if decision.sending else "no"
     rows = [
-        ("product", f"{settings.product} {settings.product_version}"),
+        ("product", f"{shown['product']} {shown['version']}"),
         ("sending", f"{paint(sending, COLORS[sending], app)}, {printable(str(decision))}"),
         ("usage events", "yes" if shown["usage"] else "no"),
         ("instance id", shown["instanceId"] or "none yet"),

@@ -11,7 +11,7 @@ from tests.agent.world import FLAG, World, tree
 from tests.parts import NOBODY
 
 KEYS = ["sending", "rule", "source", "usage", "instanceId", "lastBeat", "nextBeat", "lastError", "endpoint"]
-KEYS += ["waiting", "rejected", "dropped", "stateDir", "envFile"]
+KEYS += ["waiting", "rejected", "dropped", "stateDir", "envFile", "product", "version"]
 
 
 def record(
@@ -34,7 +34,9 @@ def test_looking_writes_nothing(world: World, verb: str) -> None:
 
 
 def test_status_says_it_all_to_a_program(world: World) -> None:
-    path = world.env_file("ROLLCALL_ENDPOINT=https://api.example\n")
+    path = world.env_file(
+        "ROLLCALL_ENDPOINT=https://api.example\nROLLCALL_PRODUCT=Shop\nROLLCALL_PRODUCT_VERSION=4.2\n"
+    )
     record(world, 1, endpoint="https://api.example")
     record(world, 2, endpoint="https://old.example")
     shown = world.run("status", "--json").json
@@ -50,7 +52,15 @@ def test_status_says_it_all_to_a_program(world: World) -> None:
         "dropped": 0,
         "stateDir": world.state.path,
         "envFile": str(path),
+        "product": "Shop",
+        "version": "4.2",
     }
+
+
+def test_the_docs_list_the_names() -> None:
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    listed = page.partition("Its names are ")[2].partition("(of")[0]
+    assert re.findall(r"`(\w+)`", listed) == KEYS
 
 
 def test_status_says_it_to_a_person_with_what_to_do_next(world: World) -> None:
