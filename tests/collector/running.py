@@ -100,7 +100,7 @@ class Collector:
         process, self.process = self.process, None
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, said
+        assert process.returncode == 0, f"{process.returncode}: {said}"
         return said
 
     def kill(self) -> None:
