@@ -1,16 +1,16 @@
 """What opens the way to the endpoint: write key, proxy, certificates. For those who send.
 
-Read before a sender acts as the state directory's owner, who may not be able to read the files.
+Read before a sender acts as the state directory's owner, who may not be able to read the files. Part of the
+boot path of `wrap`: imports stay few and cheap.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
 
 from agent.base.files import read_small
 from agent.config.settings import SettingError, file_error
 from agent.config.values import parse_key, parse_proxy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 MAX_BYTES = 4096
 
 
-class Access(NamedTuple):
+class Access:
     """Each is empty where it is not set."""
 
-    key: str = ""
-    proxy: str = ""
-    """A URL, perhaps with a user and a password."""
-    ca_file: str = ""
+    __slots__ = ("ca_file", "key", "proxy")
+
+    def __init__(self, key: str = "", proxy: str = "", ca_file: str = "") -> None:
+        self.key = key
+        self.proxy = proxy  # a URL, perhaps with a user and a password
+        self.ca_file = ca_file
 
 
 def read_access(settings: Settings) -> Access:

@@ -1,0 +1,46 @@
+"""What an install waits for: the modules that are loaded before the command starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import environ
+
+HEAVY = {
+    "typing",
+    "re",
+    "enum",
+    "dataclasses",
+    "json",
+    "datetime",
+    "subprocess",
+    "sqlite3",
+    "socket",
+    "requests",
+}
+
+
+def test_nothing_heavy_is_loaded_before_the_command_starts(tmp_path: Path) -> None:
+    settings = {
+        "ROLLCALL_ENDPOINT": "http://127.0.0.1:9",
+        "ROLLCALL_WRITE_KEY": "k",
+        "ROLLCALL_STATE_DIR": str(tmp_path / "state"),
+    }
+    script = tmp_path / "install.sh"
+    script.write_text("#!/bin/bash\necho the command >&2\n")
+    script.chmod(0o755)
+    command = [sys.executable, "-I", "-X", "importtime", "-m", "agent", "wrap", "--", str(script)]
+    done = subprocess.run(
+        command, env={**environ.bare(tmp_path), **settings}, capture_output=True, text=True, check=True
+    )
+    before, marker, _ = done.stderr.partition("the command\n")
+    assert marker
+    loaded = {
+        line.rpartition("|")[2].strip() for line in before.splitlines() if line.startswith("import time:")
+    }
+    assert "agent.wrapper.run" in loaded, "the meter stands still"
+    assert not loaded & HEAVY
+    assert os.listdir(tmp_path / "state")
