@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from tests import environ
+from tests.receiver import Receiver
+from tests.wait import until
 
 HEAVY = {
     "typing",
@@ -24,23 +25,23 @@ HEAVY = {
 
 
 def test_nothing_heavy_is_loaded_before_the_command_starts(tmp_path: Path) -> None:
-    settings = {
-        "ROLLCALL_ENDPOINT": "http://127.0.0.1:9",
-        "ROLLCALL_WRITE_KEY": "k",
-        "ROLLCALL_STATE_DIR": str(tmp_path / "state"),
-    }
     script = tmp_path / "install.sh"
     script.write_text("#!/bin/bash\necho the command >&2\n")
     script.chmod(0o755)
     command = [sys.executable, "-I", "-X", "importtime", "-m", "agent", "wrap", "--", str(script)]
-    done = subprocess.run(
-        command, env={**environ.bare(tmp_path), **settings}, capture_output=True, text=True, check=True
-    )
+    with Receiver() as receiver:
+        settings = {
+            "ROLLCALL_ENDPOINT": receiver.endpoint,
+            "ROLLCALL_WRITE_KEY": "k",
+            "ROLLCALL_STATE_DIR": str(tmp_path / "state"),
+        }
+        done = subprocess.run(
+            command, env={**environ.bare(tmp_path), **settings}, capture_output=True, text=True, check=True
+        )
+        until(lambda: len(receiver.ids) == 2)
     before, marker, _ = done.stderr.partition("the command\n")
     assert marker
-    loaded = {
-        line.rpartition("|")[2].strip() for line in before.splitlines() if line.startswith("import time:")
-    }
+    lines = (line for line in before.splitlines() if line.startswith("import time:"))
+    loaded = {line.rpartition("|")[2].strip() for line in lines}
     assert "agent.wrapper.run" in loaded, "the meter stands still"
     assert not loaded & HEAVY
-    assert os.listdir(tmp_path / "state")
