@@ -108,7 +108,7 @@ class Recorder(SQLiteTransaction):
 
 def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list[Any]]]]:
     """The rows that the collector writes for so many heartbeats, transaction by transaction."""
-    from collector.store import base
+    from collector.store import database as kept
 
     now = int(time.time() * 1000)
     events: list[Event] = [decode.read_event(load.beat(n, now), "", 1, now) for n in range(count)]
@@ -118,7 +118,7 @@ def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list
         writes: list[tuple[schema.Table, list[Any]]] = []
         with store.transaction() as tx:
             assert isinstance(tx, SQLiteTransaction)
-            base.add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
+            kept.add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
         recorded.append([(table, rows) for table, rows in writes if rows])
     store.close()
     return recorded

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from collector.base.times import DAY_MS
 from collector.store import Store
-from collector.store.base import Transaction
+from collector.store.database import Transaction
 
 KEEP_MS = 365 * DAY_MS
 # The same failure again within this time is counted in one entry, so that guesses cannot fill the disk.

@@ -11,7 +11,7 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.base.times import DAY_MS
 from collector.ingest.keyring import digest
 from collector.store import Store
-from collector.store.base import Transaction
+from collector.store.database import Transaction
 from collector.store.usage import DAY_HOURS
 
 # A key is 192 random bits, so a plain digest of it cannot be guessed back.

@@ -11,7 +11,7 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.base.secrets import new_secret, secret_digest
 from collector.settings import Settings
 from collector.store import Store
-from collector.store.base import Transaction
+from collector.store.database import Transaction
 
 LINK_MS = 15 * 60_000
 SESSION_MS = 12 * 3_600_000

@@ -14,7 +14,7 @@ from collector.base.limits import RETRY_SECONDS
 from collector.base.times import write_time
 from collector.ingest.decode import parse_object
 from collector.store import Store
-from collector.store.forget import Forgotten, forget_instance
+from collector.store.sql.forgetting import Forgotten, forget_instance
 
 LONGEST_ID = 200
 # One at a time, because each may search through many heartbeats.

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from collector.admin.purge import purge_events
 from collector.store import Store, StoreError
+from collector.store.sql.expiry import purge_events
 
 logger = logging.getLogger("rollcall.collector")
 

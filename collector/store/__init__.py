@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from collector.store.base import Store, StoreError, StoreUnavailable
+from collector.store.database import Store
+from collector.store.errors import StoreError, StoreUnavailable
 
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 

@@ -14,8 +14,9 @@ from psycopg import errors
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Row, Space, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.database import Row, Space, Store, Transaction
 from collector.store.dialect import Dialect
+from collector.store.errors import Conflict, StoreError, StoreUnavailable
 
 CONNECT_SECONDS = 5
 # PostgreSQL ends a statement that takes longer; the client sends its events again.
@@ -161,10 +162,6 @@ class PostgresStore(Store):
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
             schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
-
-
-class Conflict(StoreUnavailable):
-    """Two transactions changed the same rows."""
 
 
 def _words(error: psycopg.Error) -> str:

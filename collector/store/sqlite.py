@@ -18,8 +18,9 @@ import msgspec
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.base import Row, Space, Store, StoreError, StoreUnavailable, Transaction
+from collector.store.database import Row, Space, Store, Transaction
 from collector.store.dialect import Dialect
+from collector.store.errors import StoreError, StoreUnavailable
 
 # How long a writer waits for another process's transaction (a purge, an import).
 BUSY_MS = 10_000

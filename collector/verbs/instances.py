@@ -10,7 +10,7 @@ from collector.admin import AdminError
 from collector.base.ids import key_of
 from collector.ingest.forget import receipt
 from collector.store import Store
-from collector.store.forget import forget_instance
+from collector.store.sql.forgetting import forget_instance
 from collector.verbs.terminal import now_ms
 
 

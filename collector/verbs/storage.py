@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from collector.admin import AdminError, keys, purge, removal
+from collector.admin import AdminError, keys
 from collector.admin.audit import COMMAND_LINE, record
 from collector.base.times import read_time
 from collector.settings import DURATION, read_seconds
 from collector.store import Store
+from collector.store.sql import expiry, removal
 from collector.verbs.senders import KEY
 from collector.verbs.terminal import message, now_ms, progress
 
@@ -51,7 +52,7 @@ def _purge(arguments: argparse.Namespace, store: Store) -> None:
     if arguments.key is None:
         if (arguments.since, arguments.until) != (0, LATEST):
             raise AdminError("--since and --until go with --key; --older-than is a period by itself")
-        count = purge.purge_events(store, now - arguments.older_than * 1000, now, progress("deleted"))
+        count = expiry.purge_events(store, now - arguments.older_than * 1000, now, progress("deleted"))
     else:
         key = keys.find_key(store, arguments.key)
         where = "key = ? AND received >= ? AND received < ?"

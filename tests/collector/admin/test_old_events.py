@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from collector.admin.keys import source_named
-from collector.admin.purge import purge_events
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
 from collector.store import Store
+from collector.store.sql.expiry import purge_events
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.running import Collector, event
 from tests.collector.store.test_rollups import NOW, counted

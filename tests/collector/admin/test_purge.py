@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from collector.admin.purge import purge_events
 from collector.base.events import Event
 from collector.base.ids import key_of
 from collector.base.personal import HIDDEN
 from collector.ingest import decode
 from collector.store import Store, open_store
+from collector.store.sql.expiry import purge_events
 
 NOW = 1_795_168_800_000
 MAIL, ADDRESS, ID = "ada@example.org", "203.0.113.9", "0193a2b4-1111-4222-8333-444455556666"

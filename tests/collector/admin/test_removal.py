@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from collector.admin import removal
-from collector.admin.removal import remove_events
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, Event
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Store, open_store, schema
+from collector.store.sql import removal
+from collector.store.sql.removal import remove_events
 from tests.collector.page.client import NOW
 from tests.collector.page.histories import sent
 from tests.collector.store.test_rollups import COPY, counted, distinct, empty, of_sources, recount

@@ -16,7 +16,7 @@ from collector.base.ids import key_of
 from collector.ingest import forget
 from collector.ingest.forget import LONGEST_ID
 from collector.store import Store
-from collector.store.forget import Forgotten
+from collector.store.sql.forgetting import Forgotten
 from tests.collector.running import Collector, event
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"

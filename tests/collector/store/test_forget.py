@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUPPORT, Event, Fact, fact_of
-from collector.store import Store, StoreUnavailable, forget, open_store, schema
-from collector.store.forget import TRIES, Forgotten, forget_instance
+from collector.store import Store, StoreUnavailable, open_store, schema
+from collector.store.sql import forgetting
+from collector.store.sql.forgetting import TRIES, Forgotten, forget_instance
 from tests.collector.store.test_rollups import (
     COPY,
     NOW,
@@ -115,14 +116,14 @@ def test_what_arrives_during_the_search_is_forgotten_too(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.add([beat(0, NOW - 10)])
-    search, late = forget._search, [beat(0, NOW - 5), beat(0, NOW - 6)]
+    search, late = forgetting._search, [beat(0, NOW - 5), beat(0, NOW - 6)]
 
     def slow(*arguments: object) -> object:
         found = search(*arguments)  # type: ignore[arg-type]
         store.add([late.pop()] if late else [])
         return found
 
-    monkeypatch.setattr(forget, "_search", slow)
+    monkeypatch.setattr(forgetting, "_search", slow)
     assert forget_instance(store, 1, ADA).events == 3
     late += [beat(0, NOW - n) for n in range(20, 21 + TRIES)]
     store.add([beat(0, NOW - 40)])

@@ -18,14 +18,6 @@ from collector.store.words import admit_words
 Row = tuple[Any, ...]
 
 
-class StoreError(Exception):
-    """The store cannot be used; the message says why."""
-
-
-class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
-    """The store cannot answer now. The same call may succeed later."""
-
-
 @dataclass(frozen=True)
 class Space:
     """Bytes that the database takes, and bytes that it can still take; None if it does not know."""

@@ -22,10 +22,10 @@ import msgspec
 from collector.base.events import BEAT, CATALOGUE, NOTHING, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import Store, StoreUnavailable, schema
-from collector.store.base import Row, Transaction
+from collector.store.database import Row, Transaction
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
-from collector.store.takeback import replace_instance, replace_run, write_changes
+from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 
 Progress = Callable[[int], None]
 Key = tuple[int, bytes]

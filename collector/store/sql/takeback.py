@@ -6,7 +6,7 @@ What is taken away may be gone already, because counters expire: then nothing is
 from __future__ import annotations
 
 from collector.store import schema
-from collector.store.base import Transaction
+from collector.store.database import Transaction
 from collector.store.rollups import SPANS, Ledger
 from collector.store.rows import InstanceRow, RunRow
 from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of

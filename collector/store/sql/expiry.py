@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from collector.base.times import DAY_MS
 from collector.store import Store
-from collector.store.base import Transaction
+from collector.store.database import Transaction
 from collector.store.usage import HOUR_MS
 from collector.store.words import OTHER
 

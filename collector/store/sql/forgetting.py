@@ -13,11 +13,12 @@ from hashlib import sha256
 from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.base import Row, Store, StoreUnavailable, Transaction
+from collector.store.database import Row, Store, Transaction
+from collector.store.errors import StoreUnavailable
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
-from collector.store.takeback import replace_instance, replace_run, write_changes
+from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 
 # Heartbeats that arrive during the search make it start again.
 TRIES = 5

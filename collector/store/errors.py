@@ -1,0 +1,15 @@
+"""What goes wrong with a store, whatever it is made of."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says why."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
+    """The store cannot answer now. The same call may succeed later."""
+
+
+class Conflict(StoreUnavailable):
+    """Two transactions changed the same rows."""

@@ -1,0 +1,1 @@
+"""Events in SQLite or PostgreSQL: the SQL, a module per subject."""
