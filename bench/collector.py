@@ -27,7 +27,8 @@ from collector.admin import keys
 from collector.base.events import Event
 from collector.ingest import decode
 from collector.ingest.writer import MOST_TOGETHER
-from collector.store import open_store, schema
+from collector.store import open_database, open_stores, schema
+from collector.store.sql.keeping import add_events
 from collector.store.sqlite import SQLiteTransaction
 
 BATCH = 100
@@ -40,9 +41,9 @@ class Server:
     """A collector as a process, with its load beside it."""
 
     def __init__(self, database: str) -> None:
-        store = open_store(database)
-        self.key = keys.add_key(store, "bench", 0)
-        store.close()
+        stores = open_stores(database)
+        self.key = keys.add_key(stores.control, "bench", 0)
+        stores.close()
         limits = dict.fromkeys(("RATE", "PEER_RATE", "DAILY"), "0")
         environ = {**os.environ, **{f"ROLLCALL_COLLECTOR_{name}": off for name, off in limits.items()}}
         command = [sys.executable, "-m", "collector", "serve", "--listen", "127.0.0.1:0"]
@@ -108,25 +109,23 @@ class Recorder(SQLiteTransaction):
 
 def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list[Any]]]]:
     """The rows that the collector writes for so many heartbeats, transaction by transaction."""
-    from collector.store import database as kept
-
     now = int(time.time() * 1000)
     events: list[Event] = [decode.read_event(load.beat(n, now), "", 1, now) for n in range(count)]
-    store = open_store(f"sqlite:///{folder}/recorded.db")
+    database = open_database(f"sqlite:///{folder}/recorded.db")
     recorded = []
     for start in range(0, count, MOST_TOGETHER):
         writes: list[tuple[schema.Table, list[Any]]] = []
-        with store.transaction() as tx:
+        with database.transaction() as tx:
             assert isinstance(tx, SQLiteTransaction)
-            kept.add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
+            add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
         recorded.append([(table, rows) for table, rows in writes if rows])
-    store.close()
+    database.close()
     return recorded
 
 
 def bare_sqlite(recorded: list[list[tuple[schema.Table, list[Any]]]], database: str) -> float:
     """Events a second."""
-    open_store(database).close()
+    open_database(database).close()
     connection = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     began = time.perf_counter()
@@ -144,7 +143,7 @@ def bare_postgresql(recorded: list[list[tuple[schema.Table, list[Any]]]], databa
     """Events a second."""
     import psycopg
 
-    open_store(database).close()
+    open_database(database).close()
     with psycopg.connect(database) as connection:
         began = time.perf_counter()
         for writes in recorded:
@@ -221,7 +220,7 @@ def measure(kind: str, fresh: Callable[[], str], count: int, rounds: int, folder
 def growth(size: int, folder: Path) -> float:
     """Ingest of time-ordered ids into an empty database, and into one of so many events; the ratio."""
     now = int(time.time() * 1000) - 10_000_000
-    store = open_store(f"sqlite:///{folder}/grown.db")
+    stores = open_stores(f"sqlite:///{folder}/grown.db")
     number = 0
 
     def fill(count: int) -> float:
@@ -234,7 +233,7 @@ def growth(size: int, folder: Path) -> float:
             ]
             number += MOST_TOGETHER
             began = time.perf_counter()
-            store.add(chunk)
+            stores.events.keep(chunk)
             took += time.perf_counter() - began
         return count / took
 
@@ -245,7 +244,7 @@ def growth(size: int, folder: Path) -> float:
     size_mib = sum(path.stat().st_size for path in folder.glob("grown.db*")) / 2**20
     print(f"\ngrowth: {before:.0f} events/s at first, {after:.0f} with {number} events, {size_mib:.0f} MiB")
     print(compare.goal("after / before", after / before, 0.8, at_least=True))
-    store.close()
+    stores.close()
     return after / before
 
 

@@ -25,7 +25,7 @@ from collector.admin.keys import source_named
 from collector.base.ids import as_uuid
 from collector.page.app import Page
 from collector.settings import read_settings
-from collector.store import Store, open_store
+from collector.store import Stores, open_stores
 
 GOAL_MS = 100
 ROUNDS = 15
@@ -43,19 +43,19 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for events in arguments.events:
             url = arguments.db or f"sqlite:///{folder}/{events:.0f}.db"
-            with closing(open_store(url)) as store:
-                measure(store, int(events), arguments.rounds)
+            with closing(open_stores(url)) as stores:
+                measure(stores, int(events), arguments.rounds)
     return 0
 
 
-def measure(store: Store, events: int, rounds: int) -> None:
+def measure(stores: Stores, events: int, rounds: int) -> None:
     """Fill the store if it is empty, ask for every view, print."""
-    kept = filled(store, events)
-    page, cookie = Page(read_settings(os.environ), store), setup_cookie(store)
+    kept = filled(stores, events)
+    page, cookie = Page(read_settings(os.environ), stores), setup_cookie(stores)
     views = [
-        f"{view}{'&' if '?' in view else '?'}period={period}" for view in found(store) for period in PERIODS
+        f"{view}{'&' if '?' in view else '?'}period={period}" for view in found(stores) for period in PERIODS
     ]
-    (instances,) = store.all("SELECT COUNT(*) FROM instances")[0]
+    (instances,) = stores.control.all("SELECT COUNT(*) FROM instances")[0]
     print(f"\n{kept:,} events of {instances:,} instances, median of {rounds} in ms")
     print(f"{'':<12}" + "".join(f"{period:>9}{'cpu':>9}" for period in PERIODS))
     slowest = busiest = 0.0
@@ -70,32 +70,32 @@ def measure(store: Store, events: int, rounds: int) -> None:
     print(goal("slowest view, ms of processor", busiest, GOAL_MS))
 
 
-def setup_cookie(store: Store) -> str:
+def setup_cookie(stores: Stores) -> str:
     """The cookie of somebody who opened the setup link, which shows everything."""
     now = int(time.time() * 1000)
-    token = setup.new_link(store, "", now).partition("=")[2]
-    return f"rollcall={setup.spend_link(store, token, now)}"
+    token = setup.new_link(stores.control, "", now).partition("=")[2]
+    return f"rollcall={setup.spend_link(stores.control, token, now)}"
 
 
-def filled(store: Store, events: int) -> int:
+def filled(stores: Stores, events: int) -> int:
     """Make a year of events, and let the database take stock as a server does in time."""
-    if not store.all("SELECT 1 FROM events LIMIT 1"):
-        with store.transaction() as tx:
+    if not stores.control.all("SELECT 1 FROM events LIMIT 1"):
+        with stores.control.transaction() as tx:
             source = source_named(tx, "bench", 0)
         instances = max(1, events // EVENTS_AN_INSTANCE)
         began = time.perf_counter()
         made, _ = transfer.add_in_chunks(
-            store, demo.demo_events(instances, 1, int(time.time() * 1000), source), lambda _: None
+            stores.events, demo.demo_events(instances, 1, int(time.time() * 1000), source), lambda _: None
         )
         print(f"made {made:,} events in {time.perf_counter() - began:.0f} s")
-    count: int = store.all("SELECT COUNT(*) FROM events")[0][0]
+    count: int = stores.control.all("SELECT COUNT(*) FROM events")[0][0]
     return count
 
 
-def found(store: Store) -> list[str]:
+def found(stores: Stores) -> list[str]:
     """Every view, with the busiest instance, the latest failed run and a common failure."""
-    (instance,) = store.all("SELECT id FROM instances ORDER BY beats DESC LIMIT 1")[0]
-    (run,) = store.all("SELECT id FROM runs WHERE outcome = 'errors' ORDER BY ended DESC LIMIT 1")[0]
+    (instance,) = stores.control.all("SELECT id FROM instances ORDER BY beats DESC LIMIT 1")[0]
+    (run,) = stores.control.all("SELECT id FROM runs WHERE outcome = 'errors' ORDER BY ended DESC LIMIT 1")[0]
     who, what = as_uuid(bytes(instance)), as_uuid(bytes(run))
     failure = "/failure?script=install.sh&line=88&command=docker&end=125"
     events = f"/events?instance={who}"

@@ -16,7 +16,7 @@ from typing import IO, Any
 from collector.admin import AdminError, keys, setup, transfer
 from collector.serve import logs
 from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
-from collector.store import Store, StoreError, open_store
+from collector.store import ControlStore, StoreError, Stores, open_stores
 from collector.verbs import people, senders, storage
 from collector.verbs.instances import delete_instance
 from collector.verbs.terminal import message, now_ms, progress
@@ -25,7 +25,7 @@ FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
 
 # What a verb does with the store; None for `serve`, which opens its own.
-Action = Callable[[argparse.Namespace, Store], None] | None
+Action = Callable[[argparse.Namespace, Stores], None] | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _serve(settings)
         else:
             arguments.settings = settings
-            with closing(open_store(settings.db)) as store:
-                arguments.action(arguments, store)
+            with closing(open_stores(settings.db)) as stores:
+                arguments.action(arguments, stores)
     except SettingError as error:
         return _fail(str(error), 2)
     except BrokenPipeError:
@@ -112,35 +112,35 @@ def _serve(settings: Settings) -> None:
 
     logs.configure_logging()
     listener = server.open_listener(settings)
-    store = open_store(settings.db)
-    store.serve()
+    stores = open_stores(settings.db)
+    stores.control.serve()
     host, port = listener.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     address = settings.public_url or here
-    page, keeper = Page(settings, store), Keeper(store, settings.keep)
+    page, keeper = Page(settings, stores), Keeper(stores, settings.keep)
 
     def listening() -> None:
-        _first_key(store, address, sqlite=settings.db.startswith("sqlite:"))
-        people.tell_setup(store, settings.public_url or setup.local_address(host, port))
+        _first_key(stores.control, address, sqlite=settings.db.startswith("sqlite:"))
+        people.tell_setup(stores.control, settings.public_url or setup.local_address(host, port))
         message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
         page.start()
         keeper.start()
 
     try:
-        server.serve_requests(settings, store, listener, listening, page)
+        server.serve_requests(settings, stores, listener, listening, page)
     finally:
         keeper.stop()
         page.stop()
-        store.close()
+        stores.close()
 
 
-def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
-    if store.all("SELECT 1 FROM write_keys LIMIT 1"):
+def _first_key(control: ControlStore, address: str, *, sqlite: bool) -> None:
+    if control.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
     if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
         message("there is no write key yet; create one: rollcall-collector keys add NAME")
         return
-    key = keys.add_key(store, FIRST_SOURCE, now_ms())
+    key = keys.add_key(control, FIRST_SOURCE, now_ms())
     message(
         f"created the source {FIRST_SOURCE!r}; its write key is shown only once; for the agent's docker.env:"
     )
@@ -148,31 +148,31 @@ def _first_key(store: Store, address: str, *, sqlite: bool) -> None:
     sys.stdout.flush()
 
 
-def _import(arguments: argparse.Namespace, store: Store) -> None:
+def _import(arguments: argparse.Namespace, stores: Stores) -> None:
     with _file(arguments.file, "rb") as lines:
-        source, made = keys.make_source(store, arguments.source, now_ms())
+        source, made = keys.make_source(stores.control, arguments.source, now_ms())
         try:
-            read, fresh = transfer.import_events(store, source, lines, now_ms(), progress("read"))
+            read, fresh = transfer.import_events(stores.events, source, lines, now_ms(), progress("read"))
         finally:  # a failed import leaves no empty source behind
-            if made and not keys.drop_unused_source(store, source):
+            if made and not keys.drop_unused_source(stores, source):
                 message(f"created the source {arguments.source!r}")
     message(f"{read} events read, {fresh} new")
 
 
-def _export(arguments: argparse.Namespace, store: Store) -> None:
+def _export(arguments: argparse.Namespace, stores: Stores) -> None:
     with _file(arguments.file, "wb") as out:
-        count = transfer.export_events(store, out, progress("written"))
+        count = transfer.export_events(stores.events, out, progress("written"))
     message(f"{count} events written")
 
 
-def _demo_data(arguments: argparse.Namespace, store: Store) -> None:
+def _demo_data(arguments: argparse.Namespace, stores: Stores) -> None:
     from collector.admin import demo
 
     now = now_ms()
-    with store.transaction() as tx:
+    with stores.control.transaction() as tx:
         source = keys.source_named(tx, arguments.source, now)
     events = demo.demo_events(arguments.instances, arguments.seed, now, source)
-    made, _ = transfer.add_in_chunks(store, events, progress("made"))
+    made, _ = transfer.add_in_chunks(stores.events, events, progress("made"))
     message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
 
 

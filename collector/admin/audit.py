@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from collector.base.times import DAY_MS
-from collector.store import Store
+from collector.store import ControlStore
 from collector.store.database import Transaction
 
 KEEP_MS = 365 * DAY_MS
@@ -41,7 +41,7 @@ def record_failure(tx: Transaction, now: int, actor: str, action: str) -> None:
         record(tx, now, actor, action)
 
 
-def latest_entries(store: Store, most: int) -> list[Entry]:
+def latest_entries(control: ControlStore, most: int) -> list[Entry]:
     """The latest entries, newest first."""
     sql = "SELECT at, actor, action, subject, times FROM audit ORDER BY id DESC LIMIT ?"
-    return [Entry(*row) for row in store.all(sql, most)]
+    return [Entry(*row) for row in control.all(sql, most)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from collector.admin import AdminError
 from collector.admin.audit import COMMAND_LINE, record
 from collector.base.times import DAY_MS
 from collector.ingest.keyring import digest
-from collector.store import Store
+from collector.store import ControlStore, Stores
 from collector.store.database import Transaction
 from collector.store.usage import DAY_HOURS
 
@@ -19,10 +20,10 @@ KEY_BYTES = 24
 HINT = 6
 
 
-def add_key(store: Store, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
+def add_key(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
     """A new key for a source, which is created if it does not exist."""
     key = _new_key()
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         source = source_named(tx, name, now)
         tx.execute(
             "INSERT INTO write_keys (source, hash, hint, created) VALUES (?, ?, ?, ?)",
@@ -58,24 +59,20 @@ def find_source(tx: Transaction, name: str) -> int:
     return number
 
 
-def make_source(store: Store, name: str, now: int) -> tuple[int, bool]:
+def make_source(control: ControlStore, name: str, now: int) -> tuple[int, bool]:
     """The number of a source, and whether it was created now."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         made = not tx.all("SELECT 1 FROM sources WHERE name = ?", name)
         return source_named(tx, name, now), made
 
 
-def drop_unused_source(store: Store, source: int) -> bool:
+def drop_unused_source(stores: Stores, source: int) -> bool:
     """Delete a source if it has no key and no event; returns whether it was deleted."""
-    with store.transaction() as tx:
-        return bool(
-            tx.execute(
-                "DELETE FROM sources WHERE id = ?"
-                " AND NOT EXISTS (SELECT 1 FROM write_keys WHERE source = sources.id)"
-                " AND NOT EXISTS (SELECT 1 FROM events WHERE source = sources.id)",
-                source,
-            )
-        )
+    with stores.control.transaction() as tx:
+        if stores.events.sources_heard([source]):
+            return False
+        unused = "NOT EXISTS (SELECT 1 FROM write_keys WHERE source = sources.id)"
+        return bool(tx.execute(f"DELETE FROM sources WHERE id = ? AND {unused}", source))
 
 
 class KeyStatus(NamedTuple):
@@ -99,37 +96,37 @@ class FoundKey(NamedTuple):
     hint: str
 
 
-def list_keys(store: Store, now: int) -> list[KeyStatus]:
+def list_keys(stores: Stores, now: int) -> list[KeyStatus]:
     """Every key, in the order in which they were made."""
     sql = (
-        "SELECT k.id, s.name, k.hint, k.created, k.revoked, k.rate, k.daily,"
-        " coalesce(SUM(u.events), 0), coalesce(SUM(u.bytes), 0) FROM write_keys k"
-        " JOIN sources s ON s.id = k.source LEFT JOIN usage u ON u.key = k.id AND u.hour >= ?"
-        " GROUP BY k.id, s.name, k.hint, k.created, k.revoked, k.rate, k.daily ORDER BY k.id"
+        "SELECT k.id, s.name, k.hint, k.created, k.revoked, k.rate, k.daily"
+        " FROM write_keys k JOIN sources s ON s.id = k.source ORDER BY k.id"
     )
-    first_hour = now // DAY_MS * DAY_HOURS
-    rows = store.all(sql, first_hour)
-    return [KeyStatus._make((*columns, int(events), int(size))) for *columns, events, size in rows]
+    events, sizes = Counter[int](), Counter[int]()
+    for used in stores.events.usage_since(now // DAY_MS * DAY_HOURS):
+        events[used.key] += used.events
+        sizes[used.key] += used.bytes
+    return [KeyStatus._make((*row, events[row[0]], sizes[row[0]])) for row in stores.control.all(sql)]
 
 
-def revoke_key(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
+def revoke_key(control: ControlStore, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         hint = _change(tx, which, {"revoked": now})
         record(tx, now, by, "revoked key", f"{hint}…")
 
 
-def limit_key(store: Store, which: str, limits: Mapping[str, float | None], now: int) -> None:
+def limit_key(control: ControlStore, which: str, limits: Mapping[str, float | None], now: int) -> None:
     """Set `rate` and `daily` of a key; None means that the setting holds. AdminError if none is valid."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         hint = _change(tx, which, limits)
         record(tx, now, COMMAND_LINE, "limited key", f"{hint}…")
 
 
-def find_key(store: Store, which: str) -> FoundKey:
+def find_key(control: ControlStore, which: str) -> FoundKey:
     """A key, valid or revoked. AdminError if none matches, or several."""
     where, value = _matching(which)
-    rows = store.all(f"SELECT id, hint FROM write_keys WHERE {where}", value)
+    rows = control.all(f"SELECT id, hint FROM write_keys WHERE {where}", value)
     if len(rows) != 1:
         raise AdminError(f"{len(rows) or 'no'} keys match; see `rollcall-collector keys list`")
     return FoundKey(*rows[0])

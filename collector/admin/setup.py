@@ -10,7 +10,7 @@ from collector.admin import AdminError
 from collector.admin.audit import COMMAND_LINE, record
 from collector.base.secrets import new_secret, secret_digest
 from collector.settings import Settings
-from collector.store import Store
+from collector.store import ControlStore
 from collector.store.database import Transaction
 
 LINK_MS = 15 * 60_000
@@ -22,10 +22,10 @@ LINK = "the setup link"
 _NO_USER = "NOT EXISTS (SELECT 1 FROM users)"
 
 
-def new_link(store: Store, base: str, now: int) -> str:
+def new_link(control: ControlStore, base: str, now: int) -> str:
     """A new setup link; earlier ones stop working. AdminError if a user exists."""
     token = new_secret()
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         if tx.all("SELECT 1 FROM users LIMIT 1"):
             raise AdminError("a setup link is for a page without users; see `rollcall-collector users list`")
         tx.execute("DELETE FROM setup WHERE kind = 'link' OR until <= ?", now)
@@ -34,15 +34,15 @@ def new_link(store: Store, base: str, now: int) -> str:
     return f"{base}{PATH}?token={token}"
 
 
-def link_is_valid(store: Store, token: str, now: int) -> bool:
+def link_is_valid(control: ControlStore, token: str, now: int) -> bool:
     """Whether a link can still be used."""
-    return _exists(store, token, "link", now)
+    return _exists(control, token, "link", now)
 
 
-def spend_link(store: Store, token: str, now: int) -> str | None:
+def spend_link(control: ControlStore, token: str, now: int) -> str | None:
     """The secret of a new setup session, or None if the link is used, too old or unknown."""
     secret = new_secret()
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         sql = f"DELETE FROM setup WHERE secret = ? AND kind = 'link' AND until > ? AND {_NO_USER}"
         if not tx.execute(sql, secret_digest(token), now):
             return None
@@ -51,9 +51,9 @@ def spend_link(store: Store, token: str, now: int) -> str | None:
     return secret
 
 
-def has_session(store: Store, secret: str, now: int) -> bool:
+def has_session(control: ControlStore, secret: str, now: int) -> bool:
     """Whether this is the secret of a setup session. There is none once a user exists."""
-    return _exists(store, secret, "session", now)
+    return _exists(control, secret, "session", now)
 
 
 def end_setup(tx: Transaction) -> None:
@@ -78,6 +78,6 @@ def _insert(tx: Transaction, secret: str, kind: str, until: int) -> None:
     tx.execute(sql, secret_digest(secret), kind, until)
 
 
-def _exists(store: Store, secret: str, kind: str, now: int) -> bool:
+def _exists(control: ControlStore, secret: str, kind: str, now: int) -> bool:
     sql = f"SELECT 1 FROM setup WHERE secret = ? AND kind = ? AND until > ? AND {_NO_USER}"
-    return bool(store.all(sql, secret_digest(secret), kind, now))
+    return bool(control.all(sql, secret_digest(secret), kind, now))

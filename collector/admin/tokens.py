@@ -9,7 +9,7 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.admin.names import check_name
 from collector.base.secrets import new_secret, secret_digest
-from collector.store import Store
+from collector.store import ControlStore
 
 ROLES = ("viewer", "support")
 # Scanners that look for secrets in public code find a token by its beginning.
@@ -34,12 +34,12 @@ class TokenAccess(NamedTuple):
 
 
 def add_token(
-    store: Store, name: str, role: str, source: str | None, now: int, *, by: str = COMMAND_LINE
+    control: ControlStore, name: str, role: str, source: str | None, now: int, *, by: str = COMMAND_LINE
 ) -> str:
     """A new token. AdminError if the name is taken or wrong, or the source does not exist."""
     check_name(name)
     token = PREFIX + new_secret()
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         number = find_source(tx, source) if source else None
         sql = (
             "INSERT INTO tokens (name, hash, role, source, created) VALUES (?, ?, ?, ?, ?)"
@@ -51,19 +51,19 @@ def add_token(
     return token
 
 
-def list_tokens(store: Store) -> list[Token]:
+def list_tokens(control: ControlStore) -> list[Token]:
     """Every token by name."""
     sql = (
         "SELECT t.name, t.role, s.name, t.created FROM tokens t LEFT JOIN sources s ON s.id = t.source"
         " ORDER BY t.name"
     )
-    return [Token(*row) for row in store.all(sql)]
+    return [Token(*row) for row in control.all(sql)]
 
 
-def revoke_token(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
+def revoke_token(control: ControlStore, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Delete a token by its name, or by all of it, if it was found where it should not be."""
     column, value = ("hash", secret_digest(which)) if which.startswith(PREFIX) else ("name", which)
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         found = tx.all(f"SELECT name FROM tokens WHERE {column} = ?", value)
         if not found:
             raise AdminError("no such token; see `rollcall-collector tokens list`")
@@ -71,7 +71,7 @@ def revoke_token(store: Store, which: str, now: int, *, by: str = COMMAND_LINE) 
         record(tx, now, by, "revoked token", found[0][0])
 
 
-def token_access(store: Store, token: str) -> TokenAccess | None:
+def token_access(control: ControlStore, token: str) -> TokenAccess | None:
     """What this token opens; None if it is unknown or revoked."""
-    rows = store.all("SELECT name, role, source FROM tokens WHERE hash = ?", secret_digest(token))
+    rows = control.all("SELECT name, role, source FROM tokens WHERE hash = ?", secret_digest(token))
     return TokenAccess(*rows[0]) if rows else None

@@ -14,7 +14,7 @@ from collector.base.events import Event
 from collector.base.http import Refused
 from collector.base.times import EARLIEST, read_time
 from collector.ingest import decode
-from collector.store import Store
+from collector.store import EventStore
 
 Progress = Callable[[int], None]
 
@@ -25,7 +25,7 @@ LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
 
 
 def import_events(
-    store: Store, source: int, lines: IO[bytes], now: int, progress: Progress
+    store: EventStore, source: int, lines: IO[bytes], now: int, progress: Progress
 ) -> tuple[int, int]:
     """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
@@ -36,7 +36,7 @@ def import_events(
     return add_in_chunks(store, _events_in(_unzipped(lines), source, now), progress)
 
 
-def add_in_chunks(store: Store, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
+def add_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
     """Store events in chunks, also those before an error; returns how many were read and were new."""
     read = fresh = 0
     while True:
@@ -45,20 +45,19 @@ def add_in_chunks(store: Store, events: Iterator[Event], progress: Progress) -> 
             chunk.extend(islice(events, EVENTS_AT_ONCE))
         finally:
             if chunk:
-                fresh += store.add(chunk)
+                fresh += store.keep(chunk)
                 read += len(chunk)
                 progress(read)
         if not chunk:
             return read, fresh
 
 
-def export_events(store: Store, out: IO[bytes], progress: Progress) -> int:
+def export_events(store: EventStore, out: IO[bytes], progress: Progress) -> int:
     """Write every stored event as a line, oldest first; returns how many."""
-    count, last = 0, 0
-    sql = "SELECT e.seq, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
-    while rows := store.all(sql, last, EVENTS_AT_ONCE):
-        out.writelines(body.encode() + b"\n" for _, body in rows)
-        count, last = count + len(rows), rows[-1][0]
+    count = 0
+    for bodies in store.export():
+        out.writelines(body.encode() + b"\n" for body in bodies)
+        count += len(bodies)
         progress(count)
     return count
 

@@ -11,7 +11,7 @@ from collector.admin import AdminError, setup
 from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.admin.names import check_name
-from collector.store import Store
+from collector.store import ControlStore
 
 ROLES = ("viewer", "support", "admin")
 SHORTEST_PASSWORD = 10
@@ -63,7 +63,7 @@ def is_outdated(kept: str) -> bool:
 
 
 def add_user(
-    store: Store,
+    control: ControlStore,
     name: str,
     role: str,
     password: str | None,
@@ -81,7 +81,7 @@ def add_user(
     if role == "admin" and source:
         raise AdminError("an admin cannot be limited to a source")
     kept = "" if password is None else _new_hash(password)
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         number = find_source(tx, source) if source else None
         sql = (
             "INSERT INTO users (name, role, password, created, source) VALUES (?, ?, ?, ?, ?)"
@@ -93,43 +93,43 @@ def add_user(
         record(tx, now, by, "added user", f"{name} ({role}, {source or 'all sources'})")
 
 
-def remove_user(store: Store, name: str, now: int, *, by: str = COMMAND_LINE) -> None:
+def remove_user(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Remove a user, which ends their sessions. AdminError if the name does not exist."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         if not tx.execute("DELETE FROM users WHERE name = ?", name):
             raise AdminError(f"the user {name!r} does not exist")
         setup.end_setup(tx)
         record(tx, now, by, "removed user", name)
 
 
-def change_password(store: Store, name: str, password: str, now: int) -> None:
+def change_password(control: ControlStore, name: str, password: str, now: int) -> None:
     """Store a user's new password, and end their sessions. AdminError if it is too short."""
     kept = _new_hash(password)
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         tx.execute("UPDATE users SET password = ? WHERE name = ?", kept, name)
         tx.execute("DELETE FROM sessions WHERE user_name = ?", name)
         record(tx, now, name, "changed their password")
 
 
-def renew_hash(store: Store, name: str, password: str, outdated: str) -> None:
+def renew_hash(control: ControlStore, name: str, password: str, outdated: str) -> None:
     """Hash a password anew, at today's cost, unless it was changed meanwhile."""
     kept = hash_password(password)
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         tx.execute("UPDATE users SET password = ? WHERE name = ? AND password = ?", kept, name, outdated)
 
 
-def any_user(store: Store) -> bool:
+def any_user(control: ControlStore) -> bool:
     """Whether any user exists."""
-    return bool(store.all("SELECT 1 FROM users LIMIT 1"))
+    return bool(control.all("SELECT 1 FROM users LIMIT 1"))
 
 
-def list_users(store: Store) -> list[User]:
+def list_users(control: ControlStore) -> list[User]:
     """Every user by name."""
     sql = (
         "SELECT u.name, u.role, s.name, u.created FROM users u LEFT JOIN sources s ON s.id = u.source"
         " ORDER BY u.name"
     )
-    return [User(*row) for row in store.all(sql)]
+    return [User(*row) for row in control.all(sql)]
 
 
 def _digest(password: str, salt: bytes, cost: Cost) -> bytes:

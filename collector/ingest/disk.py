@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from collector.base.http import Refused
 from collector.settings import PREFIX, Settings, write_size
-from collector.store import Store, StoreError
+from collector.store import EventStore, StoreError
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -23,7 +23,9 @@ RETRY_SECONDS = 60
 class DiskWatch:
     """What the database takes, and what its disk has left, compared with the settings."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, store: EventStore, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings, self._store, self._clock = settings, store, clock
         self._looked = float("-inf")
         self.shortage = ""

@@ -13,8 +13,9 @@ from collector.base.ids import key_of
 from collector.base.limits import RETRY_SECONDS
 from collector.base.times import write_time
 from collector.ingest.decode import parse_object
-from collector.store import Store
-from collector.store.sql.forgetting import Forgotten, forget_instance
+from collector.store import Stores
+from collector.store.deletion import forget_instance
+from collector.store.values import Forgotten
 
 LONGEST_ID = 200
 # One at a time, because each may search through many heartbeats.
@@ -24,8 +25,8 @@ MOST_WAITING = 20
 class Forgetting:
     """Deletes instances, for one server."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        self._store, self._now = store, now
+    def __init__(self, stores: Stores, now: Callable[[], float]) -> None:
+        self._stores, self._now = stores, now
         self._turn, self._waiting = asyncio.Lock(), 0
 
     async def answer(self, source: int, body: bytes) -> Answer:
@@ -36,7 +37,7 @@ class Forgetting:
         self._waiting += 1
         try:
             async with self._turn:
-                done = await asyncio.to_thread(forget_instance, self._store, source, key_of(instance))
+                done = await asyncio.to_thread(forget_instance, self._stores, source, key_of(instance))
         finally:
             self._waiting -= 1
         return Answer(200, msgspec.json.encode(receipt(instance, done, int(self._now() * 1000))))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from collector.store import Store, StoreUnavailable
+from collector.store import Stores, StoreUnavailable
 from collector.store.usage import DAY_HOURS, HOUR_MS
 
 # Within this time, a key that another process added or revoked is noticed.
@@ -40,14 +40,14 @@ class KeyRing:
 
     def __init__(
         self,
-        store: Store,
+        stores: Stores,
         clock: Callable[[], float],
         timeout: float,
         *,
         changed: Callable[[Iterable[WriteKey]], None] = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._timeout = store, timeout
+        self._stores, self._timeout = stores, timeout
         self._clock, self._now, self._changed = clock, now, changed
         self._keys: dict[bytes, WriteKey] = {}
         self._at = float("-inf")
@@ -83,9 +83,9 @@ class KeyRing:
     def _read(self) -> dict[bytes, WriteKey]:
         since = int(self._now() * 1000) // HOUR_MS - 2 * DAY_HOURS
         used: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        for key, hour, size in self._store.all("SELECT key, hour, bytes FROM usage WHERE hour >= ?", since):
-            used[key][hour] = size
-        rows = self._store.all(
+        for added in self._stores.events.usage_since(since):
+            used[added.key][added.hour] = added.bytes
+        rows = self._stores.control.all(
             "SELECT k.hash, k.id, s.id, s.name, k.rate, k.daily"
             " FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
         )

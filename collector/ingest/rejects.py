@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from collector.base.personal import mask_addresses
 from collector.base.times import DAY_MS
 from collector.ingest.decode import Reject
-from collector.store import Store, StoreError
+from collector.store import ControlStore, StoreError
 
 WRITE_SECONDS = 1.0
 KEEP_DAYS = 90
@@ -49,8 +49,8 @@ class Counts:
 class RejectCounter:
     """Counts the rejects of one server. All but `write` is called in its event loop."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        self._store, self._now = store, now
+    def __init__(self, control: ControlStore, now: Callable[[], float]) -> None:
+        self._control, self._now = control, now
         self._counts = Counts()
         self._writing: asyncio.Task[None] | None = None
 
@@ -63,14 +63,14 @@ class RejectCounter:
     def write(self) -> None:
         """Write what was counted; at the end, when the event loop is gone. StoreError if that fails."""
         counts, self._counts = self._counts, Counts()
-        write_counts(self._store, counts, int(self._now() * 1000))
+        write_counts(self._control, counts, int(self._now() * 1000))
 
     async def _write_soon(self) -> None:
         while self._counts.by_key:
             await asyncio.sleep(WRITE_SECONDS)
             counts, self._counts = self._counts, Counts()
             try:
-                await asyncio.to_thread(write_counts, self._store, counts, int(self._now() * 1000))
+                await asyncio.to_thread(write_counts, self._control, counts, int(self._now() * 1000))
             except StoreError:
                 for key, value in counts.by_key.items():
                     self._counts.add(*key, *value)
@@ -82,11 +82,11 @@ def library_name(text: str) -> str:
     return text if not text or (_NAME.fullmatch(text) and mask_addresses(text) == text) else OTHER
 
 
-def write_counts(store: Store, counts: Counts, now: int) -> None:
+def write_counts(control: ControlStore, counts: Counts, now: int) -> None:
     """Add to the counts of the day; those of long ago are deleted with a day's first ones."""
     day = now // DAY_MS
     folded = Counts()
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         for source in sorted(counts.libraries):
             known = tx.all("SELECT DISTINCT library FROM rejects WHERE source = ? AND day = ?", source, day)
             folded.libraries[source] = {library for (library,) in known}

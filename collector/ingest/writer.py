@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from collector.base.events import Event
-from collector.store import Store, StoreError, StoreUnavailable
+from collector.store import EventStore, StoreError, StoreUnavailable
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -47,7 +47,7 @@ class Tally:
 class Writer:
     """Owns the thread that writes."""
 
-    def __init__(self, store: Store, timeout: float) -> None:
+    def __init__(self, store: EventStore, timeout: float) -> None:
         self.tally = Tally()
         self.away = False  # the last attempt to store failed
         self._store, self._timeout = store, timeout
@@ -108,7 +108,7 @@ class Writer:
     def _write(self, jobs: list[Job]) -> StoreError | None:
         events = [event for job in jobs for event in job.events]
         try:
-            fresh = self._store.add(events)
+            fresh = self._store.keep(events)
         except Exception as error:  # noqa: BLE001 - the thread must go on
             self.tally.failures += 1
             return self._failed(error)

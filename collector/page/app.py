@@ -29,14 +29,13 @@ from collector.page.forms.setup import CLOSED
 from collector.page.frame import PRIVATE, STATIC, Frame, redirect, refresh_after
 from collector.page.masking import result_for
 from collector.page.period import NAMED, BadPeriod, read_period
-from collector.page.queries import events
 from collector.page.queries.census import CensusCache
-from collector.page.queries.sources import Source, all_sources
+from collector.page.queries.sources import Source, SourceList
 from collector.page.request import PageError, PageRequest, read_request
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import VIEWS, VIEWS_OF, support
 from collector.settings import Settings
-from collector.store import Store, StoreError
+from collector.store import StoreError, Stores
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -66,16 +65,17 @@ class Page:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        stores: Stores,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._store, self._now = settings, store, now
-        self._authenticator = Authenticator(store)
-        self._signing = SignIn(store, clock)
-        self._censuses = CensusCache(store, now=now, clock=clock)
-        self._frame = Frame(DiskWatch(settings, store))
+        self._settings, self._stores, self._now = settings, stores, now
+        self._authenticator = Authenticator(stores.control)
+        self._signing = SignIn(stores.control, clock)
+        self._sources = SourceList(stores)
+        self._censuses = CensusCache(stores, now=now, clock=clock)
+        self._frame = Frame(DiskWatch(settings, stores.events))
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
 
     def start(self) -> None:
@@ -166,7 +166,7 @@ class Page:
         return redirect(support.update_request(view))
 
     def _form(self, request: PageRequest, visitor: Visitor | None, now: int) -> FormRequest:
-        return FormRequest(self._settings, self._store, self._frame, self._signing, request, visitor, now)
+        return FormRequest(self._settings, self._stores, self._frame, self._signing, request, visitor, now)
 
     def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
         show = _route(request.path)
@@ -183,7 +183,6 @@ class Page:
         return self._html(view, result)
 
     def _html(self, view: ViewRequest, result: ViewResult) -> Answer:
-        waiting = events.count_waiting_requests(view.store, view.source.id) if view.visitor.may_help else 0
         context = {
             "result": result,
             "view": view,
@@ -192,7 +191,7 @@ class Page:
             "period": view.period,
             "tables": {table.name: table for table in result.tables},
             "periods": NAMED,
-            "support_waiting": waiting,
+            "support_waiting": len(view.help_requests.waiting),
             **result.context,
             "data": result.data,
         }
@@ -204,7 +203,7 @@ class Page:
 
     def _view_request(self, request: PageRequest, visitor: Visitor, now: int) -> ViewRequest | None:
         """What a view gets; None if no event has ever arrived that the visitor may see."""
-        sources = tuple(source for source in all_sources(self._store) if visitor.may_see(source.id))
+        sources = tuple(source for source in self._sources.all() if visitor.may_see(source.id))
         if not any(source.heard for source in sources):
             return None
         try:
@@ -212,7 +211,7 @@ class Page:
         except BadPeriod as error:
             raise PageError(400, f"{error}.".capitalize()) from None
         source = _source(sources, request.query.get("source"))
-        return ViewRequest(self._store, self._censuses, request, visitor, source, sources, period, now)
+        return ViewRequest(self._stores, self._censuses, request, visitor, source, sources, period, now)
 
     def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
         """The page of an empty database: how to connect an agent."""
@@ -229,7 +228,7 @@ class Page:
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:
             raise PageError(401, "Send an API token, as `Authorization: Bearer TOKEN`.")
-        if not users.any_user(self._store):
+        if not users.any_user(self._stores.control):
             raise PageError(403, CLOSED)
         if request.proxy_user:
             raise PageError(

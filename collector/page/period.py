@@ -38,8 +38,9 @@ class Period:
         return self.last - self.first + 1
 
     @property
-    def from_ms(self) -> int:
-        return self.first * DAY_MS
+    def ends(self) -> tuple[int, int]:
+        """Its first and last day."""
+        return self.first, self.last
 
     @property
     def until_ms(self) -> int:

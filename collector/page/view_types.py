@@ -13,10 +13,12 @@ from collector.base.ids import as_uuid
 from collector.base.times import write_time
 from collector.page.access.visitor import Visitor
 from collector.page.period import Period, iso
-from collector.page.queries.census import Census, CensusCache
+from collector.page.queries.census import CensusCache
+from collector.page.queries.help import Requests, find_requests
 from collector.page.queries.sources import Source
 from collector.page.request import PageRequest
-from collector.store import Store
+from collector.store import EventStore, Stores
+from collector.store.fleet import Census
 
 # Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
@@ -54,7 +56,7 @@ class ViewResult:
 class ViewRequest:
     """A visitor wants to see one source over one period."""
 
-    store: Store
+    stores: Stores
     censuses: CensusCache
     request: PageRequest
     visitor: Visitor
@@ -72,6 +74,15 @@ class ViewRequest:
         """Where the previous page of a list ended; on the first page, after every row."""
         place = _PLACE.fullmatch(self.query.get("before", ""))
         return (int(place[1]), int(place[2] or 0)) if place else (LATEST, 0)
+
+    @property
+    def events(self) -> EventStore:
+        return self.stores.events
+
+    @cached_property
+    def help_requests(self) -> Requests:
+        """The requests for help of this source; none, unless the visitor may see them."""
+        return find_requests(self.stores, self.source.id) if self.visitor.may_help else Requests()
 
     @cached_property
     def census(self) -> Census:

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from collector.store import Store, StoreError
-from collector.store.sql.expiry import purge_events
+from collector.store import StoreError, Stores
+from collector.store.deletion import expire_events
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -19,8 +19,8 @@ DAY_SECONDS = 86_400
 class Keeper:
     """Owns the thread that purges; without a time to keep events, there is none."""
 
-    def __init__(self, store: Store, keep: int | None, now: Callable[[], float] = time.time) -> None:
-        self._store, self._keep, self._now = store, keep, now
+    def __init__(self, stores: Stores, keep: int | None, now: Callable[[], float] = time.time) -> None:
+        self._stores, self._keep, self._now = stores, keep, now
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._purge_until_stopped, name="keeper", daemon=True)
 
@@ -40,7 +40,7 @@ class Keeper:
         """Purge once."""
         now = int(self._now() * 1000)
         try:
-            count = purge_events(self._store, now - (self._keep or 0) * 1000, now, self._go_on)
+            count = expire_events(self._stores, now - (self._keep or 0) * 1000, now, self._go_on)
         except _Stopped:
             return
         except StoreError as error:

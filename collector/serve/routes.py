@@ -23,7 +23,7 @@ from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.crowd import CrowdedPage
 from collector.serve.openapi import openapi_document
 from collector.settings import Settings
-from collector.store import Store, StoreError
+from collector.store import StoreError, Stores
 
 READY_SECONDS = 1.0
 # Below these no page is looked for: who asks there is a program.
@@ -33,14 +33,14 @@ API = ("/v1/", "/beacon/")
 class Site:
     """One server's answers by path."""
 
-    def __init__(self, settings: Settings, store: Store, writer: Writer, page: App) -> None:
-        self._settings, self._store, self._writer = settings, store, writer
+    def __init__(self, settings: Settings, stores: Stores, writer: Writer, page: App) -> None:
+        self._settings, self._stores, self._writer = settings, stores, writer
         self._metrics = Metrics()
         allowance = Allowance(settings, time.time, time.monotonic)
-        ring = KeyRing(store, time.monotonic, settings.timeout, changed=allowance.update)
-        self.rejects = RejectCounter(store, time.time)
-        self._disk = DiskGuard(DiskWatch(settings, store))
-        forgetting = Forgetting(store, time.time)
+        ring = KeyRing(stores, time.monotonic, settings.timeout, changed=allowance.update)
+        self.rejects = RejectCounter(stores.control, time.time)
+        self._disk = DiskGuard(DiskWatch(settings, stores.events))
+        forgetting = Forgetting(stores, time.time)
         self._tracking = Tracking(
             settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting
         )
@@ -99,7 +99,7 @@ class Site:
 
     async def _store_answers(self) -> bool:
         try:
-            await asyncio.wait_for(asyncio.to_thread(self._store.all, "SELECT 1"), self._settings.timeout)
+            await asyncio.wait_for(asyncio.to_thread(self._stores.ping), self._settings.timeout)
         except (StoreError, asyncio.TimeoutError):
             return False
         return True

@@ -20,7 +20,7 @@ from collector.serve.descriptors import allow
 from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
-from collector.store import Store, StoreError
+from collector.store import StoreError, Stores
 
 # A stop waits this long for unfinished requests.
 GRACE_SECONDS = 20
@@ -44,15 +44,15 @@ def open_listener(settings: Settings) -> socket.socket:
 
 def serve_requests(
     settings: Settings,
-    store: Store,
+    stores: Stores,
     listener: socket.socket,
     listening: Callable[[], None],
     page: App,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer = Writer(store, settings.timeout)
-    site = Site(settings, store, writer, page)
+    writer = Writer(stores.events, settings.timeout)
+    site = Site(settings, stores, writer, page)
     stopping = _StopSignals()
     gc.freeze()
     try:
@@ -61,7 +61,7 @@ def serve_requests(
         writer.stop()
         with suppress(StoreError):
             site.rejects.write()
-        store.close()
+        stores.close()
 
 
 class _StopSignals:

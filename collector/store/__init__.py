@@ -1,30 +1,67 @@
-"""Storage in SQLite (the default) or PostgreSQL, with one schema and one set of tests for both."""
+"""Two stores: control (small and transactional) and events. Both are in one SQLite or PostgreSQL database."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from collector.store.database import Store
+from collector.store.control import ControlStore
+from collector.store.database import Database
 from collector.store.errors import StoreError, StoreUnavailable
+from collector.store.events import EventStore
 
-__all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
+__all__ = [
+    "ControlStore",
+    "EventStore",
+    "StoreError",
+    "StoreUnavailable",
+    "Stores",
+    "open_database",
+    "open_stores",
+]
 
 
-def open_store(url: str) -> Store:
-    """Open the store at `sqlite:///PATH` or `postgresql://…` and update its schema.
+@dataclass(frozen=True)
+class Stores:
+    """Both stores of a collector."""
+
+    control: ControlStore
+    events: EventStore
+
+    def ping(self) -> None:
+        """StoreError if one of them does not answer."""
+        self.control.all("SELECT 1")
+        self.events.ping()
+
+    def close(self) -> None:
+        """Close all connections and release the claim."""
+        self.events.close()
+        self.control.close()
+
+
+def open_stores(url: str) -> Stores:
+    """Open both stores in the database at a URL. StoreError as from `open_database`."""
+    from collector.store.sql.store import SqlEventStore
+
+    database = open_database(url)
+    return Stores(ControlStore(database), SqlEventStore(database))
+
+
+def open_database(url: str) -> Database:
+    """Open the database at `sqlite:///PATH` or `postgresql://…` and update its schema.
 
     Raises StoreError if the URL or the database is wrong.
     """
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
-        from collector.store.sqlite import SQLiteStore
+        from collector.store.sqlite import SQLiteDatabase
 
         path = unquote(url.removeprefix("sqlite://").removeprefix("/"))
-        return SQLiteStore(path)
+        return SQLiteDatabase(path)
     if scheme in ("postgresql", "postgres"):
-        from collector.store.postgres import PostgresStore
+        from collector.store.postgres import PostgresDatabase
 
-        return PostgresStore(url)
+        return PostgresDatabase(url)
     raise StoreError(
         f"the database URL must start with sqlite:/// or postgresql://, not {scheme or repr(url)}"
     )

@@ -1,29 +1,18 @@
-"""The interface of both stores: transactions, and the one way to add events."""
+"""Transactions and SQL, in two dialects: what both databases have in common."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from collector.base.events import Event
 from collector.store import schema
 from collector.store.dialect import Dialect
-from collector.store.rollups import Ledger
-from collector.store.usage import usage_rows
-from collector.store.words import admit_words
+from collector.store.values import Space
 
 Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Space:
-    """Bytes that the database takes, and bytes that it can still take; None if it does not know."""
-
-    used: int
-    free: int | None
 
 
 class Transaction(ABC):
@@ -60,8 +49,8 @@ class Transaction(ABC):
         """Wait until no other transaction that has this source's turn is open, and take it."""
 
 
-class Store(ABC):
-    """A database of events."""
+class Database(ABC):
+    """A database; opening it brings its schema up to date."""
 
     dialect: Dialect
 
@@ -83,7 +72,7 @@ class Store(ABC):
 
     @abstractmethod
     def serve(self) -> None:
-        """Claim the store for a server. StoreError if another server has it and it cannot be shared."""
+        """Claim it for a server. StoreError if another server has it and it cannot be shared."""
 
     @abstractmethod
     def close(self) -> None:
@@ -92,29 +81,3 @@ class Store(ABC):
     def all(self, sql: str, *values: Any) -> list[Row]:
         """Every row of a query."""
         return list(self.rows(sql, *values))
-
-    def add(self, events: Iterable[Event]) -> int:
-        """Store each event exactly once and count it; returns how many were new.
-
-        When this returns, all of them are on disk. When it raises, none of them is.
-        """
-        with self.transaction() as tx:
-            return add_events(tx, events)
-
-
-def add_events(tx: Transaction, events: Iterable[Event]) -> int:
-    """Insert events, and update the counters for those that were new."""
-    # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
-    distinct = {(event.source, event.id): event for event in events}
-    fresh = tx.insert_new([distinct[key] for key in sorted(distinct)])
-    ledger = Ledger()
-    telling = [event for event in fresh if event.fact is not None]
-    ledger.load_instances(tx.fetch(schema.INSTANCES, sorted({(e.source, e.who) for e in telling if e.who})))
-    runs = {(e.source, e.run) for e in telling if e.run}
-    ledger.load_runs(tx.fetch(schema.RUNS, sorted(runs)))
-    for event in fresh:
-        ledger.count(event)
-    for table, rows in ledger.changes(admit_words(tx, ledger.words())):
-        tx.upsert(table, rows)
-    tx.upsert(schema.USAGE, usage_rows(fresh))
-    return len(fresh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -14,16 +14,16 @@ from psycopg import errors
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.database import Row, Space, Store, Transaction
+from collector.store.database import Database, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable
+from collector.store.values import Space
 
 CONNECT_SECONDS = 5
 # PostgreSQL ends a statement that takes longer; the client sends its events again.
 STATEMENT_MS = 30_000
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
 TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
-TRIES = 5
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
 
 
@@ -78,7 +78,7 @@ class PostgresTransaction(Transaction):
         self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 
 
-class PostgresStore(Store):
+class PostgresDatabase(Database):
     """A database, with one connection per thread, which is made again when it was lost."""
 
     dialect: Dialect = "postgresql"
@@ -98,14 +98,6 @@ class PostgresStore(Store):
             connection = self._connection()
             with connection.transaction():
                 yield PostgresTransaction(connection)
-
-    def add(self, events: Any) -> int:
-        """As the base says; a transaction that lost against another one is tried again."""
-        events = list(events)
-        for _ in range(TRIES - 1):
-            with suppress(Conflict):
-                return super().add(events)
-        return super().add(events)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with self._explained():

@@ -20,10 +20,8 @@ from collector.base.events import BEAT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.rows import InstanceRow, RunRow, instance_of, instance_row, run_row
-from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of
+from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges, weeks_of
 from collector.store.words import OTHER, Word
-
-SPANS = (1, 7, 30)
 
 Key = tuple[int, bytes]
 

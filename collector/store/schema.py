@@ -2,7 +2,8 @@
 
 Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are 16 bytes.
 
-    sources, write_keys   who may send, and how much; keys as SHA-256
+Of the event store:
+
     usage                 what each key has added in each hour: events, and bytes of disk
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     instances             one row per installation that reported: when, how often, which version
@@ -16,13 +17,19 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
     removals              instances and runs to be made anew, because events of theirs were deleted
+
+Of the control store:
+
+    sources, write_keys   who may send, and how much; keys as SHA-256
+    answered              requests for help that somebody has answered
     rejects               events that can never be taken, counted by day, code and library
     users, sessions       the users of the page, and who is signed in
     tokens                programs that may read the page
     audit                 who signed in, and who changed users, keys and tokens
     setup                 the setup link and the session of whoever opened it, while no user exists
 
-instances, runs and the counters change in the transaction that inserts the events.
+instances, runs, usage and the counters change in the transaction that inserts the events. No statement but a
+migration names tables of both stores, so that each may be in a database of its own.
 """
 
 from __future__ import annotations

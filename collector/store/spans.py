@@ -8,6 +8,8 @@ from collector.base.times import DAY_MS
 
 SLOT_MS = 6 * 3_600_000
 SLOTS_A_DAY = DAY_MS // SLOT_MS
+# An instance is active if it sent a heartbeat in so many days.
+SPANS = (1, 7, 30)
 
 _DAY = (1 << SLOTS_A_DAY) - 1
 _WEEK = (1 << 7 * SLOTS_A_DAY) - 1

@@ -18,9 +18,10 @@ import msgspec
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.database import Row, Space, Store, Transaction
+from collector.store.database import Database, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import StoreError, StoreUnavailable
+from collector.store.values import Space
 
 # How long a writer waits for another process's transaction (a purge, an import).
 BUSY_MS = 10_000
@@ -94,7 +95,7 @@ class SQLiteTransaction(Transaction):
         return found
 
 
-class SQLiteStore(Store):
+class SQLiteDatabase(Database):
     """A database file, with one connection per thread for reading and one for writing."""
 
     dialect: Dialect = "sqlite"

@@ -9,18 +9,18 @@ import sys
 from collector.admin import AdminError
 from collector.base.ids import key_of
 from collector.ingest.forget import receipt
-from collector.store import Store
-from collector.store.sql.forgetting import forget_instance
+from collector.store import Stores
+from collector.store.deletion import forget_instance
 from collector.verbs.terminal import now_ms
 
 
-def delete_instance(arguments: argparse.Namespace, store: Store) -> None:
+def delete_instance(arguments: argparse.Namespace, stores: Stores) -> None:
     """Delete an instance from every source that has it; a receipt a source on stdout."""
     found = False
-    for number, name in store.all("SELECT id, name FROM sources ORDER BY id"):
+    for number, name in stores.control.all("SELECT id, name FROM sources ORDER BY id"):
         if arguments.source not in (None, name):
             continue
-        done = forget_instance(store, number, key_of(arguments.id))
+        done = forget_instance(stores, number, key_of(arguments.id))
         if done.events or done.instances:
             found = True
             line = {"source": name, **receipt(arguments.id, done, now_ms())}

@@ -11,7 +11,7 @@ from typing import Any
 
 from collector.admin import AdminError, audit, setup, tokens, users
 from collector.base.times import write_time
-from collector.store import Store
+from collector.store import ControlStore, Stores
 from collector.verbs.terminal import message, now_ms
 
 # Makes a verb of a group, with the options that all verbs have.
@@ -50,54 +50,56 @@ def add_single_verbs(verbs: Any, make_verb: MakeVerb) -> None:
     link.add_argument("--listen", metavar="HOST:PORT", help="as for `serve`, if that is not the default")
 
 
-def tell_setup(store: Store, base: str) -> None:
+def tell_setup(control: ControlStore, base: str) -> None:
     """Say how to open the page while no user exists. The link is a secret: only a terminal shows it."""
-    if users.any_user(store):
+    if users.any_user(control):
         return
     if not sys.stderr.isatty():
         message("no user exists yet, so the page is closed; to open it: rollcall-collector setup-link")
         return
     with contextlib.suppress(AdminError):  # somebody added a user meanwhile
-        link = setup.new_link(store, base, now_ms())
+        link = setup.new_link(control, base, now_ms())
         message(f"no user exists yet; this link opens the page, once, within 15 minutes: {link}")
 
 
-def _audit(arguments: argparse.Namespace, store: Store) -> None:
-    for at, actor, action, subject, times in reversed(audit.latest_entries(store, arguments.most)):
+def _audit(arguments: argparse.Namespace, stores: Stores) -> None:
+    for at, actor, action, subject, times in reversed(audit.latest_entries(stores.control, arguments.most)):
         often = f"{times} times" if times > 1 else ""
         sys.stdout.write("\t".join((write_time(at), actor, action, subject, often)).rstrip() + "\n")
 
 
-def _setup_link(arguments: argparse.Namespace, store: Store) -> None:
-    sys.stdout.write(setup.new_link(store, setup.address(arguments.settings), now_ms()) + "\n")
+def _setup_link(arguments: argparse.Namespace, stores: Stores) -> None:
+    sys.stdout.write(setup.new_link(stores.control, setup.address(arguments.settings), now_ms()) + "\n")
     message("open this link within 15 minutes; it works once. Earlier links no longer work")
 
 
-def _users_add(arguments: argparse.Namespace, store: Store) -> None:
+def _users_add(arguments: argparse.Namespace, stores: Stores) -> None:
     password = None if arguments.no_password else _password()
-    users.add_user(store, arguments.name, arguments.role, password, now_ms(), source=arguments.source)
+    users.add_user(
+        stores.control, arguments.name, arguments.role, password, now_ms(), source=arguments.source
+    )
 
 
-def _users_list(_: argparse.Namespace, store: Store) -> None:
-    _print_rows(users.list_users(store))
+def _users_list(_: argparse.Namespace, stores: Stores) -> None:
+    _print_rows(users.list_users(stores.control))
 
 
-def _users_remove(arguments: argparse.Namespace, store: Store) -> None:
-    users.remove_user(store, arguments.name, now_ms())
+def _users_remove(arguments: argparse.Namespace, stores: Stores) -> None:
+    users.remove_user(stores.control, arguments.name, now_ms())
 
 
-def _tokens_add(arguments: argparse.Namespace, store: Store) -> None:
-    token = tokens.add_token(store, arguments.name, arguments.role, arguments.source, now_ms())
+def _tokens_add(arguments: argparse.Namespace, stores: Stores) -> None:
+    token = tokens.add_token(stores.control, arguments.name, arguments.role, arguments.source, now_ms())
     sys.stdout.write(token + "\n")
     message("this token is shown only once; the collector stores only a digest of it")
 
 
-def _tokens_list(_: argparse.Namespace, store: Store) -> None:
-    _print_rows(tokens.list_tokens(store))
+def _tokens_list(_: argparse.Namespace, stores: Stores) -> None:
+    _print_rows(tokens.list_tokens(stores.control))
 
 
-def _tokens_revoke(arguments: argparse.Namespace, store: Store) -> None:
-    tokens.revoke_token(store, arguments.token, now_ms())
+def _tokens_revoke(arguments: argparse.Namespace, stores: Stores) -> None:
+    tokens.revoke_token(stores.control, arguments.token, now_ms())
 
 
 def _print_rows(rows: Sequence[users.User | tokens.Token]) -> None:

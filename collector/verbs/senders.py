@@ -12,7 +12,7 @@ from collector.admin.keys import KeyStatus
 from collector.base.times import write_time
 from collector.ingest.keyring import REFRESH_SECONDS
 from collector.settings import FROM_ZERO, SIZE, read_rate, read_size, write_size
-from collector.store import Store
+from collector.store import Stores
 from collector.verbs.terminal import message, now_ms
 
 DEFAULT = "default"
@@ -49,13 +49,13 @@ def _or_default(read: Callable[[str], float], accepted: str) -> Callable[[str], 
     return parse
 
 
-def _add(arguments: argparse.Namespace, store: Store) -> None:
-    sys.stdout.write(keys.add_key(store, arguments.name, now_ms()) + "\n")
+def _add(arguments: argparse.Namespace, stores: Stores) -> None:
+    sys.stdout.write(keys.add_key(stores.control, arguments.name, now_ms()) + "\n")
     message("this key is shown only once; the collector stores only a digest of it")
 
 
-def _list(_: argparse.Namespace, store: Store) -> None:
-    for key in keys.list_keys(store, now_ms()):
+def _list(_: argparse.Namespace, stores: Stores) -> None:
+    for key in keys.list_keys(stores, now_ms()):
         sys.stdout.write("\t".join(_described(key)) + "\n")
 
 
@@ -72,15 +72,15 @@ def _described(key: KeyStatus) -> list[str]:
     ]
 
 
-def _revoke(arguments: argparse.Namespace, store: Store) -> None:
-    keys.revoke_key(store, arguments.key, now_ms())
+def _revoke(arguments: argparse.Namespace, stores: Stores) -> None:
+    keys.revoke_key(stores.control, arguments.key, now_ms())
     message(f"revoked; a running collector refuses the key within {REFRESH_SECONDS:.0f} s")
 
 
-def _limit(arguments: argparse.Namespace, store: Store) -> None:
+def _limit(arguments: argparse.Namespace, stores: Stores) -> None:
     given = {"rate": arguments.rate, "daily": arguments.daily}
     limits = {name: value[0] for name, value in given.items() if value is not None}
     if not limits:
         raise AdminError("say what to limit: --rate N, --daily SIZE, or both")
-    keys.limit_key(store, arguments.key, limits, now_ms())
+    keys.limit_key(stores.control, arguments.key, limits, now_ms())
     message(f"limited; a running collector notices within {REFRESH_SECONDS:.0f} s")

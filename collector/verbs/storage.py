@@ -10,8 +10,8 @@ from collector.admin import AdminError, keys
 from collector.admin.audit import COMMAND_LINE, record
 from collector.base.times import read_time
 from collector.settings import DURATION, read_seconds
-from collector.store import Store
-from collector.store.sql import expiry, removal
+from collector.store import Stores
+from collector.store.deletion import expire_events, remove_events
 from collector.verbs.senders import KEY
 from collector.verbs.terminal import message, now_ms, progress
 
@@ -47,17 +47,15 @@ def _time(text: str) -> int:
     return time
 
 
-def _purge(arguments: argparse.Namespace, store: Store) -> None:
+def _purge(arguments: argparse.Namespace, stores: Stores) -> None:
     now = now_ms()
     if arguments.key is None:
         if (arguments.since, arguments.until) != (0, LATEST):
             raise AdminError("--since and --until go with --key; --older-than is a period by itself")
-        count = expiry.purge_events(store, now - arguments.older_than * 1000, now, progress("deleted"))
+        count = expire_events(stores, now - arguments.older_than * 1000, now, progress("deleted"))
     else:
-        key = keys.find_key(store, arguments.key)
-        where = "key = ? AND received >= ? AND received < ?"
-        values = (key.id, arguments.since, arguments.until)
-        count = removal.remove_events(store, where, values, progress("deleted"))
-        with store.transaction() as tx:
+        key = keys.find_key(stores.control, arguments.key)
+        count = remove_events(stores, key.id, arguments.since, arguments.until, progress("deleted"))
+        with stores.control.transaction() as tx:
             record(tx, now, COMMAND_LINE, "purged key", f"{key.hint}…: {count} events")
     message(f"{count} events deleted")

@@ -16,7 +16,7 @@ from typing import Any
 
 from collector.admin import setup
 from collector.admin.transfer import export_events
-from collector.store import open_store
+from collector.store import open_stores
 from collector.verbs.terminal import now_ms
 
 PR_SET_PDEATHSIG = 1
@@ -59,23 +59,23 @@ class Collector:
         self.address, self.key = said.get("ROLLCALL_ENDPOINT", ""), said.get("ROLLCALL_WRITE_KEY", "")
         if not self.key:
             raise SystemExit(f"demo: the collector did not start: {(folder / 'collector.log').read_text()}")
-        self.store = open_store(self.url)
+        self.stores = open_stores(self.url)
         self.seen = 0
 
     def new_link(self) -> str:
         """A link that opens the page, once; an earlier one no longer works."""
-        return setup.new_link(self.store, self.address, now_ms())
+        return setup.new_link(self.stores.control, self.address, now_ms())
 
     def new_events(self) -> list[dict[str, Any]]:
         """The events that arrived since the last look."""
         lines = io.BytesIO()
-        export_events(self.store, lines, lambda _: None)
+        export_events(self.stores.events, lines, lambda _: None)
         new = lines.getvalue().splitlines()[self.seen :]
         self.seen += len(new)
         return sorted((json.loads(line) for line in new), key=lambda event: str(event["timestamp"]))
 
     def stop(self) -> None:
-        self.store.close()
+        self.stores.close()
         self.server.terminate()
         self.server.wait()
         self.errors.close()

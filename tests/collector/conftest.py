@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.store import Store, open_store
+from collector.store import ControlStore, Stores, open_database
+from collector.store.database import Database
+from collector.store.sql.store import SqlEventStore
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 
@@ -32,10 +34,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    opened = open_store(database)
+def tables(database: str) -> Iterator[Database]:
+    """The database itself, for a test that looks into tables."""
+    opened = open_database(database)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def stores(tables: Database) -> Stores:
+    """Both stores in that database."""
+    return Stores(ControlStore(tables), SqlEventStore(tables))
 
 
 @pytest.fixture

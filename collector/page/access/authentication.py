@@ -18,14 +18,14 @@ from collector.page.access.limits import IDLE_MS, LONGEST_MS, TOUCH_MS
 from collector.page.access.visitor import Visitor
 from collector.page.queries import sessions
 from collector.page.request import PageError, PageRequest
-from collector.store import Store, StoreUnavailable
+from collector.store import ControlStore, StoreUnavailable
 
 
 class Authenticator:
     """Finds out who sends a request."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, control: ControlStore) -> None:
+        self._control = control
 
     def visitor(self, request: PageRequest, now: int) -> Visitor | None:
         """Who sends this request; None if nobody that the page knows. PageError if a token is wrong."""
@@ -40,7 +40,7 @@ class Authenticator:
 
     def _by_token(self, request: PageRequest, token: str) -> Visitor:
         """A program. Pages and forms are for browsers, so it needs no form tokens."""
-        found = token_access(self._store, token)
+        found = token_access(self._control, token)
         if found is None:
             raise PageError(401, "This token is unknown, or it was revoked.")
         if not request.suffix:
@@ -49,23 +49,23 @@ class Authenticator:
 
     def _by_proxy(self, name: str, secret: str) -> Visitor | None:
         """A user whom a trusted proxy has signed in. The cookie serves their forms alone."""
-        found = sessions.find_user(self._store, name)
+        found = sessions.find_user(self._control, name)
         return Visitor(name, found[0], "proxy", found[1], secret or new_secret()) if found else None
 
     def _by_session(self, secret: str, now: int) -> Visitor | None:
         token = secret_digest(secret)
-        found = sessions.find_session(self._store, token)
+        found = sessions.find_session(self._control, token)
         if found is None:
             return None
         if now - found.began > LONGEST_MS or now - found.used > IDLE_MS:
-            sessions.end_session(self._store, token)
+            sessions.end_session(self._control, token)
             return None
         if now - found.used > TOUCH_MS:
             with contextlib.suppress(StoreUnavailable):  # saved next time; reading must work without writing
-                sessions.touch_session(self._store, token, now)
+                sessions.touch_session(self._control, token, now)
         return Visitor(found.name, found.role, "session", found.source, secret)
 
     def _by_setup(self, secret: str, now: int) -> Visitor | None:
-        if not setup.has_session(self._store, secret, now):
+        if not setup.has_session(self._control, secret, now):
             return None
         return Visitor(setup.LINK, "admin", "setup", secret=secret)

@@ -28,7 +28,7 @@ async def submit_account(form: FormRequest) -> Answer:
         return show_account(form, "The current password is wrong.")
     try:
         password = form.new_password()
-        change = partial(users.change_password, form.store, visitor.name, password, form.now)
+        change = partial(users.change_password, form.control, visitor.name, password, form.now)
         await form.signing.checks.run(change, known=True)
     except AdminError as error:
         return show_account(form, sentence(error))

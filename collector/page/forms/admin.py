@@ -13,7 +13,7 @@ from collector.base.http import Answer
 from collector.page.access.visitor import Visitor
 from collector.page.forms.form_types import FormRequest, sentence
 from collector.page.frame import redirect
-from collector.page.queries.sources import all_sources
+from collector.page.queries.sources import source_names
 from collector.page.request import PageError
 
 LATEST = 50
@@ -34,11 +34,11 @@ def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None
         "admin.html",
         wrong,
         made=made,
-        users=users.list_users(form.store),
-        keys=keys.list_keys(form.store, form.now),
-        tokens=tokens.list_tokens(form.store),
-        log=audit.latest_entries(form.store, LATEST),
-        sources=[source.name for source in all_sources(form.store)],
+        users=users.list_users(form.control),
+        keys=keys.list_keys(form.stores, form.now),
+        tokens=tokens.list_tokens(form.control),
+        log=audit.latest_entries(form.control, LATEST),
+        sources=source_names(form.control),
         user_roles=users.ROLES,
         token_roles=tokens.ROLES,
         single_sign_on=bool(form.settings.auth_header),
@@ -71,7 +71,7 @@ async def _add_user(form: FormRequest, by: str) -> None:
     name, role = form.fields.get("name", "").strip(), _one_of(users.ROLES, form.fields.get("role"))
     typed = form.new_password()
     password = None if form.settings.auth_header and not typed else typed
-    add = partial(users.add_user, form.store, name, role, password, form.now)
+    add = partial(users.add_user, form.control, name, role, password, form.now)
     await form.signing.checks.run(partial(add, source=form.fields.get("source") or None, by=by), known=True)
 
 
@@ -79,28 +79,28 @@ async def _remove_user(form: FormRequest, by: str) -> None:
     name = form.fields.get("name", "")
     if name == by:
         raise AdminError("you cannot remove yourself; another admin can")
-    await asyncio.to_thread(users.remove_user, form.store, name, form.now, by=by)
+    await asyncio.to_thread(users.remove_user, form.control, name, form.now, by=by)
 
 
 async def _add_key(form: FormRequest, by: str) -> NewSecret:
     name = form.fields.get("name", "").strip()
     check_name(name)
-    key = await asyncio.to_thread(keys.add_key, form.store, name, form.now, by=by)
+    key = await asyncio.to_thread(keys.add_key, form.control, name, form.now, by=by)
     return NewSecret("write key", name, key)
 
 
 async def _revoke_key(form: FormRequest, by: str) -> None:
-    await asyncio.to_thread(keys.revoke_key, form.store, form.fields.get("key", ""), form.now, by=by)
+    await asyncio.to_thread(keys.revoke_key, form.control, form.fields.get("key", ""), form.now, by=by)
 
 
 async def _add_token(form: FormRequest, by: str) -> NewSecret:
     name, role = form.fields.get("name", "").strip(), _one_of(tokens.ROLES, form.fields.get("role"))
-    add = partial(tokens.add_token, form.store, name, role, form.fields.get("source") or None, form.now)
+    add = partial(tokens.add_token, form.control, name, role, form.fields.get("source") or None, form.now)
     return NewSecret("API token", name, await asyncio.to_thread(partial(add, by=by)))
 
 
 async def _revoke_token(form: FormRequest, by: str) -> None:
-    await asyncio.to_thread(tokens.revoke_token, form.store, form.fields.get("name", ""), form.now, by=by)
+    await asyncio.to_thread(tokens.revoke_token, form.control, form.fields.get("name", ""), form.now, by=by)
 
 
 def _one_of(roles: tuple[str, ...], wanted: str | None) -> str:

@@ -15,7 +15,7 @@ from collector.page.access.visitor import Visitor
 from collector.page.frame import Frame
 from collector.page.request import PageRequest
 from collector.settings import Settings
-from collector.store import Store
+from collector.store import ControlStore, Stores
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,16 @@ class FormRequest:
     """Somebody asks for a form, or sends one; `visitor` is None if the page does not know them."""
 
     settings: Settings
-    store: Store
+    stores: Stores
     frame: Frame
     signing: SignIn
     request: PageRequest
     visitor: Visitor | None
     now: int
+
+    @property
+    def control(self) -> ControlStore:
+        return self.stores.control
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -28,12 +28,12 @@ def show_setup(form: FormRequest) -> Answer:
     if is_secret(token):
         no_referrer = (b"referrer-policy", b"no-referrer")
         return redirect(setup.PATH, SETUP.write(form.request, token), no_referrer)
-    if users.any_user(form.store):
+    if users.any_user(form.control):
         return redirect("/")
     if form.visitor is not None:
         return form.page("first_user.html")
     token = SETUP.read(form.request)
-    if not setup.link_is_valid(form.store, token, form.now):
+    if not setup.link_is_valid(form.control, token, form.now):
         raise PageError(403, USED if token else CLOSED)
     return form.page("setup.html")
 
@@ -42,7 +42,7 @@ async def submit_setup(form: FormRequest) -> Answer:
     """Spend the link; or, for somebody who came by it, add the first user."""
     if form.visitor is not None and form.visitor.by == "setup":
         return await _add_first_user(form)
-    secret = await asyncio.to_thread(setup.spend_link, form.store, SETUP.read(form.request), form.now)
+    secret = await asyncio.to_thread(setup.spend_link, form.control, SETUP.read(form.request), form.now)
     if secret is None:
         raise PageError(403, USED)
     return redirect("/", SESSION.write(form.request, secret), SETUP.write(form.request, ""))
@@ -52,7 +52,7 @@ async def _add_first_user(form: FormRequest) -> Answer:
     name = form.fields.get("name", "").strip()
     try:
         password = form.new_password()
-        add = partial(users.add_user, form.store, name, "admin", password, form.now, by=setup.LINK)
+        add = partial(users.add_user, form.control, name, "admin", password, form.now, by=setup.LINK)
         await form.signing.checks.run(add)
     except AdminError as error:
         return form.page("first_user.html", sentence(error), name=name)

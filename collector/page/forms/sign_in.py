@@ -17,7 +17,7 @@ def show_sign_in(form: FormRequest, wrong: str = "") -> Answer:
     """The form for name and password. PageError while no user exists."""
     if form.visitor is not None:
         return redirect("/")
-    if not users.any_user(form.store):
+    if not users.any_user(form.control):
         raise PageError(403, CLOSED)
     target = safe_path(form.fields.get("next") or form.request.query.get("next"))
     return form.page("signin.html", wrong, name=form.fields.get("name", ""), next=target)

@@ -1,5 +1,4 @@
-"""All SQL statements of the page, one module per subject. Values are always passed as parameters.
+"""What the page asks of the control store, or of both stores. Events have questions of their own.
 
-The time of a query depends on the period, the number of instances, the rows of a page or the failures
-at one place. It never depends on the number of stored events.
+The time of a query depends on the period and on the rows of a page. It never depends on the number of events.
 """

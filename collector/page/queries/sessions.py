@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from collector.admin.audit import record
-from collector.store import Store
+from collector.store import ControlStore
 
 
 class Session(NamedTuple):
@@ -18,21 +18,21 @@ class Session(NamedTuple):
     used: int
 
 
-def find_user(store: Store, name: str) -> tuple[str, int | None] | None:
+def find_user(control: ControlStore, name: str) -> tuple[str, int | None] | None:
     """Role, and the only source they see, of a user."""
-    rows = store.all("SELECT role, source FROM users WHERE name = ?", name)
+    rows = control.all("SELECT role, source FROM users WHERE name = ?", name)
     return (rows[0][0], rows[0][1]) if rows else None
 
 
-def password_of(store: Store, name: str) -> str:
+def password_of(control: ControlStore, name: str) -> str:
     """The stored hash of a user's password; empty if there is no such user, or none with a password."""
-    rows = store.all("SELECT password FROM users WHERE name = ?", name)
+    rows = control.all("SELECT password FROM users WHERE name = ?", name)
     return str(rows[0][0]) if rows else ""
 
 
-def begin_session(store: Store, token: bytes, user: str, now: int, expired: int) -> None:
+def begin_session(control: ControlStore, token: bytes, user: str, now: int, expired: int) -> None:
     """Store a new session, and delete those that began before `expired`."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE began < ?", expired)
         tx.execute(
             "INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now
@@ -40,22 +40,22 @@ def begin_session(store: Store, token: bytes, user: str, now: int, expired: int)
         record(tx, now, user, "signed in")
 
 
-def find_session(store: Store, token: bytes) -> Session | None:
+def find_session(control: ControlStore, token: bytes) -> Session | None:
     """The session with this token's digest."""
     sql = (
         "SELECT u.name, u.role, u.source, s.began, s.used"
         " FROM sessions s JOIN users u ON u.name = s.user_name WHERE s.token = ?"
     )
-    rows = store.all(sql, token)
+    rows = control.all(sql, token)
     return Session(*rows[0]) if rows else None
 
 
-def touch_session(store: Store, token: bytes, now: int) -> None:
+def touch_session(control: ControlStore, token: bytes, now: int) -> None:
     """Store when a session was used."""
-    with store.transaction() as tx:
+    with control.transaction() as tx:
         tx.execute("UPDATE sessions SET used = ? WHERE token = ?", now, token)
 
 
-def end_session(store: Store, token: bytes) -> None:
-    with store.transaction() as tx:
+def end_session(control: ControlStore, token: bytes) -> None:
+    with control.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE token = ?", token)

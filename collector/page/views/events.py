@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collector.base.ids import as_uuid, key_of
 from collector.page.event_json import compact_json, indented_json
-from collector.page.queries import events
-from collector.page.queries.events import StoredEvent
 from collector.page.view_types import (
     LATEST,
     PAGE_BYTES,
@@ -16,6 +14,7 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
+from collector.store.values import StoredEvent
 
 MOST_NAMES = 100
 REFRESH_SECONDS = 5
@@ -41,7 +40,7 @@ def show_events(view: ViewRequest) -> ViewResult:
         for e in shown
     ]
     columns = ("time", "received", "type", "event", "instance", "run", "json")
-    names = events.event_names(view.store, view.source.id, MOST_NAMES)
+    names = view.events.event_names(view.source.id, MOST_NAMES)
     older = _page_end(shown[-1], by_time=bool(name or who)) if more else None
     context = {
         "events": [(event, indented_json(event.body, reveal=helps)) for event in shown],
@@ -69,14 +68,14 @@ def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
 
 
 def _find(view: ViewRequest, name: str, who: str) -> list[StoredEvent]:
-    store, source, most = view.store, view.source.id, PAGE_ROWS + 1
+    source, most = view.source.id, PAGE_ROWS + 1
     at, number = view.before
     before = (at, min(number, LATEST))
     if who:
-        return events.events_of_instance(store, source, key_of(who), name, before, most)
+        return view.events.events_of_instance(source, key_of(who), name, before, most)
     if name:
-        return events.events_named(store, source, name, before, most)
-    return events.latest_events(store, source, at, most)
+        return view.events.events_named(source, name, before, most)
+    return view.events.latest_events(source, at, most)
 
 
 def _page_end(last: StoredEvent, *, by_time: bool) -> str:

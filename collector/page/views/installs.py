@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from collector.base.ids import as_uuid, key_of
 from collector.page import charts
 from collector.page.charts import Series
 from collector.page.event_json import compact_json, indented_json
 from collector.page.period import iso
-from collector.page.queries import events, installs, instances
-from collector.page.queries.installs import Failure, Place, Run
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.events import first_page
 from collector.page.views.over_time import counts_table, installs_over_time
+from collector.store.runs import Failure, Place, Run
 
 MOST_FAILURES = 30
 MOST_LATEST = 25
@@ -25,12 +26,12 @@ RUN_COLUMNS = (
 def show_installs(view: ViewRequest) -> ViewResult:
     source, period = view.source.id, view.period
     runs = installs_over_time(view)
-    versions = installs.counts_by_word(view.store, source, "version", period, view.now)
-    systems = installs.counts_by_word(view.store, source, "system", period, view.now)
-    failures = installs.worst_failures(view.store, source, period, MOST_FAILURES)
+    versions = view.events.run_counts_by_word(source, "version", *period.ends, view.now)
+    systems = view.events.run_counts_by_word(source, "system", *period.ends, view.now)
+    failures = view.events.worst_failures(source, *period.ends, MOST_FAILURES)
     elsewhere = max(0, runs.now.failed - sum(one.runs for one in failures))
     until = min(view.now + 1, period.until_ms)
-    latest = installs.latest_runs(view.store, source, until, MOST_LATEST)
+    latest = view.events.latest_runs(source, until, MOST_LATEST)
     tables = (
         ViewTable(
             "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
@@ -40,7 +41,7 @@ def show_installs(view: ViewRequest) -> ViewResult:
         runs_table("runs", "Latest runs", latest, view.now),
         *runs.tables,
     )
-    by_day = installs.failure_trends(view.store, source, period, [one.place for one in failures])
+    by_day = _trends(view, [one.place for one in failures])
     trends = {key: charts.sparkline(_by_bar(view, days)) for key, days in by_day.items()}
     context = {
         "installs": runs,
@@ -60,17 +61,15 @@ def show_failure(view: ViewRequest) -> ViewResult:
     place = Place(
         query.get("script", ""), query.get("line", ""), query.get("command", ""), query.get("end", "")
     )
-    found = installs.find_failure(view.store, view.source.id, view.period, place)
+    found = view.events.find_failure(view.source.id, *view.period.ends, place)
     if found is None:
         raise PageError(404, "No install has failed at this place.")
     days = view.period.bars()
-    by_bar = _by_bar(
-        view, installs.failure_trends(view.store, view.source.id, view.period, [place])[place.key]
-    )
+    by_bar = _by_bar(view, _trends(view, [place])[place.key])
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
-    runs = installs.runs_failed_at(view.store, view.source.id, place, PAGE_ROWS)
+    runs = view.events.runs_failed_at(view.source.id, place, PAGE_ROWS)
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     tables = (runs_table("runs", "Latest runs that failed here", runs, view.now), table)
     return ViewResult("failure", "Failure", data, tables, {"failure": found, "chart": chart, "runs": runs})
@@ -78,17 +77,17 @@ def show_failure(view: ViewRequest) -> ViewResult:
 
 def show_run(view: ViewRequest, run_id: str) -> ViewResult:
     """One run, by its `context.installation.id`."""
-    run = installs.find_run(view.store, view.source.id, key_of(run_id))
+    run = view.events.find_run(view.source.id, key_of(run_id))
     if run is None:
         raise PageError(404, "No run with this id has reported.")
-    found = events.events_of_run(view.store, view.source.id, run.id, PAGE_ROWS + 1)
+    found = view.events.events_of_run(view.source.id, run.id, PAGE_ROWS + 1)
     sent = first_page(found)
     others = [
         one
-        for one in installs.runs_of_instance(view.store, view.source.id, run.instance, PAGE_ROWS)
+        for one in view.events.runs_of_instance(view.source.id, run.instance, PAGE_ROWS)
         if one.id != run.id
     ]
-    instance = instances.find_instance(view.store, view.source.id, run.instance)
+    instance = view.events.find_instance(view.source.id, run.instance)
     helps = view.visitor.may_help
     shown = [(event, indented_json(event.body, reveal=helps)) for event in sent]
     rows = [
@@ -146,6 +145,11 @@ def _run_row(run: Run, now: int) -> tuple[Cell, ...]:
 def _failure_row(one: Failure) -> tuple[Cell, ...]:
     place = (one.place.script, one.place.line, one.place.command, one.place.end)
     return (*place, one.runs, one.instances, time_text(one.first_seen), time_text(one.last_seen or None))
+
+
+def _trends(view: ViewRequest, places: Sequence[Place]) -> dict[str, dict[int, int]]:
+    """Failures at these places, over the days of a chart."""
+    return view.events.failure_trends(view.source.id, view.period.bars()[0][0], view.period.last, places)
 
 
 def _by_bar(view: ViewRequest, by_day: dict[int, int]) -> list[int]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from collector.base.ids import KEY_LENGTH, key_of
 from collector.page.period import iso
-from collector.page.queries import installs, instances
-from collector.page.queries.instances import Instance
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.installs import runs_table
 from collector.page.views.over_time import active_chart
+from collector.store.fleet import STATES, Instance
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
@@ -59,12 +58,12 @@ def show_instances(view: ViewRequest) -> ViewResult:
         raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
     source = view.source.id
     census = view.census
-    listed, end = instances.list_instances(
-        view.store, source, wanted, view.period, view.now, _before(view), PAGE_ROWS
+    listed, end = view.events.list_instances(
+        source, wanted, *view.period.ends, view.now, _before(view), PAGE_ROWS
     )
     chart, active = active_chart(view)
     cohorts = retention(view)
-    states = {name: census.states[name, True] for name in instances.STATES}
+    states = {name: census.states[name, True] for name in STATES}
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
     versions, systems = _ranked(census.versions), _ranked(census.systems)
     older = f"{end[0]}.{int.from_bytes(end[1], 'big')}" if end else None
@@ -98,12 +97,12 @@ def show_instances(view: ViewRequest) -> ViewResult:
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
-    one = instances.find_instance(view.store, view.source.id, key_of(instance_id))
+    one = view.events.find_instance(view.source.id, key_of(instance_id))
     if one is None:
         raise PageError(404, "No instance with this id has reported.")
     first, last = view.period.first * SLOTS_A_DAY, _last_slot(view)
     gaps = gaps_of(one, first, last)
-    runs = installs.runs_of_instance(view.store, view.source.id, one.id, PAGE_ROWS)
+    runs = view.events.runs_of_instance(view.source.id, one.id, PAGE_ROWS)
     days = [
         (day, [_mark(one, day * SLOTS_A_DAY + n, last) for n in range(SLOTS_A_DAY)])
         for day in range(view.period.first, view.period.last + 1)
@@ -137,8 +136,8 @@ def retention(view: ViewRequest) -> list[Cohort]:
     """The last weeks of installation up to the period's end, the newest first."""
     this_week = week_of(view.period.last)
     first = this_week - MOST_COHORTS + 1
-    sizes = instances.new_instances_by_week(view.store, view.source.id, first)
-    alive = instances.retention_by_week(view.store, view.source.id, first)
+    sizes = view.events.new_instances_by_week(view.source.id, first)
+    alive = view.events.retention_by_week(view.source.id, first)
     return [
         Cohort(
             week * 7 - 3,

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from collector.page import charts
 from collector.page.charts import Chart, Series
 from collector.page.period import iso
-from collector.page.queries import installs, instances
-from collector.page.queries.installs import RunCounts
 from collector.page.view_types import Cell, ViewRequest, ViewTable, days_text
-from collector.store.rollups import SPANS
+from collector.store.runs import RunCounts
+from collector.store.spans import SPANS
 
 COUNT_COLUMNS = ("started", "succeeded", "failed", "given_up", "running", "success_rate")
 
@@ -37,7 +36,7 @@ def installs_over_time(view: ViewRequest) -> InstallSummary:
     period = view.period
     days = period.bars()
     first = min(days[0][0], period.first - period.days)
-    by_day = installs.counts_by_day(view.store, view.source.id, first, period.last, view.now)
+    by_day = view.events.run_counts_by_day(view.source.id, first, period.last, view.now)
     bars = [sum_counts(by_day, *bar) for bar in days]
     table = counts_table(
         "installs", "Installs", "day", zip((days_text(*day) for day in days), bars, strict=True)
@@ -72,8 +71,7 @@ def active_chart(view: ViewRequest) -> tuple[Chart, ViewTable]:
     """Established instances that were active in the 1, 7 and 30 days up to each day."""
     days = view.period.each_day()
     by_span = {
-        span: instances.active_by_day(view.store, view.source.id, span, days[0][0], view.period.last)
-        for span in SPANS
+        span: view.events.active_by_day(view.source.id, span, days[0][0], view.period.last) for span in SPANS
     }
     if view.period.is_now:  # today is not over: count the span up to this moment
         census = view.census

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.page.queries import events, installs, instances, rejects
+from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views.over_time import active_chart, installs_over_time
-from collector.store.rollups import SPANS
+from collector.store.spans import SPANS
 
 TOP_FAILURES = 3
 SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}
@@ -36,8 +36,7 @@ def show_overview(view: ViewRequest) -> ViewResult:
     active = [active_within(view, span) for span in SPANS]
     runs = installs_over_time(view)
     chart, table = active_chart(view)
-    worst = installs.worst_failures(view.store, view.source.id, view.period, TOP_FAILURES)
-    waiting = events.count_waiting_requests(view.store, view.source.id) if view.visitor.may_help else 0
+    worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
     data = {
         "active": {
             SPAN_NAMES[one.span]: {
@@ -54,8 +53,8 @@ def show_overview(view: ViewRequest) -> ViewResult:
         "installs": runs,
         "active_chart": chart,
         "worst": worst,
-        "waiting": waiting,
-        "rejected": rejects.count_rejected(view.store, view.source.id, view.period),
+        "waiting": len(view.help_requests.waiting),
+        "rejected": count_rejected(view.stores.control, view.source.id, view.period),
     }
     return ViewResult("overview", "Overview", data, (table, *runs.tables), context)
 
@@ -64,9 +63,9 @@ def active_within(view: ViewRequest, span: int) -> ActiveCount:
     """Active instances: up to this minute if the period includes today, otherwise by whole days (UTC)."""
     period, source = view.period, view.source.id
     before_day = period.last - span
-    before = instances.active_by_day(view.store, source, span, before_day, before_day)[before_day][1]
+    before = view.events.active_by_day(source, span, before_day, before_day)[before_day][1]
     if period.is_now:
         alive = view.census.active
         return ActiveCount(span, alive[span, True], alive[span, False], before)
-    short, lasting = instances.active_by_day(view.store, source, span, period.last, period.last)[period.last]
+    short, lasting = view.events.active_by_day(source, span, period.last, period.last)[period.last]
     return ActiveCount(span, lasting, short, before)

@@ -10,8 +10,8 @@ MOST_ROWS = 500
 
 def show_rejects(view: ViewRequest) -> ViewResult:
     """What the collector could not take, with a sample of the reason and nothing of the events."""
-    found = rejects.rejected_events(view.store, view.source.id, view.period, MOST_ROWS)
-    total = rejects.count_rejected(view.store, view.source.id, view.period)
+    found = rejects.rejected_events(view.stores.control, view.source.id, view.period, MOST_ROWS)
+    total = rejects.count_rejected(view.stores.control, view.source.id, view.period)
     rows = [(one.code, one.library, one.count, one.message, time_text(one.last)) for one in found]
     table = ViewTable("rejects", "Rejected events", ("code", "library", "events", "message", "last"), rows)
     return ViewResult("rejects", "Rejected", {"rejected": total}, (table,), {"found": found, "total": total})

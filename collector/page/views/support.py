@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collector.base.ids import key_of
-from collector.page.queries import events
+from collector.page.queries.help import list_requests
 from collector.page.request import PageError
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable, id_text, time_text
+from collector.store.answers import answer_request, reopen_request
 
 MOST_REQUESTS = 200
 REFUSAL = "Requests for help contain e-mail addresses. Only users with the role support can see them."
@@ -14,7 +15,7 @@ REFUSAL = "Requests for help contain e-mail addresses. Only users with the role 
 def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help; waiting ones come first."""
     _require(view)
-    requests = events.help_requests(view.store, view.source.id, MOST_REQUESTS)
+    requests = list_requests(view.events, view.source.id, view.help_requests, MOST_REQUESTS)
     rows = [
         (
             one.run.reference,
@@ -30,7 +31,7 @@ def show_requests(view: ViewRequest) -> ViewResult:
         for one in requests
     ]
     columns = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
-    waiting = events.count_waiting_requests(view.store, view.source.id)
+    waiting = len(view.help_requests.waiting)
     table = ViewTable("requests", "Requests for help", columns, rows)
     return ViewResult(
         "support", "Support", {"waiting": waiting}, (table,), {"requests": requests, "waiting": waiting}
@@ -43,9 +44,9 @@ def update_request(view: ViewRequest) -> str:
     form = view.request.form
     run = key_of(form.get("run", ""))
     if form.get("answered") == "yes":
-        events.answer_request(view.store, view.source.id, run, view.visitor.name, view.now)
+        answer_request(view.stores.control, view.source.id, run, view.visitor.name, view.now)
     else:
-        events.reopen_request(view.store, view.source.id, run)
+        reopen_request(view.stores.control, view.source.id, run)
     return view.url("/support")
 
 

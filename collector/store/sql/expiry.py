@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from collector.base.times import DAY_MS
-from collector.store import Store
-from collector.store.database import Transaction
+from collector.store.database import Database, Transaction
+from collector.store.events import Progress
 from collector.store.usage import HOUR_MS
 from collector.store.words import OTHER
-
-Progress = Callable[[int], None]
 
 # Numbers of events that are looked at in one query, and events that are deleted in one transaction. Events of
 # 32 KB are overwritten with zeros: 200 are 7 MB of SQLite's log, which a nearly full disk still takes.
@@ -18,30 +14,30 @@ SEARCHED = 10_000
 DELETED = 200
 
 
-def purge_events(store: Store, before: int, now: int, progress: Progress) -> int:
+def expire_events(database: Database, before: int, now: int, progress: Progress) -> int:
     """Delete events received before a time, and all that only they have left; returns how many.
 
     The time of receipt counts, because a site without a network may send old events today. Numbers by day
     stay, without the words of what was deleted. Transactions are short, so that a running server goes on.
     """
     count = last = 0
-    while found := _old_events(store, last, before):
+    while found := _old_events(database, last, before):
         last, old = found
         for start in range(0, len(old), DELETED):
             numbers = old[start : start + DELETED]
-            with store.transaction() as tx:
+            with database.transaction() as tx:
                 tx.execute(f"DELETE FROM events WHERE seq IN ({', '.join('?' * len(numbers))})", *numbers)
             count += len(numbers)
             progress(count)
-    with store.transaction() as tx:
+    sources = database.all("SELECT DISTINCT source FROM instances")
+    with database.transaction() as tx:
         tx.execute(_OLD_RUNS, before)
-        tx.execute(_OLD_ANSWERS)
         tx.execute("DELETE FROM usage WHERE hour < ?", before // HOUR_MS)
-        for (source,) in tx.all("SELECT id FROM sources"):
+        for (source,) in sources:
             tx.execute(_OLD_INSTANCES, source, before, source, before)
-    with store.transaction() as tx:
+    with database.transaction() as tx:
         _forget_words(tx, before // DAY_MS, now // DAY_MS)
-    store.tidy()
+    database.tidy()
     return count
 
 
@@ -94,20 +90,16 @@ def _on_day(time: str, table: str) -> str:
     return f"{time} >= {table}.day * {DAY_MS} AND {time} < ({table}.day + 1) * {DAY_MS}"
 
 
-def _old_events(store: Store, after: int, before: int) -> tuple[int, list[int]] | None:
+def _old_events(database: Database, after: int, before: int) -> tuple[int, list[int]] | None:
     """The last number that was looked at, and the numbers of events received before a time."""
     sql = "SELECT seq, received FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-    rows = store.all(sql, after, SEARCHED)
+    rows = database.all(sql, after, SEARCHED)
     return (rows[-1][0], [seq for seq, received in rows if received < before]) if rows else None
 
 
 _OLD_RUNS = (
     "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
-)
-_OLD_ANSWERS = (
-    "DELETE FROM answered WHERE NOT EXISTS"
-    " (SELECT 1 FROM runs r WHERE r.source = answered.source AND r.id = answered.run)"
 )
 # Two conditions, because heartbeats are indexed by time and other events by instance.
 _OLD_INSTANCES = (

@@ -13,12 +13,13 @@ from hashlib import sha256
 from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.database import Row, Store, Transaction
+from collector.store.database import Database, Row, Transaction
 from collector.store.errors import StoreUnavailable
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
+from collector.store.values import Forgotten
 
 # Heartbeats that arrive during the search make it start again.
 TRIES = 5
@@ -38,17 +39,6 @@ _TOLD = (
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """How much was deleted. The digest is SHA-256 over the events' ids, 16 bytes each, in their order."""
-
-    events: int = 0
-    runs: int = 0
-    requests: int = 0  # for help
-    instances: int = 0
-    digest: str = sha256().hexdigest()
-
-
-@dataclass(frozen=True)
 class _Found:
     """The heartbeats of an instance, and its row when they were searched for."""
 
@@ -56,29 +46,29 @@ class _Found:
     beats: list[Row] = field(default_factory=list)
 
 
-def forget_instance(store: Store, source: int, who: bytes) -> Forgotten:
+def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance, in one transaction."""
     for _ in range(TRIES):
-        found = _search(store, source, who)
-        if found.instance is None and not store.all(f"{_OTHERS} LIMIT 1", source, who):
+        found = _search(database, source, who)
+        if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
             return Forgotten()
-        with store.transaction() as tx:
+        with database.transaction() as tx:
             done = _forget(tx, source, who, found)
         if done is not None:
-            store.tidy()
+            database.tidy()
             return done
     raise StoreUnavailable("the instance sends too many events now; try again later")
 
 
-def _search(store: Store, source: int, who: bytes) -> _Found:
+def _search(database: Database, source: int, who: bytes) -> _Found:
     """Outside the transaction, because the heartbeats of all other instances stand between these."""
-    instance = _instance_in(store.all(_INSTANCE, source, who))
+    instance = _instance_in(database.all(_INSTANCE, source, who))
     if instance is None:
         return _Found(None)
     beats = (
         row
         for first, last in _spans(bits_of(instance.slots, 1))
-        for row in store.rows(_BEATS, source, *_times(instance, first, last), who)
+        for row in database.rows(_BEATS, source, *_times(instance, first, last), who)
     )
     return _Found(instance, list(beats))
 
@@ -123,8 +113,6 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
         replace_run(ledger, run, again)
         if again is None:
             tx.execute("DELETE FROM runs WHERE source = ? AND id = ?", source, run.id)
-        if again is None or again.asked is None:
-            tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run.id)
     write_changes(tx, ledger)
     digest = sha256(b"".join(sorted(bytes(event[1]) for event in events))).hexdigest()
     requests = sum(run.asked is not None for run in runs)

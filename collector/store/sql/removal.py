@@ -21,13 +21,14 @@ import msgspec
 
 from collector.base.events import BEAT, CATALOGUE, NOTHING, Event, fact_of, mapping
 from collector.base.times import DAY_MS
-from collector.store import Store, StoreUnavailable, schema
-from collector.store.database import Row, Transaction
+from collector.store import schema
+from collector.store.database import Database, Row, Transaction
+from collector.store.errors import StoreUnavailable
+from collector.store.events import Progress
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 
-Progress = Callable[[int], None]
 Key = tuple[int, bytes]
 
 # Events of a transaction, and instances or runs of one.
@@ -44,43 +45,46 @@ _OTHERS = " AND type = 'track' AND name IN ({})".format(
 )
 
 
-def remove_events(store: Store, where: str, values: tuple[Any, ...], progress: Progress) -> int:
-    """Delete the events that meet a condition; returns how many. Every counter is right afterwards."""
+def remove_events(database: Database, key: int, since: int, until: int, progress: Progress) -> int:
+    """Delete the events of a write key that were received within two times; returns how many."""
     count = last = 0
-    finish(store)
-    sql = f"SELECT seq FROM events WHERE seq > ? AND {where} ORDER BY seq LIMIT {AT_ONCE}"
-    while numbers := [number for (number,) in store.all(sql, last, *values)]:
+    finish(database)
+    sql = (
+        "SELECT seq FROM events WHERE seq > ? AND key = ? AND received >= ? AND received < ?"
+        f" ORDER BY seq LIMIT {AT_ONCE}"
+    )
+    while numbers := [number for (number,) in database.all(sql, last, key, since, until)]:
         last = numbers[-1]
-        count += _in_transaction(store, partial(_delete, numbers=numbers))
+        count += _in_transaction(database, partial(_delete, numbers=numbers))
         progress(count)
-    finish(store)
-    store.tidy()
+    finish(database)
+    database.tidy()
     return count
 
 
-def finish(store: Store) -> None:
+def finish(database: Database) -> None:
     """Make the instances and runs anew that are noted."""
-    while noted := _notes(store, "run", AT_ONCE):
-        _in_transaction(store, partial(_replace_runs, keys=list(noted)))
-    while noted := _notes(store, "instance", AT_ONCE):
-        _in_transaction(store, partial(_replace_quiet_instances, noted=noted))
-    while noted := _notes(store, "beating", MOST_SCANNED):
-        _replace_beating_instances(store, list(noted))
+    while noted := _notes(database, "run", AT_ONCE):
+        _in_transaction(database, partial(_replace_runs, keys=list(noted)))
+    while noted := _notes(database, "instance", AT_ONCE):
+        _in_transaction(database, partial(_replace_quiet_instances, noted=noted))
+    while noted := _notes(database, "beating", MOST_SCANNED):
+        _replace_beating_instances(database, list(noted))
 
 
-def _in_transaction(store: Store, change: Callable[[Transaction], int]) -> int:
+def _in_transaction(database: Database, change: Callable[[Transaction], int]) -> int:
     """Run it; again if another collector changed the same rows meanwhile."""
     for _ in range(TRIES - 1):
-        with suppress(StoreUnavailable), store.transaction() as tx:
+        with suppress(StoreUnavailable), database.transaction() as tx:
             return change(tx)
-    with store.transaction() as tx:
+    with database.transaction() as tx:
         return change(tx)
 
 
-def _notes(store: Store, kind: str, most: int) -> dict[Key, int]:
+def _notes(database: Database, kind: str, most: int) -> dict[Key, int]:
     """Noted instances or runs, and how many heartbeats of each were deleted."""
     sql = "SELECT source, id, beats FROM removals WHERE kind = ? ORDER BY source, id LIMIT ?"
-    return {(source, bytes(key)): beats for source, key, beats in store.all(sql, kind, most)}
+    return {(source, bytes(key)): beats for source, key, beats in database.all(sql, kind, most)}
 
 
 def _note(tx: Transaction, kind: str, counts: Counter[Key]) -> None:
@@ -144,7 +148,6 @@ def _replace_runs(tx: Transaction, keys: list[Key]) -> int:
         replace_run(ledger, old, new)
         if new is None:
             tx.execute("DELETE FROM runs WHERE source = ? AND id = ?", old.source, old.id)
-            tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", old.source, old.id)
     write_changes(tx, ledger)
     _forget_notes(tx, "run", keys)
     return len(keys)
@@ -177,16 +180,16 @@ def _replace_instance(tx: Transaction, ledger: Ledger, old: InstanceRow, beats: 
         tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", old.source, old.id)
 
 
-def _replace_beating_instances(store: Store, keys: list[Key]) -> None:
-    with store.transaction() as tx:
+def _replace_beating_instances(database: Database, keys: list[Key]) -> None:
+    with database.transaction() as tx:
         tx.wait_for_writers()
         (last,) = tx.all("SELECT coalesce(max(seq), 0) FROM events")[0]
     beats: dict[Key, InstanceRow | None] = dict.fromkeys(keys)
     for start in range(0, last, SCANNED_AT_ONCE):
-        _see_beats(beats, store.all(_BEATS, start, min(start + SCANNED_AT_ONCE, last)))
+        _see_beats(beats, database.all(_BEATS, start, min(start + SCANNED_AT_ONCE, last)))
     for start in range(0, len(keys), AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
-        _in_transaction(store, partial(_replace_by_beats, keys=chosen, beats=beats, last=last))
+        _in_transaction(database, partial(_replace_by_beats, keys=chosen, beats=beats, last=last))
 
 
 def _see_beats(beats: dict[Key, InstanceRow | None], rows: Iterable[Row]) -> None:

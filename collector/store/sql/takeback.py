@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collector.store import schema
 from collector.store.database import Transaction
-from collector.store.rollups import SPANS, Ledger
+from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow
-from collector.store.spans import SLOTS_A_DAY, bits_of, days_of, edges, weeks_of
-from collector.store.words import admit_words, placed_words
+from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges, weeks_of
+from collector.store.sql.admission import admit_words, placed_words
 
 
 def replace_instance(ledger: Ledger, old: InstanceRow, new: InstanceRow | None) -> None:

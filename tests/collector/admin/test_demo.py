@@ -11,7 +11,7 @@ from collector.admin import demo
 from collector.base.events import BEAT, ERRORS, STARTED, Event
 from collector.base.times import DAY_MS
 from collector.cli import fleet_size, main
-from collector.store import open_store
+from collector.store import open_database
 
 END = 20_000 * DAY_MS + 5
 
@@ -62,9 +62,9 @@ def test_the_verb_fills_a_source_and_a_second_time_says_so_too(
     url = f"sqlite:///{tmp_path}/demo.db"
     assert main(["demo-data", "--db", url, "--instances", "3", "--source", "toy"]) == 0
     assert "of 3 instances are in the source 'toy'" in capsys.readouterr().err
-    store = open_store(url)
-    assert store.all("SELECT COUNT(*) FROM instances") == [(3,)]
-    store.close()
+    tables = open_database(url)
+    assert tables.all("SELECT COUNT(*) FROM instances") == [(3,)]
+    tables.close()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1000001", "²", ""])

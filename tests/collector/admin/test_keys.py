@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.admin import keys
-from collector.store import open_store
+from collector.store import open_stores
 from tests.collector.running import Collector
 
 
@@ -26,6 +26,6 @@ def test_keys_add_prints_the_key_alone_and_keeps_a_digest(idle: Collector) -> No
 def test_no_key_looks_like_an_option(idle: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter(["-" + "a" * 31, "b" * 32])
     monkeypatch.setattr(secrets, "token_urlsafe", lambda _: next(made))
-    store = open_store(idle.database)
-    assert keys.add_key(store, "s", 0) == "b" * 32
-    store.close()
+    stores = open_stores(idle.database)
+    assert keys.add_key(stores.control, "s", 0) == "b" * 32
+    stores.close()

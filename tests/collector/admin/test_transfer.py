@@ -6,7 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.running import Collector
 
 
@@ -34,17 +34,17 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
 
 
 def test_only_an_import_of_something_makes_a_source_and_says_so(
-    store: Store, database: str, tmp_path: Path
+    stores: Stores, database: str, tmp_path: Path
 ) -> None:
     idle = Collector(tmp_path, database)
     for nothing, code in (("", 0), ("{cut", 1)):
         done = idle.verb("import", "--source", "s", "-", stdin=nothing, code=code)
         assert "created" not in done.stderr
-        assert store.all("SELECT name FROM sources") == []
+        assert stores.control.all("SELECT name FROM sources") == []
     line = '{"event":"x","messageId":"m"}'
     assert "created the source 's'" in idle.verb("import", "--source", "s", "-", stdin=line).stderr
     assert "created" not in idle.verb("import", "--source", "s", "-", stdin=line).stderr
-    assert store.all("SELECT name FROM sources") == [("s",)]
+    assert stores.control.all("SELECT name FROM sources") == [("s",)]
 
 
 def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:

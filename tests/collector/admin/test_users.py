@@ -6,7 +6,7 @@ from hashlib import scrypt
 
 from collector.admin.audit import FOLD_MS, KEEP_MS, latest_entries, record, record_failure
 from collector.admin.users import hash_password, is_outdated, password_is
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.running import Collector
 
 
@@ -66,18 +66,18 @@ def test_the_audit_log_says_who_changed_what(idle: Collector) -> None:
     assert idle.verb("audit", "-n", "1").stdout.endswith("made a setup link\n")
 
 
-def test_the_audit_log_is_kept_for_a_year(store: Store) -> None:
+def test_the_audit_log_is_kept_for_a_year(stores: Stores) -> None:
     for at in (0, 1, KEEP_MS, KEEP_MS + 1):
-        with store.transaction() as tx:
+        with stores.control.transaction() as tx:
             record(tx, at, "ada", "signed in")
-    assert [entry.at for entry in latest_entries(store, 10)] == [KEEP_MS + 1, KEEP_MS, 1]
+    assert [entry.at for entry in latest_entries(stores.control, 10)] == [KEEP_MS + 1, KEEP_MS, 1]
 
 
-def test_the_same_failure_within_an_hour_is_one_entry(store: Store) -> None:
+def test_the_same_failure_within_an_hour_is_one_entry(stores: Stores) -> None:
     for at, who in ((0, "ada"), (1, "ada"), (2, "eve"), (FOLD_MS, "ada"), (FOLD_MS + 1, "ada")):
-        with store.transaction() as tx:
+        with stores.control.transaction() as tx:
             record_failure(tx, at, who, "failed")
-    assert [(e.at, e.actor, e.times) for e in latest_entries(store, 10)] == [
+    assert [(e.at, e.actor, e.times) for e in latest_entries(stores.control, 10)] == [
         (FOLD_MS, "ada", 2),
         (2, "eve", 1),
         (0, "ada", 2),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.store import open_store
+from collector.store import open_stores
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
 from tests.wait import until
@@ -94,10 +94,10 @@ def test_a_database_of_bounded_size_is_used_again_after_a_purge(
 def test_what_was_deleted_counts_as_room_though_the_file_keeps_its_size(idle: Collector) -> None:
     lines = "".join(json.dumps(event(p=random.Random(n).randbytes(15_000).hex())) + "\n" for n in range(100))
     idle.verb("import", "--source", "s", "-", stdin=lines)
-    with closing(open_store(idle.database)) as store:
-        full = store.space()
+    with closing(open_stores(idle.database)) as stores:
+        full = stores.events.space()
         idle.verb("purge", "--older-than", "0s")
-        empty = store.space()
+        empty = stores.events.space()
         assert full.used - empty.used > 2 * MIB
         assert (empty.free or 0) - free(idle.home) > 2 * MIB
 

@@ -15,8 +15,8 @@ from collector.base.http import Refused
 from collector.base.ids import key_of
 from collector.ingest import forget
 from collector.ingest.forget import LONGEST_ID
-from collector.store import Store
-from collector.store.sql.forgetting import Forgotten
+from collector.store import Stores
+from collector.store.values import Forgotten
 from tests.collector.running import Collector, event
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -89,7 +89,7 @@ def test_whoever_comes_back_is_counted_anew(start: Start, database: str) -> None
     assert collector.export() == []
 
 
-def test_requests_take_turns_and_only_so_many_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_take_turns_and_only_so_many_wait(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     working, most, gate = [0], [0], threading.Event()
 
     def slow(*_: object) -> Forgotten:
@@ -100,7 +100,7 @@ def test_requests_take_turns_and_only_so_many_wait(store: Store, monkeypatch: py
         return Forgotten()
 
     async def crowd() -> int:
-        forgetting = forget.Forgetting(store, lambda: 0.0)
+        forgetting = forget.Forgetting(stores, lambda: 0.0)
         waiting = [asyncio.ensure_future(forgetting.answer(1, BODY)) for _ in range(forget.MOST_WAITING)]
         await asyncio.sleep(0)
         with pytest.raises(Refused, match="busy"):

@@ -12,7 +12,7 @@ import pytest
 from collector.admin.keys import source_named
 from collector.base.times import DAY_MS
 from collector.ingest.rejects import KEEP_DAYS, MAX_LIBRARIES, OTHER, Counts, library_name, write_counts
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.running import Collector, event
 from tests.wait import until
 
@@ -25,13 +25,13 @@ def counted(collector: Collector) -> set[tuple[str, str, int]]:
         return set(database.execute("SELECT code, library, n FROM rejects"))
 
 
-def rows(store: Store) -> dict[tuple[str, str], tuple[int, str]]:
+def rows(stores: Stores) -> dict[tuple[str, str], tuple[int, str]]:
     sql = "SELECT code, library, SUM(n), MAX(message) FROM rejects GROUP BY code, library"
-    return {(code, library): (int(n), message) for code, library, n, message in store.all(sql)}
+    return {(code, library): (int(n), message) for code, library, n, message in stores.control.all(sql)}
 
 
-def source_in(store: Store) -> int:
-    with store.transaction() as tx:
+def source_in(stores: Stores) -> int:
+    with stores.control.transaction() as tx:
         return source_named(tx, "product", 0)
 
 
@@ -73,37 +73,37 @@ def test_what_was_counted_in_the_last_moment_is_written_at_the_end(
     assert counted(collector) == {("no_event", "", 1)}
 
 
-def test_counts_of_a_day_add_up_and_the_last_message_stays(store: Store) -> None:
-    source = source_in(store)
+def test_counts_of_a_day_add_up_and_the_last_message_stays(stores: Stores) -> None:
+    source = source_in(stores)
     for message in ("old words", "new words"):
         counts = Counts()
         counts.add(source, "no_event", "lib", 2, message)
         counts.add(source, "no_event", "lib", 1, message)
-        write_counts(store, counts, NOW)
-    assert rows(store) == {("no_event", "lib"): (6, "new words")}
+        write_counts(stores.control, counts, NOW)
+    assert rows(stores) == {("no_event", "lib"): (6, "new words")}
 
 
-def test_a_stranger_adds_no_more_than_so_many_names(store: Store) -> None:
-    source = source_in(store)
+def test_a_stranger_adds_no_more_than_so_many_names(stores: Stores) -> None:
+    source = source_in(stores)
     for number in range(3 * MAX_LIBRARIES):  # each in a server of its own
         counts = Counts()
         for other in range(3 * MAX_LIBRARIES):
             counts.add(source, "bad_type", f"lib{number}-{other}", 1, "why")
         assert len(counts.by_key) <= MAX_LIBRARIES + 1
-        write_counts(store, counts, NOW)
-    found = rows(store)
+        write_counts(stores.control, counts, NOW)
+    found = rows(stores)
     assert len(found) == MAX_LIBRARIES + 1
     assert sum(count for count, _ in found.values()) == 9 * MAX_LIBRARIES**2
     assert ("bad_type", OTHER) in found
 
 
-def test_old_counts_are_deleted(store: Store) -> None:
-    source = source_in(store)
+def test_old_counts_are_deleted(stores: Stores) -> None:
+    source = source_in(stores)
     for day in (0, 1, KEEP_DAYS + 1):
         counts = Counts()
         counts.add(source, "bad_type", f"lib{day}", 1, "why")
-        write_counts(store, counts, NOW + day * DAY_MS)
-    assert {library for _, library in rows(store)} == {"lib1", f"lib{KEEP_DAYS + 1}"}
+        write_counts(stores.control, counts, NOW + day * DAY_MS)
+    assert {library for _, library in rows(stores)} == {"lib1", f"lib{KEEP_DAYS + 1}"}
 
 
 @pytest.mark.parametrize(

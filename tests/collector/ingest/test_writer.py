@@ -9,7 +9,7 @@ from pathlib import Path
 
 from collector.base.events import Event
 from collector.ingest.writer import Writer
-from collector.store import Store, StoreError, open_store
+from collector.store import StoreError, Stores, open_stores
 from tests.wait import until
 
 
@@ -17,13 +17,13 @@ def made(number: int) -> Event:
     return Event(1, number.to_bytes(16, "big"), 1, 1, "track", "x", None, None, "{}")
 
 
-async def keep_together(store: Store, writer: Writer, groups: Sequence[list[Event]]) -> list[object]:
+async def keep_together(stores: Stores, writer: Writer, groups: Sequence[list[Event]]) -> list[object]:
     """Hand over groups while the writer is busy with another one, so that it takes them together."""
 
     def keep(events: list[Event]) -> asyncio.Task[None]:
         return asyncio.ensure_future(writer.keep(events, lambda: None))
 
-    with store.transaction():
+    with stores.control.transaction():
         tasks = [keep([made(0)])]
         await asyncio.sleep(0)
         until(lambda: not writer._jobs, 20)
@@ -34,19 +34,21 @@ async def keep_together(store: Store, writer: Writer, groups: Sequence[list[Even
 
 def test_a_request_that_cannot_be_stored_costs_no_other(tmp_path: Path) -> None:
     bad = made(2)._replace(body=None)  # type: ignore[arg-type]
-    with closing(open_store(f"sqlite:///{tmp_path}/w.db")) as store:
-        writer = Writer(store, 20)
-        results = asyncio.run(keep_together(store, writer, [[made(1)], [bad], [made(3)]]))
+    with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
+        writer = Writer(stores.events, 20)
+        results = asyncio.run(keep_together(stores, writer, [[made(1)], [bad], [made(3)]]))
         writer.stop()
-        kept = [int.from_bytes(key, "big") for (key,) in store.all("SELECT id FROM events ORDER BY id")]
+        kept = [
+            int.from_bytes(key, "big") for (key,) in stores.control.all("SELECT id FROM events ORDER BY id")
+        ]
     assert [type(result) for result in results] == [type(None), type(None), StoreError, type(None)]
     assert kept == [0, 1, 3]
 
 
 def test_requests_that_arrive_together_share_one_transaction(tmp_path: Path) -> None:
-    with closing(open_store(f"sqlite:///{tmp_path}/w.db")) as store:
-        writer = Writer(store, 20)
-        results = asyncio.run(keep_together(store, writer, [[made(number)] for number in range(1, 9)]))
+    with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
+        writer = Writer(stores.events, 20)
+        results = asyncio.run(keep_together(stores, writer, [[made(number)] for number in range(1, 9)]))
         writer.stop()
     assert results == [None] * 9
     assert (writer.tally.stored, writer.tally.commits) == (9, 2)

@@ -14,19 +14,19 @@ from collector.admin import setup, users
 from collector.base.times import DAY_MS
 from collector.page.app import Page
 from collector.settings import read_settings
-from collector.store import Store
+from collector.store import ControlStore, Stores
 
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
 TOKEN = re.compile(r'name="token" value="([0-9a-f]{64})"')
 HTTP_1_1 = "1.1"
 
 
-def setup_cookie(store: Store, now: int) -> str:
+def setup_cookie(control: ControlStore, now: int) -> str:
     """The cookie of somebody who opened the setup link; empty if users exist."""
-    if users.any_user(store):
+    if users.any_user(control):
         return ""
-    token = setup.new_link(store, "", now).partition("=")[2]
-    return f"rollcall={setup.spend_link(store, token, now)}"
+    token = setup.new_link(control, "", now).partition("=")[2]
+    return f"rollcall={setup.spend_link(control, token, now)}"
 
 
 class Reply:
@@ -65,16 +65,16 @@ class Reply:
 class PageClient:
     """A browser without a screen. It opened the setup link, so it sees the page while no user exists."""
 
-    def __init__(self, store: Store, now: int = NOW, **settings: str) -> None:
+    def __init__(self, stores: Stores, now: int = NOW, **settings: str) -> None:
         environ = {f"ROLLCALL_COLLECTOR_{name}": value for name, value in settings.items()}
         self.now, self.clock = now, 0.0
         self.page = Page(
             read_settings({**environ, "HOME": "/nowhere"}),
-            store,
+            stores,
             now=lambda: self.now / 1000,
             clock=lambda: self.clock,
         )
-        self.cookie = setup_cookie(store, now)
+        self.cookie = setup_cookie(stores.control, now)
         # One loop for all that is asked, as a server has: each would leave threads with connections.
         self._loop = asyncio.new_event_loop()
         weakref.finalize(self, self._loop.close)

@@ -11,7 +11,7 @@ import pytest
 from collector.admin import users
 from collector.admin.keys import source_named
 from collector.ingest import decode
-from collector.store import Store, open_store
+from collector.store import Stores, open_stores
 from tests.collector.page.client import NOW, PageClient
 
 PASSWORD = "correct horse battery"
@@ -25,36 +25,36 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def page_store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/page.db")
-    yield store
-    store.close()
+def page_stores(tmp_path: Path) -> Iterator[Stores]:
+    stores = open_stores(f"sqlite:///{tmp_path}/page.db")
+    yield stores
+    stores.close()
 
 
 @pytest.fixture
-def client(page_store: Store) -> PageClient:
-    return PageClient(page_store)
+def client(page_stores: Stores) -> PageClient:
+    return PageClient(page_stores)
 
 
 @pytest.fixture
-def send(page_store: Store) -> Callable[..., None]:
+def send(page_stores: Stores) -> Callable[..., None]:
     """Let events land in a source."""
 
     def land(*events: dict[str, Any], source: str = "product") -> None:
-        with page_store.transaction() as tx:
+        with page_stores.control.transaction() as tx:
             number = source_named(tx, source, 0)
-        page_store.add([decode.read_event(event, "track", number, NOW) for event in events])
+        page_stores.events.keep([decode.read_event(event, "track", number, NOW) for event in events])
 
     return land
 
 
 @pytest.fixture
-def viewer(page_store: Store) -> str:
-    users.add_user(page_store, "vera", "viewer", PASSWORD, 0)
+def viewer(page_stores: Stores) -> str:
+    users.add_user(page_stores.control, "vera", "viewer", PASSWORD, 0)
     return "vera"
 
 
 @pytest.fixture
-def helper(page_store: Store) -> str:
-    users.add_user(page_store, "sam", "support", PASSWORD, 0)
+def helper(page_stores: Stores) -> str:
+    users.add_user(page_stores.control, "sam", "support", PASSWORD, 0)
     return "sam"

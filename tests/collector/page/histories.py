@@ -12,7 +12,7 @@ from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, Event
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import NOW
 
 HOUR = 3_600_000
@@ -47,12 +47,12 @@ def sent(draw: st.DrawFn) -> dict[str, Any]:
     return event
 
 
-def land(store: Store, source: int, found: Sequence[dict[str, Any]], chunk: int) -> list[Event]:
+def land(stores: Stores, source: int, found: Sequence[dict[str, Any]], chunk: int) -> list[Event]:
     """Keep the events, some of them twice and in chunks; returns those that are kept."""
     read = [decode.read_event(event, "", source, NOW, settled=True) for event in found]
     for start in range(0, len(read), chunk):
-        store.add(read[start : start + chunk])
-        store.add(read[: start + chunk : 3])
+        stores.events.keep(read[start : start + chunk])
+        stores.events.keep(read[: start + chunk : 3])
     kept: dict[bytes, Event] = {}
     for event in read:
         kept.setdefault(event.id, event)

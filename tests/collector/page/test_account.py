@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.admin import users
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 
@@ -52,14 +52,14 @@ def test_a_new_password_ends_the_users_other_sessions_and_no_one_elses(
     ids=str,
 )
 def test_a_wrong_change_changes_nothing(
-    client: PageClient, page_store: Store, viewer: str, fields: dict[str, str], told: str
+    client: PageClient, page_stores: Stores, viewer: str, fields: dict[str, str], told: str
 ) -> None:
     cookie = client.sign_in(viewer, PASSWORD)
-    before = page_store.all("SELECT password FROM users")
+    before = page_stores.control.all("SELECT password FROM users")
     reply = change(client, cookie, **fields)
     assert reply.status == 403
     assert told in reply.text
-    assert page_store.all("SELECT password FROM users") == before
+    assert page_stores.control.all("SELECT password FROM users") == before
     assert client.get("/", cookie=cookie).status == 200
 
 
@@ -80,10 +80,10 @@ def test_a_browser_that_knew_the_old_password_is_known_no_more(client: PageClien
     assert client.post("/signin", wrong, cookie=form.cookie).status == 429  # they counted for the address
 
 
-def test_the_account_is_for_who_signed_in(client: PageClient, page_store: Store) -> None:
+def test_the_account_is_for_who_signed_in(client: PageClient, page_stores: Stores) -> None:
     assert client.get("/account").header("location") == "/setup"
     token = client.get("/setup").token
-    users.add_user(page_store, "ada", "viewer", PASSWORD, 0)
+    users.add_user(page_stores.control, "ada", "viewer", PASSWORD, 0)
     stranger = client.get("/account", cookie="")
     assert stranger.header("location") == "/signin?next=%2Faccount"
     fields = {"token": token, "current": PASSWORD, "password": NEW, "again": NEW}

@@ -11,7 +11,7 @@ import pytest
 from collector.admin import keys, tokens, users
 from collector.admin.audit import latest_entries
 from collector.ingest.keyring import digest
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import NOW, PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import event
@@ -44,49 +44,49 @@ class Admin:
 
 
 @pytest.fixture
-def admin(client: PageClient, page_store: Store) -> Admin:
-    users.add_user(page_store, "root", "admin", PASSWORD, 0)
+def admin(client: PageClient, page_stores: Stores) -> Admin:
+    users.add_user(page_stores.control, "root", "admin", PASSWORD, 0)
     return Admin(client)
 
 
 @pytest.fixture
-def peopled(page_store: Store, helper: str) -> Callable[[], Any]:
+def peopled(page_stores: Stores, helper: str) -> Callable[[], Any]:
     """A user, a key and a token to remove; and a look at all that can be changed."""
-    keys.add_key(page_store, "product", 0)
-    tokens.add_token(page_store, "report", "viewer", None, 0)
+    keys.add_key(page_stores.control, "product", 0)
+    tokens.add_token(page_stores.control, "report", "viewer", None, 0)
 
     def look() -> Any:
-        revoked = [row[4] for row in keys.list_keys(page_store, NOW)]
-        return users.list_users(page_store), revoked, tokens.list_tokens(page_store)
+        revoked = [row[4] for row in keys.list_keys(page_stores, NOW)]
+        return users.list_users(page_stores.control), revoked, tokens.list_tokens(page_stores.control)
 
     return look
 
 
-def test_an_admin_adds_and_removes_users(admin: Admin, client: PageClient, page_store: Store) -> None:
-    keys.add_key(page_store, "product", 0)
+def test_an_admin_adds_and_removes_users(admin: Admin, client: PageClient, page_stores: Stores) -> None:
+    keys.add_key(page_stores.control, "product", 0)
     assert admin.does({**ADD_USER, "source": "product"}).header("location") == "/admin"
-    assert ("eve", "support", "product") in [row[:3] for row in users.list_users(page_store)]
+    assert ("eve", "support", "product") in [row[:3] for row in users.list_users(page_stores.control)]
     cookie = client.sign_in("eve", PASSWORD)
     assert "eve" in admin.page().text
     assert admin.does({"action": "remove-user", "name": "eve"}).status == 303
     assert client.get("/", cookie=cookie).status == 303
-    assert len(users.list_users(page_store)) == 1
+    assert len(users.list_users(page_stores.control)) == 1
 
 
-def test_an_admin_adds_keys_that_are_shown_once_and_revokes_them(admin: Admin, page_store: Store) -> None:
+def test_an_admin_adds_keys_that_are_shown_once_and_revokes_them(admin: Admin, page_stores: Stores) -> None:
     made = admin.does({"action": "add-key", "name": "product"})
     (key,) = SHOWN.findall(made.text)
-    assert page_store.all("SELECT hash FROM write_keys") == [(digest(key),)]
+    assert page_stores.control.all("SELECT hash FROM write_keys") == [(digest(key),)]
     assert made.header("cache-control") == "no-store"
     shown = admin.page().text
     assert key not in shown
     assert key[:6] in shown
     assert admin.does({"action": "revoke-key", "key": key[:6]}).status == 303
-    assert keys.list_keys(page_store, NOW)[0][4] is not None
+    assert keys.list_keys(page_stores, NOW)[0][4] is not None
 
 
 def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
-    admin: Admin, client: PageClient, page_store: Store
+    admin: Admin, client: PageClient, page_stores: Stores
 ) -> None:
     made = admin.does({"action": "add-token", "name": "report", "role": "viewer", "source": ""})
     (token,) = SHOWN.findall(made.text)
@@ -118,7 +118,7 @@ def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
     ids=str,
 )
 def test_what_cannot_be_done_is_said_in_words_and_changes_nothing(
-    admin: Admin, page_store: Store, peopled: Callable[[], Any], action: dict[str, str], told: str
+    admin: Admin, page_stores: Stores, peopled: Callable[[], Any], action: dict[str, str], told: str
 ) -> None:
     before = peopled()
     reply = admin.does(action)
@@ -129,9 +129,9 @@ def test_what_cannot_be_done_is_said_in_words_and_changes_nothing(
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action["action"])
 def test_only_an_admin_changes_anything_and_only_by_the_pages_own_form(
-    admin: Admin, client: PageClient, page_store: Store, peopled: Callable[[], Any], action: dict[str, str]
+    admin: Admin, client: PageClient, page_stores: Stores, peopled: Callable[[], Any], action: dict[str, str]
 ) -> None:
-    users.add_user(page_store, "vera", "viewer", PASSWORD, 0)
+    users.add_user(page_stores.control, "vera", "viewer", PASSWORD, 0)
     before = peopled()
     for name in ("vera", "sam"):
         cookie = client.sign_in(name, PASSWORD)
@@ -156,21 +156,21 @@ def test_only_an_admin_changes_anything_and_only_by_the_pages_own_form(
     assert peopled() != before
 
 
-def test_an_api_token_manages_nothing(client: PageClient, admin: Admin, page_store: Store) -> None:
-    token = tokens.add_token(page_store, "report", "support", None, 0)
+def test_an_api_token_manages_nothing(client: PageClient, admin: Admin, page_stores: Stores) -> None:
+    token = tokens.add_token(page_stores.control, "report", "support", None, 0)
     for path in ("/admin", "/admin.json", "/account.json"):
         reply = client.get(path, cookie="", authorization=f"Bearer {token}")
         assert reply.status in (401, 404)
 
 
-def test_the_setup_link_manages_nothing_but_the_first_user(client: PageClient, page_store: Store) -> None:
+def test_the_setup_link_manages_nothing_but_the_first_user(client: PageClient, page_stores: Stores) -> None:
     assert client.get("/admin").status == 403
     token = client.get("/setup").token
     assert client.post("/admin", {**ADD_USER, "token": token}).status == 403
-    assert not users.any_user(page_store)
+    assert not users.any_user(page_stores.control)
 
 
-def test_changes_are_in_the_log_with_who_made_them(admin: Admin, page_store: Store) -> None:
+def test_changes_are_in_the_log_with_who_made_them(admin: Admin, page_stores: Stores) -> None:
     admin.does(ADD_USER)
     admin.does({"action": "add-key", "name": "product"})
     admin.does({"action": "add-token", "name": "report", "role": "viewer"})
@@ -178,7 +178,7 @@ def test_changes_are_in_the_log_with_who_made_them(admin: Admin, page_store: Sto
     shown = admin.page().text
     for action in ("added user", "added key", "added token", "removed user", "signed in"):
         assert action in shown
-    actors = {(entry.actor, entry.action) for entry in latest_entries(page_store, 4)}
+    actors = {(entry.actor, entry.action) for entry in latest_entries(page_stores.control, 4)}
     assert actors == {
         ("root", action) for action in ("added user", "added key", "added token", "removed user")
     }
@@ -186,11 +186,11 @@ def test_changes_are_in_the_log_with_who_made_them(admin: Admin, page_store: Sto
 
 @pytest.mark.parametrize("evil", [evil for evil in EVIL if evil.isprintable()])
 def test_hostile_names_are_text_to_an_admin(
-    admin: Admin, send: Callable[..., None], page_store: Store, evil: str
+    admin: Admin, send: Callable[..., None], page_stores: Stores, evil: str
 ) -> None:
     send(event("x"), source=evil)
     admin.does({**ADD_USER, "name": evil, "source": evil})
-    keys.add_key(page_store, evil, 0)
+    keys.add_key(page_stores.control, evil, 0)
     for made in (
         admin.does({"action": "add-token", "name": evil, "role": "viewer", "source": evil}),
         admin.does({"action": "add-key", "name": evil}),

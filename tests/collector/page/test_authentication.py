@@ -10,7 +10,7 @@ import pytest
 from collector.admin import users
 from collector.page.access.limits import IDLE_MS, LONGEST_MS, TRIES
 from collector.page.frame import NAVIGATION
-from collector.store import Store, StoreUnavailable, open_store, sqlite
+from collector.store import Stores, StoreUnavailable, open_database, open_stores, sqlite
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, event, failed_run
@@ -45,8 +45,8 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(client: PageClie
     assert client.sign_in(viewer, PASSWORD)
 
 
-def test_a_peer_is_who_a_trusted_proxy_says_it_is(page_store: Store, viewer: str) -> None:
-    client = PageClient(page_store, TRUSTED_PROXIES="127.0.0.1")
+def test_a_peer_is_who_a_trusted_proxy_says_it_is(page_stores: Stores, viewer: str) -> None:
+    client = PageClient(page_stores, TRUSTED_PROXIES="127.0.0.1")
     form = client.get("/signin")
     wrong = {"token": form.token, "name": viewer, "password": "wrong horse battery"}
     for _ in range(int(TRIES)):
@@ -55,14 +55,16 @@ def test_a_peer_is_who_a_trusted_proxy_says_it_is(page_store: Store, viewer: str
     assert client.post("/signin", wrong, cookie=form.cookie, x_forwarded_for="192.0.2.8").status == 403
 
 
-def test_the_cookie_is_for_this_page_alone(page_store: Store, viewer: str) -> None:
-    plain = PageClient(page_store).get("/signin").header("set-cookie")
+def test_the_cookie_is_for_this_page_alone(page_stores: Stores, viewer: str) -> None:
+    plain = PageClient(page_stores).get("/signin").header("set-cookie")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(plain.split("; "))
     assert "Secure" not in plain
-    behind_tls = PageClient(page_store, TRUSTED_PROXIES="127.0.0.1").get("/signin", x_forwarded_proto="https")
+    behind_tls = PageClient(page_stores, TRUSTED_PROXIES="127.0.0.1").get(
+        "/signin", x_forwarded_proto="https"
+    )
     assert behind_tls.header("set-cookie").startswith("__Host-rollcall=")
     assert "; Secure" in behind_tls.header("set-cookie")
-    claimed = PageClient(page_store).get("/signin", x_forwarded_proto="https", peer="192.0.2.7")
+    claimed = PageClient(page_stores).get("/signin", x_forwarded_proto="https", peer="192.0.2.7")
     assert "Secure" not in claimed.header("set-cookie")
 
 
@@ -94,14 +96,16 @@ def test_cookies_of_other_pages_and_escapes_in_ours_do_no_harm(client: PageClien
     assert "; Domain" not in told.header("set-cookie")
 
 
-def test_a_long_password_is_taken_whole(client: PageClient, page_store: Store) -> None:
-    users.add_user(page_store, "lou", "viewer", "x" * 1001, 0)
+def test_a_long_password_is_taken_whole(client: PageClient, page_stores: Stores) -> None:
+    users.add_user(page_stores.control, "lou", "viewer", "x" * 1001, 0)
     assert client.sign_in("lou", "x" * 1001)
 
 
-def test_the_digest_in_the_database_is_no_cookie(client: PageClient, page_store: Store, viewer: str) -> None:
+def test_the_digest_in_the_database_is_no_cookie(
+    client: PageClient, page_stores: Stores, viewer: str
+) -> None:
     cookie = client.sign_in(viewer, PASSWORD)
-    ((token,),) = page_store.all("SELECT token FROM sessions")
+    ((token,),) = page_stores.control.all("SELECT token FROM sessions")
     assert cookie.partition("=")[2].encode() not in token
     assert client.get("/", cookie=f"rollcall={bytes(token).hex()}").status == 303
 
@@ -116,7 +120,7 @@ def test_a_cookie_replayed_after_signing_out_opens_nothing(client: PageClient, v
 
 
 def test_a_session_ends_when_it_is_idle_or_old_or_its_user_is_gone(
-    client: PageClient, page_store: Store, viewer: str
+    client: PageClient, page_stores: Stores, viewer: str
 ) -> None:
     idle = client.sign_in(viewer, PASSWORD)
     client.now += IDLE_MS + 1
@@ -128,8 +132,8 @@ def test_a_session_ends_when_it_is_idle_or_old_or_its_user_is_gone(
     client.now += IDLE_MS // 2
     assert client.get("/", cookie=busy).status == 303
     last = client.sign_in(viewer, PASSWORD)
-    users.add_user(page_store, "other", "viewer", PASSWORD, 0)
-    users.remove_user(page_store, viewer, 0)
+    users.add_user(page_stores.control, "other", "viewer", PASSWORD, 0)
+    users.remove_user(page_stores.control, viewer, 0)
     assert client.get("/", cookie=last).status == 303
 
 
@@ -138,18 +142,18 @@ def test_who_is_signed_in_may_look_while_nothing_can_be_written(
 ) -> None:
     """A full disk, say, or another's long transaction."""
     monkeypatch.setattr(sqlite, "BUSY_MS", 50)
-    store = open_store(f"sqlite:///{tmp_path}/page.db")
-    users.add_user(store, "vera", "viewer", PASSWORD, 0)
-    client = PageClient(store)
+    stores = open_stores(f"sqlite:///{tmp_path}/page.db")
+    users.add_user(stores.control, "vera", "viewer", PASSWORD, 0)
+    client = PageClient(stores)
     cookie = client.sign_in("vera", PASSWORD)
     client.now += 6 * 60_000
-    other = open_store(f"sqlite:///{tmp_path}/page.db")
+    other = open_database(f"sqlite:///{tmp_path}/page.db")
     with other.transaction():
-        with pytest.raises(StoreUnavailable), store.transaction():
+        with pytest.raises(StoreUnavailable), stores.control.transaction():
             pass
         assert client.get("/", cookie=cookie).status == 200
     other.close()
-    store.close()
+    stores.close()
 
 
 def test_signing_in_makes_a_new_cookie_so_that_a_planted_one_is_worth_nothing(

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from collector.page.queries import census
-from collector.page.queries.census import KEPT_TIMES, CensusCache, take_census
-from collector.store import Store
+from collector.page.queries.census import KEPT_TIMES, CensusCache
+from collector.store import Stores
+from collector.store.sql import census
 from collector.store.words import OTHER
 from tests.collector.page.client import NOW
 from tests.collector.page.stories import HOUR, event
@@ -20,27 +20,27 @@ def count(cache: CensusCache) -> int:
     return sum(cache.census(1, NOW).states.values())
 
 
-def test_a_quick_count_is_always_taken_anew(page_store: Store, send: Callable[..., None]) -> None:
-    cache = CensusCache(page_store, clock=iter([0.0, 0.01, 0.02, 0.03]).__next__)
+def test_a_quick_count_is_always_taken_anew(page_stores: Stores, send: Callable[..., None]) -> None:
+    cache = CensusCache(page_stores, clock=iter([0.0, 0.01, 0.02, 0.03]).__next__)
     for number in (1, 2):
         send({**event("Instance Active"), "anonymousId": f"a{number}"})
         assert count(cache) == number
 
 
-def test_a_slow_count_is_kept_for_a_while(page_store: Store, send: Callable[..., None]) -> None:
+def test_a_slow_count_is_kept_for_a_while(page_stores: Stores, send: Callable[..., None]) -> None:
     cache = CensusCache(
-        page_store, clock=iter([0.0, 1.0, KEPT_TIMES, KEPT_TIMES + 2, KEPT_TIMES + 3]).__next__
+        page_stores, clock=iter([0.0, 1.0, KEPT_TIMES, KEPT_TIMES + 2, KEPT_TIMES + 3]).__next__
     )
     for number, shown in ((1, 1), (2, 1), (3, 3)):
         send({**event("Instance Active"), "anonymousId": f"a{number}"})
         assert count(cache) == shown
 
 
-def test_a_slow_count_is_renewed_in_the_background(page_store: Store, send: Callable[..., None]) -> None:
+def test_a_slow_count_is_renewed_in_the_background(page_stores: Stores, send: Callable[..., None]) -> None:
     """Views show the last one meanwhile, however old it is."""
     send(event("Instance Active"))
     moments = itertools.count(0, 100)
-    cache = CensusCache(page_store, now=lambda: NOW / 1000, clock=lambda: float(next(moments)))
+    cache = CensusCache(page_stores, now=lambda: NOW / 1000, clock=lambda: float(next(moments)))
     assert count(cache) == 1
     cache.start()
     try:
@@ -51,7 +51,7 @@ def test_a_slow_count_is_renewed_in_the_background(page_store: Store, send: Call
 
 
 def test_versions_beyond_those_that_are_read_are_counted_together(
-    page_store: Store, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
         for ago in (2 * 24 * HOUR, HOUR):
@@ -60,6 +60,6 @@ def test_versions_beyond_those_that_are_read_are_counted_together(
         install["context"]["app"]["version"] = f"1.{max(number, 2)}"
         send({**install, "anonymousId": f"a{number}"})
     monkeypatch.setattr(census, "MOST_SYSTEMS", 2)
-    taken = take_census(page_store, 1, NOW)
+    taken = page_stores.events.census(1, NOW)
     assert taken.versions == {"1.2": 3, "1.3": 1, OTHER: 1}
     assert taken.systems == {"debian 12": 4, OTHER: 1}

@@ -13,7 +13,7 @@ import pytest
 from collector.admin import users
 from collector.page.access import checks
 from collector.page.access.limits import NAME_TRIES, SECONDS_A_NAME_TRY, SECONDS_A_TRY, TRIES
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD, REAL_COST
 
@@ -48,10 +48,10 @@ def mark_of(reply: Reply) -> str:
     return next(cookie for cookie in reply.cookies.split("; ") if cookie.startswith("rollcall-known="))
 
 
-def set_old_hash(store: Store, name: str, password: str) -> None:
+def set_old_hash(stores: Stores, name: str, password: str) -> None:
     """As the first version stored it."""
     digest = scrypt(password.encode(), salt=b"salt" * 4, n=2**14, r=8, p=1, dklen=32)
-    with store.transaction() as tx:
+    with stores.control.transaction() as tx:
         tx.execute(
             "UPDATE users SET password = ? WHERE name = ?",
             OLD.format((b"salt" * 4).hex(), digest.hex()),
@@ -74,11 +74,11 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_an_unknown_name_costs_the_same_work_as_a_wrong_password_to_a_new_or_an_old_hash(
-    work: list[int], page_store: Store, viewer: str, guesser: Guesser
+    work: list[int], page_stores: Stores, viewer: str, guesser: Guesser
 ) -> None:
     """Or the time of the answer would tell which names exist."""
-    users.add_user(page_store, "old", "viewer", PASSWORD, 0)
-    set_old_hash(page_store, "old", PASSWORD)
+    users.add_user(page_stores.control, "old", "viewer", PASSWORD, 0)
+    set_old_hash(page_stores, "old", PASSWORD)
     guesser.tries("first")  # prepares what the others use
     for name in (viewer, "nobody", "old"):
         work.clear()
@@ -87,17 +87,17 @@ def test_an_unknown_name_costs_the_same_work_as_a_wrong_password_to_a_new_or_an_
 
 
 def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(
-    work: list[int], page_store: Store, viewer: str, guesser: Guesser
+    work: list[int], page_stores: Stores, viewer: str, guesser: Guesser
 ) -> None:
-    set_old_hash(page_store, viewer, PASSWORD)
+    set_old_hash(page_stores, viewer, PASSWORD)
     assert guesser.tries(viewer).status == 403
     assert guesser.tries(viewer, PASSWORD).status == 303
-    ((kept,),) = page_store.all("SELECT password FROM users")
+    ((kept,),) = page_stores.control.all("SELECT password FROM users")
     assert kept.startswith("scrypt$16384$8$5$")
     work.clear()
     assert guesser.tries(viewer, PASSWORD).status == 303
     assert work == [2**14 * 8 * 5]
-    assert page_store.all("SELECT password FROM users") == [(kept,)]
+    assert page_stores.control.all("SELECT password FROM users") == [(kept,)]
 
 
 def test_tries_are_limited_by_address_and_others_may_still_try(
@@ -125,7 +125,7 @@ def test_tries_are_limited_by_name_however_many_addresses_somebody_has(
 
 
 def test_who_guesses_does_not_shut_the_user_out_of_a_browser_that_knows_them(
-    client: PageClient, guesser: Guesser, page_store: Store, viewer: str
+    client: PageClient, guesser: Guesser, page_stores: Stores, viewer: str
 ) -> None:
     home = "203.0.113.7"
     known = mark_of(guesser.tries(viewer, PASSWORD, home))
@@ -139,7 +139,7 @@ def test_who_guesses_does_not_shut_the_user_out_of_a_browser_that_knows_them(
     # Nor is such a browser one to guess from: it has a limit too, and is known for one user alone.
     statuses = [guesser.tries(viewer, known=known).status for _ in range(int(TRIES) + 1)]
     assert statuses == [403] * int(TRIES) + [429]
-    users.add_user(page_store, "other", "viewer", PASSWORD, 0)
+    users.add_user(page_stores.control, "other", "viewer", PASSWORD, 0)
     for n in range(int(NAME_TRIES)):
         guesser.tries("other", peer=f"198.51.100.{n}")
     for mark in (known, known[:-1], "rollcall-known=x.y", "rollcall-known=.", "rollcall-known=é.é"):
@@ -192,9 +192,9 @@ def test_a_known_browser_signs_in_amid_a_flood(client: PageClient, guesser: Gues
 
 
 @pytest.fixture
-def log(page_store: Store) -> Callable[[], list[tuple[str, str, str, int]]]:
+def log(page_stores: Stores) -> Callable[[], list[tuple[str, str, str, int]]]:
     def read() -> list[tuple[str, str, str, int]]:
-        rows = page_store.all("SELECT actor, action, subject, times FROM audit ORDER BY id")
+        rows = page_stores.control.all("SELECT actor, action, subject, times FROM audit ORDER BY id")
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     return read
@@ -203,7 +203,7 @@ def log(page_store: Store) -> Callable[[], list[tuple[str, str, str, int]]]:
 def test_failures_are_logged_by_the_hour_without_address_or_what_was_typed(
     client: PageClient,
     guesser: Guesser,
-    page_store: Store,
+    page_stores: Stores,
     viewer: str,
     log: Callable[[], list[tuple[str, str, str, int]]],
 ) -> None:
@@ -219,6 +219,6 @@ def test_failures_are_logged_by_the_hour_without_address_or_what_was_typed(
         (viewer, "failed to sign in", "", 1),
         (viewer, "signed in", "", 1),
     ]
-    everything = str(page_store.all("SELECT * FROM audit"))
+    everything = str(page_stores.control.all("SELECT * FROM audit"))
     assert "192.0.2" not in everything
     assert PASSWORD not in everything

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collector.admin import users
 from collector.page.frame import NAVIGATION
-from collector.store import Store
+from collector.store import Stores
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
@@ -89,10 +89,10 @@ def hostile(evil: str, name: str = RUN) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_text_in_every_field_is_text_on_every_view(
-    client: PageClient, page_store: Store, send: Callable[..., None], evil: str
+    client: PageClient, page_stores: Stores, send: Callable[..., None], evil: str
 ) -> None:
     send(*hostile(evil), source=evil)
-    kept = page_store.all("SELECT COUNT(*) FROM events")
+    kept = page_stores.control.all("SELECT COUNT(*) FROM events")
     seen = ""
     for view in VIEWS:
         reply = client.get(view)
@@ -100,7 +100,7 @@ def test_hostile_text_in_every_field_is_text_on_every_view(
         check_inert(reply.text)
         seen += reply.text
     assert "49" not in re.sub(r"[0-9a-f-]{8,}|\d{4,}|[\d.]+\"", "", seen.replace("7 * 7", ""))
-    assert page_store.all("SELECT COUNT(*) FROM events") == kept
+    assert page_stores.control.all("SELECT COUNT(*) FROM events") == kept
     for view in VIEWS[1:]:
         for suffix in ("json", "csv"):
             assert client.get(f"{view}.{suffix}").status == 200
@@ -201,10 +201,10 @@ VALUES = st.sampled_from(
 )
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_form_makes_the_page_fail(
-    client: PageClient, page_store: Store, path: str, fields: dict[str, str]
+    client: PageClient, page_stores: Stores, path: str, fields: dict[str, str]
 ) -> None:
-    if not users.any_user(page_store):
-        users.add_user(page_store, "root", "admin", PASSWORD, 0)
+    if not users.any_user(page_stores.control):
+        users.add_user(page_stores.control, "root", "admin", PASSWORD, 0)
     client.clock += 10_000  # so that no limit answers first
     cookie = client.sign_in("root", PASSWORD)
     token = client.get("/admin", cookie=cookie).token

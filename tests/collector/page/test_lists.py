@@ -12,8 +12,11 @@ import pytest
 from collector.admin.keys import source_named
 from collector.base.ids import key_of
 from collector.ingest import decode
-from collector.page.queries import events, instances
-from collector.store import Store
+from collector.page.queries import help as help_queries
+from collector.page.queries.help import find_requests, list_requests
+from collector.store import Stores
+from collector.store.answers import answer_request
+from collector.store.sql import instances
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, INSTANCE, RUN, event
 
@@ -48,7 +51,9 @@ def one(_: int) -> dict[str, Any]:
         ("/instances", "instances"),
     ],
 )
-def test_what_happened_in_the_same_moment_is_on_one_page_each(store: Store, address: str, table: str) -> None:
+def test_what_happened_in_the_same_moment_is_on_one_page_each(
+    stores: Stores, address: str, table: str
+) -> None:
     """As the events of a batch without times of their own."""
     kinds: dict[str, Callable[[int], dict[str, Any]]] = {
         "/events?event=deploy": lambda n: {"event": "deploy", "anonymousId": f"a{n}"},
@@ -56,12 +61,12 @@ def test_what_happened_in_the_same_moment_is_on_one_page_each(store: Store, addr
         f"/events?instance={INSTANCE}&event=Instance+Active": lambda _: event("Instance Active"),
     }
     made = kinds.get(address, one)
-    with store.transaction() as tx:
+    with stores.control.transaction() as tx:
         source = source_named(tx, "product", 0)
-    store.add(
+    stores.events.keep(
         [decode.read_event({**made(n), "messageId": f"m{n}"}, "track", source, NOW) for n in range(MANY)]
     )
-    rows = everything(PageClient(store), address, table)
+    rows = everything(PageClient(stores), address, table)
     assert len(rows) == len({str(row) for row in rows}) == MANY
 
 
@@ -76,12 +81,12 @@ def fleet(number: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("state", ["beating", "silent", "gone", "never", "short-lived"])
 def test_a_list_is_searched_piece_by_piece_and_complete(
-    store: Store, monkeypatch: pytest.MonkeyPatch, state: str
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    with store.transaction() as tx:
+    with stores.control.transaction() as tx:
         source = source_named(tx, "product", 0)
-    store.add(decode.read_event(one, "track", source, NOW) for n in range(MANY) for one in fleet(n))
-    client = PageClient(store)
+    stores.events.keep(decode.read_event(one, "track", source, NOW) for n in range(MANY) for one in fleet(n))
+    client = PageClient(stores)
     whole = everything(client, f"/instances?state={state}", "instances")
     assert bool(whole) == (state != "gone")
     assert {row["state"] for row in whole} <= {"beating", "silent", "never"}
@@ -91,40 +96,41 @@ def test_a_list_is_searched_piece_by_piece_and_complete(
 
 
 def test_requests_that_wait_come_first_and_are_counted_up_to_a_bound(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with store.transaction() as tx:
+    with stores.control.transaction() as tx:
         source = source_named(tx, "product", 0)
     for number in range(9):
         told = event("Installation Support", HOUR - number, run=f"run {number}", reference=str(number))
-        store.add([decode.read_event(told, "track", source, NOW)])
+        stores.events.keep([decode.read_event(told, "track", source, NOW)])
     for number in (8, 3):
-        events.answer_request(store, source, key_of(f"run {number}"), "ada", NOW)
-    listed = [one.run.reference for one in events.help_requests(store, source, 8)]
-    assert listed == ["7", "6", "5", "4", "2", "1", "0", "8"]
-    assert events.count_waiting_requests(store, source) == 7
-    monkeypatch.setattr(events, "MOST_WAITING", 5)
-    assert events.count_waiting_requests(store, source) == 5
+        answer_request(stores.control, source, key_of(f"run {number}"), "ada", NOW)
+    requests = find_requests(stores, source)
+    listed = list_requests(stores.events, source, requests, 8)
+    assert [one.run.reference for one in listed] == ["7", "6", "5", "4", "2", "1", "0", "8"]
+    assert len(requests.waiting) == 7
+    monkeypatch.setattr(help_queries, "MOST_WAITING", 5)
+    assert len(find_requests(stores, source).waiting) == 5
 
 
-def test_a_page_of_large_events_ends_earlier_and_none_is_left_out(store: Store) -> None:
-    with store.transaction() as tx:
+def test_a_page_of_large_events_ends_earlier_and_none_is_left_out(stores: Stores) -> None:
+    with stores.control.transaction() as tx:
         source = source_named(tx, "product", 0)
     large = [{**event("deploy"), "messageId": f"m{n}", "k": "x" * 30_000} for n in range(30)]
-    store.add(decode.read_event(one, "track", source, NOW) for one in large)
-    client = PageClient(store)
+    stores.events.keep(decode.read_event(one, "track", source, NOW) for one in large)
+    client = PageClient(stores)
     first = client.get("/events.json")
     assert 0 < len(first.json()["tables"]["events"]) < 30
     assert len(first.text) < 300_000
     assert len(everything(client, "/events", "events")) == 30
 
 
-def test_a_run_that_sends_without_end_shows_its_first_events(store: Store) -> None:
-    with store.transaction() as tx:
+def test_a_run_that_sends_without_end_shows_its_first_events(stores: Stores) -> None:
+    with stores.control.transaction() as tx:
         source = source_named(tx, "product", 0)
     for count, more in ((3, False), (100, True)):
         sent = [{**event("Installation Started"), "messageId": f"{count} {n}"} for n in range(count)]
-        store.add(decode.read_event(one, "track", source, NOW) for one in sent)
-        shown = PageClient(store).get(f"/run/{RUN}.json").json()
+        stores.events.keep(decode.read_event(one, "track", source, NOW) for one in sent)
+        shown = PageClient(stores).get(f"/run/{RUN}.json").json()
         assert shown["has_more_events"] == more
         assert len(shown["tables"]["events"]) == min(count, 50)

@@ -11,7 +11,7 @@ from collector.base.events import ERRORS, STARTED, SUPPORT, Event, Fact
 from collector.base.ids import key_of
 from collector.base.personal import HIDDEN
 from collector.page.frame import NAVIGATION
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import INSTANCE, RUN, event
@@ -33,7 +33,7 @@ def told(name: str, fact: Fact, number: int) -> Event:
 
 
 @pytest.fixture(autouse=True)
-def stored(page_store: Store, send: Callable[..., None]) -> None:
+def stored(page_stores: Stores, send: Callable[..., None]) -> None:
     send(event("Something Used"))
     names = Fact(version=MAIL, os=V4, os_version=V6)
     failed = names._replace(reason=MAIL, signal=V6, script=MAIL, line=7, command=V4)
@@ -44,7 +44,7 @@ def stored(page_store: Store, send: Callable[..., None]) -> None:
         (SUPPORT, asked),
         (f"Signed up {MAIL}", names),
     )
-    page_store.add([told(name, fact, number) for number, (name, fact) in enumerate(stories)])
+    page_stores.events.keep([told(name, fact, number) for number, (name, fact) in enumerate(stories)])
 
 
 def everything(client: PageClient, name: str) -> dict[str, str]:

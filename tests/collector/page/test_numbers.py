@@ -16,8 +16,10 @@ from collector.admin.keys import source_named
 from collector.base.events import Event
 from collector.base.times import DAY_MS
 from collector.page.period import day_of, iso
-from collector.store import Store, open_store
+from collector.store import ControlStore, Stores, open_database
+from collector.store.database import Database
 from collector.store.spans import week_of
+from collector.store.sql.store import SqlEventStore
 from tests.collector.cluster import Cluster
 from tests.collector.page import histories
 from tests.collector.page.client import NOW, PageClient
@@ -31,22 +33,24 @@ DAYS = st.sampled_from([1, 7, 30, 91, 120])
 class Ground:
     """One database and one page for all examples; each example is a source of its own."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.client = store, PageClient(store)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.stores = Stores(ControlStore(database), SqlEventStore(database))
+        self.client = PageClient(self.stores)
         self._names = itertools.count()
 
     def check(self, history: Sequence[dict[str, Any]], chunk: int, days: int) -> None:
         name = f"product {next(self._names)}"
-        with self.store.transaction() as tx:
+        with self.stores.control.transaction() as tx:
             source = source_named(tx, name, 0)
-        kept = land(self.store, source, history, chunk)
+        kept = land(self.stores, source, history, chunk)
         check_all(self.client, quote(name), kept, TODAY - days + 1)
 
 
 @pytest.fixture(scope="module")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with closing(open_store(f"sqlite:///{tmp_path_factory.mktemp('numbers')}/page.db")) as store:
-        yield Ground(store)
+    with closing(open_database(f"sqlite:///{tmp_path_factory.mktemp('numbers')}/page.db")) as database:
+        yield Ground(database)
 
 
 def check_all(client: PageClient, name: str, kept: Sequence[Event], first: int) -> None:
@@ -150,8 +154,8 @@ def test_numbers_equal_a_count_of_the_events_across_midnight_late_and_doubled(
 
 @pytest.mark.needs("postgresql")
 def test_numbers_equal_a_count_of_the_events_on_postgresql_too(cluster: Cluster, slow: bool) -> None:
-    with closing(open_store(cluster.database())) as store:
-        ground = Ground(store)
+    with closing(open_database(cluster.database())) as database:
+        ground = Ground(database)
 
         @given(history=HISTORY, chunk=st.integers(1, 30), days=DAYS)
         @settings(max_examples=200 if slow else 15, suppress_health_check=[HealthCheck.too_slow])
@@ -164,16 +168,16 @@ def test_numbers_equal_a_count_of_the_events_on_postgresql_too(cluster: Cluster,
 def test_installs_that_start_while_the_page_counts_do_no_harm(
     on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with on_sqlite.store.transaction() as tx:
+    with on_sqlite.stores.control.transaction() as tx:
         source = source_named(tx, "busy", 0)
     number = itertools.count()
 
     def start() -> None:
         told = {"event": "Installation Started", "anonymousId": "a", "messageId": f"m{next(number)}"}
         context = {"app": {"version": str(number)}, "installation": {"id": f"run {number}"}}
-        land(on_sqlite.store, source, [{**told, "type": "track", "context": context}], 1)
+        land(on_sqlite.stores, source, [{**told, "type": "track", "context": context}], 1)
 
-    ask = on_sqlite.store.all
+    ask = on_sqlite.database.all
 
     def ask_while_another_starts(sql: str, *values: Any) -> Any:
         rows = ask(sql, *values)
@@ -181,7 +185,7 @@ def test_installs_that_start_while_the_page_counts_do_no_harm(
         return rows
 
     start()
-    monkeypatch.setattr(on_sqlite.store, "all", ask_while_another_starts)
+    monkeypatch.setattr(on_sqlite.database, "all", ask_while_another_starts)
     reply = on_sqlite.client.get("/installs.json?source=busy")
     assert reply.status == 200
     tables = reply.json()["tables"]
@@ -191,9 +195,9 @@ def test_installs_that_start_while_the_page_counts_do_no_harm(
 
 def test_the_count_beside_the_page_would_notice_a_wrong_number(on_sqlite: Ground) -> None:
     beat = {"type": "track", "event": "Instance Active", "anonymousId": "a", "context": {}}
-    with on_sqlite.store.transaction() as tx:
+    with on_sqlite.stores.control.transaction() as tx:
         source = source_named(tx, "alone", 0)
-    kept = land(on_sqlite.store, source, [{**beat, "messageId": "1"}], 1)
+    kept = land(on_sqlite.stores, source, [{**beat, "messageId": "1"}], 1)
     shown = on_sqlite.client.get("/overview.json?source=alone&period=week").json()
     check_overview(shown, kept, TODAY - 6)
     shown["active"]["24h"]["short_lived"] += 1

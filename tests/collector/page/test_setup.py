@@ -19,7 +19,7 @@ import pytest
 from collector.admin import AdminError, setup, users
 from collector.base.secrets import secret_digest
 from collector.page.frame import NAVIGATION
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
@@ -31,9 +31,9 @@ LINK = re.compile(r"http://\S+/setup\?token=([A-Za-z0-9_-]{43})")
 
 
 @pytest.fixture
-def link(client: PageClient, page_store: Store) -> str:
+def link(client: PageClient, page_stores: Stores) -> str:
     """The path of a setup link."""
-    return setup.new_link(page_store, "", client.now)
+    return setup.new_link(page_stores.control, "", client.now)
 
 
 def opened(client: PageClient, link: str, **told: str) -> Reply:
@@ -140,14 +140,14 @@ def test_a_link_works_once(client: PageClient, link: str) -> None:
         assert "used already" in late.text
 
 
-def test_a_link_is_spent_once_even_if_two_press_at_the_same_time(store: Store) -> None:
-    token = setup.new_link(store, "", 0).partition("=")[2]
+def test_a_link_is_spent_once_even_if_two_press_at_the_same_time(stores: Stores) -> None:
+    token = setup.new_link(stores.control, "", 0).partition("=")[2]
     secrets: list[str | None] = []
     begin = threading.Barrier(4)
 
     def press() -> None:
         begin.wait(10)
-        secrets.append(setup.spend_link(store, token, 1))
+        secrets.append(setup.spend_link(stores.control, token, 1))
 
     threads = [threading.Thread(target=press) for _ in range(4)]
     for thread in threads:
@@ -168,8 +168,8 @@ def test_a_link_is_too_old_after_a_quarter_of_an_hour(client: PageClient, link: 
     assert client.post("/setup", {"token": button.token}, cookie=cookies).status == 403
 
 
-def test_a_new_link_replaces_the_one_before(client: PageClient, page_store: Store, link: str) -> None:
-    newer = setup.new_link(page_store, "", client.now)
+def test_a_new_link_replaces_the_one_before(client: PageClient, page_stores: Stores, link: str) -> None:
+    newer = setup.new_link(page_stores.control, "", client.now)
     assert opened(client, link).status == 403
     assert pressed(client, newer).status == 303
 
@@ -188,11 +188,11 @@ def test_a_button_pressed_without_its_token_or_by_another_site_spends_nothing(
     assert client.post("/setup", right, cookie=cookies).status == 303
 
 
-def test_the_database_has_neither_link_nor_cookie(client: PageClient, page_store: Store, link: str) -> None:
+def test_the_database_has_neither_link_nor_cookie(client: PageClient, page_stores: Stores, link: str) -> None:
     token = link.partition("=")[2]
-    assert (secret_digest(token),) in page_store.all("SELECT secret FROM setup")
+    assert (secret_digest(token),) in page_stores.control.all("SELECT secret FROM setup")
     cookie = pressed(client, link).cookie.partition("=")[2]
-    stored = [bytes(secret) for (secret,) in page_store.all("SELECT secret FROM setup")]
+    stored = [bytes(secret) for (secret,) in page_stores.control.all("SELECT secret FROM setup")]
     assert secret_digest(cookie) in stored
     for digest in stored:
         assert client.get("/", cookie=f"rollcall={digest.hex()}").status == 403
@@ -208,21 +208,21 @@ def test_the_session_of_a_link_ends_after_half_a_day(client: PageClient, link: s
 
 
 def test_once_a_user_exists_no_link_and_no_session_of_one_opens_the_page(
-    client: PageClient, page_store: Store, link: str
+    client: PageClient, page_stores: Stores, link: str
 ) -> None:
     cookie = client.cookie
     assert client.get("/", cookie=cookie).status == 200
-    users.add_user(page_store, "ada", "support", PASSWORD, 0)
+    users.add_user(page_stores.control, "ada", "support", PASSWORD, 0)
     assert client.get("/", cookie=cookie).header("location") == "/signin"
     assert opened(client, link).header("location") == "/"
     with pytest.raises(AdminError, match="users list"):
-        setup.new_link(page_store, "", client.now)
-    users.remove_user(page_store, "ada", 0)
+        setup.new_link(page_stores.control, "", client.now)
+    users.remove_user(page_stores.control, "ada", 0)
     assert client.get("/", cookie=cookie).status == 403
     assert opened(client, link).status == 403
 
 
-def test_the_first_user_is_added_on_the_page_and_is_an_admin(client: PageClient, page_store: Store) -> None:
+def test_the_first_user_is_added_on_the_page_and_is_an_admin(client: PageClient, page_stores: Stores) -> None:
     token = client.get("/setup").token
     right = {"token": token, "name": "ada", "password": PASSWORD, "again": PASSWORD}
     for wrong, told in (
@@ -234,10 +234,10 @@ def test_the_first_user_is_added_on_the_page_and_is_an_admin(client: PageClient,
         refused = client.post("/setup", right | wrong)
         assert refused.status == 403
         assert told in refused.text
-    assert not users.any_user(page_store)
+    assert not users.any_user(page_stores.control)
     signed_in = client.post("/setup", right)
     assert signed_in.status == 303
-    assert [row[:2] for row in users.list_users(page_store)] == [("ada", "admin")]
+    assert [row[:2] for row in users.list_users(page_stores.control)] == [("ada", "admin")]
     assert client.get("/", cookie=signed_in.cookie).status == 200
     assert client.get("/").status == 303  # the setup's own session has ended
     assert client.post("/setup", right | {"name": "eve"}).status == 403

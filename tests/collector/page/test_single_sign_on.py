@@ -18,7 +18,7 @@ import pytest
 
 from collector.admin import users
 from collector.settings import PREFIX, SettingError, read_settings
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, RUN, failed_run
@@ -36,12 +36,12 @@ def landed(send: Callable[..., None]) -> None:
 
 
 @pytest.fixture
-def behind(page_store: Store) -> PageClient:
+def behind(page_stores: Stores) -> PageClient:
     """A page behind a proxy, with users of whom one has no password."""
-    users.add_user(page_store, "ada@example.org", "support", None, 0)
-    users.add_user(page_store, "vera", "viewer", PASSWORD, 0)
-    users.add_user(page_store, "root", "admin", PASSWORD, 0)
-    return PageClient(page_store, TRUSTED_PROXIES=PROXY, AUTH_HEADER="X-Auth-User")
+    users.add_user(page_stores.control, "ada@example.org", "support", None, 0)
+    users.add_user(page_stores.control, "vera", "viewer", PASSWORD, 0)
+    users.add_user(page_stores.control, "root", "admin", PASSWORD, 0)
+    return PageClient(page_stores, TRUSTED_PROXIES=PROXY, AUTH_HEADER="X-Auth-User")
 
 
 def test_a_trusted_proxy_says_who_it_is_and_the_user_has_their_role(behind: PageClient) -> None:
@@ -76,8 +76,8 @@ def test_the_header_from_elsewhere_or_in_another_form_is_ignored(
     assert behind.get("/support.json", **told).status == 401
 
 
-def test_without_the_setting_no_header_counts(page_store: Store, viewer: str) -> None:
-    client = PageClient(page_store, TRUSTED_PROXIES=PROXY)
+def test_without_the_setting_no_header_counts(page_stores: Stores, viewer: str) -> None:
+    client = PageClient(page_stores, TRUSTED_PROXIES=PROXY)
     assert client.get("/", peer=PROXY, x_auth_user=viewer).status == 303
 
 
@@ -90,15 +90,15 @@ def test_a_name_that_nobody_added_sees_nothing(behind: PageClient, name: str) ->
     assert behind.get("/overview.json", peer=PROXY, x_auth_user=name).status == 401
 
 
-def test_a_name_that_is_not_ascii_is_read_as_utf_8(behind: PageClient, page_store: Store) -> None:
-    users.add_user(page_store, "Zoë", "viewer", None, 0)
+def test_a_name_that_is_not_ascii_is_read_as_utf_8(behind: PageClient, page_stores: Stores) -> None:
+    users.add_user(page_stores.control, "Zoë", "viewer", None, 0)
     assert behind.get("/", peer=PROXY, x_auth_user="Zoë").status == 200
 
 
-def test_who_is_removed_is_out_at_once(behind: PageClient, page_store: Store) -> None:
+def test_who_is_removed_is_out_at_once(behind: PageClient, page_stores: Stores) -> None:
     vera = {"peer": PROXY, "x_auth_user": "vera"}
     assert behind.get("/", **vera).status == 200
-    users.remove_user(page_store, "vera", 0)
+    users.remove_user(page_stores.control, "vera", 0)
     assert behind.get("/", **vera).status == 403
 
 
@@ -126,7 +126,7 @@ def test_a_user_without_a_password_signs_in_by_no_password(behind: PageClient) -
 
 
 def test_an_admin_adds_users_without_a_password_where_a_proxy_signs_in(
-    behind: PageClient, page_store: Store, client: PageClient
+    behind: PageClient, page_stores: Stores, client: PageClient
 ) -> None:
     fields = {"action": "add-user", "name": "new", "role": "viewer", "password": "", "again": ""}
     root = {"peer": PROXY, "x_auth_user": "root"}
@@ -139,8 +139,8 @@ def test_an_admin_adds_users_without_a_password_where_a_proxy_signs_in(
     assert "at least 10 characters" in refused.text
 
 
-def test_the_first_user_may_be_added_from_behind_the_proxy(page_store: Store) -> None:
-    behind = PageClient(page_store, TRUSTED_PROXIES=PROXY, AUTH_HEADER="X-Auth-User")
+def test_the_first_user_may_be_added_from_behind_the_proxy(page_stores: Stores) -> None:
+    behind = PageClient(page_stores, TRUSTED_PROXIES=PROXY, AUTH_HEADER="X-Auth-User")
     ada = {"peer": PROXY, "x_auth_user": "ada"}
     assert behind.get("/", **ada).status == 200  # by the setup link
     fields = {

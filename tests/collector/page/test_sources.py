@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from collector.admin import AdminError, tokens, users
+from collector.base.ids import key_of
 from collector.page.frame import NAVIGATION
-from collector.store import Store
+from collector.page.queries.sources import SourceList
+from collector.store import Stores
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, event, failed_run
@@ -25,7 +27,7 @@ SEARCHES = [
 
 
 @pytest.fixture
-def two_sources(page_store: Store, send: Callable[..., None]) -> Store:
+def two_sources(page_stores: Stores, send: Callable[..., None]) -> Stores:
     """One product that asked for help, and another one with everything secret."""
     send(*failed_run(), source="product")
     secret = failed_run(OTHER_RUN)
@@ -36,9 +38,9 @@ def two_sources(page_store: Store, send: Callable[..., None]) -> Store:
         if one["context"]:
             one["context"] |= {"app": {"version": "secret-1"}, "os": {"name": "secretos"}}
         send(one, source="secret product")
-    users.add_user(page_store, "ada", "support", PASSWORD, 0, source="product")
-    users.add_user(page_store, "sam", "support", PASSWORD, 0)
-    return page_store
+    users.add_user(page_stores.control, "ada", "support", PASSWORD, 0, source="product")
+    users.add_user(page_stores.control, "sam", "support", PASSWORD, 0)
+    return page_stores
 
 
 def seen(client: PageClient, cookie: str, **told: str) -> str:
@@ -70,7 +72,7 @@ def without_form(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if 'name="event"' not in line and "href" not in line)
 
 
-def test_a_user_of_one_source_reads_nothing_of_another(client: PageClient, two_sources: Store) -> None:
+def test_a_user_of_one_source_reads_nothing_of_another(client: PageClient, two_sources: Stores) -> None:
     cookie = client.sign_in("ada", PASSWORD)
     told = seen(client, cookie)
     assert EMAIL in told
@@ -82,7 +84,7 @@ def test_a_user_of_one_source_reads_nothing_of_another(client: PageClient, two_s
 
 
 def test_a_source_that_may_not_be_seen_is_one_that_does_not_exist(
-    client: PageClient, two_sources: Store
+    client: PageClient, two_sources: Stores
 ) -> None:
     cookie = client.sign_in("ada", PASSWORD)
     for view in ("/", "/events", "/events.json", "/support.csv"):
@@ -93,17 +95,17 @@ def test_a_source_that_may_not_be_seen_is_one_that_does_not_exist(
     assert client.get("/?source=secret+product", cookie=client.sign_in("sam", PASSWORD)).status == 200
 
 
-def test_a_token_of_one_source_reads_nothing_of_another(client: PageClient, two_sources: Store) -> None:
-    token = tokens.add_token(two_sources, "report", "support", "product", 0)
+def test_a_token_of_one_source_reads_nothing_of_another(client: PageClient, two_sources: Stores) -> None:
+    token = tokens.add_token(two_sources.control, "report", "support", "product", 0)
     told = seen(client, "", authorization=f"Bearer {token}")
     assert EMAIL in told
     assert "secret@" not in told
-    everything = tokens.add_token(two_sources, "all", "support", None, 0)
+    everything = tokens.add_token(two_sources.control, "all", "support", None, 0)
     assert "secret@" in seen(client, "", authorization=f"Bearer {everything}")
 
 
 def test_who_is_limited_to_a_source_marks_no_request_of_another(
-    client: PageClient, two_sources: Store
+    client: PageClient, two_sources: Stores
 ) -> None:
     cookie = client.sign_in("ada", PASSWORD)
     form = {"token": client.get("/support", cookie=cookie).token, "run": OTHER_RUN, "answered": "yes"}
@@ -114,14 +116,28 @@ def test_who_is_limited_to_a_source_marks_no_request_of_another(
 
 
 def test_who_sees_one_source_without_events_is_greeted_as_on_an_empty_page(
-    client: PageClient, two_sources: Store
+    client: PageClient, two_sources: Stores
 ) -> None:
-    with two_sources.transaction() as tx:
+    with two_sources.control.transaction() as tx:
         tx.execute("INSERT INTO sources (name, created) VALUES ('new', 0)")
-    users.add_user(two_sources, "eve", "viewer", PASSWORD, 0, source="new")
+    users.add_user(two_sources.control, "eve", "viewer", PASSWORD, 0, source="new")
     shown = client.get("/", cookie=client.sign_in("eve", PASSWORD))
     assert "No events yet" in shown.text
     assert "product" not in shown.text.replace("my-product", "")
+
+
+def test_a_source_that_was_heard_of_stays_so_though_all_of_it_is_forgotten(
+    page_stores: Stores, send: Callable[..., None]
+) -> None:
+    with page_stores.control.transaction() as tx:
+        tx.execute("INSERT INTO sources (name, created) VALUES ('product', 0), ('quiet', 0)")
+    sources = SourceList(page_stores)
+    assert [(one.name, one.heard) for one in sources.all()] == [("product", False), ("quiet", False)]
+    send(event("deploy"))
+    assert [one.heard for one in sources.all()] == [True, False]
+    page_stores.events.forget(1, key_of(INSTANCE))
+    assert [one.heard for one in sources.all()] == [True, False]
+    assert [one.heard for one in SourceList(page_stores).all()] == [False, False]
 
 
 def test_a_user_is_limited_to_a_source_by_the_verb(idle: Collector) -> None:
@@ -135,11 +151,11 @@ def test_a_user_is_limited_to_a_source_by_the_verb(idle: Collector) -> None:
     assert idle.verb("users", "list").stdout.startswith("ada\tviewer\tproduct\t")
 
 
-def test_the_limits_of_users_are_kept_by_both_databases(store: Store) -> None:
-    with store.transaction() as tx:
+def test_the_limits_of_users_are_kept_by_both_databases(stores: Stores) -> None:
+    with stores.control.transaction() as tx:
         tx.execute("INSERT INTO sources (name, created) VALUES ('product', 0)")
-    users.add_user(store, "ada", "viewer", PASSWORD, 7, source="product")
-    users.add_user(store, "root", "admin", PASSWORD, 7)
-    assert users.list_users(store) == [("ada", "viewer", "product", 7), ("root", "admin", None, 7)]
+    users.add_user(stores.control, "ada", "viewer", PASSWORD, 7, source="product")
+    users.add_user(stores.control, "root", "admin", PASSWORD, 7)
+    assert users.list_users(stores.control) == [("ada", "viewer", "product", 7), ("root", "admin", None, 7)]
     with pytest.raises(AdminError, match="already"):
-        users.add_user(store, "ada", "viewer", PASSWORD, 7)
+        users.add_user(stores.control, "ada", "viewer", PASSWORD, 7)

@@ -15,7 +15,7 @@ import pytest
 from collector.admin import AdminError, keys, tokens
 from collector.base.secrets import secret_digest
 from collector.page.frame import NAVIGATION
-from collector.store import Store
+from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
@@ -38,17 +38,17 @@ def asked(client: PageClient, path: str, authorization: str) -> Reply:
     return client.get(path, cookie="", authorization=authorization)
 
 
-def add(store: Store, role: str = "support", source: str | None = None) -> str:
-    return tokens.add_token(store, f"{role} of {source}", role, source, 0)
+def add(stores: Stores, role: str = "support", source: str | None = None) -> str:
+    return tokens.add_token(stores.control, f"{role} of {source}", role, source, 0)
 
 
 @pytest.mark.parametrize("users_exist", [False, True])
 def test_a_token_reads_every_view_as_json_and_csv_and_gets_no_cookie(
-    client: PageClient, page_store: Store, request: pytest.FixtureRequest, users_exist: bool
+    client: PageClient, page_stores: Stores, request: pytest.FixtureRequest, users_exist: bool
 ) -> None:
     if users_exist:
         request.getfixturevalue("viewer")
-    token = add(page_store)
+    token = add(page_stores)
     assert len(base64.urlsafe_b64decode(token.removeprefix(tokens.PREFIX) + "=")) * 8 == 256
     for view in VIEWS:
         for suffix in ("json", "csv"):
@@ -59,8 +59,8 @@ def test_a_token_reads_every_view_as_json_and_csv_and_gets_no_cookie(
     assert asked(client, "/support.json", f"Bearer {token}").json()["waiting"] == 1
 
 
-def test_basic_works_with_the_token_as_user_or_password(client: PageClient, page_store: Store) -> None:
-    token = add(page_store)
+def test_basic_works_with_the_token_as_user_or_password(client: PageClient, page_stores: Stores) -> None:
+    token = add(page_stores)
     for user, password in ((token, ""), (token, "x"), ("", token), ("anybody", token)):
         assert asked(client, "/support.json", basic(user, password)).status == 200
 
@@ -95,17 +95,17 @@ def test_a_wrong_token_is_401_as_json(
         assert not reply.cookie
 
 
-def test_the_digest_in_the_database_is_no_token(client: PageClient, page_store: Store) -> None:
-    token = add(page_store)
-    ((digest,),) = page_store.all("SELECT hash FROM tokens")
+def test_the_digest_in_the_database_is_no_token(client: PageClient, page_stores: Stores) -> None:
+    token = add(page_stores)
+    ((digest,),) = page_stores.control.all("SELECT hash FROM tokens")
     assert bytes(digest) == secret_digest(token)
     assert asked(client, "/overview.json", f"Bearer {tokens.PREFIX}{bytes(digest).hex()}").status == 401
 
 
-def test_a_token_has_a_role(client: PageClient, page_store: Store) -> None:
+def test_a_token_has_a_role(client: PageClient, page_stores: Stores) -> None:
     told = dict.fromkeys(tokens.ROLES, "")
     for role in told:
-        token = add(page_store, role)
+        token = add(page_stores, role)
         for view in VIEWS:
             for suffix in ("json", "csv"):
                 reply = asked(client, f"{view}.{suffix}", f"Bearer {token}")
@@ -115,9 +115,11 @@ def test_a_token_has_a_role(client: PageClient, page_store: Store) -> None:
     assert EMAIL not in told["viewer"]
 
 
-def test_a_token_opens_no_page_and_sends_no_form(client: PageClient, page_store: Store, helper: str) -> None:
+def test_a_token_opens_no_page_and_sends_no_form(
+    client: PageClient, page_stores: Stores, helper: str
+) -> None:
     """So a browser that has one, by a link with a name in it, can be made to do nothing."""
-    bearer = f"Bearer {add(page_store)}"
+    bearer = f"Bearer {add(page_stores)}"
     for path in ("/", "/support", "/events", "/signin", "/setup"):
         reply = asked(client, path, bearer)
         assert reply.status == 401
@@ -174,18 +176,18 @@ def test_tokens_are_added_listed_and_revoked(idle: Collector) -> None:
     assert "tokens list" in idle.verb("tokens", "revoke", "grafana", code=1).stderr
 
 
-def test_a_revoked_token_opens_nothing_from_that_moment(client: PageClient, page_store: Store) -> None:
-    token = tokens.add_token(page_store, "report", "viewer", None, 0)
+def test_a_revoked_token_opens_nothing_from_that_moment(client: PageClient, page_stores: Stores) -> None:
+    token = tokens.add_token(page_stores.control, "report", "viewer", None, 0)
     assert asked(client, "/overview.json", f"Bearer {token}").status == 200
-    tokens.revoke_token(page_store, "report", 0)
+    tokens.revoke_token(page_stores.control, "report", 0)
     assert asked(client, "/overview.json", f"Bearer {token}").status == 401
 
 
-def test_tokens_are_kept_by_both_databases(store: Store) -> None:
-    with store.transaction() as tx:
+def test_tokens_are_kept_by_both_databases(stores: Stores) -> None:
+    with stores.control.transaction() as tx:
         source = keys.source_named(tx, "product", 0)
-    token = tokens.add_token(store, "report", "support", "product", 7)
-    assert tokens.list_tokens(store) == [("report", "support", "product", 7)]
-    assert tokens.token_access(store, token) == ("report", "support", source)
+    token = tokens.add_token(stores.control, "report", "support", "product", 7)
+    assert tokens.list_tokens(stores.control) == [("report", "support", "product", 7)]
+    assert tokens.token_access(stores.control, token) == ("report", "support", source)
     with pytest.raises(AdminError, match="already"):
-        tokens.add_token(store, "report", "viewer", None, 7)
+        tokens.add_token(stores.control, "report", "viewer", None, 7)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from collector.admin import tokens, users
-from collector.store import open_store, schema
+from collector.store import ControlStore, open_database, schema
 from collector.store.schema import MIGRATIONS, first_schema, page_tables
 from tests.collector.page.conftest import PASSWORD
 
@@ -16,18 +16,18 @@ def test_users_are_kept_and_sign_in_again(database: str, monkeypatch: pytest.Mon
     kept = users.hash_password(PASSWORD)
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", (first_schema, page_tables))
-        with closing(open_store(database)) as old, old.transaction() as tx:
+        with closing(open_database(database)) as old, old.transaction() as tx:
             sql = "INSERT INTO users (name, role, password, created) VALUES (?, ?, ?, 7)"
             tx.execute(sql, "ada", "support", kept)
             tx.execute("INSERT INTO sessions VALUES (?, 'ada', 7, 7)", b"token")
     assert schema.MIGRATIONS == MIGRATIONS
-    with closing(open_store(database)) as new:
-        assert users.list_users(new) == [("ada", "support", None, 7)]
+    with closing(open_database(database)) as new:
+        assert users.list_users(ControlStore(new)) == [("ada", "support", None, 7)]
         assert new.all("SELECT password FROM users") == [(kept,)]
         assert new.all("SELECT * FROM sessions") == []
-        users.add_user(new, "root", "admin", PASSWORD, 8)
+        users.add_user(ControlStore(new), "root", "admin", PASSWORD, 8)
         with new.transaction() as tx:
             tx.execute("INSERT INTO sessions VALUES (?, 'ada', 7, 7)", b"token")
-        users.remove_user(new, "ada", 9)
+        users.remove_user(ControlStore(new), "ada", 9)
         assert new.all("SELECT * FROM sessions") == []
-        assert tokens.list_tokens(new) == []
+        assert tokens.list_tokens(ControlStore(new)) == []

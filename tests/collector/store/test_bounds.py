@@ -9,8 +9,10 @@ import pytest
 
 from collector.base.events import STARTED, Event, Fact
 from collector.base.times import DAY_MS
-from collector.store import Store, open_store, schema
+from collector.store import open_database, schema
 from collector.store.bounds import bounded_words
+from collector.store.database import Database
+from collector.store.sql.store import SqlEventStore
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.store.test_rollups import NOW, counted
 
@@ -18,25 +20,25 @@ DAY = NOW // DAY_MS
 
 
 @pytest.fixture
-def old(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def old(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A store as it was."""
     before = schema.MIGRATIONS.index(bounded_words)
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:before])
-        made = open_store(database)
+        made = open_database(database)
     yield made
     made.close()
 
 
-def insert(store: Store, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+def insert(tables: Database, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
     marks = ", ".join("?" * len(rows[0]))
-    with store.transaction() as tx:
+    with tables.transaction() as tx:
         for row in rows:
             tx.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *row)
 
 
 def test_old_counters_are_carried_over_and_the_rarest_words_are_counted_together(
-    old: Store, database: str
+    old: Database, database: str
 ) -> None:
     many = MOST_WORDS + 10
     insert(
@@ -70,8 +72,8 @@ def test_old_counters_are_carried_over_and_the_rarest_words_are_counted_together
         runs,
     )
     old.close()
-    store = open_store(database)
-    found = counted(store)
+    tables = open_database(database)
+    found = counted(tables)
     assert found["daily"][1, DAY, "track", STARTED] == 7
     assert found["daily"][1, DAY, "page", OTHER] == 11
     assert sum(found["daily"].values()) == 7 + many
@@ -82,9 +84,9 @@ def test_old_counters_are_carried_over_and_the_rarest_words_are_counted_together
     assert outcomes[1, "place", DAY - 1, "\x1f2\x1fcurl\x1f6", "errors"] == 2
     assert outcomes[1, "version", DAY, OTHER, "open"] == 10
     assert outcomes[1, "system", DAY, "arch", "open"] == many
-    store.add([started(99)])
-    assert counted(store)["outcomes"][1, "version", DAY, OTHER, "open"] == 11
-    store.close()
+    SqlEventStore(tables).keep([started(99)])
+    assert counted(tables)["outcomes"][1, "version", DAY, OTHER, "open"] == 11
+    tables.close()
 
 
 def started(number: int) -> Event:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from collector.store import open_store
+from collector.store import open_database
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, basic
 from tests.deadends import unused_port
@@ -96,13 +96,13 @@ def end(senders: list[Sender]) -> list[str]:
 
 
 def stored(database: str) -> list[str]:
-    store = open_store(database)
+    tables = open_database(database)
     try:
-        counted = store.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
-        found = [json.loads(body)["messageId"] for (body,) in store.all("SELECT body FROM events")]
+        counted = tables.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
+        found = [json.loads(body)["messageId"] for (body,) in tables.all("SELECT body FROM events")]
         assert int(counted) == len(found)
     finally:
-        store.close()
+        tables.close()
     return found
 
 
@@ -145,10 +145,10 @@ def test_two_collectors_on_one_postgresql_keep_the_same_events_once(
     end(senders)
     assert {status for sender in senders for status in sender.statuses} == {200}
     assert sorted(stored(database)) == sorted(event["messageId"] for event in everything)
-    store = open_store(database)
-    assert store.all("SELECT sum(beats) FROM instances") == [(3000,)]
-    assert [int(n) for (n,) in store.all("SELECT sum(n) FROM active WHERE n > 0 AND span = 7")] == [7]
-    store.close()
+    tables = open_database(database)
+    assert tables.all("SELECT sum(beats) FROM instances") == [(3000,)]
+    assert [int(n) for (n,) in tables.all("SELECT sum(n) FROM active WHERE n > 0 AND span = 7")] == [7]
+    tables.close()
 
 
 @pytest.mark.needs("postgresql")
@@ -187,13 +187,13 @@ def test_a_database_that_stands_still_is_503_in_time(
     database = cluster.database()
     collector = start(database, ROLLCALL_COLLECTOR_TIMEOUT="1")
     key = collector.verb("keys", "add", "late").stdout.strip()
-    store = open_store(database)
-    with store.transaction() as tx:
+    tables = open_database(database)
+    with tables.transaction() as tx:
         tx.execute("LOCK TABLE write_keys IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         assert collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 503
         assert time.monotonic() - began < 15  # PostgreSQL itself ends a statement after 30
-    store.close()
+    tables.close()
     until(lambda: collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 200, 20)
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.base.times import DAY_MS
-from collector.store import Store, rollups, schema
-from collector.store.rollups import SPANS, Ledger
-from collector.store.spans import SLOT_MS, edges, week_of, weeks_of
+from collector.store import Stores, rollups, schema
+from collector.store.database import Database
+from collector.store.rollups import Ledger
+from collector.store.spans import SLOT_MS, SPANS, edges, week_of, weeks_of
 
 NOW = 20_000 * DAY_MS
 # The first of the sources that are told the same again.
@@ -152,7 +153,7 @@ def levels(changes: dict[tuple[int, int, int, int], int]) -> dict[tuple[int, int
     return alive
 
 
-def counted(store: Store) -> dict[str, Any]:
+def counted(tables: Database) -> dict[str, Any]:
     """The same from what the store counted, for sources below COPY."""
     select = {
         "daily": "source, day, type, name, n FROM daily",
@@ -162,10 +163,10 @@ def counted(store: Store) -> dict[str, Any]:
         "outcomes": "source, kind, day, word, outcome, n FROM outcomes",
     }
     found = {
-        name: {row[:-1]: row[-1] for row in store.all(f"SELECT {sql} WHERE n <> 0 AND source < ?", COPY)}
+        name: {row[:-1]: row[-1] for row in tables.all(f"SELECT {sql} WHERE n <> 0 AND source < ?", COPY)}
         for name, sql in select.items()
     }
-    rows = store.all(
+    rows = tables.all(
         "SELECT source, id, first_seen, last_seen, last_beat, beats, first_day, slots"
         " FROM instances WHERE source < ?",
         COPY,
@@ -180,8 +181,8 @@ def counted(store: Store) -> dict[str, Any]:
     }
 
 
-def empty(store: Store) -> None:
-    with store.transaction() as tx:
+def empty(tables: Database) -> None:
+    with tables.transaction() as tx:
         for table in (*(table.name for table in TABLES), "words"):
             tx.execute(f"DELETE FROM {table}")
 
@@ -190,11 +191,11 @@ def bits(mask: int) -> set[int]:
     return {n for n in range(mask.bit_length()) if mask >> n & 1}
 
 
-def of_sources(store: Store, table: schema.Table, first: int) -> list[Any]:
+def of_sources(tables: Database, table: schema.Table, first: int) -> list[Any]:
     """A table's rows of the two sources from `first`."""
     names = ", ".join(table.names[1:])
     sql = f"SELECT source - {first}, {names} FROM {table.name} WHERE source IN (?, ?) ORDER BY 1, 2"
-    return store.all(sql, first, first + 1)
+    return tables.all(sql, first, first + 1)
 
 
 @settings(
@@ -205,24 +206,25 @@ def of_sources(store: Store, table: schema.Table, first: int) -> list[Any]:
 )
 @given(st.lists(events(), max_size=60), st.integers(0, 2**32))
 def test_counters_equal_a_recount_for_any_order_duplicates_and_late_arrivals(
-    store: Store,
+    stores: Stores,
+    tables: Database,
     found: list[Event],
     seed: int,
 ) -> None:
     """In both databases; the same events in order, as other sources, make the same instances and runs."""
-    empty(store)
+    empty(tables)
     chance = random.Random(seed)
     pending = distinct(found)
     everything = pending + (chance.choices(pending, k=len(pending) // 3) if pending else [])
     chance.shuffle(everything)
     while everything:
         size = chance.randint(1, 20)
-        store.add(everything[:size])
+        stores.events.keep(everything[:size])
         del everything[:size]
-    store.add(event._replace(source=event.source + COPY - 1) for event in pending)
-    assert counted(store) == recount(pending)
+    stores.events.keep(event._replace(source=event.source + COPY - 1) for event in pending)
+    assert counted(tables) == recount(pending)
     for table in (schema.INSTANCES, schema.RUNS):
-        assert of_sources(store, table, 1) == of_sources(store, table, COPY)
+        assert of_sources(tables, table, 1) == of_sources(tables, table, COPY)
 
 
 @given(st.sets(st.integers(0, 80), min_size=1), st.sampled_from([1, 7, 30]))

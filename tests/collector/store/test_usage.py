@@ -10,7 +10,8 @@ import pytest
 
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
-from collector.store import Store
+from collector.store import Stores
+from collector.store.database import Database
 from collector.store.usage import HOUR_MS, bytes_left, stored_bytes
 from tests.collector.store.test_rollups import NOW
 
@@ -74,18 +75,20 @@ SHAPES: dict[str, Make] = {
 }
 
 
-def disk(store: Store) -> int:
-    if store.dialect == "sqlite":
-        store.all("PRAGMA wal_checkpoint(TRUNCATE)")
-        pages: int = store.all("PRAGMA page_count")[0][0]
+def disk(tables: Database) -> int:
+    if tables.dialect == "sqlite":
+        tables.all("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages: int = tables.all("PRAGMA page_count")[0][0]
         return 4096 * pages
     sql = "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"
     sql += " AND relname !~ '^(pg_|sql_)'"
-    return int(store.all(sql)[0][0])
+    return int(tables.all(sql)[0][0])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_event_takes_no_more_of_the_disk_than_it_is_counted_with(store: Store, shape: str) -> None:
+def test_an_event_takes_no_more_of_the_disk_than_it_is_counted_with(
+    stores: Stores, tables: Database, shape: str
+) -> None:
     stranger, make = Stranger(), SHAPES[shape]
     sizes: list[tuple[int, int]] = []
     counted = 0
@@ -94,11 +97,11 @@ def test_an_event_takes_no_more_of_the_disk_than_it_is_counted_with(store: Store
             sent = [make(stranger, n) for n in range(number, number + 100)]
             events = [decode.read_event(one, "", 1, NOW, key=1) for one in sent]
             counted += sum(map(stored_bytes, events))
-            store.add(events)
-        sizes.append((disk(store), counted))
+            stores.events.keep(events)
+        sizes.append((disk(tables), counted))
     grown, counted = (after - before for before, after in zip(*sizes, strict=True))
     assert 0 < grown < counted
-    (used,) = store.all("SELECT SUM(bytes) FROM usage WHERE key = 1 AND hour = ?", NOW // HOUR_MS)
+    (used,) = tables.all("SELECT SUM(bytes) FROM usage WHERE key = 1 AND hour = ?", NOW // HOUR_MS)
     assert int(used[0]) == sizes[-1][1]
 
 

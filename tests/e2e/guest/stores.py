@@ -15,7 +15,8 @@ from collector import cli
 from collector.page import app  # noqa: F401 - imported once, for all forks
 from collector.serve import server  # noqa: F401
 from collector.store import postgres  # noqa: F401
-from collector.store.sqlite import SQLiteStore
+from collector.store.sql import store  # noqa: F401
+from collector.store.sqlite import SQLiteDatabase
 
 NOBODY = 65534
 DATA = "/data/postgresql/data"
@@ -50,14 +51,14 @@ def main(*, unsafe: bool) -> None:
 
 def forget_to_flush() -> None:
     """Make SQLite as careless as `fsync=off` makes PostgreSQL."""
-    connect = SQLiteStore._connect
+    connect = SQLiteDatabase._connect
 
-    def careless(store: SQLiteStore, cache_kib: int) -> object:
-        connection = connect(store, cache_kib)
+    def careless(database: SQLiteDatabase, cache_kib: int) -> object:
+        connection = connect(database, cache_kib)
         connection.execute("PRAGMA synchronous = OFF")
         return connection
 
-    SQLiteStore._connect = careless  # type: ignore[method-assign,assignment]
+    SQLiteDatabase._connect = careless  # type: ignore[method-assign,assignment]
 
 
 def fork(*words: str, output: int = 2) -> int:

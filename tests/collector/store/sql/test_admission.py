@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from collector.base.events import STARTED, SUCCESS, Event, Fact
 from collector.base.times import DAY_MS
-from collector.store import Store, words
-from collector.store.words import MOST_WORDS, OTHER, Word, admit_words
+from collector.store import Stores
+from collector.store.database import Database
+from collector.store.sql import admission
+from collector.store.sql.admission import admit_words
+from collector.store.words import MOST_WORDS, OTHER, Word
 from tests.collector.store.test_rollups import NOW, counted, distinct, empty, events, recount
 
 DAY = NOW // DAY_MS
 
 
-def admit(store: Store, *texts: str, day: int = DAY) -> set[str]:
-    with store.transaction() as tx:
+def admit(tables: Database, *texts: str, day: int = DAY) -> set[str]:
+    with tables.transaction() as tx:
         return {word[-1] for word in admit_words(tx, [(1, "name", day, text) for text in texts])}
 
 
@@ -28,32 +31,32 @@ def many(lead: str, count: int = MOST_WORDS) -> list[str]:
     return [f"{lead}{number}" for number in range(count)]
 
 
-def test_a_day_has_so_many_places_and_what_got_none_gets_none_later(store: Store) -> None:
-    assert admit(store, *many("a", MOST_WORDS - 1)) == set(many("a", MOST_WORDS - 1))
-    assert admit(store, "b", "c") == {"b"}
+def test_a_day_has_so_many_places_and_what_got_none_gets_none_later(tables: Database) -> None:
+    assert admit(tables, *many("a", MOST_WORDS - 1)) == set(many("a", MOST_WORDS - 1))
+    assert admit(tables, "b", "c") == {"b"}
     for _ in range(2):
-        assert admit(store, "a1", "b", "c", "d") == {"a1", "b"}
-    assert admit(store, "c", day=DAY - 7) == {"c"}
-    assert store.all("SELECT COUNT(*) FROM words WHERE day = ?", DAY) == [(MOST_WORDS,)]
+        assert admit(tables, "a1", "b", "c", "d") == {"a1", "b"}
+    assert admit(tables, "c", day=DAY - 7) == {"c"}
+    assert tables.all("SELECT COUNT(*) FROM words WHERE day = ?", DAY) == [(MOST_WORDS,)]
 
 
-def test_a_flood_displaces_no_word_of_the_day_before(store: Store) -> None:
-    admit(store, "1.0", "2.0", day=DAY - 1)
-    flood = admit(store, *many("junk", 3 * MOST_WORDS))
+def test_a_flood_displaces_no_word_of_the_day_before(tables: Database) -> None:
+    admit(tables, "1.0", "2.0", day=DAY - 1)
+    flood = admit(tables, *many("junk", 3 * MOST_WORDS))
     assert len(flood) == MOST_WORDS - 2
-    assert admit(store, "1.0", "2.0", "3.0") == {"1.0", "2.0"}
+    assert admit(tables, "1.0", "2.0", "3.0") == {"1.0", "2.0"}
 
 
-def test_what_a_day_did_not_use_has_no_place_on_the_next(store: Store) -> None:
-    admit(store, "old", day=DAY - 2)
-    admit(store, "new", day=DAY - 1)
-    assert admit(store, *many("junk")) >= set(many("junk", 1))
-    assert admit(store, "new", "old") == {"new"}
+def test_what_a_day_did_not_use_has_no_place_on_the_next(tables: Database) -> None:
+    admit(tables, "old", day=DAY - 2)
+    admit(tables, "new", day=DAY - 1)
+    assert admit(tables, *many("junk")) >= set(many("junk", 1))
+    assert admit(tables, "new", "old") == {"new"}
 
 
-def test_the_word_for_all_others_has_no_place_of_its_own(store: Store) -> None:
-    assert admit(store, OTHER) == set()
-    assert store.all("SELECT * FROM words") == []
+def test_the_word_for_all_others_has_no_place_of_its_own(tables: Database) -> None:
+    assert admit(tables, OTHER) == set()
+    assert tables.all("SELECT * FROM words") == []
 
 
 def started(number: int, day: int = 0) -> Event:
@@ -63,13 +66,13 @@ def started(number: int, day: int = 0) -> Event:
     return Event(1, key, time, time, "track", STARTED, key, key, "{}", None, fact)
 
 
-def test_a_run_is_taken_back_from_where_it_was_counted(store: Store) -> None:
+def test_a_run_is_taken_back_from_where_it_was_counted(stores: Stores, tables: Database) -> None:
     """Also where its version has a place by now, on another day."""
-    store.add(started(number) for number in range(MOST_WORDS + 50))
+    stores.events.keep(started(number) for number in range(MOST_WORDS + 50))
     late = [event._replace(id=bytes([1]) + event.id[1:], name=SUCCESS) for event in map(started, range(250))]
-    store.add(late)
+    stores.events.keep(late)
     for kind in ("version", "system"):
-        rows = store.all("SELECT word, outcome, n FROM outcomes WHERE kind = ? AND n <> 0", kind)
+        rows = tables.all("SELECT word, outcome, n FROM outcomes WHERE kind = ? AND n <> 0", kind)
         assert {(outcome, n) for word, outcome, n in rows if word != OTHER} == {("success", 1)}
         assert [(outcome, n) for word, outcome, n in rows if word == OTHER] == [("success", 50)]
         assert len(rows) == MOST_WORDS + 1
@@ -95,23 +98,23 @@ def folded(plain: dict[str, Any], admitted: set[Word]) -> dict[str, Any]:
 )
 @given(st.lists(events(), max_size=60), st.integers(0, 2**32))
 def test_counters_equal_a_recount_by_the_words_that_have_places(
-    store: Store, monkeypatch: pytest.MonkeyPatch, found: list[Event], seed: int
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch, found: list[Event], seed: int
 ) -> None:
     """Which words have places depends on the order; all numbers follow from that."""
-    monkeypatch.setattr(words, "MOST_WORDS", 2)
-    empty(store)
+    monkeypatch.setattr(admission, "MOST_WORDS", 2)
+    empty(tables)
     chance = random.Random(seed)
     pending = distinct(found)
     everything = pending.copy()
     chance.shuffle(everything)
     while everything:
-        store.add(everything[: (size := chance.randint(1, 20))])
+        stores.events.keep(everything[: (size := chance.randint(1, 20))])
         del everything[:size]
     admitted = {
         (source, kind, day, word)
-        for source, kind, day, word in store.all("SELECT source, kind, day, word FROM words")
+        for source, kind, day, word in tables.all("SELECT source, kind, day, word FROM words")
     }
-    assert counted(store) == folded(recount(pending), admitted)
+    assert counted(tables) == folded(recount(pending), admitted)
     per_day: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for source, kind, day, _ in admitted:
         per_day[source, kind, day] += 1

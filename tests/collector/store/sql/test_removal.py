@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, Event
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
-from collector.store import Store, open_store, schema
+from collector.store import Stores, open_stores, schema
+from collector.store.database import Database
+from collector.store.deletion import remove_events
 from collector.store.sql import removal
-from collector.store.sql.removal import remove_events
 from tests.collector.page.client import NOW
 from tests.collector.page.histories import sent
 from tests.collector.store.test_rollups import COPY, counted, distinct, empty, of_sources, recount
@@ -30,8 +31,8 @@ def quiet(_: int) -> None:
     """No progress."""
 
 
-def remove(store: Store) -> int:
-    return remove_events(store, "key = ?", (GONE,), quiet)
+def remove(stores: Stores) -> int:
+    return remove_events(stores, GONE, 0, 2**62, quiet)
 
 
 def read(found: Sequence[dict[str, Any]], keys: random.Random) -> list[Event]:
@@ -40,13 +41,13 @@ def read(found: Sequence[dict[str, Any]], keys: random.Random) -> list[Event]:
     )
 
 
-def check(store: Store, kept: Sequence[Event]) -> None:
+def check(stores: Stores, tables: Database, kept: Sequence[Event]) -> None:
     """The counters, and each row of an instance and a run, are those of these events."""
-    assert counted(store) == recount(kept)
-    store.add(event._replace(source=COPY) for event in kept)
+    assert counted(tables) == recount(kept)
+    stores.events.keep(event._replace(source=COPY) for event in kept)
     for table in (schema.INSTANCES, schema.RUNS):
-        assert of_sources(store, table, 1) == of_sources(store, table, COPY)
-    assert store.all("SELECT * FROM removals") == []
+        assert of_sources(tables, table, 1) == of_sources(tables, table, COPY)
+    assert tables.all("SELECT * FROM removals") == []
 
 
 @settings(
@@ -57,18 +58,18 @@ def check(store: Store, kept: Sequence[Event]) -> None:
 )
 @given(st.lists(sent(), max_size=60), st.randoms(use_true_random=False), st.integers(1, 60))
 def test_counters_equal_a_recount_of_what_is_left(
-    store: Store, found: list[dict[str, Any]], chance: random.Random, at_once: int
+    stores: Stores, tables: Database, found: list[dict[str, Any]], chance: random.Random, at_once: int
 ) -> None:
-    empty(store)
+    empty(tables)
     events = read(found, chance)
     for start in range(0, len(events), 20):
-        store.add(events[start : start + 20])
+        stores.events.keep(events[start : start + 20])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(removal, "AT_ONCE", at_once)
         patch.setattr(removal, "MOST_SCANNED", 2)
         patch.setattr(removal, "SCANNED_AT_ONCE", 7)
-        assert remove(store) == sum(event.key == GONE for event in events)
-    check(store, [event for event in events if event.key == KEPT])
+        assert remove(stores) == sum(event.key == GONE for event in events)
+    check(stores, tables, [event for event in events if event.key == KEPT])
 
 
 def history(chance: random.Random, size: int) -> list[dict[str, Any]]:
@@ -91,19 +92,19 @@ def history(chance: random.Random, size: int) -> list[dict[str, Any]]:
 
 
 def test_a_removal_that_was_interrupted_goes_on_when_it_is_called_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(1)
     events = read(history(chance, 150), chance)
-    store.add(events)
+    stores.events.keep(events)
     monkeypatch.setattr(removal, "AT_ONCE", 3)
     for step in ("_delete", "_replace_runs", "_replace_quiet_instances", "_replace_by_beats"):
         with monkeypatch.context() as patch:
             patch.setattr(removal, step, broken(getattr(removal, step)))
             with pytest.raises(ZeroDivisionError):
-                remove(store)
-    remove(store)
-    check(store, [event for event in events if event.key == KEPT])
+                remove(stores)
+    remove(stores)
+    check(stores, tables, [event for event in events if event.key == KEPT])
 
 
 def broken(step: Callable[..., int]) -> Callable[..., int]:
@@ -126,40 +127,40 @@ def beat(number: int, key: int) -> Event:
     return read._replace(who=who)
 
 
-def test_what_arrives_during_a_removal_is_counted(store: Store, database: str) -> None:
+def test_what_arrives_during_a_removal_is_counted(stores: Stores, tables: Database, database: str) -> None:
     kept = [beat(number, KEPT) for number in range(600)]
-    store.add(beat(number, GONE) for number in range(600))
-    store.add(kept[:100])
+    stores.events.keep(beat(number, GONE) for number in range(600))
+    stores.events.keep(kept[:100])
     begun = threading.Event()
 
     def arrive() -> None:
-        with closing(open_store(database)) as other:
+        with closing(open_stores(database)) as other:
             for number in range(100, 600, 5):
-                other.add(kept[number : number + 5])
+                other.events.keep(kept[number : number + 5])
                 begun.set()
 
     thread = threading.Thread(target=arrive)
     thread.start()
     begun.wait(30)
-    remove(store)
+    remove(stores)
     thread.join()
-    check(store, kept)
+    check(stores, tables, kept)
 
 
 def test_a_heartbeat_that_arrives_after_all_were_read_is_counted(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step that writes looks again at what has come since."""
     kept = [beat(number, KEPT) for number in range(20)]
-    store.add(kept[:10])
-    store.add([beat(3, GONE)])
+    stores.events.keep(kept[:10])
+    stores.events.keep([beat(3, GONE)])
 
     def arrive(beats: Any, rows: Any) -> None:
         see(beats, rows)
         monkeypatch.setattr(removal, "_see_beats", see)
-        store.add(kept[10:])
+        stores.events.keep(kept[10:])
 
     see = removal._see_beats
     monkeypatch.setattr(removal, "_see_beats", arrive)
-    remove(store)
-    check(store, kept)
+    remove(stores)
+    check(stores, tables, kept)

@@ -13,9 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUPPORT, Event, Fact, fact_of
-from collector.store import Store, StoreUnavailable, open_store, schema
+from collector.store import Stores, StoreUnavailable, open_stores, schema
+from collector.store.database import Database
+from collector.store.deletion import forget_instance
 from collector.store.sql import forgetting
-from collector.store.sql.forgetting import TRIES, Forgotten, forget_instance
+from collector.store.sql.forgetting import TRIES
+from collector.store.values import Forgotten
 from tests.collector.store.test_rollups import (
     COPY,
     NOW,
@@ -59,100 +62,100 @@ def of_run(name: str, who: bytes, time: int, fact: Fact) -> Event:
 )
 @given(st.lists(events().map(told), max_size=40), st.integers(0, 2**32))
 def test_counters_equal_a_recount_of_what_is_left_after_any_deletions(
-    store: Store, found: list[Event], seed: int
+    stores: Stores, tables: Database, found: list[Event], seed: int
 ) -> None:
     """Also where instances share a run, and where an instance comes back."""
-    empty(store)
+    empty(tables)
     chance = random.Random(seed)
     left: dict[tuple[int, bytes], Event] = {}
     pending = distinct(found)
     while pending:
         size = chance.randint(1, 15)
-        store.add(pending[:size])
+        stores.events.keep(pending[:size])
         left.update((event[:2], event) for event in pending[:size])
         del pending[:size]
         if chance.random() < 0.5:
             source, who = chance.randint(1, 2), bytes([chance.randint(0, 2)]) * 16
             gone = [key for key, event in left.items() if event.source == source and event.who == who]
-            done = forget_instance(store, source, who)
+            done = forget_instance(stores, source, who)
             assert done.events == len(gone)
             assert done.digest == sha256(b"".join(key for _, key in sorted(gone))).hexdigest()
             for key in gone:
                 del left[key]
-    store.add(event._replace(source=event.source + COPY - 1) for event in left.values())
-    assert counted(store) == recount(list(left.values()))
+    stores.events.keep(event._replace(source=event.source + COPY - 1) for event in left.values())
+    assert counted(tables) == recount(list(left.values()))
     for table in (schema.INSTANCES, schema.RUNS):
-        assert of_sources(store, table, 1) == of_sources(store, table, COPY)
+        assert of_sources(tables, table, 1) == of_sources(tables, table, COPY)
 
 
-def test_the_receipt_counts_what_is_gone_and_nothing_has_the_id(store: Store) -> None:
+def test_the_receipt_counts_what_is_gone_and_nothing_has_the_id(stores: Stores, tables: Database) -> None:
     days = [beat(0, NOW - day * 86_400_000) for day in range(40)]
     run = [of_run(name, ADA, NOW - 9, Fact(version="1")) for name in (STARTED, ERRORS)]
     asked = of_run(SUPPORT, ADA, NOW - 8, Fact(email="ada@example.org", reference="01234567"))
     usage = Event(1, b"u" * 16, NOW, NOW, "track", "Something Used", ADA, None, "{}")
-    store.add([*days, *run, asked, usage, beat(1, NOW - 1)])
-    with store.transaction() as tx:
+    stores.events.keep([*days, *run, asked, usage, beat(1, NOW - 1)])
+    with tables.transaction() as tx:
         tx.execute("INSERT INTO answered (source, run, at, by_user) VALUES (1, ?, 0, 'sam')", RUN)
-    done = forget_instance(store, 1, ADA)
+    done = forget_instance(stores, 1, ADA)
     assert (done.events, done.runs, done.requests, done.instances) == (44, 1, 1, 1)
     for table in TABLES:
         keyed = [name for name, kind, _ in table.columns if kind == "bytes" and name != "slots"]
         for name in keyed:
-            assert not store.all(f"SELECT 1 FROM {table.name} WHERE {name} IN (?, ?)", ADA, RUN), table.name
-    assert store.all("SELECT * FROM answered") == []
-    assert counted(store) == recount([beat(1, NOW - 1)])
-    assert store.all("SELECT SUM(n) FROM daily") == [(1,)]
+            assert not tables.all(f"SELECT 1 FROM {table.name} WHERE {name} IN (?, ?)", ADA, RUN), table.name
+    assert tables.all("SELECT * FROM answered") == []
+    assert counted(tables) == recount([beat(1, NOW - 1)])
+    assert tables.all("SELECT SUM(n) FROM daily") == [(1,)]
 
 
-def test_an_unknown_id_has_a_receipt_of_zeros(store: Store) -> None:
-    store.add([beat(1, NOW)])
-    assert forget_instance(store, 1, ADA) == Forgotten(0, 0, 0, 0, sha256().hexdigest())
-    assert forget_instance(store, 2, BOB).events == 0, "of another source"
-    assert forget_instance(store, 1, BOB).events == 1
-    assert forget_instance(store, 1, BOB).events == 0
+def test_an_unknown_id_has_a_receipt_of_zeros(stores: Stores) -> None:
+    stores.events.keep([beat(1, NOW)])
+    assert forget_instance(stores, 1, ADA) == Forgotten(0, 0, 0, 0, sha256().hexdigest())
+    assert forget_instance(stores, 2, BOB).events == 0, "of another source"
+    assert forget_instance(stores, 1, BOB).events == 1
+    assert forget_instance(stores, 1, BOB).events == 0
 
 
 def test_what_arrives_during_the_search_is_forgotten_too(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.add([beat(0, NOW - 10)])
+    stores.events.keep([beat(0, NOW - 10)])
     search, late = forgetting._search, [beat(0, NOW - 5), beat(0, NOW - 6)]
 
     def slow(*arguments: object) -> object:
         found = search(*arguments)  # type: ignore[arg-type]
-        store.add([late.pop()] if late else [])
+        stores.events.keep([late.pop()] if late else [])
         return found
 
     monkeypatch.setattr(forgetting, "_search", slow)
-    assert forget_instance(store, 1, ADA).events == 3
+    assert forget_instance(stores, 1, ADA).events == 3
     late += [beat(0, NOW - n) for n in range(20, 21 + TRIES)]
-    store.add([beat(0, NOW - 40)])
+    stores.events.keep([beat(0, NOW - 40)])
     with pytest.raises(StoreUnavailable):
-        forget_instance(store, 1, ADA)
+        forget_instance(stores, 1, ADA)
 
 
-def test_counters_that_have_expired_do_not_come_back_below_zero(store: Store) -> None:
-    store.add([of_run(STARTED, ADA, NOW - 9, Fact(version="1")), beat(0, NOW)])
-    with store.transaction() as tx:
+def test_counters_that_have_expired_do_not_come_back_below_zero(stores: Stores, tables: Database) -> None:
+    stores.events.keep([of_run(STARTED, ADA, NOW - 9, Fact(version="1")), beat(0, NOW)])
+    with tables.transaction() as tx:
         for table in ("daily", "active", "outcomes", "cohorts", "retention", "words"):
             tx.execute(f"DELETE FROM {table}")
-    assert forget_instance(store, 1, ADA).events == 2
+    assert forget_instance(stores, 1, ADA).events == 2
     for table in ("daily", "outcomes", "cohorts", "retention", "words"):
-        assert store.all(f"SELECT * FROM {table}") == []
+        assert tables.all(f"SELECT * FROM {table}") == []
 
 
 def test_the_files_of_sqlite_have_nothing_of_it(tmp_path: Path) -> None:
-    with closing(open_store(f"sqlite:///{tmp_path}/c.db")) as store:
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db")) as stores:
         secret, other = "words of an instance", "words of another"
         for who, text in ((ADA, secret), (BOB, other)):
             body = json.dumps({"properties": {"said": [text] * 500}})
-            store.add(
+            stores.events.keep(
                 [of_run(ERRORS, who, NOW - ord(text[-1]), Fact(script=text))._replace(body=body, run=who)]
             )
         assert in_files(tmp_path, secret) > 500
-        forget_instance(store, 1, ADA)
+        forget_instance(stores, 1, ADA)
         assert in_files(tmp_path, secret) == len(
-            store.all("SELECT 1 FROM words WHERE word LIKE ?", f"{secret}%")
+            stores.control.all("SELECT 1 FROM words WHERE word LIKE ?", f"{secret}%")
         )
         assert in_files(tmp_path, other) > 500
 

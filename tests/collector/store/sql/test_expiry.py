@@ -11,18 +11,19 @@ import pytest
 from collector.admin.keys import source_named
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
-from collector.store import Store
-from collector.store.sql.expiry import purge_events
+from collector.store import Stores
+from collector.store.database import Database
+from collector.store.deletion import expire_events
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.running import Collector, event
+from tests.collector.store.sql.test_admission import DAY, started
 from tests.collector.store.test_rollups import NOW, counted
-from tests.collector.store.test_words import DAY, started
 from tests.wait import until
 
 
 @pytest.mark.parametrize("name", ["Instance Active", "Installation Started"])
 def test_purge_keeps_who_was_heard_of_only_now(
-    store: Store, database: str, tmp_path: Path, name: str
+    tables: Database, database: str, tmp_path: Path, name: str
 ) -> None:
     """A site without a network brings what happened long ago; its events are young here."""
     idle = Collector(tmp_path, database)
@@ -31,16 +32,16 @@ def test_purge_keeps_who_was_heard_of_only_now(
     idle.verb("import", "--source", "s", "-", stdin=line)
     assert "0 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
     runs = 0 if name == "Instance Active" else 1
-    with store.transaction() as tx:
+    with tables.transaction() as tx:
         tx.execute("INSERT INTO answered (source, run, at, by_user) SELECT source, id, 0, 'ada' FROM runs")
-    assert store.all("SELECT count(*) FROM instances") == [(1,)]
-    assert store.all("SELECT count(*) FROM runs") == [(runs,)]
+    assert tables.all("SELECT count(*) FROM instances") == [(1,)]
+    assert tables.all("SELECT count(*) FROM runs") == [(runs,)]
     idle.verb("purge", "--older-than", "0s")
-    assert not any(store.all(f"SELECT 1 FROM {table}") for table in ("instances", "runs", "answered"))
+    assert not any(tables.all(f"SELECT 1 FROM {table}") for table in ("instances", "runs", "answered"))
 
 
 def test_purge_deletes_what_is_old_and_keeps_the_counters(
-    store: Store, database: str, tmp_path: Path
+    tables: Database, database: str, tmp_path: Path
 ) -> None:
     idle = Collector(tmp_path, database)
     old = {"type": "track", "event": "Instance Active", "anonymousId": "a", "messageId": "old"}
@@ -49,54 +50,56 @@ def test_purge_deletes_what_is_old_and_keeps_the_counters(
     idle.verb("import", "--source", "s", "-", stdin=json.dumps(old) + "\n" + json.dumps(new))
     assert "1 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
     assert [event["messageId"] for event in idle.export()] == ["new"]
-    assert store.all("SELECT count(*) FROM instances") == [(1,)]
-    assert int(store.all("SELECT sum(n) FROM daily")[0][0]) == 2
+    assert tables.all("SELECT count(*) FROM instances") == [(1,)]
+    assert int(tables.all("SELECT sum(n) FROM daily")[0][0]) == 2
 
 
-def words(store: Store) -> set[str]:
+def words(tables: Database) -> set[str]:
     """Every word in what is counted."""
-    found = counted(store)
+    found = counted(tables)
     named = {key[3] for key in found["daily"]}
     return named | {key[3] for key in found["outcomes"] if key[1] != "all"}
 
 
-def purge(store: Store, before: int, now: int = NOW) -> int:
-    return purge_events(store, before, now, lambda _: None)
+def purge(stores: Stores, before: int, now: int = NOW) -> int:
+    return expire_events(stores, before, now, lambda _: None)
 
 
-def test_a_word_stays_as_long_as_an_event_with_it(store: Store) -> None:
+def test_a_word_stays_as_long_as_an_event_with_it(stores: Stores, tables: Database) -> None:
     for day in (-9, -5):
-        store.add([started(day + 100, day)])
-    store.add([started(99, -5)._replace(received=NOW)])  # of a site that was without a network
-    assert {"v91", "v95", "v99"} < words(store)
-    assert purge(store, NOW - 3 * DAY_MS) == 2
-    left = words(store)
+        stores.events.keep([started(day + 100, day)])
+    stores.events.keep([started(99, -5)._replace(received=NOW)])  # of a site that was without a network
+    assert {"v91", "v95", "v99"} < words(tables)
+    assert purge(stores, NOW - 3 * DAY_MS) == 2
+    left = words(tables)
     assert "v91" not in left
     assert {"v99", "os99", "Installation Started"} < left
-    numbers = counted(store)["outcomes"]
+    numbers = counted(tables)["outcomes"]
     assert numbers[1, "all", DAY - 9, "", "open"] == numbers[1, "version", DAY - 9, OTHER, "open"] == 1
-    assert purge(store, NOW + 1) == 1
-    assert words(store) == {OTHER}
-    assert counted(store)["outcomes"][1, "all", DAY - 5, "", "open"] == 2
+    assert purge(stores, NOW + 1) == 1
+    assert words(tables) == {OTHER}
+    assert counted(tables)["outcomes"][1, "all", DAY - 5, "", "open"] == 2
 
 
-def test_a_day_of_the_past_admits_no_words_after_a_purge_and_today_does(store: Store) -> None:
-    store.add([started(1, -2), started(2)])
-    purge(store, NOW + 1)
-    store.add([started(3, -2), started(4)])
-    assert "v3" not in words(store)
-    assert "v4" in words(store)
-    assert counted(store)["outcomes"][1, "version", DAY - 2, OTHER, "open"] == 2
+def test_a_day_of_the_past_admits_no_words_after_a_purge_and_today_does(
+    stores: Stores, tables: Database
+) -> None:
+    stores.events.keep([started(1, -2), started(2)])
+    purge(stores, NOW + 1)
+    stores.events.keep([started(3, -2), started(4)])
+    assert "v3" not in words(tables)
+    assert "v4" in words(tables)
+    assert counted(tables)["outcomes"][1, "version", DAY - 2, OTHER, "open"] == 2
 
 
-def test_a_purge_leaves_nothing_of_what_was_sent(store: Store) -> None:
-    with store.transaction() as tx:
+def test_a_purge_leaves_nothing_of_what_was_sent(stores: Stores, tables: Database) -> None:
+    with tables.transaction() as tx:
         assert source_named(tx, "product", 0) == 1
-    store.add(started(number, -(number % 3)) for number in range(2 * MOST_WORDS))
-    assert purge(store, NOW + 1) == 2 * MOST_WORDS
-    tables = ("events", "instances", "runs", "usage")
-    assert not any(store.all(f"SELECT 1 FROM {table}") for table in tables)
-    assert words(store) == {OTHER}
+    stores.events.keep(started(number, -(number % 3)) for number in range(2 * MOST_WORDS))
+    assert purge(stores, NOW + 1) == 2 * MOST_WORDS
+    emptied = ("events", "instances", "runs", "usage")
+    assert not any(tables.all(f"SELECT 1 FROM {table}") for table in emptied)
+    assert words(tables) == {OTHER}
 
 
 def send(collector: Collector, key: str, name: str, **fields: str) -> None:
@@ -105,7 +108,7 @@ def send(collector: Collector, key: str, name: str, **fields: str) -> None:
 
 
 def test_the_events_of_a_revoked_key_are_purged_while_others_arrive(
-    start: Callable[..., Collector], store: Store, database: str
+    start: Callable[..., Collector], tables: Database, database: str
 ) -> None:
     collector = start(database)
     stranger = collector.verb("keys", "add", "test").stdout.strip()
@@ -118,9 +121,9 @@ def test_the_events_of_a_revoked_key_are_purged_while_others_arrive(
     assert early.stderr == "rollcall-collector: 0 events deleted\n"
     assert "31 events deleted" in collector.verb("purge", "--key", stranger[:6]).stderr
     assert {one["event"] for one in collector.export()} == {"Instance Active"}
-    assert store.all("SELECT COUNT(*) FROM instances") == [(3,)]
-    assert store.all("SELECT COUNT(*) FROM runs WHERE started IS NOT NULL") == [(0,)]
-    assert [(int(n),) for (n,) in store.all("SELECT SUM(n) FROM daily")] == [(30,)]
+    assert tables.all("SELECT COUNT(*) FROM instances") == [(3,)]
+    assert tables.all("SELECT COUNT(*) FROM runs WHERE started IS NOT NULL") == [(0,)]
+    assert [(int(n),) for (n,) in tables.all("SELECT SUM(n) FROM daily")] == [(30,)]
     assert "purged key" in collector.verb("audit").stdout
 
 
@@ -143,22 +146,22 @@ def test_a_purge_that_is_not_clear_deletes_nothing(
     assert len(idle.export()) == 1
 
 
-def test_a_server_purges_what_is_older_than_it_shall_keep(store: Store) -> None:
-    store.add([started(1, -3), started(2)])
-    Keeper(store, None).start(0)
-    kept = Keeper(store, 2 * 86_400, lambda: NOW / 1000)
+def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables: Database) -> None:
+    stores.events.keep([started(1, -3), started(2)])
+    Keeper(stores, None).start(0)
+    kept = Keeper(stores, 2 * 86_400, lambda: NOW / 1000)
     kept.start(0)
     try:
-        assert until(lambda: store.all("SELECT COUNT(*) FROM events") == [(1,)], 30)
+        assert until(lambda: tables.all("SELECT COUNT(*) FROM events") == [(1,)], 30)
     finally:
         kept.stop()
-    assert "v2" in words(store)
-    assert "v1" not in words(store)
+    assert "v2" in words(tables)
+    assert "v1" not in words(tables)
 
 
-def test_a_server_that_stops_does_not_finish_a_purge_first(store: Store) -> None:
-    store.add(started(number, -3) for number in range(500))
-    stopped = Keeper(store, 86_400, lambda: NOW / 1000)
+def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, tables: Database) -> None:
+    stores.events.keep(started(number, -3) for number in range(500))
+    stopped = Keeper(stores, 86_400, lambda: NOW / 1000)
     stopped.stop()
     stopped.purge()
-    assert store.all("SELECT COUNT(*) FROM events") == [(300,)]
+    assert tables.all("SELECT COUNT(*) FROM events") == [(300,)]

@@ -10,8 +10,9 @@ from collector.base.events import Event
 from collector.base.ids import key_of
 from collector.base.personal import HIDDEN
 from collector.ingest import decode
-from collector.store import Store, open_store
-from collector.store.sql.expiry import purge_events
+from collector.store import Stores, open_stores
+from collector.store.database import Database
+from collector.store.deletion import expire_events
 
 NOW = 1_795_168_800_000
 MAIL, ADDRESS, ID = "ada@example.org", "203.0.113.9", "0193a2b4-1111-4222-8333-444455556666"
@@ -49,22 +50,22 @@ def personal(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def dump(store: Store, url: str) -> str:
+def dump(tables: Database, url: str) -> str:
     """Every row of every table, as text."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     if url.startswith("postgresql"):
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-    return "\n".join(repr(store.all(f"SELECT * FROM {name}")) for (name,) in store.all(sql))
+    return "\n".join(repr(tables.all(f"SELECT * FROM {name}")) for (name,) in tables.all(sql))
 
 
-def fill(store: Store) -> None:
-    with store.transaction() as tx:
+def fill(stores: Stores) -> None:
+    with stores.control.transaction() as tx:
         tx.execute("INSERT INTO sources (name, created) VALUES ('product', 0)")
         run = key_of(f"{ID}-1")
         tx.execute("INSERT INTO answered (source, run, at, by_user) VALUES (1, ?, 0, 'sam')", run)
     for number in range(100):
         events = [decode.read_event(event, "", 1, NOW - 1) for event in personal(number)]
-        store.add([*events, *map(unmasked, events)])
+        stores.events.keep([*events, *map(unmasked, events)])
 
 
 def unmasked(event: Event) -> Event:
@@ -73,23 +74,23 @@ def unmasked(event: Event) -> Event:
     return event._replace(id=bytes(8) + event.id[8:], name=event.name.replace(HIDDEN, MAIL), fact=fact)
 
 
-def test_no_table_has_anything_personal(store: Store, database: str) -> None:
-    fill(store)
+def test_no_table_has_anything_personal(stores: Stores, tables: Database, database: str) -> None:
+    fill(stores)
     traces = [MAIL, ADDRESS, SAID, repr(key_of(ID)), repr(key_of(f"{ID}-1"))]
-    before = dump(store, database)
+    before = dump(tables, database)
     assert [trace for trace in traces if trace not in before] == []
-    purge_events(store, NOW, NOW, lambda _: None)
-    after = dump(store, database)
+    expire_events(stores, NOW, NOW, lambda _: None)
+    after = dump(tables, database)
     assert [trace for trace in traces if trace in after] == []
 
 
 def test_no_file_of_sqlite_has_anything_personal(tmp_path: Path) -> None:
     """Neither in the free pages of the database nor in its log."""
     traces = [MAIL.encode(), ADDRESS.encode(), SAID.encode(), key_of(ID)]
-    with closing(open_store(f"sqlite:///{tmp_path}/c.db")) as store:
-        fill(store)
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db")) as stores:
+        fill(stores)
         assert all(trace in files(tmp_path) for trace in traces)
-        purge_events(store, NOW, NOW, lambda _: None)
+        expire_events(stores, NOW, NOW, lambda _: None)
         assert [trace for trace in traces if trace in files(tmp_path)] == []
 
 

@@ -1,0 +1,47 @@
+"""Requests for help: runs of the event store, beside what the control store knows of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collector.store import EventStore, Stores
+from collector.store.answers import Answer, answers_of
+from collector.store.runs import Run
+
+# Requests that are waiting are counted up to here.
+MOST_WAITING = 1000
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The runs of a source that asked for help, the latest request first; and the answers, by run."""
+
+    waiting: tuple[bytes, ...] = ()
+    answered: tuple[bytes, ...] = ()
+    answers: Mapping[bytes, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HelpRequest:
+    """A request for help: its run, and who answered it and when."""
+
+    run: Run
+    answered: int | None
+    answered_by: str | None
+
+
+def find_requests(stores: Stores, source: int) -> Requests:
+    """All requests for help if fewer than MOST_WAITING are waiting; otherwise the latest of them."""
+    answers = answers_of(stores.control, source)
+    # Among so many are all that wait, or MOST_WAITING of them. An answer whose run is gone counts nowhere.
+    asked = stores.events.asked_runs(source, MOST_WAITING + len(answers))
+    waiting = [run for run in asked if run not in answers][:MOST_WAITING]
+    return Requests(tuple(waiting), tuple(run for run in asked if run in answers), answers)
+
+
+def list_requests(events: EventStore, source: int, requests: Requests, most: int) -> list[HelpRequest]:
+    """Waiting requests first, then the latest first."""
+    wanted = [*requests.waiting, *requests.answered][:most]
+    runs = {run.id: run for run in events.find_runs(source, wanted)}
+    return [HelpRequest(runs[key], *requests.answers.get(key, (None, None))) for key in wanted if key in runs]

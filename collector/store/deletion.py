@@ -1,0 +1,57 @@
+"""Deletions in both stores: events first, then the answers to requests for help that are gone.
+
+Each deletion looks at all answers. So one that was interrupted between the stores is made whole by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collector.store import Stores
+from collector.store.answers import answered_sources, answers_of, delete_answers
+from collector.store.events import Progress
+from collector.store.values import Forgotten
+
+# Answers whose runs are looked up at once.
+AT_ONCE = 500
+
+
+def forget_instance(stores: Stores, source: int, who: bytes) -> Forgotten:
+    """Delete all that is stored of an instance."""
+    done = stores.events.forget(source, who)
+    _sweep_answers(stores, [source])
+    return done
+
+
+def expire_events(stores: Stores, before: int, now: int, progress: Progress) -> int:
+    """Delete events received before a time, and all that only they have left; returns how many."""
+    count = stores.events.expire(before, now, progress)
+    _sweep_answers(stores, answered_sources(stores.control))
+    return count
+
+
+def remove_events(stores: Stores, key: int, since: int, until: int, progress: Progress) -> int:
+    """Delete the events of a write key that were received since one time and before another."""
+    count = stores.events.remove(key, since, until, progress)
+    _sweep_answers(stores, answered_sources(stores.control))
+    return count
+
+
+def _sweep_answers(stores: Stores, sources: Iterable[int]) -> None:
+    """Delete the answers to requests that no run makes any more."""
+    gone = {source: _without_request(stores, source) for source in sources}
+    if not any(gone.values()):
+        return
+    for source, runs in gone.items():
+        delete_answers(stores.control, source, runs)
+    stores.control.tidy()
+
+
+def _without_request(stores: Stores, source: int) -> list[bytes]:
+    """The runs with an answer that do not ask for help, or are not there."""
+    answered = list(answers_of(stores.control, source))
+    asking: set[bytes] = set()
+    for start in range(0, len(answered), AT_ONCE):
+        runs = stores.events.find_runs(source, answered[start : start + AT_ONCE])
+        asking.update(run.id for run in runs if run.asked is not None)
+    return [run for run in answered if run not in asking]

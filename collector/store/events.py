@@ -1,0 +1,191 @@
+"""The interface of an event store: it keeps events, and answers questions about them.
+
+Days are counted from 1970 (UTC), and times are milliseconds since then. A period is its first and last day.
+No SQL crosses this interface, so that an engine needs none.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from collector.base.events import Event
+from collector.store.fleet import Census, Instance, InstancesEnd
+from collector.store.runs import Failure, Place, Run, RunCounts
+from collector.store.values import Forgotten, KeyUsage, PageEnd, Space, StoredEvent
+
+# Is told how many events were deleted so far. What it raises ends the work after a transaction.
+Progress = Callable[[int], None]
+
+
+class EventStore(ABC):
+    """Where events are kept, and what is counted of them. StoreError if it does not answer."""
+
+    @abstractmethod
+    def keep(self, events: Iterable[Event]) -> int:
+        """Store each event exactly once and count it; returns how many were new.
+
+        When this returns, all of them are on disk. When it raises, none of them is.
+        """
+
+    # What is there, and who added it.
+
+    @abstractmethod
+    def sources_heard(self, sources: Iterable[int]) -> set[int]:
+        """Those of the sources from which any event came."""
+
+    @abstractmethod
+    def usage_since(self, hour: int) -> list[KeyUsage]:
+        """What each write key has added in each hour since one, counted from 1970."""
+
+    # All instances.
+
+    @abstractmethod
+    def census(self, source: int, now: int) -> Census:
+        """Count the instances of a source at this moment."""
+
+    @abstractmethod
+    def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
+        """For each day, the instances active in the `span` days up to it: (short-lived, established)."""
+
+    @abstractmethod
+    def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
+        """Established instances by the week of their first event."""
+
+    @abstractmethod
+    def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
+        """Of the instances of each week, by later week: how many established ones beat in it."""
+
+    # Single instances.
+
+    @abstractmethod
+    def list_instances(
+        self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
+    ) -> tuple[list[Instance], InstancesEnd | None]:
+        """Instances in a state, the latest seen first, and where the list goes on if it does.
+
+        `new` and `returning` are states of a period. `before` is where the list ended before. A search may
+        end before it has found `most`, and still go on.
+        """
+
+    @abstractmethod
+    def find_instance(self, source: int, key: bytes) -> Instance | None:
+        """The instance with an id."""
+
+    # All runs of install scripts.
+
+    @abstractmethod
+    def run_counts_by_day(self, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
+        """Runs by the day on which they began."""
+
+    @abstractmethod
+    def run_counts_by_word(
+        self, source: int, kind: str, first: int, last: int, now: int
+    ) -> list[tuple[str, RunCounts]]:
+        """Runs that began in a period by `version` or `system`, most frequent first; the rest as OTHER."""
+
+    @abstractmethod
+    def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
+        """The places where most of the runs that began in a period failed, the worst first."""
+
+    @abstractmethod
+    def find_failure(self, source: int, first: int, last: int, place: Place) -> Failure | None:
+        """The failures at one place within a period; None if no run has ever failed there."""
+
+    @abstractmethod
+    def failure_trends(
+        self, source: int, first: int, last: int, places: Sequence[Place]
+    ) -> dict[str, dict[int, int]]:
+        """Failed runs at these places, by the place's key and the day on which they began."""
+
+    # Single runs.
+
+    @abstractmethod
+    def latest_runs(self, source: int, before: int, most: int) -> list[Run]:
+        """The runs that began last, before a time."""
+
+    @abstractmethod
+    def runs_failed_at(self, source: int, place: Place, most: int) -> list[Run]:
+        """The runs that failed at a place, the latest first."""
+
+    @abstractmethod
+    def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:
+        """The runs of an instance, the latest first."""
+
+    @abstractmethod
+    def asked_runs(self, source: int, most: int) -> list[bytes]:
+        """The ids of runs that asked for help, the latest request first."""
+
+    @abstractmethod
+    def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:
+        """The runs with these ids, in any order."""
+
+    def find_run(self, source: int, key: bytes) -> Run | None:
+        """The run with an id."""
+        return next(iter(self.find_runs(source, [key])), None)
+
+    # Single events.
+
+    @abstractmethod
+    def latest_events(self, source: int, before: int, most: int) -> list[StoredEvent]:
+        """The latest events by arrival, before the one with a number."""
+
+    @abstractmethod
+    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
+        """The latest events with a name, by time."""
+
+    @abstractmethod
+    def events_of_instance(
+        self, source: int, who: bytes, name: str, before: PageEnd, most: int
+    ) -> list[StoredEvent]:
+        """The latest events of an instance, by time; only those with a name, if one is given."""
+
+    @abstractmethod
+    def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
+        """The events of a run, in the order in which they happened."""
+
+    @abstractmethod
+    def event_names(self, source: int, most: int) -> list[str]:
+        """The names of events in the last days that have any, most frequent first."""
+
+    # Whole histories.
+
+    @abstractmethod
+    def export(self) -> Iterator[list[str]]:
+        """The JSON of every stored event, oldest first, some at a time."""
+
+    @abstractmethod
+    def forget(self, source: int, who: bytes) -> Forgotten:
+        """Delete all that is stored of an instance, in one transaction, and its share of the counters."""
+
+    @abstractmethod
+    def expire(self, before: int, now: int, progress: Progress) -> int:
+        """Delete events received before a time, and all that only they have left; returns how many.
+
+        Numbers by day stay, without the words of what was deleted.
+        """
+
+    @abstractmethod
+    def remove(self, key: int, since: int, until: int, progress: Progress) -> int:
+        """Delete the events of a write key that were received since one time and before another.
+
+        Every counter is right afterwards. Returns how many events were deleted.
+        """
+
+    # The store itself.
+
+    @abstractmethod
+    def ping(self) -> None:
+        """StoreError if the store does not answer."""
+
+    @abstractmethod
+    def space(self) -> Space:
+        """What the store takes now."""
+
+    @abstractmethod
+    def tidy(self) -> None:
+        """Empty the log of writes, as far as nobody needs it: it takes disk, and has what was deleted."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,57 @@
+"""Instances, one and all, as an event store tells of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from collector.base.times import DAY_MS
+from collector.store.rows import InstanceRow
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY
+
+# Two missed heartbeats: twice the interval of the agent, plus its jitter.
+SILENT_MS = 2 * SLOT_MS + 15 * 60_000
+GONE_MS = 30 * DAY_MS
+STATES = ("beating", "silent", "gone", "never")
+
+# Where a page of the list ended: the time at which its last instance was last seen, and its id.
+InstancesEnd = tuple[int, bytes]
+
+
+class Instance(InstanceRow):
+    """One installation that reported."""
+
+    def state(self, now: int) -> str:
+        """`beating`, `silent` (two beats missed), `gone` (30 days) or `never`, by its last heartbeat."""
+        if self.last_beat is None:
+            return "never"
+        if self.last_beat <= now - GONE_MS:
+            return "gone"
+        return "silent" if self.last_beat <= now - SILENT_MS else "beating"
+
+    def beat_in(self, slot: int) -> bool:
+        """Whether it sent a heartbeat in a slot of six hours, counted from 1970."""
+        offset = slot - self.first_day * SLOTS_A_DAY
+        return offset >= 0 and bool(self.slots >> offset & 1)
+
+
+@dataclass
+class Census:
+    """Counts of instances at one moment, with established and short-lived ones apart."""
+
+    at: int
+    active: Counter[tuple[int, bool]] = field(default_factory=Counter)  # (span in days, established)
+    states: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)  # of those active in 30 days and established
+    systems: Counter[str] = field(default_factory=Counter)
+    first_days: Counter[int] = field(default_factory=Counter)  # established ones by the day they were
+    last_days: Counter[int] = field(default_factory=Counter)  # first seen, and last seen
+
+    def new(self, first: int, last: int) -> int:
+        """Established instances that were first seen on these days."""
+        return sum(n for day, n in self.first_days.items() if first <= day <= last)
+
+    def returning(self, first: int) -> int:
+        """Established instances that were first seen before this day, and seen since."""
+        seen = sum(n for day, n in self.last_days.items() if day >= first)
+        return seen - sum(n for day, n in self.first_days.items() if day >= first)

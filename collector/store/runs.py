@@ -1,0 +1,101 @@
+"""Runs of install scripts, as an event store tells of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.base.times import DAY_MS
+from collector.store.rows import RunRow
+from collector.store.schema import SEPARATOR
+
+# A run counts as given up if no end has arrived after this time.
+GIVE_UP_MS = DAY_MS
+
+# How open runs that began less than a day ago are named beside the outcomes in a store.
+RUNNING = "running"
+
+
+@dataclass
+class RunCounts:
+    """Runs by how they ended. Open runs count as running for a day, then as given up."""
+
+    succeeded: int = 0
+    failed: int = 0
+    given_up: int = 0
+    running: int = 0
+
+    @property
+    def started(self) -> int:
+        return self.succeeded + self.failed + self.given_up + self.running
+
+    @property
+    def rate(self) -> float | None:
+        """The share of finished runs that succeeded."""
+        over = self.started - self.running
+        return self.succeeded / over if over else None
+
+    def merge(self, other: RunCounts) -> None:
+        """Count the other's runs as well."""
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.given_up += other.given_up
+        self.running += other.running
+
+    def add(self, outcome: str, n: int) -> None:
+        """Add n runs with an outcome from the store; RUNNING moves open runs from given up to running."""
+        if outcome == "success":
+            self.succeeded += n
+        elif outcome == "errors":
+            self.failed += n
+        elif outcome == RUNNING:
+            self.running += n
+            self.given_up -= n
+        else:
+            self.given_up += n
+
+
+class Run(RunRow):
+    """One run of an install script."""
+
+    @property
+    def place(self) -> Place:
+        end = self.signal or (None if self.exit_code is None else str(self.exit_code)) or self.reason or ""
+        return Place(self.script or "", "" if self.line is None else str(self.line), self.command or "", end)
+
+    def state(self, now: int) -> str:
+        """`succeeded`, `failed`, `running` or `given up`."""
+        if self.outcome:
+            return "succeeded" if self.outcome == "success" else "failed"
+        return "running" if (self.began or 0) > now - GIVE_UP_MS else "given up"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where and how runs failed; failures at one place are one group."""
+
+    script: str
+    line: str
+    command: str
+    end: str  # signal, exit code or reason
+
+    @property
+    def key(self) -> str:
+        """The text by which the store finds it."""
+        return SEPARATOR.join((self.script, self.line, self.command, self.end))
+
+
+def place_of(key: str) -> Place:
+    """The place with a key. A client may send further separators; they stay in `end`."""
+    script, line, command, end = key.split(SEPARATOR, 3)
+    return Place(script, line, command, end)
+
+
+@dataclass
+class Failure:
+    """The runs that failed at one place within a period."""
+
+    place: Place
+    runs: int
+    instances: int
+    last_seen: int
+    first_seen: int  # ever, not only within the period

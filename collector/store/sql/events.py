@@ -1,0 +1,108 @@
+"""Single events: the latest, those of an instance, those of a run; and what each key and source added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from collector.base.events import BEAT
+from collector.store.database import Database
+from collector.store.sql.part import SqlPart
+from collector.store.values import KeyUsage, PageEnd, StoredEvent
+
+# Heartbeats are not indexed by instance, because that would cost a random write per event. So the
+# heartbeats of an instance are searched among this many of the latest; its timeline shows all of them.
+BEATS_SEARCHED = 5000
+
+# Other events of an instance with a name are searched among this many of its latest.
+OTHERS_SEARCHED = 5000
+
+# The list of event names covers this many days; the URL may contain any other name.
+NAMED_DAYS = 91
+
+_EVENT = "seq, received, time, type, name, who, run, body"
+
+
+class EventQuestions(SqlPart):
+    """What is asked of single events."""
+
+    def sources_heard(self, sources: Iterable[int]) -> set[int]:
+        wanted = list(sources)
+        if not wanted:
+            return set()
+        sql = (
+            f"SELECT column1 FROM (VALUES {', '.join(['(?)'] * len(wanted))}) AS wanted"
+            " WHERE EXISTS (SELECT 1 FROM daily d WHERE d.source = wanted.column1)"
+        )
+        return {source for (source,) in self._all(sql, *wanted)}
+
+    def usage_since(self, hour: int) -> list[KeyUsage]:
+        sql = "SELECT key, hour, events, bytes FROM usage WHERE hour >= ?"
+        return [KeyUsage(*row) for row in self._all(sql, hour)]
+
+    def latest_events(self, source: int, before: int, most: int) -> list[StoredEvent]:
+        sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+        return [_event(row) for row in self._all(sql, source, before, most)]
+
+    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
+        sql = (
+            f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
+            " ORDER BY time DESC, seq DESC LIMIT ?"
+        )
+        return [_event(row) for row in self._all(sql, source, name, *before, most)]
+
+    def events_of_instance(
+        self, source: int, who: bytes, name: str, before: PageEnd, most: int
+    ) -> list[StoredEvent]:
+        found: list[StoredEvent] = []
+        if name != BEAT:
+            where = "source = ? AND who = ? AND name <> 'Instance Active'"
+            searched, wanted = (OTHERS_SEARCHED, {"name": name}) if name else (most, {})
+            found += _search(self._database, where, (source, who), before, searched, wanted, most)
+        if name in ("", BEAT):
+            where = "source = ? AND name = 'Instance Active'"
+            found += _search(self._database, where, (source,), before, BEATS_SEARCHED, {"who": who}, most)
+        return sorted(found, key=lambda event: (event.time, event.seq), reverse=True)[:most]
+
+    def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
+        sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"
+        return [_event(row) for row in self._all(sql, source, key, most)]
+
+    def event_names(self, source: int, most: int) -> list[str]:
+        sql = (
+            "SELECT name FROM daily WHERE source = ? AND name NOT IN ('', '(other)')"
+            f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
+            " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
+        )
+        return [name for (name,) in self._all(sql, source, source, most)]
+
+
+def _search(
+    database: Database,
+    where: str,
+    values: tuple[Any, ...],
+    before: PageEnd,
+    searched: int,
+    wanted: dict[str, Any],
+    most: int,
+) -> list[StoredEvent]:
+    """The latest events with the wanted values, among so many; bodies are read of those alone."""
+    latest = (
+        f"(SELECT seq, time, name, who FROM events WHERE {where} AND (time, seq) < (?, ?)"
+        " ORDER BY time DESC, seq DESC LIMIT ?) AS latest"
+    )
+    chosen = " AND ".join(f"{column} = ?" for column in wanted) or "1 = 1"
+    sql = (
+        f"SELECT {_EVENT} FROM events WHERE seq IN"
+        f" (SELECT seq FROM {latest} WHERE {chosen} ORDER BY time DESC, seq DESC LIMIT ?)"
+    )
+    return [_event(row) for row in database.all(sql, *values, *before, searched, *wanted.values(), most)]
+
+
+def _event(row: tuple[Any, ...]) -> StoredEvent:
+    seq, received, time, kind, name, who, run, body = row
+    return StoredEvent(seq, received, time, kind, name, _bytes(who), _bytes(run), body)
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,95 @@
+"""Each store needs its own tables alone, so the two may be in two databases."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collector.admin import keys
+from collector.admin.transfer import export_events, import_events
+from collector.base.ids import key_of
+from collector.ingest import decode
+from collector.page.frame import NAVIGATION
+from collector.store import ControlStore, StoreError, Stores, open_database
+from collector.store.database import Database
+from collector.store.deletion import expire_events, forget_instance, remove_events
+from collector.store.sql.store import SqlEventStore
+from tests.collector.page.client import NOW, PageClient
+from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
+
+CONTROL = (
+    *("sessions", "users", "tokens", "write_keys", "sources", "answered"),
+    *("rejects", "audit", "setup"),
+)
+EVENTS = (
+    *("events", "instances", "runs", "usage", "words", "removals"),
+    *("daily", "active", "outcomes", "cohorts", "retention"),
+)
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Stores]:
+    """Two databases, each without the tables of the other store."""
+    control, events = (open_database(f"sqlite:///{tmp_path}/{name}.db") for name in ("control", "events"))
+    drop(control, EVENTS)
+    drop(events, CONTROL)
+    with closing(Stores(ControlStore(control), SqlEventStore(events))) as stores:
+        yield stores
+
+
+def drop(database: Database, tables: tuple[str, ...]) -> None:
+    with database.transaction() as tx:
+        for table in tables:
+            tx.execute(f"DROP TABLE {table}")
+
+
+def quiet(_: int) -> None:
+    """No progress."""
+
+
+def test_every_table_belongs_to_one_of_the_stores(tables: Database) -> None:
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    if tables.dialect == "postgresql":
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    assert sorted(name for (name,) in tables.all(sql)) == sorted(["migrations", *CONTROL, *EVENTS])
+
+
+def test_the_page_shows_everything_from_two_databases(apart: Stores) -> None:
+    keys.add_key(apart.control, "product", NOW)
+    sent = [*failed_run(), event("Instance Active"), event("deploy")]
+    apart.events.keep(decode.read_event(one, "track", 1, NOW, key=1) for one in sent)
+    client = PageClient(apart)
+    views = [path for path, _ in NAVIGATION]
+    for view in [*views, f"/run/{RUN}", f"/instance/{INSTANCE}", "/events?event=deploy"]:
+        assert client.get(view).status == 200, view
+    shown = client.get("/support")
+    form = {"token": shown.token, "run": RUN, "answered": "yes"}
+    assert client.post("/support", form).status == 303
+    assert client.get("/support.json").json()["waiting"] == 0
+    (status,) = keys.list_keys(apart, NOW)
+    assert status.events == len(sent)
+
+
+def test_import_export_and_deletions_work_in_two_databases(apart: Stores) -> None:
+    source, _ = keys.make_source(apart.control, "product", NOW)
+    assert keys.drop_unused_source(apart, source)
+    source, _ = keys.make_source(apart.control, "product", NOW)
+    told = [decode.read_event(one, "track", source, NOW).body for one in failed_run()]
+    assert import_events(apart.events, source, io.BytesIO("\n".join(told).encode()), NOW, quiet) == (3, 3)
+    assert not keys.drop_unused_source(apart, source)
+    out = io.BytesIO()
+    assert export_events(apart.events, out, quiet) == 3
+    assert forget_instance(apart, source, key_of(INSTANCE)).events == 3
+    assert remove_events(apart, 1, 0, NOW, quiet) == expire_events(apart, NOW, NOW, quiet) == 0
+
+
+def test_a_store_whose_tables_are_gone_is_noticed(apart: Stores) -> None:
+    """Or the tests above would show nothing."""
+    with pytest.raises(StoreError, match="no such table"):
+        apart.control.all("SELECT 1 FROM events")
+    with pytest.raises(StoreError, match="no such table"):
+        Stores(apart.control, SqlEventStore(apart.control._database)).events.census(1, NOW)
