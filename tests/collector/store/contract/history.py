@@ -1,0 +1,66 @@
+"""A made-up history of a few instances, as clients send it. No two events of it are at the same time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
+from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
+from collector.store import EventStore
+
+HOUR = 3_600_000
+NOW = 20_000 * DAY_MS + 13 * HOUR
+TODAY = NOW // DAY_MS
+SOURCE, OTHER_SOURCE = 1, 2
+KEYS = (7, 8)
+INSTANCES = [bytes([number]) * 16 for number in range(1, 7)]
+RUNS = [bytes([100 + number]) * 16 for number in range(14)]
+PLACES = (("install.sh", 42, "curl", 6), ("install.sh", 88, "docker", 125), ("migrate.sh", 7, "psql", 2))
+
+
+def made_history(seed: int, size: int = 160) -> list[Event]:
+    """Events in the order of their arrival; a few come days late."""
+    chance = random.Random(seed)
+    times = iter(chance.sample(range(NOW - 45 * DAY_MS, NOW, 1000), size))
+    made = [_event(chance, number, at) for number, at in enumerate(times)]
+    return sorted(made, key=lambda event: event.received)
+
+
+def keep_in_pieces(store: EventStore, events: Sequence[Event], size: int = 20) -> None:
+    for piece in pieces(events, size):
+        store.keep(piece)
+
+
+def pieces(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:
+    return (events[start : start + size] for start in range(0, len(events), size))
+
+
+def _event(chance: random.Random, number: int, at: int) -> Event:
+    name = chance.choice([BEAT, BEAT, BEAT, STARTED, STARTED, SUCCESS, ERRORS, SUPPORT, "Deployed", "Opened"])
+    told: dict[str, Any] = {
+        "type": "track",
+        "event": name,
+        "anonymousId": as_uuid(chance.choice(INSTANCES)),
+        "messageId": f"message {number}",
+        "timestamp": write_time(at),
+        "context": {},
+        "properties": {},
+    }
+    if name in (STARTED, SUCCESS, ERRORS, SUPPORT):
+        told["context"] = {
+            "app": {"version": chance.choice(["1.0", "1.1", "2.0"])},
+            "os": {"name": chance.choice(["debian", "ubuntu"]), "version": "12"},
+            "installation": {"id": as_uuid(chance.choice(RUNS))},
+        }
+    if name == SUPPORT:
+        told["properties"] = {"email": f"ada{number}@example.org", "reference": f"{number:08}"}
+    if name == ERRORS:
+        script, line, command, code = chance.choice(PLACES)
+        told["properties"] = {"script": script, "line": line, "command": command, "exitCode": code}
+    received = min(NOW, at + chance.choice([300, 300, 300, 3 * DAY_MS]))
+    source = OTHER_SOURCE if number % 8 == 0 else SOURCE
+    return decode.read_event(told, "", source, received, settled=True, key=chance.choice(KEYS))

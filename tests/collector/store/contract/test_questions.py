@@ -1,0 +1,130 @@
+"""Every question has the answer that plain Python gives over the same events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from collector.base.times import DAY_MS
+from collector.store import EventStore
+from collector.store.fleet import InstancesEnd
+from collector.store.usage import HOUR_MS, stored_bytes
+from collector.store.values import PageEnd
+from tests.collector.store.contract.answers import LATEST, said_by, told_by
+from tests.collector.store.contract.history import (
+    NOW,
+    OTHER_SOURCE,
+    SOURCE,
+    TODAY,
+    keep_in_pieces,
+    made_history,
+)
+
+
+def test_these_tests_use_every_method_of_the_interface() -> None:
+    text = "".join(file.read_text() for file in Path(__file__).parent.glob("*.py"))
+    methods = EventStore.__abstractmethods__ - {"close"}
+    assert [name for name in methods if f".{name}(" not in text and f".{name}," not in text] == []
+    assert len(methods) > 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_question_is_answered_as_the_events_say(events: EventStore, seed: int) -> None:
+    history = made_history(seed)
+    keep_in_pieces(events, history)
+    for source in (SOURCE, OTHER_SOURCE):
+        assert told_by(events, source) == said_by(history, source)
+
+
+def test_the_comparison_would_notice_an_event_that_is_missing(events: EventStore) -> None:
+    history = made_history(0)
+    keep_in_pieces(events, history)
+    gone = next(event for event in history if event.source == SOURCE)
+    left = [event for event in history if event is not gone]
+    assert told_by(events) != said_by(left)
+
+
+def test_an_empty_store_has_an_answer_to_each_question(events: EventStore) -> None:
+    told, said = told_by(events), said_by([])
+    assert told == said
+    assert events.sources_heard([]) == events.sources_heard([SOURCE]) == set()
+    assert events.find_run(SOURCE, b"r" * 16) is None
+    assert list(events.export()) == []
+
+
+def test_a_source_is_heard_once_an_event_of_it_is_kept(events: EventStore) -> None:
+    events.keep([event for event in made_history(0) if event.source == OTHER_SOURCE])
+    assert events.sources_heard([SOURCE, OTHER_SOURCE, 99]) == {OTHER_SOURCE}
+
+
+def test_what_each_key_added_is_known_by_hour(events: EventStore) -> None:
+    history = made_history(0)
+    keep_in_pieces(events, history)
+    keep_in_pieces(events, history)  # what is there already adds nothing
+    since = (NOW - 5 * DAY_MS) // HOUR_MS
+    counts, sizes = Counter[tuple[int | None, int]](), Counter[tuple[int | None, int]]()
+    for event in history:
+        hour = (event.key, event.received // HOUR_MS)
+        if hour[1] >= since:
+            counts[hour] += 1
+            sizes[hour] += stored_bytes(event)
+    used = events.usage_since(since)
+    assert {(one.key, one.hour): (one.events, one.bytes) for one in used} == {
+        hour: (counts[hour], sizes[hour]) for hour in counts
+    }
+
+
+def test_every_page_of_the_instances_has_each_of_them_once(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    before: InstancesEnd = (LATEST, b"")
+    whole, _ = events.list_instances(SOURCE, "all", TODAY - 29, TODAY, NOW, before, 100)
+    pages: list[bytes] = []
+    end: InstancesEnd | None = before
+    while end is not None:
+        listed, end = events.list_instances(SOURCE, "all", TODAY - 29, TODAY, NOW, end, 2)
+        pages += [one.id for one in listed]
+    assert len(pages) > 2
+    assert pages == [one.id for one in whole]
+
+
+def test_every_page_of_the_events_has_each_of_them_once(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    by_arrival: list[str] = []
+    last = LATEST
+    while page := events.latest_events(SOURCE, last, 7):
+        by_arrival += [event.body for event in page]
+        last = page[-1].seq
+    named: list[str] = []
+    end: PageEnd = (LATEST, 0)
+    while page := events.events_named(SOURCE, "Deployed", end, 2):
+        named += [event.body for event in page]
+        end = (page[-1].time, page[-1].seq)
+    everything = [event.body for event in events.latest_events(SOURCE, LATEST, 1000)]
+    assert by_arrival == everything
+    assert len(set(by_arrival)) == len(by_arrival) > 7
+    assert named == [event.body for event in events.events_named(SOURCE, "Deployed", (LATEST, 0), 1000)]
+    assert len(named) > 2
+
+
+def test_the_latest_events_are_those_that_arrived_last(events: EventStore) -> None:
+    """However old what they tell of is."""
+    history = [event for event in made_history(0) if event.source == SOURCE]
+    for event in history:
+        events.keep([event])
+    latest = events.latest_events(SOURCE, LATEST, 10)
+    assert [event.body for event in latest] == [event.body for event in history[:-11:-1]]
+
+
+def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None:
+    history = made_history(0)
+    keep_in_pieces(events, history)
+    run = next(event.run for event in history if event.run and event.source == SOURCE)
+    who = next(event.who for event in history if event.run == run)
+    assert len(events.latest_runs(SOURCE, NOW, 2)) == 2
+    assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
+    assert len(events.asked_runs(SOURCE, 2)) == 2
+    assert len(events.events_of_run(SOURCE, run or b"", 1)) == 1
+    assert len(events.event_names(SOURCE, 3)) == 3
+    assert len(events.worst_failures(SOURCE, TODAY - 40, TODAY, 1)) == 1
