@@ -7,22 +7,17 @@ deleted with the next deletion of anything.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from collector.store.control import ControlStore
 
-
-class Answer(NamedTuple):
-    """When a request was marked as answered, and by whom."""
-
-    at: int
-    by: str
+# When a request was marked as answered, and by whom.
+Answer = tuple[int, str]
 
 
 def answers_of(control: ControlStore, source: int) -> dict[bytes, Answer]:
     """The answers of a source, by run."""
     rows = control.all("SELECT run, at, by_user FROM answered WHERE source = ?", source)
-    return {bytes(run): Answer(at, by) for run, at, by in rows}
+    return {bytes(run): (at, by) for run, at, by in rows}
 
 
 def answered_sources(control: ControlStore) -> list[int]:

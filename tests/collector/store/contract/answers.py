@@ -168,22 +168,18 @@ def _events_in(kept: Sequence[Event]) -> Answers:
     often = Counter(event.name for event in kept)
     return {
         "names": sorted(often, key=lambda name: (-often[name], name)),
-        "events": Counter(map(_kept, kept)),
-        "named": {name: [_kept(e) for e in latest if e.name == name] for name in NAMES[1:]},
+        "events": Counter(map(_event, kept)),
+        "named": {name: [_event(e) for e in latest if e.name == name] for name in NAMES[1:]},
         "events of instance": {
-            (who, name): [_kept(e) for e in latest if e.who == who and name in ("", e.name)]
+            (who, name): [_event(e) for e in latest if e.who == who and name in ("", e.name)]
             for who in INSTANCES
             for name in NAMES
         },
-        "events of run": {run: [_kept(e) for e in reversed(latest) if e.run == run] for run in RUNS},
+        "events of run": {run: [_event(e) for e in reversed(latest) if e.run == run] for run in RUNS},
     }
 
 
-def _event(event: StoredEvent) -> tuple[Any, ...]:
-    return (event.received, event.time, event.type, event.name, event.who, event.run, event.body)
-
-
-def _kept(event: Event) -> tuple[Any, ...]:
+def _event(event: Event | StoredEvent) -> tuple[Any, ...]:
     return (event.received, event.time, event.type, event.name, event.who, event.run, event.body)
 
 

@@ -46,6 +46,7 @@ def test_a_forgotten_instance_is_in_no_answer(events: EventStore, seed: int) -> 
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(events, source) == said_by(history, source)
     assert events.forget(SOURCE, INSTANCES[0]) == Forgotten()
+    assert events.forget(SOURCE, b"unknown".rjust(16)) == Forgotten(0, 0, 0, 0, sha256().hexdigest())
 
 
 def test_whoever_was_forgotten_may_come_back(events: EventStore) -> None:

@@ -18,7 +18,6 @@ from collector.store.database import Database
 from collector.store.deletion import forget_instance
 from collector.store.sql import forgetting
 from collector.store.sql.forgetting import TRIES
-from collector.store.values import Forgotten
 from tests.collector.store.test_rollups import (
     COPY,
     NOW,
@@ -105,14 +104,6 @@ def test_the_receipt_counts_what_is_gone_and_nothing_has_the_id(stores: Stores, 
     assert tables.all("SELECT * FROM answered") == []
     assert counted(tables) == recount([beat(1, NOW - 1)])
     assert tables.all("SELECT SUM(n) FROM daily") == [(1,)]
-
-
-def test_an_unknown_id_has_a_receipt_of_zeros(stores: Stores) -> None:
-    stores.events.keep([beat(1, NOW)])
-    assert forget_instance(stores, 1, ADA) == Forgotten(0, 0, 0, 0, sha256().hexdigest())
-    assert forget_instance(stores, 2, BOB).events == 0, "of another source"
-    assert forget_instance(stores, 1, BOB).events == 1
-    assert forget_instance(stores, 1, BOB).events == 0
 
 
 def test_what_arrives_during_the_search_is_forgotten_too(
