@@ -121,28 +121,29 @@ class Ledger:
         This runs once per transaction, however many events it brought. Only what differs is touched,
         because an instance may have thousands of days.
         """
-        if standing != instance.standing:
-            self._enrol(instance.source, standing, -1)
-            self._enrol(instance.source, instance.standing, 1)
-        elif slots == instance.slots and first_day == instance.first_day:
+        source, first, standing_now = instance.source, instance.first_day, instance.standing
+        same = standing == standing_now
+        if not same:
+            self._enrol(source, standing, -1)
+            self._enrol(source, standing_now, 1)
+        elif slots == instance.slots and first_day == first:
             return
-        days = days_of(slots) << (first_day - instance.first_day) * SLOTS_A_DAY if slots else 0
+        days = days_of(slots) << (first_day - first) * SLOTS_A_DAY if slots else 0
         now = days_of(instance.slots)
-        same = standing == instance.standing
         if same and days == now:
             return
         for span in SPANS:
             for old, new, sign in zip(edges(days, span), edges(now, span), (1, -1), strict=True):
-                both = old & new if standing[0] == instance.standing[0] else 0
-                for where, mask, step in ((standing, old, -sign), (instance.standing, new, sign)):
-                    for offset in bits_of(mask ^ both, SLOTS_A_DAY):
-                        self.active[instance.source, instance.first_day + offset, span, where[0]] += step
-        first_week, old = weeks_of(instance.first_day, days)
-        _, new = weeks_of(instance.first_day, now)
+                both = old & new if standing[0] == standing_now[0] else 0
+                for where, mask, step in ((standing, old, -sign), (standing_now, new, sign)):
+                    for offset in bits_of(mask ^ both, SLOTS_A_DAY) if mask != both else ():
+                        self.active[source, first + offset, span, where[0]] += step
+        first_week, old = weeks_of(first, days)
+        _, new = weeks_of(first, now)
         both = old & new if same else 0
-        for (established, cohort), mask, step in ((standing, old, -1), (instance.standing, new, 1)):
+        for (established, cohort), mask, step in ((standing, old, -1), (standing_now, new, 1)):
             for offset in bits_of(mask ^ both, 1):
-                self.retention[instance.source, cohort, established, first_week + offset] += step
+                self.retention[source, cohort, established, first_week + offset] += step
 
 
 def _counter_rows(counter: Mapping[Any, int]) -> list[tuple[Any, ...]]:
