@@ -42,7 +42,10 @@ def test_one_true_story_a_run(tmp_path: Path, *, slow: bool) -> None:
         began = time.monotonic()
         truths = [one_run(environment, tmp_path / "whole")]
         whole = time.monotonic() - began
-        truths += [one_run(environment, tmp_path / str(n), whole, chance) for n in range(kills)]
+        for n in range(10 * kills):
+            if n >= kills and any(truth.started and not truth.done for truth in truths):
+                break
+            truths.append(one_run(environment, tmp_path / str(n), whole, chance))
         until(lambda: not list(flushes(tmp_path)), 60, "the last delivery's end")
         settle(environment)
         heard = stories(event for request in receiver.requests for event in request.batch)
