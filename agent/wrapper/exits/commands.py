@@ -52,7 +52,7 @@ class Commands(OwnCommands):
         failed: Results = set()
         if any(self.texts.may_be_unset(word.raw) for word in command.parts()):
             failed |= {(EXIT, point.ends(self.fatal, scope.cause)) for point in ready}
-        if any(map(_may_fail, command.redirections)):
+        if command.opens_files():
             failed |= {(RUN, point.ends(SOME)) for point in ready}
             if command.name() in SPECIAL:
                 failed |= {(EXIT, point.ends(self.fatal, scope.cause)) for point in ready}
@@ -174,12 +174,3 @@ class Commands(OwnCommands):
             ways = self.run_text(text, inner, Scope(cause=state.blame, ending=True))
             ways = {(RUN, point) if how == EXIT else (RUN, point.ends(state.status)) for how, point in ways}
         return {state.blame for _, point in ways if agrees(point.status, code) and self.over(point)}
-
-
-def _may_fail(redirection: tuple[bytes, bytes, Word]) -> bool:
-    _, operator, target = redirection
-    return (
-        operator not in (b"<<", b"<<-")
-        and not target.raw.isdigit()
-        and target.raw not in (b"/dev/null", b"-")
-    )

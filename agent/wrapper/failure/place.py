@@ -18,6 +18,9 @@ CONDITIONS = (b"((", b"[[")
 AMBIGUOUS = (1, 2, 127)
 """Exit codes that bash itself ends a script with, for errors in its text."""
 
+NOT_OPENED = 1
+"""How a command ends that did not run, because a redirection failed."""
+
 
 class Place:
     """A failing step. `line` and `script` are known; `command` and its exit code may not be."""
@@ -110,7 +113,7 @@ class Reading:
             return self._bare(position)
         if start is None and last.beyond > 0:  # an eval stands there
             start = self.texts.start(position.source, last.line, None)
-        name = certain_program(last, self.functions())
+        name = self._program(last, error.status)
         return Place(position.source, start, name, error.status) if start else None
 
     def _bare(self, position: Position) -> Place | None:
@@ -150,10 +153,11 @@ class Reading:
         if sum(map(bool, error.pipe)) == 1 and (inside := self._in_one_of(children, error.pipe[failed])):
             return inside
         place = self._bare(position)
-        names = self.texts.pipeline(position.source, position.line, len(error.pipe))
-        name = names[failed] if names else None
+        commands = self.texts.pipeline(position.source, position.line, len(error.pipe))
+        command, code = (commands[failed] if commands else None), error.pipe[failed]
+        name = command.name() if command and not (code == NOT_OPENED and command.opens_files()) else None
         if place and name and name not in self.functions():
-            place.command, place.code = named(name), error.pipe[failed]
+            place.command, place.code = named(name), code
         return place
 
     def _in_one_of(self, children: list[Entry], status: int) -> Place | None:
@@ -209,7 +213,9 @@ class Reading:
     def _failed(
         self, mine: list[Entry], entry: Entry, following: Entry, frame: tuple[object, ...]
     ) -> tuple[bytes, int | None]:
-        """What an entry ran and how that ended, as the following one tells."""
+        """What an entry ran and how that ended, as the following one tells, if something looked at that."""
+        if self.texts.untested(entry.positions()[0], None if entry.assigns else entry.word):
+            return UNKNOWN, None
         children = self._between(entry, following)
         depth = len(entry.functions) - len(following.functions)
         if (
@@ -233,7 +239,13 @@ class Reading:
             return UNKNOWN, None
         if len(following.pipe) > 1:
             return UNKNOWN, None
-        return certain_program(entry, self.functions(), tested=True), following.pipe[-1]
+        return self._program(entry, following.pipe[-1], tested=True), following.pipe[-1]
+
+    def _program(self, entry: Entry, code: int, *, tested: bool = False) -> bytes:
+        """What an entry ran, if it is a program, and it surely ran."""
+        if code == NOT_OPENED and self.texts.opens_files(entry.positions()[0], entry.word):
+            return UNKNOWN
+        return certain_program(entry, self.functions(), tested=tested)
 
     def _in_trap(self, mine: list[Entry], at: int, *, own_trap: bool) -> Place | None:
         """`exit` in a trap: if it is the script's own ERR trap, what failed stands before it."""
@@ -265,7 +277,7 @@ class Reading:
         if last.word in (b".", b"source") and code == 1:
             return self._bare(position)
         if b"e" in last.flags and own_trap and (code not in AMBIGUOUS or b"u" not in last.flags):
-            return Place(position.source, position.line, certain_program(last, self.functions()), code)
+            return Place(position.source, position.line, self._program(last, code), code)
         if code == 1 and b"u" not in last.flags and self.texts.last(position.source, position.line):
             return self._bare(position)
         if code in (1, 127) and not own_trap:

@@ -131,13 +131,23 @@ class Texts:
         calls = self._at(caller.source, caller.line, name)
         return any(b"$@" in word.raw for command in calls for word in command.arguments())
 
-    def pipeline(self, source: bytes, line: int, parts: int) -> list[bytes | None] | None:
-        """The programs of the only pipeline of so many parts that stands on a line."""
+    def opens_files(self, position: Position, name: bytes | None) -> bool:
+        """Whether a command stands there that may have failed to open a file, and so never ran."""
+        return any(each.opens_files() for each in self._at(position.source, position.line, name))
+
+    def untested(self, position: Position, name: bytes | None) -> bool:
+        """Whether nothing looks at how the command ended that stands there."""
+        script = self.script(position.source)
+        here = self._at(position.source, position.line, name)
+        return script is not None and bool(here) and all(map(script.untested, here))
+
+    def pipeline(self, source: bytes, line: int, parts: int) -> list[Command] | None:
+        """The commands of the only pipeline of so many parts that stands on a line."""
         script = self.script(source)
         if script is None:
             return None
         fitting = [
-            [command.name() for command in commands]
+            commands
             for commands in script.pipelines()
             if len(commands) == parts and commands[0].line <= line <= commands[-1].end
         ]

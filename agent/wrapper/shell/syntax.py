@@ -84,6 +84,15 @@ class Command:
     def arguments(self) -> list[Word]:
         return self.words[self.first + 1 :]
 
+    def opens_files(self) -> bool:
+        """Whether a redirection opens a file, so that it may fail before anything runs."""
+        return any(
+            operator not in (b"<<", b"<<-", b"<<<")
+            and not target.raw.isdigit()
+            and target.raw not in (b"/dev/null", b"-")
+            for _, operator, target in self.redirections
+        )
+
     def parts(self) -> Iterator[Word]:
         """Every word, those of redirections too."""
         yield from self.words
@@ -242,6 +251,22 @@ class Script:
                 if chain.parts[-1][1].commands[-1] is command:
                     return _first(following)
         return None
+
+    def untested(self, command: Command) -> bool:
+        """Whether another command follows however this one ends, and does not look at how."""
+        for sequence in self.sequences:
+            for chain, following in zip(sequence.chains, sequence.chains[1:]):
+                if len(chain.parts) == 1 and chain.parts[0][1].commands[-1] is command:
+                    first = _first(following)
+                    return first is not None and not _passes_on(first)
+        return False
+
+
+def _passes_on(command: Command) -> bool:
+    """Whether it looks at how the command before it ended, or ends with the same."""
+    if command.name() in (b"exit", b"return") and not command.arguments():
+        return True
+    return any(b"$?" in word.raw or b"PIPESTATUS" in word.raw for word in command.words)
 
 
 def _first(chain: Chain) -> Command | None:

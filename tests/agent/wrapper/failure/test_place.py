@@ -40,6 +40,41 @@ def found(*entries: bytes, code: int = 1) -> tuple[str, ...] | None:
     return where(b"".join(entries), MAIN, code, Texts([Look(b"./i.sh", TEXT)]))
 
 
+OTHER = b"""ls a > out
+ls a | cat > out
+ls a > /dev/null
+rm a
+exit 4
+rm a
+exit $?
+rm a
+exit
+if ls a; then exit 5; fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("entries", "code", "place"),
+    [
+        # It did not run, if the file could not be opened.
+        ([entry("ls a", 1), error(1, 1)], 1, ("1", "-", "i.sh", "-")),
+        ([entry("ls a", 1), error(1, 2)], 2, ("1", "ls", "i.sh", "2")),
+        ([entry("ls a", 2, pid=8), entry("cat", 2, pid=9), error(2, 1, "0 1")], 1, ("2", "-", "i.sh", "-")),
+        ([entry("ls a", 2, pid=8), entry("cat", 2, pid=9), error(2, 1, "1 0")], 1, ("2", "ls", "i.sh", "1")),
+        ([entry("ls a", 3), error(3, 1)], 1, ("3", "ls", "i.sh", "1")),
+        # Nothing looked at how it ended.
+        ([entry("rm a", 4), entry("exit 4", 5, status=1)], 4, ("5", "-", "i.sh", "-")),
+        ([entry("rm a", 6), entry("exit 1", 7, status=1)], 1, ("7", "rm", "i.sh", "1")),
+        ([entry("rm a", 8), entry("exit", 9, status=1)], 1, ("9", "rm", "i.sh", "1")),
+        ([entry("ls a", 10), entry("exit 5", 10, status=2)], 5, ("10", "ls", "i.sh", "2")),
+    ],
+)
+def test_a_program_is_named_only_if_it_ran_and_its_end_counted(
+    entries: list[bytes], code: int, place: tuple[str, ...]
+) -> None:
+    assert where(b"".join(entries), MAIN, code, Texts([Look(b"./i.sh", OTHER)])) == place
+
+
 @pytest.mark.parametrize(
     ("entries", "code", "place"),
     [
