@@ -12,6 +12,7 @@ from tests.collector.attacks import all_attacks, attack
 from tests.collector.fleet import CLIENTS, Fleet, run_fleet
 from tests.collector.running import Collector
 
+pytestmark = pytest.mark.once
 SHARE = 0.99
 
 
