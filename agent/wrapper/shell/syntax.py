@@ -87,7 +87,7 @@ class Command:
     def opens_files(self) -> bool:
         """Whether a redirection opens a file, so that it may fail before anything runs."""
         return any(
-            operator not in (b"<<", b"<<-", b"<<<")
+            operator not in (b"<<", b"<<-")
             and not target.raw.isdigit()
             and target.raw not in (b"/dev/null", b"-")
             for _, operator, target in self.redirections
