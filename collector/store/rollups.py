@@ -136,7 +136,7 @@ class Ledger:
             for old, new, sign in zip(edges(days, span), edges(now, span), (1, -1), strict=True):
                 both = old & new if standing[0] == standing_now[0] else 0
                 for where, mask, step in ((standing, old, -sign), (standing_now, new, sign)):
-                    for offset in bits_of(mask ^ both, SLOTS_A_DAY) if mask != both else ():
+                    for offset in bits_of(mask ^ both, SLOTS_A_DAY):
                         self.active[source, first + offset, span, where[0]] += step
         first_week, old = weeks_of(first, days)
         _, new = weeks_of(first, now)
