@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LOCK_WAIT = 10.0
-READ_WAIT = 2.0
 POLL_SECONDS = 0.0002
 
 IDENTIFY = """
@@ -50,10 +49,10 @@ def is_there(path: str) -> bool:
     return True
 
 
-def open_file(path: str, mode: str, timeout: float = 0) -> sqlite3.Connection:
+def open_file(path: str, mode: str) -> sqlite3.Connection:
     every_byte = "".join(f"%{byte:02X}" for byte in os.fsencode(path))  # urllib's quote is slow to import
     uri = f"file:{every_byte}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
 
 
 def open_sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
@@ -127,8 +126,8 @@ def _open_to_read(path: str) -> sqlite3.Connection | None:
     try:
         return _readable(path)
     except sqlite3.OperationalError:
-        with closing(open_file(path, "rw", READ_WAIT)) as db:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with closing(open_file(path, "rw")) as db:
+            execute_patiently(db, "SELECT count(*) FROM sqlite_master").fetchone()
         return _readable(path)
     except (Unsound, sqlite3.DatabaseError) as why:
         words = UNSOUND[str(why) if isinstance(why, Unsound) else "damaged"]
@@ -138,7 +137,7 @@ def _open_to_read(path: str) -> sqlite3.Connection | None:
 
 
 def _readable(path: str) -> sqlite3.Connection | None:
-    db = open_file(path, "ro", READ_WAIT)
+    db = open_file(path, "ro")
     try:
         if _version(path, db):
             return db

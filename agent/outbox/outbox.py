@@ -9,13 +9,14 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.base.clock import read_kernels_clocks
 from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
 from agent.outbox.age import stamp_settled
 from agent.outbox.database import Database
-from agent.outbox.opening import read_only
+from agent.outbox.opening import execute_patiently, read_only
 
 if TYPE_CHECKING:
     import sqlite3
@@ -298,4 +299,4 @@ class Outbox(OutboxReader):
 def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
     """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
     with read_only(state.outbox) as db:
-        yield None if db is None else OutboxReader(db.execute)
+        yield None if db is None else OutboxReader(partial(execute_patiently, db))

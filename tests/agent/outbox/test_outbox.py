@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -344,7 +344,7 @@ def test_a_reader_is_answered_while_others_write(state: StateDir) -> None:
 
     def look() -> None:
         while not stop.is_set():
-            with read_outbox(state) as reader:
+            with suppress(OutboxError), read_outbox(state) as reader:  # as in WRITER
                 counts.append(reader.count("waiting") if reader else 0)
 
     thread = threading.Thread(target=look)
@@ -354,8 +354,20 @@ def test_a_reader_is_answered_while_others_write(state: StateDir) -> None:
     finally:
         stop.set()
         thread.join()
+    assert counts
     assert counts == sorted(counts)
     assert len(written) == 100
+
+
+def test_a_reader_waits_while_the_disk_pauses(
+    state: StateDir, box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.record(event(1), HERE)
+    with closing(sqlite3.connect(state.outbox, isolation_level=None)) as other, read_outbox(state) as reader:
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr("agent.outbox.opening.time.sleep", lambda _: other.execute("ROLLBACK"))
+        assert reader is not None
+        assert reader.count("waiting") == 1
 
 
 def test_a_database_deleted_under_an_open_outbox_loses_nothing_more(box: Outbox, state: StateDir) -> None:

@@ -1,5 +1,6 @@
 """The wrapper where the machine denies it something; each in a process of its own, or without one."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -168,8 +169,12 @@ def test_a_link_in_place_of_an_outer_run_is_no_outer_run(world: World) -> None:
     (runs / "c.run").write_text(run_text(boot=boot, pid=f"{os.getpid()} 1"))
     assert wrapped(world, 'exec "$@"', "true").returncode == 0
     assert len([line for line in reported(world) if "Success" in line]) == 1
-    (runs / "d.run").write_text(run_text(boot=boot, pid=f"{os.getpid()} {start}"))
-    assert wrapped(world, 'exec "$@"', "true").stderr == b""  # the test itself is the outer one now
+    with (runs / "d.new").open("w") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)  # as a wrapper that runs holds it: no late sender may take it away
+        live.write(run_text(boot=boot, pid=f"{os.getpid()} {start}"))
+        live.flush()
+        (runs / "d.new").rename(runs / "d.run")
+        assert wrapped(world, 'exec "$@"', "true").stderr == b""  # the test itself is the outer one now
 
 
 def test_a_notice_that_cannot_be_remembered_is_shown_again(world: World) -> None:
