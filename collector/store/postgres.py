@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +13,12 @@ from psycopg import errors
 
 from collector.base.events import Event
 from collector.store import schema
+from collector.store.connections import Connections
 from collector.store.database import Database, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable
 from collector.store.values import Space
 
-CONNECT_SECONDS = 5
-# PostgreSQL ends a statement that takes longer; the client sends its events again.
-STATEMENT_MS = 30_000
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
 TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
@@ -79,29 +76,29 @@ class PostgresTransaction(Transaction):
 
 
 class PostgresDatabase(Database):
-    """A database, with one connection per thread, which is made again when it was lost."""
+    """A database, with a pool of connections."""
 
     dialect: Dialect = "postgresql"
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._local = threading.local()
-        self._connections: set[psycopg.Connection[Row]] = set()
+        self._connections = Connections(url)
         try:
             self._migrate()
         except StoreUnavailable as error:
+            self.close()
             raise StoreError(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._explained():
-            connection = self._connection()
-            with connection.transaction():
-                yield PostgresTransaction(connection)
+        with _explained(), self._connections.transaction() as connection:
+            yield PostgresTransaction(connection)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
-        with self._explained():
-            yield from self._connection().execute(_native(sql), values)
+        with _explained():
+            yield from self._connections.read(_native(sql), values)
 
     def space(self) -> Space:
         """Its server may be another machine, so nobody knows what its disk has left."""
@@ -114,46 +111,26 @@ class PostgresDatabase(Database):
         """Any number of collectors may serve one PostgreSQL."""
 
     def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
-
-    def _connection(self) -> psycopg.Connection[Row]:
-        connection: psycopg.Connection[Row] | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
-            self._connections = {known for known in self._connections if not known.closed}
-            connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name="rollcall-collector",
-                options=f"-c statement_timeout={STATEMENT_MS}",
-                keepalives_idle=15,
-                keepalives_interval=5,
-                keepalives_count=3,
-                tcp_user_timeout=STATEMENT_MS,
-            )
-            self._local.connection = connection
-            self._connections.add(connection)
-        return connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
-        try:
-            yield
-        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
-            raise Conflict(_words(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
-            raise StoreUnavailable(_words(error)) from error
-        except psycopg.Error as error:
-            raise StoreError(_words(error)) from error
+        self._connections.close()
 
     def _migrate(self) -> None:
         with self.transaction() as tx:
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
             schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
+    try:
+        yield
+    except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+        raise Conflict(_words(error)) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
+        raise StoreUnavailable(_words(error)) from error
+    except psycopg.Error as error:
+        raise StoreError(_words(error)) from error
 
 
 def _words(error: psycopg.Error) -> str:

@@ -1,0 +1,114 @@
+"""Connections to PostgreSQL: a pool for all threads, which can tell why it has none.
+
+A connection keeps nothing from one transaction to the next: no setting, no prepared statement, no lock. So a
+pooler that gives each transaction another server connection, as PgBouncer does, may stand between.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from collector.store.database import Row
+
+CONNECT_SECONDS = 5
+# PostgreSQL ends a statement that takes longer; the client sends its events again.
+STATEMENT_MS = 30_000
+# Connections of one process. Its threads that ask at the same time are fewer.
+MOST = 10
+# How often somebody who waits for a connection looks whether there can be one.
+LOOK_SECONDS = 0.1
+OPTIONS = {
+    "autocommit": True,  # a transaction is begun by hand, together with its settings
+    "prepare_threshold": None,
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "rollcall-collector",
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STATEMENT_MS,
+}
+
+Connection = psycopg.Connection[Row]
+
+
+class Connections:
+    """Lends connections to threads. They are made when they are needed, and again when they were lost."""
+
+    def __init__(self, url: str) -> None:
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # errors say it, and they name no server
+        self._failure: psycopg.Error | None = None  # of the last attempt to connect
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=_noting(self._note),
+            kwargs=OPTIONS,
+            min_size=0,
+            max_size=MOST,
+            reconnect_timeout=0,  # the next one who asks tries again
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction, which is committed at the end."""
+        with self._taken() as connection:
+            connection.execute(f"BEGIN; SET LOCAL statement_timeout = {STATEMENT_MS}")  # in one round trip
+            yield connection
+
+    def read(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
+        """The result of one query, in a transaction of its own."""
+        with self._taken() as connection, connection.pipeline():  # in one round trip, too
+            connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
+            return connection.execute(sql, values)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def _taken(self) -> Iterator[Connection]:
+        connection = self._take()
+        try:
+            with connection:
+                yield connection
+        finally:
+            if connection.broken:  # then its server has gone, and so have the others
+                self._pool.drain()
+            self._pool.putconn(connection)
+
+    def _take(self) -> Connection:
+        """A connection; an error as soon as it is known that there is none."""
+        until = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                return self._pool.getconn(LOOK_SECONDS)
+            except PoolTimeout:
+                if failure := self._failure:
+                    raise type(failure)(str(failure)) from None
+                if time.monotonic() >= until:
+                    raise PoolTimeout(f"all {MOST} connections are in use") from None
+
+    def _note(self, failure: psycopg.Error | None) -> None:
+        self._failure = failure
+
+
+def _noting(note: Callable[[psycopg.Error | None], None]) -> type[Connection]:
+    """A connection whose class tells how each attempt to connect ended."""
+
+    class Noting(psycopg.Connection[Row]):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Any:
+            try:
+                made = super().connect(conninfo, **options)
+            except psycopg.Error as error:
+                note(error)
+                raise
+            note(None)
+            return made
+
+    return Noting
