@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from collector.base.events import Event
 from collector.store import schema
 from collector.store.dialect import Dialect
 from collector.store.values import Space
 
 Row = tuple[Any, ...]
+Key = tuple[int, bytes]  # source and id
 
 
 class Transaction(ABC):
@@ -29,15 +29,19 @@ class Transaction(ABC):
         """Every row of a query."""
 
     @abstractmethod
-    def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        """Insert events with distinct keys; returns those that were not stored yet."""
+    def known(self, table: schema.Table, keys: Sequence[Key]) -> set[Key]:
+        """Those of the keys, which begin with source and id, that are in a table."""
+
+    @abstractmethod
+    def insert_new(self, table: schema.Table, rows: Sequence[Row]) -> set[Key]:
+        """Insert rows that begin with distinct keys; returns the keys that were not there yet."""
 
     @abstractmethod
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
         """Write rows with distinct keys; the table says what happens to existing rows."""
 
     @abstractmethod
-    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+    def fetch(self, table: schema.Table, keys: Sequence[Key]) -> list[Row]:
         """The rows of a table by source and id, locked against other writers."""
 
     @abstractmethod

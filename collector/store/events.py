@@ -127,12 +127,12 @@ class EventStore(ABC):
     # Single events.
 
     @abstractmethod
-    def latest_events(self, source: int, before: int, most: int) -> list[StoredEvent]:
-        """The latest events by arrival, before the one with a number."""
+    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        """The latest events by arrival; heartbeats of the agent may stand where they were made."""
 
     @abstractmethod
     def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
-        """The latest events with a name, by time."""
+        """The latest events with a name, by time; heartbeats of the agent by the time in their ids."""
 
     @abstractmethod
     def events_of_instance(
@@ -152,7 +152,10 @@ class EventStore(ABC):
 
     @abstractmethod
     def export(self) -> Iterator[list[str]]:
-        """The JSON of every stored event, oldest first, some at a time."""
+        """The JSON of every stored event, oldest first, some at a time.
+
+        The order is that of their arrival; heartbeats of the agent may stand where they were made.
+        """
 
     @abstractmethod
     def forget(self, source: int, who: bytes) -> Forgotten:
@@ -162,7 +165,8 @@ class EventStore(ABC):
     def expire(self, before: int, now: int, progress: Progress) -> int:
         """Delete events received before a time, and all that only they have left; returns how many.
 
-        Numbers by day stay, without the words of what was deleted.
+        Numbers by day stay, without the words of what was deleted. A heartbeat that came late may go with the
+        day on which it was made.
         """
 
     @abstractmethod

@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.base.events import Event
 from collector.store import schema
 from collector.store.connections import Connections
-from collector.store.database import Database, Row, Transaction
+from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable
 from collector.store.values import Space
@@ -39,13 +38,19 @@ class PostgresTransaction(Transaction):
     def all(self, sql: str, *values: Any) -> list[Row]:
         return self._connection.execute(_native(sql), values).fetchall()
 
-    def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        if not events:
-            return []
+    def known(self, table: schema.Table, keys: Sequence[Key]) -> set[Key]:
+        if not keys:
+            return set()
         cursor = self._connection.cursor(binary=True)
-        cursor.execute(_insert(schema.EVENTS) + " RETURNING source, id", _arrays(schema.EVENTS, events))
-        fresh = {(source, bytes(key)) for source, key in cursor.fetchall()}
-        return [event for event in events if event[:2] in fresh]
+        cursor.execute(_select_keys(table), _arrays_of(keys))
+        return {(source, bytes(key)) for source, key in cursor.fetchall()}
+
+    def insert_new(self, table: schema.Table, rows: Sequence[Row]) -> set[Key]:
+        if not rows:
+            return set()
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(_insert(table) + " RETURNING source, id", _arrays(table, rows))
+        return {(source, bytes(key)) for source, key in cursor.fetchall()}
 
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
         if not rows:
@@ -59,11 +64,11 @@ class PostgresTransaction(Transaction):
             if inserted == ((table.name, source, bytes(key)) in self._fetched):
                 raise Conflict("PostgreSQL: another collector wrote the same row first")
 
-    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+    def fetch(self, table: schema.Table, keys: Sequence[Key]) -> list[Row]:
         if not keys:
             return []
         cursor = self._connection.cursor(binary=True)
-        cursor.execute(_select(table), [[source for source, _ in keys], [key for _, key in keys]])
+        cursor.execute(_select(table), _arrays_of(keys))
         rows = cursor.fetchall()
         self._fetched.update((table.name, row[0], bytes(row[1])) for row in rows)
         return rows
@@ -129,6 +134,9 @@ def _explained() -> Iterator[None]:
         raise Conflict(_words(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
         raise StoreUnavailable(_words(error)) from error
+    except errors.UndefinedTable as error:
+        # A table of a day was dropped meanwhile; to begin again finds the tables that are left.
+        raise Conflict(_words(error)) from error
     except psycopg.Error as error:
         raise StoreError(_words(error)) from error
 
@@ -161,6 +169,18 @@ def _select(table: schema.Table) -> str:
         f"SELECT {names} FROM {table.name} t JOIN unnest(%b::bigint[], %b::bytea[]) AS wanted (source, id)"
         " USING (source, id) ORDER BY t.source, t.id FOR UPDATE OF t"
     )
+
+
+@lru_cache(maxsize=100)
+def _select_keys(table: schema.Table) -> str:
+    return (
+        f"SELECT source, id FROM {table.name} JOIN unnest(%b::bigint[], %b::bytea[]) AS wanted (source, id)"
+        " USING (source, id)"
+    )
+
+
+def _arrays_of(keys: Sequence[Key]) -> list[list[Any]]:
+    return [[source for source, _ in keys], [key for _, key in keys]]
 
 
 def _arrays(table: schema.Table, rows: Sequence[Row]) -> list[list[Any]]:

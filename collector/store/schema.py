@@ -6,6 +6,9 @@ Of the event store:
 
     usage                 what each key has added in each hour: events, and bytes of disk
     events                what was sent: typed columns for what is asked often, the whole event as JSON
+    shapes                the JSON of heartbeats without their ids and times, and the key that they came with
+    beat_days             the days of each source that have a table of heartbeats
+    beats_20786, …        the heartbeats of a day, counted from 1970: ids, times and the number of a shape
     instances             one row per installation that reported: when, how often, which version
     runs                  one row per run of an install script: its story, its failure, its request for help
     daily                 events counted by day, type and name
@@ -71,7 +74,7 @@ class Table:
         return f"ON CONFLICT ({target}) DO UPDATE SET {changes}"
 
 
-def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
+def columns_of(text: str) -> tuple[tuple[str, Kind, bool], ...]:
     """`name:int when:int?` as columns; a question mark allows null."""
     kinds: dict[str, Kind] = {"int": "int", "text": "text", "bytes": "bytes"}
     pairs = (word.split(":") for word in text.split())
@@ -80,13 +83,13 @@ def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
 
 def _counter(name: str, key: str) -> Table:
     """A table that counts: `n` by its key."""
-    columns = _columns(f"{key} n:int")
+    columns = columns_of(f"{key} n:int")
     return Table(name, columns, tuple(column for column, _, _ in columns[:-1]), "add")
 
 
 EVENTS = Table(
     "events",
-    _columns(
+    columns_of(
         "source:int id:bytes received:int time:int type:text name:text who:bytes? run:bytes? body:text"
         " key:int?",
     ),
@@ -96,7 +99,7 @@ EVENTS = Table(
 )
 INSTANCES = Table(
     "instances",
-    _columns(
+    columns_of(
         "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int slots:bytes"
         " facts_at:int? version:text os:text os_version:text",
     ),
@@ -105,7 +108,7 @@ INSTANCES = Table(
 )
 RUNS = Table(
     "runs",
-    _columns(
+    columns_of(
         "source:int id:bytes instance:bytes version:text os:text os_version:text started:int? ended:int?"
         " outcome:text? duration:int? reason:text? exit_code:int? signal:text? script:text? line:int?"
         " command:text? asked:int? email:text? reference:text?",
@@ -114,7 +117,7 @@ RUNS = Table(
     on_conflict="replace",
 )
 USAGE = Table(
-    "usage", _columns("key:int hour:int events:int bytes:int"), key=("key", "hour"), on_conflict="add"
+    "usage", columns_of("key:int hour:int events:int bytes:int"), key=("key", "hour"), on_conflict="add"
 )
 DAILY = _counter("daily", "source:int day:int type:text name:text")
 ACTIVE = _counter("active", "source:int day:int span:int established:int")
@@ -272,6 +275,21 @@ def searched_beats(tx: Executes) -> None:
     tx.execute("CREATE INDEX events_by_name ON events (source, name, time, seq, who)")
 
 
+def narrow_beats(tx: Executes) -> None:
+    """Heartbeats in a few bytes: their shapes, and the days that have a table of them."""
+    number, integer, tail = "INTEGER PRIMARY KEY", "INTEGER", " WITHOUT ROWID"
+    if tx.dialect == "postgresql":
+        number, integer, tail = "INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", ""
+    tx.execute(
+        f"CREATE TABLE shapes (number {number}, source {integer} NOT NULL, key {integer} NOT NULL,"
+        f" text TEXT NOT NULL, used {integer} NOT NULL, UNIQUE (source, key, text))",
+    )
+    tx.execute(
+        f"CREATE TABLE beat_days (source {integer} NOT NULL, day {integer} NOT NULL,"
+        f" PRIMARY KEY (source, day)){tail}",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -284,6 +302,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     key_limits,
     searched_beats,
     removal_notes,
+    narrow_beats,
 )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from collector.store.database import Database, Row
+from collector.store.sql.shapes import Shapes
 
 
 class SqlPart:
     """The questions of one subject, asked of a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
+        self._shapes = Shapes(database, clock)
 
     def _all(self, sql: str, *values: Any) -> list[Row]:
         """Every row of a query."""

@@ -21,10 +21,10 @@ class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventSt
     """Keeps events in the tables of a database, where the control store may have its own."""
 
     def keep(self, events: Iterable[Event]) -> int:
-        return keep_events(self._database, events)
+        return keep_events(self._database, self._shapes, events)
 
     def export(self) -> Iterator[list[str]]:
-        return stored_bodies(self._database)
+        return stored_bodies(self._database, self._shapes)
 
     def forget(self, source: int, who: bytes) -> Forgotten:
         return forget_instance(self._database, source, who)

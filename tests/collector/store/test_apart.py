@@ -26,7 +26,7 @@ CONTROL = (
     *("rejects", "audit", "setup"),
 )
 EVENTS = (
-    *("events", "instances", "runs", "usage", "words", "removals"),
+    *("events", "shapes", "beat_days", "instances", "runs", "usage", "words", "removals"),
     *("daily", "active", "outcomes", "cohorts", "retention"),
 )
 

@@ -155,8 +155,8 @@ def test_a_heartbeat_that_arrives_after_all_were_read_is_counted(
     stores.events.keep(kept[:10])
     stores.events.keep([beat(3, GONE)])
 
-    def arrive(beats: Any, rows: Any) -> None:
-        see(beats, rows)
+    def arrive(*arguments: Any) -> None:
+        see(*arguments)
         monkeypatch.setattr(removal, "_see_beats", see)
         stores.events.keep(kept[10:])
 

@@ -1,0 +1,73 @@
+"""Heartbeats that are stored narrow: the latest ones, those of an instance, and all of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from typing import Any
+
+from collector.base.events import BEAT
+from collector.base.times import DAY_MS
+from collector.store.beats import Beat, text_of
+from collector.store.database import Database, Row
+from collector.store.errors import StoreUnavailable
+from collector.store.sql.days import COLUMNS, all_days, beat_of, days_of, table_of
+from collector.store.sql.shapes import Shapes
+from collector.store.values import PageEnd, StoredEvent
+
+# A number of an event is below, a number of a heartbeat is its id and above.
+_LEAST_ID = 1 << 80
+_MOST_ID = (1 << 128) - 1
+READ_AT_ONCE = 1000
+
+
+def place_of(beat: Beat) -> PageEnd:
+    """Where a heartbeat stands in a list by time: at the time in its id."""
+    return (beat.made, int.from_bytes(beat.id, "big"))
+
+
+def stored_beat(shapes: Shapes, day: int, row: Row, end: PageEnd | None = None) -> StoredEvent:
+    """The heartbeat in a row of COLUMNS."""
+    beat, shape = beat_of(day, row)
+    text = text_of(beat, shapes.text_of(shape))
+    end = end or place_of(beat)
+    return StoredEvent(end, beat.received, beat.time, "track", BEAT, beat.who, None, text)
+
+
+def latest_beats(database: Database, source: int, before: PageEnd, most: int) -> Iterator[tuple[int, Row]]:
+    """The latest heartbeats before a place by time, by their ids; each with its day."""
+    at, number = before
+    last = min(number if number >= _LEAST_ID else max(at, 0) << 80, _MOST_ID).to_bytes(16, "big")
+    left = most
+    for day in days_of(database, source):
+        if left and day * DAY_MS <= int.from_bytes(last[:6], "big"):
+            where = "WHERE source = ? AND id < ? ORDER BY id DESC LIMIT ?"
+            rows = read_day(database, day, f"SELECT {COLUMNS} FROM {{}} {where}", source, last, left)
+            left -= len(rows)
+            yield from ((day, row) for row in rows)
+
+
+def every_beat(database: Database) -> Iterator[tuple[int, Row]]:
+    """All heartbeats by their ids, each with its day. No transaction stays open between two of them."""
+    for day in all_days(database):
+        sources = database.all("SELECT source FROM beat_days WHERE day = ?", day)
+        each = (_beats_of(database, day, source) for (source,) in sources)
+        yield from merge(*each, key=lambda pair: bytes(pair[1][0]))
+
+
+def _beats_of(database: Database, day: int, source: int) -> Iterator[tuple[int, Row]]:
+    sql = f"SELECT {COLUMNS} FROM {{}} WHERE source = ? AND id > ? ORDER BY id LIMIT {READ_AT_ONCE}"
+    last = b""
+    while rows := read_day(database, day, sql, source, last):
+        last = bytes(rows[-1][0])
+        yield from ((day, row) for row in rows)
+
+
+def read_day(database: Database, day: int, sql: str, *values: Any) -> list[Row]:
+    """The rows of a query of the table of a day, which is `{}` in it; none if it was dropped meanwhile."""
+    try:
+        return database.all(sql.format(table_of(day).name), *values)
+    except StoreUnavailable:
+        if day in all_days(database):
+            raise
+        return []
