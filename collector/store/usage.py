@@ -19,10 +19,9 @@ HOUR_MS = 3_600_000
 DAY_HOURS = 24
 
 PAGE = 4096
-# What an event's row and its entries in indexes take, without their texts: the same for its instance.
+# What an event's row and its entries in indexes take, without their texts: the same for its instance. A narrow
+# heartbeat takes no more, because it has no text.
 _EVENT = 640
-# What a narrow heartbeat takes, and the row of its instance, if it is a new one.
-_NARROW = 520
 # The row of a run, with its entries in indexes and counters.
 _RUN = 1500
 # Counters of a day for which there were none.
@@ -36,7 +35,7 @@ _LONG_NAME = 100
 
 def stored_bytes(event: Event) -> int:
     """The bytes of disk that an event takes at most."""
-    return _NARROW if narrow_beat(event) else wide_bytes(event)
+    return _EVENT if narrow_beat(event) else wide_bytes(event)
 
 
 def wide_bytes(event: Event) -> int:
@@ -67,7 +66,7 @@ def usage_rows(wide: Iterable[Event], narrow: Iterable[Event]) -> list[tuple[int
     """What each key has added in each hour: events and bytes."""
     counts: Counter[tuple[int, int]] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
-    for event, size in chain(((event, wide_bytes(event)) for event in wide), zip(narrow, repeat(_NARROW))):
+    for event, size in chain(((event, wide_bytes(event)) for event in wide), zip(narrow, repeat(_EVENT))):
         if event.key is not None:
             hour = (event.key, event.received // HOUR_MS)
             counts[hour] += 1

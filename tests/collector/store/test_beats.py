@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.base.events import Event
 from collector.base.ids import uuid_of
-from collector.base.times import write_time
+from collector.base.times import read_time, write_time
 from collector.ingest.decode import events_in
 from collector.store.beats import CLOCK_MS, LATE_MS, LONGEST_SHAPE, narrow_beat, shape_of, text_of
 
+GOLDEN = Path(__file__).parents[2] / "agent/events/golden"
 NOW = 1_795_900_000_000
 WHO = uuid_of(b"w" * 16, 4)
 
@@ -110,6 +112,18 @@ def test_a_heartbeat_of_the_agent_is_narrow_whatever_its_version() -> None:
         library = {"name": "rollcall", "version": version}
         event = kept(beat(context={"library": library, "ip": "0.0.0.0"}))
         assert narrow_beat(event) == shape_of(event) is not None
+
+
+def test_the_heartbeat_of_todays_agent_is_narrow() -> None:
+    """Or every heartbeat would take ten times the disk."""
+    said = json.loads((GOLDEN / "instance-active.json").read_text())
+    made = read_time(said["timestamp"]) or 0
+    said["messageId"] = uuid_of(made.to_bytes(6, "big") + b"m" * 10, 7)
+    said["properties"]["instanceId"] = said["anonymousId"]
+    event = kept(said, write_time(made + 50), made + 100)
+    found = narrow_beat(event)
+    assert found is not None
+    assert text_of(*found) == event.body
 
 
 @pytest.mark.parametrize(
