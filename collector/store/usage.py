@@ -19,8 +19,8 @@ HOUR_MS = 3_600_000
 DAY_HOURS = 24
 
 PAGE = 4096
-# What an event's row and its entries in indexes take, without their texts: the same for its instance. A narrow
-# heartbeat takes no more, because it has no text.
+# What an event's row and its entries in indexes take, without their texts: the same for its instance.
+# A narrow heartbeat takes no more, because it has no text.
 _EVENT = 640
 # The row of a run, with its entries in indexes and counters.
 _RUN = 1500
