@@ -55,11 +55,16 @@ class Connections:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction, which is committed at the end."""
-        with self._taken() as connection:
-            connection.execute(f"BEGIN; SET LOCAL statement_timeout = {STATEMENT_MS}")  # in one round trip
-            yield connection
+    def transaction(self) -> Iterator[tuple[Connection, psycopg.Pipeline]]:
+        """A connection in a transaction, which is committed at the end.
+
+        Statements wait in the pipeline until a result is fetched, or until it is synced.
+        """
+        with self._taken() as connection, connection.pipeline() as pipeline:
+            connection.execute("BEGIN")
+            connection.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS}")
+            yield connection, pipeline
+            connection.execute("COMMIT")  # on the way with what waits; else it would take a round trip
 
     def read(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
         """The result of one query, in a transaction of its own."""

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors
 
 from collector.store import schema
-from collector.store.connections import Connections
+from collector.store.connections import Connection, Connections
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable
@@ -28,12 +28,14 @@ class PostgresTransaction(Transaction):
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline) -> None:
+        self._connection, self._pipeline = connection, pipeline
         self._fetched: set[tuple[str, int, bytes]] = set()
 
     def execute(self, sql: str, *values: Any) -> int:
-        return self._connection.execute(_native(sql), values).rowcount
+        cursor = self._connection.execute(_native(sql), values)
+        self._pipeline.sync()  # only then is it known how many
+        return cursor.rowcount
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         return self._connection.execute(_native(sql), values).fetchall()
@@ -98,8 +100,8 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with _explained(), self._connections.transaction() as connection:
-            yield PostgresTransaction(connection)
+        with _explained(), self._connections.transaction() as (connection, pipeline):
+            yield PostgresTransaction(connection, pipeline)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with _explained():

@@ -51,6 +51,12 @@ def meter(collector: Collector, name: str) -> float:
     return float(found[1])
 
 
+def meter_files(collector: Collector) -> set[str]:
+    opened = (file.path for one in workers(collector) for file in one.open_files())
+    folder = Path(next(path for path in opened if path.endswith(".db"))).parent
+    return {path.name for path in folder.iterdir()}
+
+
 def send(collector: Collector, batches: int, size: int = 5) -> None:
     for _ in range(batches):
         assert collector.post("/v1/batch", {"batch": [event() for _ in range(size)]}).status == 200
@@ -81,13 +87,14 @@ def test_all_workers_serve_and_their_meters_are_added_up(together: Collector) ->
 def test_a_worker_that_dies_starts_again_and_what_was_counted_stays(together: Collector) -> None:
     send(together, 20)
     until(lambda: meter(together, "rollcall_events_stored") == 100)
-    before = {one.pid for one in workers(together)}
+    before, files = {one.pid for one in workers(together)}, meter_files(together)
     os.kill(min(before), signal.SIGKILL)
     until(lambda: len({one.pid for one in workers(together)} - before) == 1)
     wait_for_workers(together)
     send(together, 20)
     until(lambda: meter(together, "rollcall_events_stored") == 200)
     assert meter(together, 'rollcall_events_received_total{source="test"}') == 200
+    until(lambda: meter_files(together) == files)  # no more with each restart
     said = together.stop()
     assert "ended: SIGKILL; it starts again in 0.5 s" in said
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from collector.store import StoreError, StoreUnavailable, connections, open_database
+from collector.store import StoreError, StoreUnavailable, connections, open_database, schema
 from collector.store.connections import CONNECT_SECONDS, MOST
 from collector.store.database import Database
 from tests.collector.bouncer import SERVERS, Bouncer
@@ -58,6 +58,31 @@ def test_a_statement_has_a_time_limit_in_every_transaction(
     with pytest.raises(StoreUnavailable, match="statement timeout"), opened.transaction() as tx:
         tx.all("SELECT pg_sleep(5)")
     assert opened.all("SELECT 1") == [(1,)]
+
+
+COUNT = (1, 1, "track", "x", 1)
+
+
+def count_without_table(database: Database, *, ask: bool) -> None:
+    with database.transaction() as tx:
+        tx.execute("DELETE FROM sources")
+        tx.execute("ALTER TABLE daily RENAME TO other")
+        tx.upsert(schema.DAILY, [COUNT])  # nobody waits for its result
+        if ask:
+            tx.all("SELECT 1")
+
+
+@pytest.mark.parametrize("url", [DIRECT, BOUNCED], indirect=True)
+def test_what_fails_in_the_pipeline_is_told_as_itself_and_undoes_all(opened: Database) -> None:
+    with opened.transaction() as tx:
+        assert tx.execute("INSERT INTO sources (name, created) VALUES (?, 1), (?, 1)", "a", "b") == 2
+        tx.upsert(schema.DAILY, [COUNT])
+    for ask in (False, True):
+        with pytest.raises(StoreError, match='"daily" does not exist') as told:
+            count_without_table(opened, ask=ask)
+        assert not isinstance(told.value, StoreUnavailable)
+    assert opened.all("SELECT count(*) FROM sources") == [(2,)]
+    assert opened.all("SELECT n FROM daily") == [(1,)]
 
 
 @pytest.mark.parametrize("url", [BOUNCED], indirect=True)
@@ -118,14 +143,18 @@ def test_all_connections_are_made_again_when_the_server_was_away() -> None:
         own.start()
         database = open_database(own.database())
         with ThreadPoolExecutor(MOST) as threads:
-            assert len(set(threads.map(ask_for_itself, [database] * MOST))) > 1
+            assert len(set(threads.map(ask_for_itself, [database] * 3 * MOST))) > 1
             own.stop()
-            for _ in range(3):
-                with pytest.raises(StoreUnavailable):
-                    database.all("SELECT 1")
             own.start()
-            until(lambda: answers(database))
+            with pytest.raises(StoreUnavailable):  # one request learns it for all
+                database.all("SELECT 1")
             list(threads.map(ask_for_itself, [database] * 3 * MOST))
+        own.stop()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                database.all("SELECT 1")
+        own.start()
+        until(lambda: answers(database))
         database.close()
     finally:
         own.remove()
