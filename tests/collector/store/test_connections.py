@@ -63,10 +63,10 @@ def test_a_statement_has_a_time_limit_in_every_transaction(
 COUNT = (1, 1, "track", "x", 1)
 
 
-def count_without_table(database: Database, *, ask: bool) -> None:
+def count_without_column(database: Database, *, ask: bool) -> None:
     with database.transaction() as tx:
         tx.execute("DELETE FROM sources")
-        tx.execute("ALTER TABLE daily RENAME TO other")
+        tx.execute("ALTER TABLE daily RENAME COLUMN n TO other")
         tx.upsert(schema.DAILY, [COUNT])  # nobody waits for its result
         if ask:
             tx.all("SELECT 1")
@@ -78,8 +78,8 @@ def test_what_fails_in_the_pipeline_is_told_as_itself_and_undoes_all(opened: Dat
         assert tx.execute("INSERT INTO sources (name, created) VALUES (?, 1), (?, 1)", "a", "b") == 2
         tx.upsert(schema.DAILY, [COUNT])
     for ask in (False, True):
-        with pytest.raises(StoreError, match='"daily" does not exist') as told:
-            count_without_table(opened, ask=ask)
+        with pytest.raises(StoreError, match='column "n" of relation "daily" does not exist') as told:
+            count_without_column(opened, ask=ask)
         assert not isinstance(told.value, StoreUnavailable)
     assert opened.all("SELECT count(*) FROM sources") == [(2,)]
     assert opened.all("SELECT n FROM daily") == [(1,)]
