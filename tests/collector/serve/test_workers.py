@@ -71,6 +71,7 @@ def ready(collector: Collector) -> bool:
 
 def test_all_workers_serve_and_their_meters_are_added_up(together: Collector) -> None:
     assert len(workers(together)) == WORKERS
+    assert psutil.Process(workers(together)[0].ppid()).num_threads() == 1  # so it may fork at any time
     wait_for_workers(together)
     send(together, 40)
     received = 'rollcall_events_received_total{source="test"}'
