@@ -1,4 +1,4 @@
-"""A PgBouncer of the test's own in front of a cluster, as Debian ships it, in transaction mode."""
+"""A PgBouncer as Debian ships it, with the settings in docs/collector.md, in front of a cluster."""
 
 from __future__ import annotations
 
@@ -13,22 +13,15 @@ from urllib.parse import urlsplit
 
 from tests import environ
 from tests.collector.cluster import Cluster
+from tests.collector.proxies import block, replaced
 from tests.deadends import unused_port
 from tests.parts import NOBODY, find
 from tests.wait import until
 
 # Fewer connections to PostgreSQL than clients have threads, so that transactions of a client change places.
 SERVERS = 3
-SETTINGS = f"""
-[databases]
-* = host=127.0.0.1 port={{server}}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {{port}}
+MORE = f"""
 unix_socket_dir =
-auth_type = trust
-auth_file = {{folder}}/users
-pool_mode = transaction
 default_pool_size = {SERVERS}
 server_round_robin = 1
 server_idle_timeout = 1
@@ -44,8 +37,13 @@ class Bouncer:
         self.port = unused_port()
         self.folder = Path(tempfile.mkdtemp(prefix="rollcall-bouncer-"))
         self.folder.chmod(0o755)
-        settings = SETTINGS.format(server=cluster.port, port=self.port, folder=self.folder)
-        (self.folder / "pgbouncer.ini").write_text(settings)
+        parts = {
+            "rollcall = host=db.internal": f"* = host=127.0.0.1 port={cluster.port}",
+            "listen_addr = 127.0.0.1": f"listen_addr = 127.0.0.1\nlisten_port = {self.port}",
+            "scram-sha-256": "trust",
+            "/etc/pgbouncer/userlist.txt": f"{self.folder}/users",
+        }
+        (self.folder / "pgbouncer.ini").write_text(replaced(block("ini"), parts) + MORE)
         (self.folder / "users").write_text('"postgres" ""\n')
         self.start()
 

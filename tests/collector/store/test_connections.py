@@ -90,11 +90,12 @@ def test_a_connection_keeps_nothing_for_the_next_transaction(opened: Database, u
     def use(number: int) -> int:
         with opened.transaction() as tx:
             tx.all("SELECT pg_advisory_xact_lock(?)", number % 2)
-            tx.execute("CREATE TABLE IF NOT EXISTS kept (number BIGINT)")
             tx.execute("INSERT INTO kept (number) VALUES (?)", number)
         assert (number,) in opened.all("SELECT number FROM kept WHERE number = ?", number)
         return ask_for_itself(opened)
 
+    with opened.transaction() as tx:
+        tx.execute("CREATE TABLE kept (number BIGINT)")
     with ThreadPoolExecutor(2 * SERVERS) as threads:
         served = list(threads.map(use, range(40)))
     assert len(set(served)) == SERVERS
