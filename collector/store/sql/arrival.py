@@ -14,7 +14,7 @@ from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.beats import UUID_V7, narrow_beat, time_in
 from collector.store.database import Key, Row, Transaction
-from collector.store.sql.days import days_among, make_days, row_of, table_of
+from collector.store.sql.days import days_among, make_days, table_of
 from collector.store.sql.shapes import Shapes
 
 
@@ -41,11 +41,12 @@ def sort_events(shapes: Shapes, events: Iterable[Event]) -> SortedEvents:
     for key in sorted(distinct):
         event = distinct[key]
         found = narrow_beat(event)
-        shape = shapes.number_of(event.source, event.key, found[1]) if found else None
+        shape = shapes.number_of(event.source, event.key, found[2]) if found else None
         if found is None or shape is None:
             wide.append(event)
         else:
-            narrow[found[0].day].append((event, row_of(event.source, found[0], shape)))
+            day, beat, _ = found
+            narrow[day].append((event, (event.source, *beat, shape)))
     return SortedEvents(wide, dict(sorted(narrow.items())))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
-from collector.store.beats import Beat, text_of
+from collector.store.beats import Beat, NarrowBeat, text_of, time_in
 from collector.store.database import Database, Row
 from collector.store.errors import StoreUnavailable
-from collector.store.sql.days import COLUMNS, all_days, beat_of, days_of, table_of
+from collector.store.sql.days import COLUMNS, all_days, days_of, table_of
 from collector.store.sql.shapes import Shapes
 from collector.store.values import PageEnd, StoredEvent
 
@@ -21,17 +21,18 @@ _MOST_ID = (1 << 128) - 1
 READ_AT_ONCE = 1000
 
 
-def place_of(beat: Beat) -> PageEnd:
-    """Where a heartbeat stands in a list by time: at the time in its id."""
-    return (beat.made, int.from_bytes(beat.id, "big"))
-
-
-def stored_beat(shapes: Shapes, day: int, row: Row, end: PageEnd | None = None) -> StoredEvent:
-    """The heartbeat in a row of COLUMNS."""
-    beat, shape = beat_of(day, row)
-    text = text_of(beat, shapes.text_of(shape))
-    end = end or place_of(beat)
+def stored_beat(shapes: Shapes, day: int, row: Row) -> StoredEvent:
+    """The heartbeat in a row of COLUMNS. In a list by time it stands at the time in its id."""
+    beat, text = beat_of(shapes, day, row)
+    end = (time_in(beat.id), int.from_bytes(beat.id, "big"))
     return StoredEvent(end, beat.received, beat.time, "track", BEAT, beat.who, None, text)
+
+
+def beat_of(shapes: Shapes, day: int, row: Row) -> tuple[Beat, str]:
+    """The heartbeat in a row of COLUMNS, and its JSON."""
+    key, who, received, delay, skew, shape = row
+    beat = NarrowBeat(bytes(key), bytes(who), received, delay, skew).on(day)
+    return beat, text_of(beat, shapes.text_of(shape))
 
 
 def latest_beats(database: Database, source: int, before: PageEnd, most: int) -> Iterator[tuple[int, Row]]:

@@ -10,15 +10,13 @@ from functools import lru_cache
 
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.beats import Beat
-from collector.store.database import Database, Row, Transaction
+from collector.store.database import Database, Transaction
 
 DELETED_AT_ONCE = 500
 # Whose turn it is to make a table; sources have numbers from 1.
 _TURN = 0
 
-# The columns of a heartbeat. `received` is counted from the beginning of the day. `delay` is the time from
-# when it happened until it was sent, and `skew` the time from its id to when it happened: nearly always none.
+# The columns of a NarrowBeat, and the number of its shape.
 COLUMNS = "id, who, received, delay, skew, shape"
 
 
@@ -32,20 +30,6 @@ def table_of(day: int) -> schema.Table:
 def time_of(day: int) -> str:
     """The SQL of when a heartbeat of a day happened by our clock."""
     return f"({day * DAY_MS} + received - CASE WHEN delay > 0 THEN delay ELSE 0 END)"
-
-
-def row_of(source: int, beat: Beat, shape: int) -> Row:
-    """The row of a heartbeat in the table of its day."""
-    received = beat.received - beat.day * DAY_MS
-    return (source, beat.id, beat.who, received, beat.sent - beat.original, beat.original - beat.made, shape)
-
-
-def beat_of(day: int, row: Row) -> tuple[Beat, int]:
-    """The heartbeat in a row of COLUMNS, and the number of its shape."""
-    key, who, received, delay, skew, shape = row
-    beat = Beat(bytes(key), bytes(who), day * DAY_MS + received, 0, 0)
-    original = beat.made + skew
-    return beat._replace(original=original, sent=original + delay), shape
 
 
 def make_days(tx: Transaction, wanted: set[tuple[int, int]]) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 
-from collector.store.beats import text_of
+from collector.store.beats import time_in
 from collector.store.database import Database
-from collector.store.sql.beats import every_beat
-from collector.store.sql.days import beat_of
+from collector.store.sql.beats import beat_of, every_beat
 from collector.store.sql.shapes import Shapes
 
 EVENTS_AT_ONCE = 1000
@@ -32,5 +31,5 @@ def _wide(database: Database) -> Iterator[tuple[int, str]]:
 
 def _narrow(database: Database, shapes: Shapes) -> Iterator[tuple[int, str]]:
     for day, row in every_beat(database):
-        beat, shape = beat_of(day, row)
-        yield beat.made, text_of(beat, shapes.text_of(shape))
+        beat, text = beat_of(shapes, day, row)
+        yield time_in(beat.id), text
