@@ -33,8 +33,13 @@ class Transaction(ABC):
         """Those of the keys, which begin with source and id, that are in a table."""
 
     @abstractmethod
-    def insert_new(self, table: schema.Table, rows: Sequence[Row]) -> set[Key]:
-        """Insert rows that begin with distinct keys; returns the keys that were not there yet."""
+    def insert_new(
+        self, table: schema.Table, rows: Sequence[Row], beside: schema.Table | None = None
+    ) -> set[Key]:
+        """Insert rows that begin with distinct keys; returns the keys that were not there yet.
+
+        Those that are in a table beside it are not inserted either.
+        """
 
     @abstractmethod
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:

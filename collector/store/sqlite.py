@@ -59,8 +59,11 @@ class SQLiteTransaction(Transaction):
             found.update((source, bytes.fromhex(key)) for source, key in rows)
         return found
 
-    def insert_new(self, table: schema.Table, rows: Sequence[Row]) -> set[Key]:
-        known = self.known(table, [row[:2] for row in rows])
+    def insert_new(
+        self, table: schema.Table, rows: Sequence[Row], beside: schema.Table | None = None
+    ) -> set[Key]:
+        keys = [row[:2] for row in rows]
+        known = self.known(table, keys) | (self.known(beside, keys) if beside else set())
         fresh = [row for row in rows if row[:2] not in known]
         self._write(table, fresh)
         return {row[:2] for row in fresh}

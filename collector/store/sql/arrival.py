@@ -61,8 +61,7 @@ def insert_events(tx: Transaction, events: SortedEvents) -> FreshEvents:
 
 def _insert_beats(tx: Transaction, day: int, events: SortedEvents) -> list[Event]:
     pairs = events.narrow[day]
-    known = tx.known(schema.EVENTS, [row[:2] for _, row in pairs])
-    stored = tx.insert_new(table_of(day), [row for _, row in pairs if row[:2] not in known])
+    stored = tx.insert_new(table_of(day), [row for _, row in pairs], beside=schema.EVENTS)
     return [event for event, _ in pairs if event[:2] in stored]
 
 

@@ -17,12 +17,13 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Stores, open_stores
 from collector.store.beats import LATE_MS
-from collector.store.database import Database
-from collector.store.sql import shapes
-from collector.store.sql.days import all_days, table_of
+from collector.store.database import Database, Transaction
+from collector.store.sql import arrival, shapes
+from collector.store.sql.days import all_days, make_days, table_of
 from collector.store.sql.shapes import delete_unused_shapes
 from collector.store.sql.store import SqlEventStore
 from collector.store.values import NO_PAGE
+from tests.collector.cluster import Cluster
 
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
 HOUR = 3_600_000
@@ -192,3 +193,23 @@ def test_collectors_that_make_the_table_of_a_day_at_once_lose_nothing(stores: St
         assert sum(threads.map(keep, (0, 0, 100, 50))) == len(beats)
     assert exported(stores) == Counter(event.body for event in beats)
     assert [one.beats for one in [stores.events.find_instance(1, ADA)] if one] == [len(beats)]
+
+
+@pytest.mark.needs("postgresql")
+def test_a_day_that_another_collector_drops_meanwhile_is_made_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = cluster.database()
+    with closing(open_stores(url)) as stores, closing(open_stores(url)) as other:
+        stores.events.keep([beat(1)])
+        drops: list[int] = []
+
+        def make_days_late(tx: Transaction, wanted: set[tuple[int, int]]) -> None:
+            make_days(tx, wanted)
+            if not drops:
+                drops.append(other.events.expire(NOW + DAY_MS, NOW, lambda _: None))
+
+        monkeypatch.setattr(arrival, "make_days", make_days_late)
+        assert stores.events.keep([beat(2)]) == 1
+        assert drops == [1]
+        assert exported(other) == Counter([beat(2).body])
