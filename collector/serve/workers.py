@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from collector.store import StoreError
+
 logger = logging.getLogger("rollcall.collector")
 
 # A worker that dies starts again after the first pause; each time that it dies soon, the pause is doubled.
@@ -156,6 +158,8 @@ class Crew:
             threading.Thread(target=_stop_with_parent, args=(self._parent_lives,), daemon=True).start()
             self._work(number, lambda: _write(self._tell, LISTENS + number))
             code = 0
+        except (StoreError, OSError) as error:
+            logger.error("worker %d: %s", number + 1, error)  # noqa: TRY400 - it says all
         except Exception as error:
             logger.exception("worker %d failed with %s", number + 1, type(error).__name__)
         finally:

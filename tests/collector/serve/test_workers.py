@@ -116,6 +116,23 @@ def test_a_worker_that_dies_again_and_again_starts_less_often(together: Collecto
     assert pauses == ["0.5", "0.5", "1", "2"]
 
 
+def test_a_worker_that_finds_no_database_says_why_and_tries_again(start: Start) -> None:
+    own = Cluster()
+    try:
+        own.start()
+        collector = start(own.database(), ROLLCALL_COLLECTOR_WORKERS=str(WORKERS))
+        own.stop()
+        before = {one.pid for one in workers(collector)}
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: any(one.pid not in before for one in workers(collector)))
+        own.start()
+        wait_for_workers(collector)
+        until(lambda: collector.post("/v1/track", event()).status == 200)
+        assert re.search(r"worker \d: PostgreSQL: .*Connection refused", collector.stop())
+    finally:
+        own.remove()
+
+
 def test_a_stop_loses_nothing_and_leaves_no_process(together: Collector) -> None:
     before = workers(together)
     acknowledged: list[int] = []
