@@ -1,6 +1,6 @@
 """Several collectors on one PostgreSQL that is some way off: what each further one adds.
 
-    python -m bench collectors [--rounds 3] [--seconds 6] [--delay 2] [--batch 20] [--counts 1 2 4]
+    python -m bench collectors [--rounds 3] [--seconds 6] [--delay 2] [--batch 5] [--counts 1 2 4]
 
 Each collector is a process of its own, and has a few connections that send batches of heartbeats of random
 instances, one after the other. A proxy adds the delay to each statement. So a collector mostly waits, as
@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import uvloop
 
@@ -83,15 +84,17 @@ def batches(key: str, count: int, size: int) -> list[bytes]:
     return requests
 
 
-def throughput(servers: Sequence[Server], seconds: float, size: int) -> float:
-    """Events a second that all of them took."""
+def throughput(servers: Sequence[Server], seconds: float, size: int, cores: list[float]) -> float:
+    """Events a second that all of them took; adds how busy the cores were, in percent."""
     loads = [load.Load(batches(server.key, int(seconds * 150), size), 0, seconds) for server in servers]
 
     async def run() -> list[dict[str, float]]:
         pairs = zip(loads, servers, strict=True)
         return list(await asyncio.gather(*(one.run(server.port, CONNECTIONS) for one, server in pairs)))
 
+    psutil.cpu_percent()
     results: list[dict[str, float]] = uvloop.run(run())
+    cores.append(psutil.cpu_percent())
     assert all(set(one.statuses) == {200} for one in loads), [one.statuses for one in loads]
     return sum(result["sent"] * size / result["seconds"] for result in results)
 
@@ -101,10 +104,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--delay", type=float, default=2, help="milliseconds a statement")
-    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=5)
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args(argv)
     locks: dict[str, list[float]] = {}
+    cores: dict[str, list[float]] = {}
 
     with postgresql() as fresh:
 
@@ -115,7 +119,9 @@ def main(argv: Sequence[str]) -> int:
                 watch = LockWatch(url)
                 watch.start()
                 try:
-                    return throughput(servers, options.seconds, options.batch)
+                    return throughput(
+                        servers, options.seconds, options.batch, cores.setdefault(named(count), [])
+                    )
                 finally:
                     watch.ending.set()
                     watch.join()
@@ -132,7 +138,8 @@ def main(argv: Sequence[str]) -> int:
         share = compare.ratio(results, named(count), first) * options.counts[0] / count
         print(compare.goal(f"{named(count)}, share of linear", share, LEAST_SHARE, at_least=True))
     for name, shares in locks.items():
-        print(f"{name}: of the busy sessions, {max(shares):.1%} waited for a lock")
+        waited = f"{max(shares):.1%} of the busy sessions waited for a lock"
+        print(f"{name}: {waited}; the cores were {max(cores[name]):.0f} % busy")
     return 0
 
 
