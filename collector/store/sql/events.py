@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.base.events import BEAT
 from collector.store.database import Database
-from collector.store.sql.beats import latest_beats, stored_beat
+from collector.store.sql.beats import latest_beats, latest_beats_of, stored_beat
 from collector.store.sql.part import SqlPart
 from collector.store.values import KeyUsage, PageEnd, StoredEvent
 
@@ -84,16 +84,13 @@ class EventQuestions(SqlPart):
         if name in ("", BEAT):
             where = "source = ? AND name = 'Instance Active'"
             found += _search(self._database, where, (source,), end, BEATS_SEARCHED, {"who": who}, most)
-            found += self._beats(source, before, BEATS_SEARCHED, who)
+            beats = latest_beats_of(self._database, source, who, before, BEATS_SEARCHED)
+            found += [stored_beat(self._shapes, day, row) for day, row in beats]
         return _latest(found, most)
 
-    def _beats(self, source: int, before: PageEnd, most: int, who: bytes | None = None) -> list[StoredEvent]:
-        """Those of the latest narrow heartbeats that are of an instance, if one is given."""
-        return [
-            stored_beat(self._shapes, day, row)
-            for day, row in latest_beats(self._database, source, before, most)
-            if who is None or bytes(row[1]) == who
-        ]
+    def _beats(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        beats = latest_beats(self._database, source, before, most)
+        return [stored_beat(self._shapes, day, row) for day, row in beats]
 
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
         sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"

@@ -18,7 +18,7 @@ from collector.ingest import decode
 from collector.store import Stores, open_stores
 from collector.store.beats import LATE_MS
 from collector.store.database import Database, Transaction
-from collector.store.sql import arrival, shapes
+from collector.store.sql import arrival, events, shapes
 from collector.store.sql.days import all_days, make_days, table_of
 from collector.store.sql.shapes import delete_unused_shapes
 from collector.store.sql.store import SqlEventStore
@@ -213,3 +213,18 @@ def test_a_day_that_another_collector_drops_meanwhile_is_made_again(
         assert stores.events.keep([beat(2)]) == 1
         assert drops == [1]
         assert exported(other) == Counter([beat(2).body])
+
+
+def test_heartbeats_of_an_instance_are_searched_among_the_latest(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On however many days these are."""
+    bob = b"b" * 16
+    made = [NOW - number * 10 * HOUR for number in range(10)]
+    stores.events.keep(
+        beat(number, at, who=bob if number % 3 == 2 else ADA) for number, at in enumerate(made)
+    )
+    for searched, found in ((1, 0), (3, 1), (5, 1), (6, 2), (9, 3), (20, 3)):
+        monkeypatch.setattr(events, "BEATS_SEARCHED", searched)
+        times = [event.time for event in stores.events.events_of_instance(1, bob, "", NO_PAGE, 10)]
+        assert times == [at + 50 for at in made[2 : 3 * found : 3]]
