@@ -124,7 +124,7 @@ def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list
         piece = sort_events(shapes, events[start : start + MOST_TOGETHER])
         with database.transaction() as tx:
             assert isinstance(tx, SQLiteTransaction)
-            add_events(Recorder(tx._connection, writes), piece)  # noqa: SLF001
+            add_events(Recorder(tx._connection, writes), piece, 0)  # noqa: SLF001
         recorded.append([(table, rows) for table, rows in writes if rows])
     database.close()
     return recorded

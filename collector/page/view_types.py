@@ -89,6 +89,11 @@ class ViewRequest:
         """Counts of instances: active now, and by the days on which they were seen first and last."""
         return self.censuses.census(self.source.id, self.now)
 
+    @cached_property
+    def counted_until(self) -> int | None:
+        """Events received from this time on may be in no number yet; None if all are counted."""
+        return self.events.counted_until()
+
     def url(self, path: str, /, **more: str | None) -> str:
         """The URL of a view with the same source and period; None removes a parameter."""
         kept: dict[str, str | None] = {}

@@ -18,6 +18,7 @@ from collector.ingest.writer import Writer
 from collector.serve import systemd
 from collector.serve.connection import Connection
 from collector.serve.descriptors import allow
+from collector.serve.folder import Folder
 from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
@@ -63,14 +64,16 @@ def serve_requests(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer = Writer(stores.events, settings.timeout)
+    writer, folder = Writer(stores.events, settings.timeout), Folder(stores.events)
     site = Site(settings, stores, writer, page, member)
     stopping = _StopSignals()
     gc.freeze()
+    folder.start()
     try:
         uvloop.run(_serve(site, settings, listener, listening, stopping))
     finally:
         writer.stop()
+        folder.stop()
         with suppress(StoreError):
             site.rejects.write()
         stores.close()

@@ -54,6 +54,17 @@ class Transaction(ABC):
         """Wait until every event that has a number is stored or given up; others wait meanwhile."""
 
     @abstractmethod
+    def wait_to_count(self) -> None:
+        """Wait until no other transaction counts events, and keep others from it."""
+
+    @abstractmethod
+    def wait_for_keeps(self) -> None:
+        """Wait until every event is stored or given up, with what it waits to be counted in; others wait.
+
+        Comes after `wait_to_count`, and after `wait_for_writers`.
+        """
+
+    @abstractmethod
     def wait_for_turn(self, source: int) -> None:
         """Wait until no other transaction that has this source's turn is open, and take it."""
 
@@ -70,6 +81,10 @@ class Database(ABC):
     @abstractmethod
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         """The rows of a query one by one, for results of any size, outside any transaction."""
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads: what the database had at one moment, however long it takes."""
 
     @abstractmethod
     def space(self) -> Space:

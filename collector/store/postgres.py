@@ -19,6 +19,7 @@ from collector.store.errors import Conflict, StoreError, StoreUnavailable
 from collector.store.values import Space
 
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
+COUNT_LOCK = 0x436F756E  # "Coun": one collector at a time counts
 TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
 
@@ -80,6 +81,12 @@ class PostgresTransaction(Transaction):
     def wait_for_writers(self) -> None:
         self.execute("LOCK TABLE events IN SHARE MODE")
 
+    def wait_to_count(self) -> None:
+        self.all("SELECT pg_advisory_xact_lock(?)", COUNT_LOCK)
+
+    def wait_for_keeps(self) -> None:
+        self.execute("LOCK TABLE pending IN SHARE ROW EXCLUSIVE MODE")
+
     def wait_for_turn(self, source: int) -> None:
         self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 
@@ -108,6 +115,12 @@ class PostgresDatabase(Database):
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with _explained():
             yield from self._connections.read(_native(sql), values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        with self.transaction() as tx:
+            tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield tx
 
     def space(self) -> Space:
         """Its server may be another machine, so nobody knows what its disk has left."""

@@ -4,7 +4,9 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
 
 Of the event store:
 
-    usage                 what each key has added in each hour: events, and bytes of disk
+    usage                 what each process (lane) has added for a key in an hour: events, and bytes of disk
+    pending               events that are kept and not counted yet: what the counters need of them
+    marks                 up to when something was done: before `expired`, events were deleted
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     shapes                the JSON of heartbeats without their ids and times, and the key that they came with
     beat_days             the days of each source that have a table of heartbeats
@@ -31,8 +33,8 @@ Of the control store:
     audit                 who signed in, and who changed users, keys and tokens
     setup                 the setup link and the session of whoever opened it, while no user exists
 
-instances, runs, usage and the counters change in the transaction that inserts the events. No statement but a
-migration names tables of both stores, so that each may be in a database of its own.
+Only usage and pending change in the transaction that inserts events. No statement but a migration names
+tables of both stores, so that each may be in a database of its own.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from collector.store.apart import counting_apart
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, removal_notes
 from collector.store.dialect import Executes
 
@@ -116,9 +119,8 @@ RUNS = Table(
     key=("source", "id"),
     on_conflict="replace",
 )
-USAGE = Table(
-    "usage", columns_of("key:int hour:int events:int bytes:int"), key=("key", "hour"), on_conflict="add"
-)
+_USED = columns_of("key:int hour:int lane:int events:int bytes:int")
+USAGE = Table("usage", _USED, key=("key", "hour", "lane"), on_conflict="add")
 DAILY = _counter("daily", "source:int day:int type:text name:text")
 ACTIVE = _counter("active", "source:int day:int span:int established:int")
 OUTCOMES = _counter("outcomes", "source:int kind:text day:int word:text outcome:text")
@@ -303,6 +305,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     searched_beats,
     removal_notes,
     narrow_beats,
+    counting_apart,
 )
 
 

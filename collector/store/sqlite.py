@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -86,6 +86,12 @@ class SQLiteTransaction(Transaction):
     def wait_for_writers(self) -> None:
         """There is no other writer."""
 
+    def wait_to_count(self) -> None:
+        """There is one writer at a time in any case."""
+
+    def wait_for_keeps(self) -> None:
+        """There is no other writer."""
+
     def wait_for_turn(self, source: int) -> None:
         """There is one writer at a time in any case."""
 
@@ -137,6 +143,12 @@ class SQLiteDatabase(Database):
                 self._local.reader = self._connect(READER_CACHE_KIB)
             yield from self._local.reader.execute(sql, values)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        with _explained(self.path), closing(self._open(READER_CACHE_KIB)) as reader:
+            reader.execute("BEGIN")
+            yield SQLiteTransaction(reader)
+
     def space(self) -> Space:
         """Pages of deleted rows count as free: the file does not shrink, but they are used first."""
         ((page,),) = self.all("PRAGMA page_size")
@@ -167,6 +179,11 @@ class SQLiteDatabase(Database):
             self._claim = None
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = self._open(cache_kib)
+        self._connections.append(connection)
+        return connection
+
+    def _open(self, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path,
             timeout=BUSY_MS / 1000,
@@ -174,7 +191,6 @@ class SQLiteDatabase(Database):
             check_same_thread=False,
             cached_statements=256,
         )
-        self._connections.append(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")

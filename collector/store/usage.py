@@ -62,8 +62,10 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def usage_rows(wide: Iterable[Event], narrow: Iterable[Event]) -> list[tuple[int, int, int, int]]:
-    """What each key has added in each hour: events and bytes."""
+def usage_rows(
+    wide: Iterable[Event], narrow: Iterable[Event], lane: int
+) -> list[tuple[int, int, int, int, int]]:
+    """What each key has added in each hour, in the lane of this process: events and bytes."""
     counts: Counter[tuple[int, int]] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
     for event, size in chain(((event, wide_bytes(event)) for event in wide), zip(narrow, repeat(_EVENT))):
@@ -71,7 +73,7 @@ def usage_rows(wide: Iterable[Event], narrow: Iterable[Event]) -> list[tuple[int
             hour = (event.key, event.received // HOUR_MS)
             counts[hour] += 1
             sizes[hour] += size
-    return [(*hour, counts[hour], sizes[hour]) for hour in sorted(counts)]
+    return [(*hour, lane, counts[hour], sizes[hour]) for hour in sorted(counts)]
 
 
 def bytes_left(used: Mapping[int, int], now: int, daily: int) -> float:

@@ -39,12 +39,13 @@ class EventQuestions(SqlPart):
         sql = (
             f"SELECT column1 FROM (VALUES {', '.join(['(?)'] * len(wanted))}) AS wanted"
             " WHERE EXISTS (SELECT 1 FROM daily d WHERE d.source = wanted.column1)"
+            " OR EXISTS (SELECT 1 FROM events e WHERE e.source = wanted.column1)"  # not counted yet
         )
-        return {source for (source,) in self._all(sql, *wanted)}
+        return {source for (source,) in self._counted(sql, *wanted)}
 
     def usage_since(self, hour: int) -> list[KeyUsage]:
-        sql = "SELECT key, hour, events, bytes FROM usage WHERE hour >= ?"
-        return [KeyUsage(*row) for row in self._all(sql, hour)]
+        sql = "SELECT key, hour, SUM(events), SUM(bytes) FROM usage WHERE hour >= ? GROUP BY key, hour"
+        return [KeyUsage(*map(int, row)) for row in self._all(sql, hour)]
 
     def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
         seq, number = before
@@ -102,7 +103,7 @@ class EventQuestions(SqlPart):
             f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
             " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
         )
-        return [name for (name,) in self._all(sql, source, source, most)]
+        return [name for (name,) in self._counted(sql, source, source, most)]
 
 
 def _search(

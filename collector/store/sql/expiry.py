@@ -9,6 +9,8 @@ from collector.store.database import Database, Transaction
 from collector.store.events import Progress
 from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import days_of, table_of
+from collector.store.sql.folding import fold_all, fold_waiting
+from collector.store.sql.marks import note_expiry
 from collector.store.usage import HOUR_MS
 from collector.store.words import OTHER
 
@@ -24,6 +26,8 @@ def expire_events(database: Database, before: int, now: int, progress: Progress)
     The time of receipt counts, because a site without a network may send old events today. Numbers by day
     stay, without the words of what was deleted. Transactions are short, so that a running server goes on.
     """
+    with database.transaction() as tx:
+        note_expiry(tx, before)
     count = expire_beats(database, before, now, progress)
     last = 0
     while found := _old_events(database, last, before):
@@ -34,8 +38,10 @@ def expire_events(database: Database, before: int, now: int, progress: Progress)
                 tx.execute(f"DELETE FROM events WHERE seq IN ({', '.join('?' * len(numbers))})", *numbers)
             count += len(numbers)
             progress(count)
+    fold_waiting(database)
     sources = database.all("SELECT DISTINCT source FROM instances")
     with database.transaction() as tx:
+        fold_all(tx)
         tx.execute(_OLD_RUNS, before)
         tx.execute("DELETE FROM usage WHERE hour < ?", before // HOUR_MS)
         for (source,) in sources:
@@ -53,6 +59,7 @@ def _forget_words(tx: Transaction, last: int, today: int) -> None:
     does, for it goes on.
     """
     tx.wait_for_writers()
+    fold_all(tx)
     for table, rest, word, unused in (
         ("daily", "type", "name", f"name <> '{BEAT}' AND {_no_event('daily', 'name')}"),
         ("outcomes", "kind, outcome", "word", f"kind <> 'all' AND {_no_run('outcomes')}"),

@@ -21,6 +21,7 @@ from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
 from collector.store.sql.beats import read_day
 from collector.store.sql.days import days_of, delete_beats, time_of
+from collector.store.sql.folding import fold_all, fold_waiting
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 from collector.store.values import Forgotten
 
@@ -53,6 +54,7 @@ class _Found:
 def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance, in one transaction."""
     for _ in range(TRIES):
+        fold_waiting(database)
         found = _search(database, source, who)
         if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
             return Forgotten()
@@ -112,6 +114,7 @@ def _times(instance: InstanceRow, first: int, last: int) -> tuple[int, int]:
 
 def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotten | None:
     """None if another heartbeat has arrived since the search."""
+    fold_all(tx)
     instance = _instance_in(tx.fetch(schema.INSTANCES, [(source, who)]))
     if instance != found.instance:
         return None

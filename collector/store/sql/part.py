@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.store.database import Database, Row
+from collector.store.sql.folding import fold_little
 from collector.store.sql.shapes import Shapes
 
 
@@ -19,4 +20,9 @@ class SqlPart:
 
     def _all(self, sql: str, *values: Any) -> list[Row]:
         """Every row of a query."""
+        return self._database.all(sql, *values)
+
+    def _counted(self, sql: str, *values: Any) -> list[Row]:
+        """Every row of a query of counters, instances or runs. A few events that wait are counted first."""
+        fold_little(self._database)
         return self._database.all(sql, *values)

@@ -31,6 +31,7 @@ from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.sql.beats import read_day
 from collector.store.sql.days import days_of, delete_beats, table_of, time_of
+from collector.store.sql.folding import fold_all, fold_waiting
 from collector.store.sql.shapes import shapes_of_key
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 
@@ -50,6 +51,7 @@ _OTHERS = " AND type = 'track' AND name IN ({})".format(
 def remove_events(database: Database, key: int, since: int, until: int, progress: Progress) -> int:
     """Delete the events of a write key that were received within two times; returns how many."""
     count = last = 0
+    fold_waiting(database)
     finish(database)
     sql = (
         "SELECT seq FROM events WHERE seq > ? AND key = ? AND received >= ? AND received < ?"
@@ -84,11 +86,13 @@ def finish(database: Database) -> None:
 
 
 def _in_transaction(database: Database, change: Callable[[Transaction], int]) -> int:
-    """Run it; again if another collector changed the same rows meanwhile."""
+    """Run it once all is counted; again if another collector changed the same rows meanwhile."""
     for _ in range(TRIES - 1):
         with suppress(StoreUnavailable), database.transaction() as tx:
+            fold_all(tx)
             return change(tx)
     with database.transaction() as tx:
+        fold_all(tx)
         return change(tx)
 
 
