@@ -38,6 +38,7 @@ def _serve_alone(settings: Settings) -> None:
 
     listener = server.open_listener(settings.listen)
     stores = open_stores(settings.db)
+    stores.control.serve()
 
     def listening() -> None:
         _introduce(stores.control, settings, listener)
