@@ -13,7 +13,7 @@ from collector.store import schema
 from collector.store.database import Database, Transaction
 
 DELETED_AT_ONCE = 500
-# Whose turn it is to make a table; sources have numbers from 1.
+# Whose turn it is to make or drop a table; sources have numbers from 1.
 _TURN = 0
 
 # The columns of a NarrowBeat, and the number of its shape.
@@ -61,10 +61,12 @@ def all_days(database: Database | Transaction) -> list[int]:
 
 
 def drop_day(tx: Transaction, day: int) -> int:
-    """Drop the table of a day; returns how many heartbeats it had."""
+    """Drop the table of a day, if another collector has not; returns how many heartbeats it had."""
+    tx.wait_for_turn(_TURN)
+    if not tx.execute("DELETE FROM beat_days WHERE day = ?", day):
+        return 0
     (count,) = tx.all(f"SELECT COUNT(*) FROM {table_of(day).name}")[0]
     tx.execute(f"DROP TABLE {table_of(day).name}")
-    tx.execute("DELETE FROM beat_days WHERE day = ?", day)
     return int(count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_a_server_expires_whole_days(stores: Stores, tables: Database) -> None:
     Keeper(stores, 86_400, lambda: (MIDNIGHT + 30 * HOUR) / 1000).purge()
     assert all_days(tables) == [TODAY]
     assert rows(tables) == (0, 1)
+
+
+def test_collectors_that_expire_the_same_days_at_once_drop_each_once(stores: Stores, database: str) -> None:
+    stores.events.keep(beat(number, MIDNIGHT - number % 5 * DAY_MS + 1) for number in range(50))
+
+    def expire_beside(_: int) -> int:
+        with closing(open_stores(database)) as other:
+            return expire(other, MIDNIGHT + DAY_MS)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert sum(threads.map(expire_beside, range(3))) == 50
+    assert not exported(stores)
 
 
 def test_the_space_of_a_day_is_used_again(tmp_path: Path) -> None:
