@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: a pool for all threads, which can tell why it has none.
 
-A connection keeps nothing from one transaction to the next: no setting, no prepared statement, no lock. So a
-pooler that gives each transaction another server connection, as PgBouncer does, may stand between.
+A connection keeps nothing from one transaction to the next: no setting and no lock. So a pooler that gives
+each transaction another server connection, as PgBouncer does, may stand between. Then no statement is
+prepared.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ MOST = 10
 LOOK_SECONDS = 0.1
 OPTIONS = {
     "autocommit": True,  # a transaction is begun by hand, together with its settings
-    "prepare_threshold": None,
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "rollcall-collector",
     "keepalives_idle": 15,
@@ -48,6 +48,7 @@ class Connections:
             url,
             connection_class=_noting(self._note),
             kwargs=OPTIONS,
+            configure=_heed_pooler,
             min_size=0,
             max_size=MOST,
             reconnect_timeout=0,  # the next one who asks tries again
@@ -100,6 +101,13 @@ class Connections:
 
     def _note(self, failure: psycopg.Error | None) -> None:
         self._failure = failure
+
+
+def _heed_pooler(connection: Connection) -> None:
+    """Prepare no statements if a pooler answers: it tells a client another number than the server's own."""
+    served_by = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if served_by != (connection.info.backend_pid,):
+        connection.prepare_threshold = None
 
 
 def _noting(note: Callable[[psycopg.Error | None], None]) -> type[Connection]:

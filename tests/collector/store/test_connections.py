@@ -85,6 +85,14 @@ def test_what_fails_in_the_pipeline_is_told_as_itself_and_undoes_all(opened: Dat
     assert opened.all("SELECT n FROM daily") == [(1,)]
 
 
+@pytest.mark.parametrize("url", [DIRECT], indirect=True)
+def test_statements_are_prepared_where_no_pooler_stands_between(opened: Database) -> None:
+    """What is kept behind a pooler is in the next test: nothing."""
+    for _ in range(10):
+        opened.all("SELECT 1 WHERE 1 = ?", 1)
+    assert opened.all("SELECT count(*) > 0 FROM pg_prepared_statements") == [(True,)]
+
+
 @pytest.mark.parametrize("url", [BOUNCED], indirect=True)
 def test_a_connection_keeps_nothing_for_the_next_transaction(opened: Database, url: str) -> None:
     def use(number: int) -> int:
