@@ -217,7 +217,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEEP",
         "",
-        "how long events are kept, e.g. `90d`; older ones are purged once a day. If unset: for ever",
+        "how long events are kept, e.g. `90d`; whole days before are purged, once a day. If unset: for ever",
         _keep,
         DURATION,
     ),
