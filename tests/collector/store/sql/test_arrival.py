@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import random
 from collections import Counter
@@ -11,6 +12,7 @@ from hashlib import sha256
 
 import pytest
 
+from collector.admin.transfer import import_events
 from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
@@ -228,3 +230,13 @@ def test_heartbeats_of_an_instance_are_searched_among_the_latest(
         monkeypatch.setattr(events, "BEATS_SEARCHED", searched)
         times = [event.time for event in stores.events.events_of_instance(1, bob, "", NO_PAGE, 10)]
         assert times == [at + 50 for at in made[2 : 3 * found : 3]]
+
+
+def test_an_export_that_is_imported_again_is_the_same_and_narrow(stores: Stores, tables: Database) -> None:
+    beats = [beat(number, NOW - number * HOUR, after=number * 1000) for number in range(20)]
+    stores.events.keep(beats)
+    text = "\n".join(exported(stores)).encode()
+    assert import_events(stores.events, 1, io.BytesIO(text), NOW + DAY_MS, lambda _: None)[1] == 0
+    assert import_events(stores.events, 2, io.BytesIO(text), NOW + DAY_MS, lambda _: None)[1] == len(beats)
+    assert rows(tables) == (0, 2 * len(beats))
+    assert exported(stores) == Counter(event.body for event in beats * 2)
