@@ -4,8 +4,8 @@
 
 Each collector is a process of its own, and has a few connections that send batches of heartbeats of random
 instances, one after the other. A proxy adds the delay to each statement. So a collector mostly waits, as
-it would for a database on another machine, and the cores of this one do not decide. Beside it: how many
-of the database's sessions waited for a lock, in samples.
+it would for a database on another machine. Beside it: how many of the database's sessions waited for a row
+or another lock, in samples; and how busy the cores were. If they all are, they decide.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -32,8 +33,12 @@ from bench.collector import ROOT, Server, postgresql
 CONNECTIONS = 4
 SAMPLE_SECONDS = 0.02
 LEAST_SHARE = 0.8
-WAITING = "SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FROM pg_stat_activity"
-BUSY = " WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()"
+BUSY = (
+    "SELECT wait_event_type = 'Lock', wait_event FROM pg_stat_activity"
+    " WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()"
+)
+# What a session waits for if another one has changed the same row.
+ROW_WAITS = ("transactionid", "tuple")
 
 
 @contextmanager
@@ -54,20 +59,21 @@ class LockWatch(threading.Thread):
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
-        self.url, self.waiting, self.busy = url, 0, 0
+        self.url, self.busy = url, 0
+        self.locks: Counter[str] = Counter()
         self.ending = threading.Event()
 
     def run(self) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             while not self.ending.wait(SAMPLE_SECONDS):
-                row = connection.execute(WAITING + BUSY).fetchone()
-                assert row is not None
-                self.waiting += row[0]
-                self.busy += row[1]
+                found = connection.execute(BUSY).fetchall()
+                self.busy += len(found)
+                self.locks.update(event for waits, event in found if waits)
 
-    @property
-    def share(self) -> float:
-        return self.waiting / self.busy if self.busy else 0.0
+    def __str__(self) -> str:
+        rows = sum(self.locks[event] for event in ROW_WAITS)
+        other = {event: count for event, count in self.locks.items() if event not in ROW_WAITS}
+        return f"of {self.busy} busy sessions {rows} waited for a row, for other locks {other or 'none'}"
 
 
 def batches(key: str, count: int, size: int) -> list[bytes]:
@@ -107,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batch", type=int, default=5)
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args(argv)
-    locks: dict[str, list[float]] = {}
+    locks: dict[str, LockWatch] = {}
     cores: dict[str, list[float]] = {}
 
     with postgresql() as fresh:
@@ -125,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
                 finally:
                     watch.ending.set()
                     watch.join()
-                    locks.setdefault(named(count), []).append(watch.share)
+                    locks[named(count)] = watch
                     for server in servers:
                         server.stop()
 
@@ -137,9 +143,8 @@ def main(argv: Sequence[str]) -> int:
     for count in options.counts[1:]:
         share = compare.ratio(results, named(count), first) * options.counts[0] / count
         print(compare.goal(f"{named(count)}, share of linear", share, LEAST_SHARE, at_least=True))
-    for name, shares in locks.items():
-        waited = f"{max(shares):.1%} of the busy sessions waited for a lock"
-        print(f"{name}: {waited}; the cores were {max(cores[name]):.0f} % busy")
+    for name, watch in locks.items():
+        print(f"{name}, last round: {watch}; the cores were {cores[name][-1]:.0f} % busy")
     return 0
 
 
