@@ -88,15 +88,16 @@ class Connections:
             self._pool.putconn(connection)
 
     def _take(self) -> Connection:
-        """A connection; an error as soon as it is known that there is none."""
+        """A connection; an error as soon as it is known that there is none at all."""
         until = time.monotonic() + CONNECT_SECONDS
         while True:
             try:
                 return self._pool.getconn(LOOK_SECONDS)
             except PoolTimeout:
-                if failure := self._failure:
+                failure, late = self._failure, time.monotonic() >= until
+                if failure and (late or not self._pool.get_stats()["pool_size"]):
                     raise type(failure)(str(failure)) from None
-                if time.monotonic() >= until:
+                if late:
                     raise PoolTimeout(f"all {MOST} connections are in use") from None
 
     def _note(self, failure: psycopg.Error | None) -> None:

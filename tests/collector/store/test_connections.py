@@ -47,6 +47,18 @@ def test_threads_share_a_bounded_number_of_connections(opened: Database) -> None
     assert 1 < len(set(answered)) <= MOST
 
 
+@pytest.mark.parametrize("url", [DIRECT], indirect=True)
+def test_threads_wait_for_each_other_where_the_server_allows_few_connections(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE frugal LOGIN CONNECTION LIMIT 2")
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" OWNER TO frugal')
+    database = open_database(url.replace("postgres@", "frugal@"))
+    with ThreadPoolExecutor(MOST) as threads:
+        answered = list(threads.map(ask_for_itself, [database] * 5 * MOST))
+    assert len(set(answered)) == 2
+    database.close()
+
+
 @pytest.mark.parametrize("url", [DIRECT, BOUNCED], indirect=True)
 def test_a_statement_has_a_time_limit_in_every_transaction(
     opened: Database, monkeypatch: pytest.MonkeyPatch
