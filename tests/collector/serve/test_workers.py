@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
+import random
 import re
 import signal
 import socket
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from bench import load
 from tests.collector.bouncer import Bouncer
 from tests.collector.cluster import Cluster
 from tests.collector.running import SECONDS, Collector, event
@@ -133,27 +139,42 @@ def test_a_worker_that_finds_no_database_says_why_and_tries_again(start: Start) 
         own.remove()
 
 
-def test_a_stop_loses_nothing_and_leaves_no_process(together: Collector) -> None:
-    before = workers(together)
-    acknowledged: list[int] = []
+@contextlib.contextmanager
+def sending(collector: Collector, threads: int = 4) -> Iterator[list[str]]:
+    """Send heartbeats and other events all the time; the ids that were acknowledged so far."""
+    acknowledged: list[str] = []
     ending = threading.Event()
 
-    def sender() -> None:
+    def send_on() -> None:
         while not ending.is_set():
-            with contextlib.suppress(OSError):
-                if together.post("/v1/batch", {"batch": [event() for _ in range(5)]}).status == 200:
-                    acknowledged.append(5)
+            batch = [event() for _ in range(3)] + [beat() for _ in range(3)]
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if collector.post("/v1/batch", {"batch": batch}).status == 200:
+                    acknowledged.extend(str(one["messageId"]) for one in batch)
 
-    senders = [threading.Thread(target=sender) for _ in range(4)]
+    senders = [threading.Thread(target=send_on) for _ in range(threads)]
     for one in senders:
         one.start()
-    until(lambda: len(acknowledged) > 20)
-    together.stop()
-    ending.set()
-    for one in senders:
-        one.join(SECONDS)
+    try:
+        yield acknowledged
+    finally:
+        ending.set()
+        for one in senders:
+            one.join(SECONDS)
+
+
+def beat() -> dict[str, Any]:
+    now = int(time.time() * 1000)
+    return load.beat(0, now) | {"anonymousId": (who := str(uuid.uuid4())), "properties": {"instanceId": who}}
+
+
+def test_a_stop_loses_nothing_and_leaves_no_process(together: Collector) -> None:
+    before = workers(together)
+    with sending(together) as acknowledged:
+        until(lambda: len(acknowledged) > 120)
+        together.stop()
     assert not any(one.is_running() for one in before)
-    assert len(together.export()) >= sum(acknowledged)
+    assert {one["messageId"] for one in together.export()} >= set(acknowledged)
 
 
 def test_workers_end_when_their_parent_was_killed(together: Collector) -> None:
@@ -174,24 +195,22 @@ def test_a_key_has_one_rate_at_all_workers(start: Start, cluster: Cluster) -> No
     assert statuses.count(200) <= 5 * WORKERS + 20
 
 
-def test_workers_behind_pgbouncer_lose_nothing_when_they_are_killed(
-    start: Start, cluster: Cluster, request: pytest.FixtureRequest
+@pytest.mark.needs("pgbouncer")
+def test_workers_behind_pgbouncer_lose_and_double_nothing_when_they_are_killed(
+    start: Start, cluster: Cluster, bouncer: Bouncer, slow: bool
 ) -> None:
-    bouncer: Bouncer = request.getfixturevalue("bouncer")
     collector = start(bouncer.behind(cluster.database()), ROLLCALL_COLLECTOR_WORKERS=str(WORKERS))
-    acknowledged: set[str] = set()
-    for _ in range(3):
-        for _ in range(15):
-            batch = [event() for _ in range(5)]
-            with contextlib.suppress(OSError):
-                if collector.post("/v1/batch", {"batch": batch}).status == 200:
-                    acknowledged |= {str(one["messageId"]) for one in batch}
-        os.kill(workers(collector)[0].pid, signal.SIGKILL)
+    with sending(collector) as acknowledged:
+        for _ in range(50 if slow else 5):
+            seen = len(acknowledged)
+            until(lambda seen=seen: len(acknowledged) > seen + 30)  # type: ignore[misc]
+            os.kill(random.choice(workers(collector)).pid, signal.SIGKILL)
     until(lambda: ready(collector))
     collector.stop()
     found = [one["messageId"] for one in collector.export()]
     assert len(found) == len(set(found))
-    assert acknowledged <= set(found)
+    assert set(acknowledged) <= set(found)
+    assert "every counter is right" in collector.verb("recount").stderr
 
 
 def test_a_port_that_is_in_use_is_refused(together: Collector) -> None:
