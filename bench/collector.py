@@ -259,6 +259,7 @@ def growth(size: int, folder: Path) -> float:
             number += MOST_TOGETHER
             began = time.perf_counter()
             stores.events.keep(chunk)
+            stores.events.fold()
             took += time.perf_counter() - began
         return count / took
 
