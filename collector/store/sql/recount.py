@@ -15,6 +15,7 @@ from typing import Any
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import schema
+from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
 from collector.store.events import Progress
 from collector.store.rollups import Ledger
@@ -135,7 +136,8 @@ def _is_known(table: schema.Table, key: Key, expired: int | None) -> bool:
     """Whether all that counts there is still in the store."""
     if expired is None:
         return True
-    day, at = expired // DAY_MS, key[_TIMES[table]]
+    # Heartbeats go with the day in their ids, and a clock may be an hour wrong.
+    day, at = (expired + CLOCK_MS) // DAY_MS, key[_TIMES[table]]
     if table in (schema.COHORTS, schema.RETENTION):
         return bool(min(at, key[1]) > week_of(day))
     return bool(at > day + (SPANS[-1] if table is schema.ACTIVE else 0))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from collector.base.times import DAY_MS
 from collector.store import Stores
 from collector.store.database import Database
 from collector.store.sql import recount
 from tests.collector.running import Collector
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import keep_in_pieces, made_history
+from tests.collector.store.sql.test_arrival import NOW, beat
 from tests.collector.store.test_rollups import counted
 
 COUNTERS = ("daily", "active", "outcomes", "cohorts", "retention")
@@ -45,3 +47,16 @@ def test_the_verb_says_how_many_counters_were_wrong(idle: Collector) -> None:
     idle.verb("demo-data", "--instances", "3")
     told = idle.verb("recount").stderr
     assert told.endswith("rollcall-collector: every counter is right\n")
+
+
+def test_heartbeats_in_the_tables_of_their_days_are_counted(stores: Stores, tables: Database) -> None:
+    stores.events.keep([beat(number, NOW - number * DAY_MS // 2) for number in range(5)])
+    stores.events.fold()
+    assert tables.all("SELECT COUNT(*) FROM events") == [(0,)]
+    right = counted(tables)
+    assert sum(right["daily"].values()) == 5
+    assert stores.events.recount(lambda _: None) == 0
+    with tables.transaction() as tx:
+        tx.execute("DELETE FROM daily")
+    assert stores.events.recount(lambda _: None) == len(right["daily"])
+    assert counted(tables) == right
