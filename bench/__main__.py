@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import bench
 
-HELPERS = {"__main__", "compare", "load"}
+HELPERS = {"__main__", "compare", "delay", "load"}
 
 
 def names() -> list[str]:

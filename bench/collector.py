@@ -25,10 +25,14 @@ from typing import Any
 from bench import compare, load
 from collector.admin import keys
 from collector.base.events import Event
+from collector.base.times import write_time
 from collector.ingest import decode
 from collector.ingest.writer import MOST_TOGETHER
 from collector.store import open_database, open_stores, schema
+from collector.store.sql.arrival import sort_events
+from collector.store.sql.days import make_days
 from collector.store.sql.keeping import add_events
+from collector.store.sql.shapes import Shapes
 from collector.store.sqlite import SQLiteTransaction
 
 BATCH = 100
@@ -110,14 +114,17 @@ class Recorder(SQLiteTransaction):
 def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list[Any]]]]:
     """The rows that the collector writes for so many heartbeats, transaction by transaction."""
     now = int(time.time() * 1000)
-    events: list[Event] = [decode.read_event(load.beat(n, now), "", 1, now) for n in range(count)]
+    sent = write_time(now)
+    events: list[Event] = [decode.read_event(load.beat(n, now), "", 1, now, sent) for n in range(count)]
     database = open_database(f"sqlite:///{folder}/recorded.db")
+    shapes = Shapes(database)
     recorded = []
     for start in range(0, count, MOST_TOGETHER):
         writes: list[tuple[schema.Table, list[Any]]] = []
+        piece = sort_events(shapes, events[start : start + MOST_TOGETHER])
         with database.transaction() as tx:
             assert isinstance(tx, SQLiteTransaction)
-            add_events(Recorder(tx._connection, writes), events[start : start + MOST_TOGETHER])  # noqa: SLF001
+            add_events(Recorder(tx._connection, writes), piece, 0)  # noqa: SLF001
         recorded.append([(table, rows) for table, rows in writes if rows])
     database.close()
     return recorded
@@ -125,7 +132,7 @@ def transactions(count: int, folder: Path) -> list[list[tuple[schema.Table, list
 
 def bare_sqlite(recorded: list[list[tuple[schema.Table, list[Any]]]], database: str) -> float:
     """Events a second."""
-    open_database(database).close()
+    make_tables(recorded, database)
     connection = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     began = time.perf_counter()
@@ -143,7 +150,7 @@ def bare_postgresql(recorded: list[list[tuple[schema.Table, list[Any]]]], databa
     """Events a second."""
     import psycopg
 
-    open_database(database).close()
+    make_tables(recorded, database)
     with psycopg.connect(database) as connection:
         began = time.perf_counter()
         for writes in recorded:
@@ -159,8 +166,26 @@ def statement(table: schema.Table, mark: str) -> str:
     return f"INSERT INTO {table.name} ({', '.join(table.names)}) VALUES ({marks}) {table.conflict_clause}"
 
 
+def make_tables(recorded: list[list[tuple[schema.Table, list[Any]]]], database: str) -> None:
+    """The tables of a new database, with those of the days that are written."""
+    tables = open_database(database)
+    days = [int(name.removeprefix("beats_")) for name in names_in(recorded) if name.startswith("beats_")]
+    with tables.transaction() as tx:
+        make_days(tx, {(1, day) for day in days})
+    tables.close()
+
+
+def names_in(recorded: list[list[tuple[schema.Table, list[Any]]]]) -> set[str]:
+    return {table.name for writes in recorded for table, _ in writes}
+
+
 def events_in(recorded: list[list[tuple[schema.Table, list[Any]]]]) -> int:
-    return sum(len(rows) for writes in recorded for table, rows in writes if table is schema.EVENTS)
+    return sum(
+        len(rows)
+        for writes in recorded
+        for table, rows in writes
+        if table is schema.EVENTS or table.name.startswith("beats_")
+    )
 
 
 @contextmanager
@@ -234,6 +259,7 @@ def growth(size: int, folder: Path) -> float:
             number += MOST_TOGETHER
             began = time.perf_counter()
             stores.events.keep(chunk)
+            stores.events.fold()
             took += time.perf_counter() - began
         return count / took
 

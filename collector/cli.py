@@ -13,15 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
-from collector.admin import AdminError, keys, setup, transfer
-from collector.serve import logs
-from collector.settings import PREFIX, SETTINGS, SettingError, Settings, read_settings
-from collector.store import ControlStore, StoreError, Stores, open_stores
+from collector.admin import AdminError, keys, transfer
+from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
+from collector.store import StoreError, Stores, open_stores
 from collector.verbs import people, senders, storage
 from collector.verbs.instances import delete_instance
+from collector.verbs.serving import serve
 from collector.verbs.terminal import message, now_ms, progress
 
-FIRST_SOURCE = "default"
 MOST_INSTANCES = 1_000_000
 
 # What a verb does with the store; None for `serve`, which opens its own.
@@ -32,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
     arguments = build_parser().parse_args(argv)
     try:
-        options = {"db": arguments.db, "listen": getattr(arguments, "listen", None)}
+        options = {name: getattr(arguments, name, None) for name in ("db", "listen", "workers")}
         settings = read_settings(os.environ, options)
         if arguments.action is None:
-            _serve(settings)
+            serve(settings)
         else:
             arguments.settings = settings
             with closing(open_stores(settings.db)) as stores:
@@ -76,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     def group(name: str, text: str) -> Any:
         return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
 
-    verb(verbs, "serve", None, "receive events until stopped").add_argument("--listen", metavar="HOST:PORT")
+    server = verb(verbs, "serve", None, "receive events until stopped")
+    server.add_argument("--listen", metavar="HOST:PORT")
+    server.add_argument("--workers", metavar="N", help="processes that serve, only with PostgreSQL [1]")
     senders.add_verbs(group, verb)
     people.add_verbs(group, verb)
     people.add_single_verbs(verbs, verb)
@@ -103,49 +104,6 @@ def fleet_size(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}")
     return int(text)
-
-
-def _serve(settings: Settings) -> None:
-    from collector.page.app import Page
-    from collector.serve import server
-    from collector.serve.keeper import Keeper
-
-    logs.configure_logging()
-    listener = server.open_listener(settings)
-    stores = open_stores(settings.db)
-    stores.control.serve()
-    host, port = listener.getsockname()[:2]
-    here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    address = settings.public_url or here
-    page, keeper = Page(settings, stores), Keeper(stores, settings.keep)
-
-    def listening() -> None:
-        _first_key(stores.control, address, sqlite=settings.db.startswith("sqlite:"))
-        people.tell_setup(stores.control, settings.public_url or setup.local_address(host, port))
-        message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
-        page.start()
-        keeper.start()
-
-    try:
-        server.serve_requests(settings, stores, listener, listening, page)
-    finally:
-        keeper.stop()
-        page.stop()
-        stores.close()
-
-
-def _first_key(control: ControlStore, address: str, *, sqlite: bool) -> None:
-    if control.all("SELECT 1 FROM write_keys LIMIT 1"):
-        return
-    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
-        message("there is no write key yet; create one: rollcall-collector keys add NAME")
-        return
-    key = keys.add_key(control, FIRST_SOURCE, now_ms())
-    message(
-        f"created the source {FIRST_SOURCE!r}; its write key is shown only once; for the agent's docker.env:"
-    )
-    sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
-    sys.stdout.flush()
 
 
 def _import(arguments: argparse.Namespace, stores: Stores) -> None:

@@ -15,6 +15,7 @@ from collector.base.peers import Network
 
 PREFIX = "ROLLCALL_COLLECTOR_"
 LAST_PORT = 65535
+MOST_WORKERS = 64
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 3600
 
 
@@ -41,6 +42,7 @@ class Settings:
     """The settings as parsed; the fields are the names in lower case."""
 
     listen: tuple[str, int]
+    workers: int
     db: str
     public_url: str
     trusted_proxies: tuple[Network, ...]
@@ -139,6 +141,13 @@ def _count(text: str) -> int:
     return count
 
 
+def _workers(text: str) -> int:
+    count = _count(text)
+    if count > MOST_WORKERS:
+        raise ValueError
+    return count
+
+
 NETWORKS = "addresses and networks, separated by commas"
 DURATION = "a duration such as 90d, 6h, 15m or 90s"
 SIZE = "a number of bytes, or one with K, M, G or T behind it"
@@ -149,6 +158,13 @@ SECONDS = f"a number of seconds from {SHORTEST_SECONDS} to {LONGEST_SECONDS}"
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "LISTEN", "127.0.0.1:8787", "address to listen on; port 0 means any free port", _listen, "HOST:PORT"
+    ),
+    Setting(
+        "WORKERS",
+        "1",
+        "server processes on that port; more than one only with PostgreSQL",
+        _workers,
+        f"a whole number from 1 to {MOST_WORKERS}",
     ),
     Setting(
         "DB",
@@ -201,7 +217,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEEP",
         "",
-        "how long events are kept, e.g. `90d`; older ones are purged once a day. If unset: for ever",
+        "how long events are kept, e.g. `90d`; whole days before are purged, once a day. If unset: for ever",
         _keep,
         DURATION,
     ),
@@ -254,6 +270,10 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
     if option_password(options):
         hint = f"everybody can see a password on a command line; use {PREFIX}DB or PGPASSFILE"
         raise SettingError("--db", "the command line", hint)
+    if values["workers"] > 1 and values["db"].startswith("sqlite:"):
+        given = (options or {}).get("workers") is not None
+        name, source = ("--workers", "the command line") if given else (f"{PREFIX}WORKERS", "the environment")
+        raise SettingError(name, source, f"one process writes an SQLite file; for more, set {PREFIX}DB")
     if values["auth_header"] and not values["trusted_proxies"]:
         hint = f"is heeded from trusted proxies alone; set {PREFIX}TRUSTED_PROXIES too"
         raise SettingError(f"{PREFIX}AUTH_HEADER", "the environment", hint)

@@ -169,6 +169,7 @@ PARTS: dict[str, Part] = {
         "run on Debian or a relative",
     ),
     "postgresql": Part(can_serve_postgresql, ("postgresql",)),
+    "pgbouncer": Part(has("pgbouncer"), ("pgbouncer",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "curl": Part(has("curl"), ("curl",)),

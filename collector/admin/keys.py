@@ -68,9 +68,9 @@ def make_source(control: ControlStore, name: str, now: int) -> tuple[int, bool]:
 
 def drop_unused_source(stores: Stores, source: int) -> bool:
     """Delete a source if it has no key and no event; returns whether it was deleted."""
+    if stores.events.sources_heard([source]):
+        return False
     with stores.control.transaction() as tx:
-        if stores.events.sources_heard([source]):
-            return False
         unused = "NOT EXISTS (SELECT 1 FROM write_keys WHERE source = sources.id)"
         return bool(tx.execute(f"DELETE FROM sources WHERE id = ? AND {unused}", source))
 

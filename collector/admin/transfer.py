@@ -37,7 +37,15 @@ def import_events(
 
 
 def add_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
-    """Store events in chunks, also those before an error; returns how many were read and were new."""
+    """Store and count events, also those before an error; returns how many were read and were new."""
+    try:
+        return _keep_in_chunks(store, events, progress)
+    finally:
+        while store.fold():
+            pass
+
+
+def _keep_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
     read = fresh = 0
     while True:
         chunk: list[Event] = []

@@ -2,17 +2,18 @@
 
 What a key has added is counted in the store, with the events themselves. So a restart forgets nothing, and
 collectors on one PostgreSQL know of each other when they read the keys again. Peers are counted in memory.
+Rates hold for all workers of a server together: each is told at once what was paid at the others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from collector.base.events import Event
 from collector.base.http import Refused
-from collector.base.limits import TokenBucket, TokenBuckets
+from collector.base.limits import NOBODY, Others, TokenBucket, TokenBuckets
 from collector.ingest.keyring import WriteKey
 from collector.settings import Settings
 from collector.store.usage import HOUR_MS, bytes_left, stored_bytes
@@ -27,18 +28,22 @@ PEER_SHARE = 1 / 4
 LONGEST_WAIT = 3600
 
 Clock = Callable[[], float]
+# The other workers, for what is paid under a name.
+OthersFor = Callable[[Hashable], Others]
 
 
 class KeyBuckets:
     """What one key may still send; `pending` are bytes that the store may not have counted yet."""
 
-    def __init__(self, rate: float, daily: float, clock: Clock) -> None:
+    def __init__(self, key: int, rate: float, daily: float, clock: Clock, others: OthersFor) -> None:
         self.limits = (rate, daily)
         # Half of a day's bytes may come at once, the other half comes back over the day.
         burst, refill = daily / 2, daily / 2 / DAY_SECONDS
-        self.rate = TokenBucket(rate, rate * BURST_SECONDS, clock)
+        self.rate = TokenBucket(rate, rate * BURST_SECONDS, clock, others(("key", key)))
         self.daily = TokenBucket(refill, burst, clock)
-        self.peers: TokenBuckets[str] = TokenBuckets(refill * PEER_SHARE, burst * PEER_SHARE, clock)
+        self.peers: TokenBuckets[str] = TokenBuckets(
+            refill * PEER_SHARE, burst * PEER_SHARE, clock, others=lambda peer: others((key, peer))
+        )
         self.pending = 0
         self.told = 0
 
@@ -46,10 +51,15 @@ class KeyBuckets:
 class Allowance:
     """The limits of one server. All of it is called in its event loop."""
 
-    def __init__(self, settings: Settings, now: Clock, clock: Clock) -> None:
-        self._settings, self._now, self._clock = settings, now, clock
+    def __init__(
+        self, settings: Settings, now: Clock, clock: Clock, others: OthersFor = lambda _: NOBODY
+    ) -> None:
+        self._settings, self._now, self._clock, self._others = settings, now, clock, others
         self._peers: TokenBuckets[str] = TokenBuckets(
-            settings.peer_rate, settings.peer_rate * BURST_SECONDS, clock
+            settings.peer_rate,
+            settings.peer_rate * BURST_SECONDS,
+            clock,
+            others=lambda peer: others(("peer", peer)),
         )
         self._keys: dict[int, KeyBuckets] = {}
 
@@ -61,7 +71,7 @@ class Allowance:
             daily = self._settings.daily if key.daily is None else key.daily
             buckets = before.get(key.id)
             if buckets is None or buckets.limits != (rate, daily):
-                buckets = KeyBuckets(rate, daily, self._clock)
+                buckets = self._new_buckets(key.id, rate, daily)
             left = bytes_left(key.used, int(self._now() * 1000), daily)
             buckets.daily.level = left - buckets.pending
             self._keys[key.id] = buckets
@@ -106,8 +116,11 @@ class Allowance:
     def _buckets(self, key: WriteKey) -> KeyBuckets:
         """The key's buckets; new ones if it was revoked while its request came in."""
         if key.id not in self._keys:
-            self._keys[key.id] = KeyBuckets(self._settings.rate, self._settings.daily, self._clock)
+            self._keys[key.id] = self._new_buckets(key.id, self._settings.rate, self._settings.daily)
         return self._keys[key.id]
+
+    def _new_buckets(self, key: int, rate: float, daily: float) -> KeyBuckets:
+        return KeyBuckets(key, rate, daily, self._clock, self._others)
 
     def _tell(self, key: WriteKey, buckets: KeyBuckets) -> None:
         hour = int(self._now() * 1000) // HOUR_MS

@@ -11,7 +11,7 @@ import msgspec
 from collector.base.times import write_time
 from collector.page.period import iso
 from collector.page.request import PageError
-from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable
+from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, time_text
 
 # A spreadsheet runs a cell that starts like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -25,6 +25,7 @@ def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
         "source": view.source.name,
         "period": {"name": period.name, "from": iso(period.first), "to": iso(period.last)},
         "at": write_time(view.now),
+        "countedUntil": time_text(view.counted_until),
         **result.data,
         "tables": {table.name: [_object(table, row) for row in table.rows] for table in result.tables},
     }

@@ -19,13 +19,13 @@ from collector.page.queries.sources import Source
 from collector.page.request import PageRequest
 from collector.store import EventStore, Stores
 from collector.store.fleet import Census
+from collector.store.values import NO_PAGE, PageEnd
 
 # Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
 # A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
 PAGE_BYTES = 256 * 1024
-LATEST = 2**62
-# `before` in a URL: a time or a number; after a time, a number tells apart rows of the same time.
+# `before` in a URL: where a page of a list ended.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
 Cell = str | int | float | None
@@ -70,10 +70,10 @@ class ViewRequest:
         return self.request.query
 
     @property
-    def before(self) -> tuple[int, int]:
+    def before(self) -> PageEnd:
         """Where the previous page of a list ended; on the first page, after every row."""
         place = _PLACE.fullmatch(self.query.get("before", ""))
-        return (int(place[1]), int(place[2] or 0)) if place else (LATEST, 0)
+        return (int(place[1]), int(place[2] or 0)) if place else NO_PAGE
 
     @property
     def events(self) -> EventStore:
@@ -88,6 +88,11 @@ class ViewRequest:
     def census(self) -> Census:
         """Counts of instances: active now, and by the days on which they were seen first and last."""
         return self.censuses.census(self.source.id, self.now)
+
+    @cached_property
+    def counted_until(self) -> int | None:
+        """Events received from this time on may be in no number yet; None if all are counted."""
+        return self.events.counted_until()
 
     def url(self, path: str, /, **more: str | None) -> str:
         """The URL of a view with the same source and period; None removes a parameter."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from collector.base.times import DAY_MS
 from collector.store import StoreError, Stores
 from collector.store.deletion import expire_events
 
@@ -39,8 +40,10 @@ class Keeper:
     def purge(self) -> None:
         """Purge once."""
         now = int(self._now() * 1000)
+        before = now - (self._keep or 0) * 1000
+        before -= before % DAY_MS  # whole days: a day's heartbeats go at once
         try:
-            count = expire_events(self._stores, now - (self._keep or 0) * 1000, now, self._go_on)
+            count = expire_events(self._stores, before, now, self._go_on)
         except _Stopped:
             return
         except StoreError as error:

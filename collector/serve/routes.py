@@ -16,7 +16,8 @@ from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.disk import DiskGuard, DiskWatch
 from collector.ingest.forget import Forgetting
 from collector.ingest.keyring import KeyRing
-from collector.ingest.metrics import Metrics
+from collector.ingest.member import Member
+from collector.ingest.metrics import REFRESH_SECONDS, Metrics
 from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
 from collector.serve.bootstrap import is_bootstrap, library_settings
@@ -33,10 +34,13 @@ API = ("/v1/", "/beacon/")
 class Site:
     """One server's answers by path."""
 
-    def __init__(self, settings: Settings, stores: Stores, writer: Writer, page: App) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, writer: Writer, page: App, member: Member | None = None
+    ) -> None:
         self._settings, self._stores, self._writer = settings, stores, writer
-        self._metrics = Metrics()
-        allowance = Allowance(settings, time.time, time.monotonic)
+        self._metrics = Metrics(member)
+        others = {"others": member.account} if member else {}
+        allowance = Allowance(settings, time.time, time.monotonic, **others)
         ring = KeyRing(stores, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(stores.control, time.time)
         self._disk = DiskGuard(DiskWatch(settings, stores.events))
@@ -67,6 +71,12 @@ class Site:
             await answer.send(send, head=scope["method"] == "HEAD")
         else:
             await self._page(scope, receive, send)
+
+    async def tell_others(self) -> None:
+        """Until cancelled, let the other workers know how this one is."""
+        while True:
+            self._metrics.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)
 
     async def _answer(self, path: str, scope: Scope) -> Answer | None:
         """What the server itself answers; None for what is left to the page."""

@@ -13,10 +13,12 @@ from contextlib import suppress
 import uvloop
 
 from collector.base.http import App
+from collector.ingest.member import Member
 from collector.ingest.writer import Writer
 from collector.serve import systemd
 from collector.serve.connection import Connection
 from collector.serve.descriptors import allow
+from collector.serve.folder import Folder
 from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
@@ -28,12 +30,14 @@ GRACE_SECONDS = 20
 SWITCH_SECONDS = 0.0005
 
 
-def open_listener(settings: Settings) -> socket.socket:
-    """The socket that the server listens on. Raises OSError."""
-    host, port = settings.listen
+def open_listener(listen: tuple[str, int], *, shared: bool = False) -> socket.socket:
+    """The socket that the server listens on; other workers may share its port. Raises OSError."""
+    host, port = listen
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind(address)
     except OSError:
@@ -42,23 +46,34 @@ def open_listener(settings: Settings) -> socket.socket:
     return listener
 
 
+def reserve_port(listen: tuple[str, int]) -> socket.socket:
+    """A socket that holds the port for workers, and takes no connection itself. Raises OSError."""
+    # Shared sockets would join those of another collector of this user, so the port is tried alone first.
+    with open_listener(listen) as alone:
+        host, port = alone.getsockname()[:2]
+    return open_listener((host, port), shared=True)
+
+
 def serve_requests(
     settings: Settings,
     stores: Stores,
     listener: socket.socket,
     listening: Callable[[], None],
     page: App,
+    member: Member | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer = Writer(stores.events, settings.timeout)
-    site = Site(settings, stores, writer, page)
+    writer, folder = Writer(stores.events, settings.timeout), Folder(stores.events)
+    site = Site(settings, stores, writer, page, member)
     stopping = _StopSignals()
     gc.freeze()
+    folder.start()
     try:
         uvloop.run(_serve(site, settings, listener, listening, stopping))
     finally:
         writer.stop()
+        folder.stop()
         with suppress(StoreError):
             site.rejects.write()
         stores.close()
@@ -97,7 +112,7 @@ async def _serve(
     allowed = allow(settings.max_connections)
     host = Host(site, settings, loop.time, allowed.connections)
     server = await loop.create_server(lambda: Connection(host), sock=listener, backlog=allowed.backlog)
-    looking = asyncio.ensure_future(host.cut_off_who_is_late())
+    duties = [asyncio.ensure_future(host.cut_off_who_is_late()), asyncio.ensure_future(site.tell_others())]
     listening()
     systemd.send_state("READY=1\nSTATUS=receiving events")
     await stopping.wait()
@@ -106,4 +121,5 @@ async def _serve(
     host.stop()
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(host.empty.wait(), GRACE_SECONDS)
-    looking.cancel()
+    for duty in duties:
+        duty.cancel()

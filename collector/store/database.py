@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from collector.base.events import Event
 from collector.store import schema
 from collector.store.dialect import Dialect
 from collector.store.values import Space
 
 Row = tuple[Any, ...]
+Key = tuple[int, bytes]  # source and id
 
 
 class Transaction(ABC):
@@ -29,20 +29,40 @@ class Transaction(ABC):
         """Every row of a query."""
 
     @abstractmethod
-    def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        """Insert events with distinct keys; returns those that were not stored yet."""
+    def known(self, table: schema.Table, keys: Sequence[Key]) -> set[Key]:
+        """Those of the keys, which begin with source and id, that are in a table."""
+
+    @abstractmethod
+    def insert_new(
+        self, table: schema.Table, rows: Sequence[Row], beside: schema.Table | None = None
+    ) -> set[Key]:
+        """Insert rows that begin with distinct keys; returns the keys that were not there yet.
+
+        Those that are in a table beside it are not inserted either.
+        """
 
     @abstractmethod
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
         """Write rows with distinct keys; the table says what happens to existing rows."""
 
     @abstractmethod
-    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+    def fetch(self, table: schema.Table, keys: Sequence[Key]) -> list[Row]:
         """The rows of a table by source and id, locked against other writers."""
 
     @abstractmethod
     def wait_for_writers(self) -> None:
         """Wait until every event that has a number is stored or given up; others wait meanwhile."""
+
+    @abstractmethod
+    def wait_to_count(self) -> None:
+        """Wait until no other transaction counts events, and keep others from it."""
+
+    @abstractmethod
+    def wait_for_keeps(self) -> None:
+        """Wait until every event is stored or given up, with what it waits to be counted in; others wait.
+
+        Comes after `wait_to_count`, and after `wait_for_writers`.
+        """
 
     @abstractmethod
     def wait_for_turn(self, source: int) -> None:
@@ -61,6 +81,10 @@ class Database(ABC):
     @abstractmethod
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         """The rows of a query one by one, for results of any size, outside any transaction."""
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads: what the database had at one moment, however long it takes."""
 
     @abstractmethod
     def space(self) -> Space:

@@ -14,19 +14,35 @@ from collector.store.fleet import Census, Instance, InstancesEnd
 from collector.store.runs import Failure, Place, Run, RunCounts
 from collector.store.values import Forgotten, KeyUsage, PageEnd, Space, StoredEvent
 
-# Is told how many events were deleted so far. What it raises ends the work after a transaction.
+# Is told how many events were deleted, or rows were read, so far. What it raises ends the work after a
+# transaction.
 Progress = Callable[[int], None]
 
 
 class EventStore(ABC):
-    """Where events are kept, and what is counted of them. StoreError if it does not answer."""
+    """Where events are kept, and what is counted of them. StoreError if it does not answer.
+
+    Even a question may write. So nothing here is called inside a transaction of the control store.
+    """
 
     @abstractmethod
     def keep(self, events: Iterable[Event]) -> int:
-        """Store each event exactly once and count it; returns how many were new.
+        """Store each event exactly once; returns how many were new.
 
-        When this returns, all of them are on disk. When it raises, none of them is.
+        When this returns, all of them are on disk. When it raises, none of them is. Each is counted exactly
+        once, by a fold.
         """
+
+    @abstractmethod
+    def fold(self) -> int:
+        """Count some of the kept events that wait; returns how many. 0 if none waits.
+
+        A question that needs what is counted counts a few events first. A deletion counts all.
+        """
+
+    @abstractmethod
+    def counted_until(self) -> int | None:
+        """Events received from this time on may be in no number yet; None if each is."""
 
     # What is there, and who added it.
 
@@ -127,12 +143,12 @@ class EventStore(ABC):
     # Single events.
 
     @abstractmethod
-    def latest_events(self, source: int, before: int, most: int) -> list[StoredEvent]:
-        """The latest events by arrival, before the one with a number."""
+    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        """The latest events by arrival; heartbeats of the agent may stand where they were made."""
 
     @abstractmethod
     def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
-        """The latest events with a name, by time."""
+        """The latest events with a name, by time; heartbeats of the agent by the time in their ids."""
 
     @abstractmethod
     def events_of_instance(
@@ -152,7 +168,10 @@ class EventStore(ABC):
 
     @abstractmethod
     def export(self) -> Iterator[list[str]]:
-        """The JSON of every stored event, oldest first, some at a time."""
+        """The JSON of every stored event, oldest first, some at a time.
+
+        The order is that of their arrival; heartbeats of the agent may stand where they were made.
+        """
 
     @abstractmethod
     def forget(self, source: int, who: bytes) -> Forgotten:
@@ -162,7 +181,8 @@ class EventStore(ABC):
     def expire(self, before: int, now: int, progress: Progress) -> int:
         """Delete events received before a time, and all that only they have left; returns how many.
 
-        Numbers by day stay, without the words of what was deleted.
+        Numbers by day stay, without the words of what was deleted. A heartbeat that came late may go with the
+        day on which it was made.
         """
 
     @abstractmethod
@@ -170,6 +190,13 @@ class EventStore(ABC):
         """Delete the events of a write key that were received since one time and before another.
 
         Every counter is right afterwards. Returns how many events were deleted.
+        """
+
+    @abstractmethod
+    def recount(self, progress: Progress) -> int:
+        """Make every counter anew from the events, instances and runs; returns how many were wrong.
+
+        Others keep and count meanwhile. Numbers stay as they are where events have expired.
         """
 
     # The store itself.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,17 +11,15 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.base.events import Event
 from collector.store import schema
-from collector.store.database import Database, Row, Transaction
+from collector.store.connections import Connection, Connections
+from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable
 from collector.store.values import Space
 
-CONNECT_SECONDS = 5
-# PostgreSQL ends a statement that takes longer; the client sends its events again.
-STATEMENT_MS = 30_000
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
+COUNT_LOCK = 0x436F756E  # "Coun": one collector at a time counts
 TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
 
@@ -32,23 +29,33 @@ class PostgresTransaction(Transaction):
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline) -> None:
+        self._connection, self._pipeline = connection, pipeline
         self._fetched: set[tuple[str, int, bytes]] = set()
 
     def execute(self, sql: str, *values: Any) -> int:
-        return self._connection.execute(_native(sql), values).rowcount
+        cursor = self._connection.execute(_native(sql), values)
+        self._pipeline.sync()  # only then is it known how many
+        return cursor.rowcount
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         return self._connection.execute(_native(sql), values).fetchall()
 
-    def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        if not events:
-            return []
+    def known(self, table: schema.Table, keys: Sequence[Key]) -> set[Key]:
+        if not keys:
+            return set()
         cursor = self._connection.cursor(binary=True)
-        cursor.execute(_insert(schema.EVENTS) + " RETURNING source, id", _arrays(schema.EVENTS, events))
-        fresh = {(source, bytes(key)) for source, key in cursor.fetchall()}
-        return [event for event in events if event[:2] in fresh]
+        cursor.execute(_select_keys(table), _arrays_of(keys))
+        return {(source, bytes(key)) for source, key in cursor.fetchall()}
+
+    def insert_new(
+        self, table: schema.Table, rows: Sequence[Row], beside: schema.Table | None = None
+    ) -> set[Key]:
+        if not rows:
+            return set()
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(_insert(table, beside) + " RETURNING source, id", _arrays(table, rows))
+        return {(source, bytes(key)) for source, key in cursor.fetchall()}
 
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
         if not rows:
@@ -62,11 +69,11 @@ class PostgresTransaction(Transaction):
             if inserted == ((table.name, source, bytes(key)) in self._fetched):
                 raise Conflict("PostgreSQL: another collector wrote the same row first")
 
-    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+    def fetch(self, table: schema.Table, keys: Sequence[Key]) -> list[Row]:
         if not keys:
             return []
         cursor = self._connection.cursor(binary=True)
-        cursor.execute(_select(table), [[source for source, _ in keys], [key for _, key in keys]])
+        cursor.execute(_select(table), _arrays_of(keys))
         rows = cursor.fetchall()
         self._fetched.update((table.name, row[0], bytes(row[1])) for row in rows)
         return rows
@@ -74,34 +81,46 @@ class PostgresTransaction(Transaction):
     def wait_for_writers(self) -> None:
         self.execute("LOCK TABLE events IN SHARE MODE")
 
+    def wait_to_count(self) -> None:
+        self.all("SELECT pg_advisory_xact_lock(?)", COUNT_LOCK)
+
+    def wait_for_keeps(self) -> None:
+        self.execute("LOCK TABLE pending IN SHARE ROW EXCLUSIVE MODE")
+
     def wait_for_turn(self, source: int) -> None:
         self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 
 
 class PostgresDatabase(Database):
-    """A database, with one connection per thread, which is made again when it was lost."""
+    """A database, with a pool of connections."""
 
     dialect: Dialect = "postgresql"
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._local = threading.local()
-        self._connections: set[psycopg.Connection[Row]] = set()
+        self._connections = Connections(url)
         try:
             self._migrate()
         except StoreUnavailable as error:
+            self.close()
             raise StoreError(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._explained():
-            connection = self._connection()
-            with connection.transaction():
-                yield PostgresTransaction(connection)
+        with _explained(), self._connections.transaction() as (connection, pipeline):
+            yield PostgresTransaction(connection, pipeline)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
-        with self._explained():
-            yield from self._connection().execute(_native(sql), values)
+        with _explained():
+            yield from self._connections.read(_native(sql), values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        with self.transaction() as tx:
+            tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield tx
 
     def space(self) -> Space:
         """Its server may be another machine, so nobody knows what its disk has left."""
@@ -114,46 +133,29 @@ class PostgresDatabase(Database):
         """Any number of collectors may serve one PostgreSQL."""
 
     def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
-
-    def _connection(self) -> psycopg.Connection[Row]:
-        connection: psycopg.Connection[Row] | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
-            self._connections = {known for known in self._connections if not known.closed}
-            connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name="rollcall-collector",
-                options=f"-c statement_timeout={STATEMENT_MS}",
-                keepalives_idle=15,
-                keepalives_interval=5,
-                keepalives_count=3,
-                tcp_user_timeout=STATEMENT_MS,
-            )
-            self._local.connection = connection
-            self._connections.add(connection)
-        return connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
-        try:
-            yield
-        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
-            raise Conflict(_words(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
-            raise StoreUnavailable(_words(error)) from error
-        except psycopg.Error as error:
-            raise StoreError(_words(error)) from error
+        self._connections.close()
 
     def _migrate(self) -> None:
         with self.transaction() as tx:
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
             schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
+    try:
+        yield
+    except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+        raise Conflict(_words(error)) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
+        raise StoreUnavailable(_words(error)) from error
+    except errors.UndefinedTable as error:
+        # A table of a day was dropped meanwhile; to begin again finds the tables that are left.
+        raise Conflict(_words(error)) from error
+    except psycopg.Error as error:
+        raise StoreError(_words(error)) from error
 
 
 def _words(error: psycopg.Error) -> str:
@@ -170,11 +172,15 @@ def _native(sql: str) -> str:
 
 
 @lru_cache(maxsize=100)
-def _insert(table: schema.Table) -> str:
+def _insert(table: schema.Table, beside: schema.Table | None = None) -> str:
     # %b: an array in binary takes psycopg a thirtieth of the time of one in text.
     arrays = ", ".join(f"%b::{TYPES[kind]}[]" for _, kind, _ in table.columns)
     names = ", ".join(table.names)
-    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {table.conflict_clause}"
+    new = f"SELECT * FROM unnest({arrays}) AS new ({names})"
+    if beside:
+        same = f"{beside.name}.source = new.source AND {beside.name}.id = new.id"
+        new += f" WHERE NOT EXISTS (SELECT 1 FROM {beside.name} WHERE {same})"
+    return f"INSERT INTO {table.name} ({names}) {new} {table.conflict_clause}"
 
 
 @lru_cache(maxsize=100)
@@ -184,6 +190,18 @@ def _select(table: schema.Table) -> str:
         f"SELECT {names} FROM {table.name} t JOIN unnest(%b::bigint[], %b::bytea[]) AS wanted (source, id)"
         " USING (source, id) ORDER BY t.source, t.id FOR UPDATE OF t"
     )
+
+
+@lru_cache(maxsize=100)
+def _select_keys(table: schema.Table) -> str:
+    return (
+        f"SELECT source, id FROM {table.name} JOIN unnest(%b::bigint[], %b::bytea[]) AS wanted (source, id)"
+        " USING (source, id)"
+    )
+
+
+def _arrays_of(keys: Sequence[Key]) -> list[list[Any]]:
+    return [[source for source, _ in keys], [key for _, key in keys]]
 
 
 def _arrays(table: schema.Table, rows: Sequence[Row]) -> list[list[Any]]:

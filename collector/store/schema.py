@@ -4,8 +4,13 @@ Times are milliseconds since 1970 (UTC), days are whole days since 1970, ids are
 
 Of the event store:
 
-    usage                 what each key has added in each hour: events, and bytes of disk
+    usage                 what each process (lane) has added for a key in an hour: events, and bytes of disk
+    pending               events that are kept and not counted yet: what the counters need of them
+    marks                 up to when something was done: before `expired`, events were deleted
     events                what was sent: typed columns for what is asked often, the whole event as JSON
+    shapes                the JSON of heartbeats without their ids and times, and the key that they came with
+    beat_days             the days of each source that have a table of heartbeats
+    beats_20786, …        the heartbeats of a day, counted from 1970: ids, times and the number of a shape
     instances             one row per installation that reported: when, how often, which version
     runs                  one row per run of an install script: its story, its failure, its request for help
     daily                 events counted by day, type and name
@@ -28,8 +33,8 @@ Of the control store:
     audit                 who signed in, and who changed users, keys and tokens
     setup                 the setup link and the session of whoever opened it, while no user exists
 
-instances, runs, usage and the counters change in the transaction that inserts the events. No statement but a
-migration names tables of both stores, so that each may be in a database of its own.
+Only usage and pending change in the transaction that inserts events. No statement but a migration names
+tables of both stores, so that each may be in a database of its own.
 """
 
 from __future__ import annotations
@@ -39,6 +44,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from collector.store.apart import counting_apart
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, removal_notes
 from collector.store.dialect import Executes
 
@@ -71,7 +77,7 @@ class Table:
         return f"ON CONFLICT ({target}) DO UPDATE SET {changes}"
 
 
-def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
+def columns_of(text: str) -> tuple[tuple[str, Kind, bool], ...]:
     """`name:int when:int?` as columns; a question mark allows null."""
     kinds: dict[str, Kind] = {"int": "int", "text": "text", "bytes": "bytes"}
     pairs = (word.split(":") for word in text.split())
@@ -80,13 +86,13 @@ def _columns(text: str) -> tuple[tuple[str, Kind, bool], ...]:
 
 def _counter(name: str, key: str) -> Table:
     """A table that counts: `n` by its key."""
-    columns = _columns(f"{key} n:int")
+    columns = columns_of(f"{key} n:int")
     return Table(name, columns, tuple(column for column, _, _ in columns[:-1]), "add")
 
 
 EVENTS = Table(
     "events",
-    _columns(
+    columns_of(
         "source:int id:bytes received:int time:int type:text name:text who:bytes? run:bytes? body:text"
         " key:int?",
     ),
@@ -96,7 +102,7 @@ EVENTS = Table(
 )
 INSTANCES = Table(
     "instances",
-    _columns(
+    columns_of(
         "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int slots:bytes"
         " facts_at:int? version:text os:text os_version:text",
     ),
@@ -105,7 +111,7 @@ INSTANCES = Table(
 )
 RUNS = Table(
     "runs",
-    _columns(
+    columns_of(
         "source:int id:bytes instance:bytes version:text os:text os_version:text started:int? ended:int?"
         " outcome:text? duration:int? reason:text? exit_code:int? signal:text? script:text? line:int?"
         " command:text? asked:int? email:text? reference:text?",
@@ -113,9 +119,8 @@ RUNS = Table(
     key=("source", "id"),
     on_conflict="replace",
 )
-USAGE = Table(
-    "usage", _columns("key:int hour:int events:int bytes:int"), key=("key", "hour"), on_conflict="add"
-)
+_USED = columns_of("key:int hour:int lane:int events:int bytes:int")
+USAGE = Table("usage", _USED, key=("key", "hour", "lane"), on_conflict="add")
 DAILY = _counter("daily", "source:int day:int type:text name:text")
 ACTIVE = _counter("active", "source:int day:int span:int established:int")
 OUTCOMES = _counter("outcomes", "source:int kind:text day:int word:text outcome:text")
@@ -272,6 +277,21 @@ def searched_beats(tx: Executes) -> None:
     tx.execute("CREATE INDEX events_by_name ON events (source, name, time, seq, who)")
 
 
+def narrow_beats(tx: Executes) -> None:
+    """Heartbeats in a few bytes: their shapes, and the days that have a table of them."""
+    number, integer, tail = "INTEGER PRIMARY KEY", "INTEGER", " WITHOUT ROWID"
+    if tx.dialect == "postgresql":
+        number, integer, tail = "INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", ""
+    tx.execute(
+        f"CREATE TABLE shapes (number {number}, source {integer} NOT NULL, key {integer} NOT NULL,"
+        f" text TEXT NOT NULL, used {integer} NOT NULL, UNIQUE (source, key, text))",
+    )
+    tx.execute(
+        f"CREATE TABLE beat_days (source {integer} NOT NULL, day {integer} NOT NULL,"
+        f" PRIMARY KEY (source, day)){tail}",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -284,6 +304,8 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     key_limits,
     searched_beats,
     removal_notes,
+    narrow_beats,
+    counting_apart,
 )
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -16,9 +16,8 @@ from typing import Any
 
 import msgspec
 
-from collector.base.events import Event
 from collector.store import schema
-from collector.store.database import Database, Row, Transaction
+from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import StoreError, StoreUnavailable
 from collector.store.values import Space
@@ -52,20 +51,27 @@ class SQLiteTransaction(Transaction):
     def all(self, sql: str, *values: Any) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
-    def insert_new(self, events: Sequence[Event]) -> list[Event]:
-        (last,) = self.all("SELECT coalesce(max(seq), 0) FROM events")[0]
-        if self._write(schema.EVENTS, [event[:-1] for event in events]) == len(events):
-            return list(events)
-        keys = self._array(
-            "SELECT json_group_array(json_array(source, hex(id))) FROM events WHERE seq > ?", [last]
-        )
-        fresh = {(source, bytes.fromhex(key)) for source, key in keys}
-        return [event for event in events if event[:2] in fresh]
+    def known(self, table: schema.Table, keys: Sequence[Key]) -> set[Key]:
+        found: set[Key] = set()
+        for chunk in _padded(keys):
+            values = [value for key in chunk for value in key]
+            rows = self._array(_select_keys(table, len(chunk)), values)
+            found.update((source, bytes.fromhex(key)) for source, key in rows)
+        return found
+
+    def insert_new(
+        self, table: schema.Table, rows: Sequence[Row], beside: schema.Table | None = None
+    ) -> set[Key]:
+        keys = [row[:2] for row in rows]
+        known = self.known(table, keys) | (self.known(beside, keys) if beside else set())
+        fresh = [row for row in rows if row[:2] not in known]
+        self._write(table, fresh)
+        return {row[:2] for row in fresh}
 
     def upsert(self, table: schema.Table, rows: Sequence[Row]) -> None:
         self._write(table, rows)
 
-    def fetch(self, table: schema.Table, keys: Sequence[tuple[int, bytes]]) -> list[Row]:
+    def fetch(self, table: schema.Table, keys: Sequence[Key]) -> list[Row]:
         blobs = [index for index, (_, kind, _) in enumerate(table.columns) if kind == "bytes"]
         rows: dict[tuple[int, str], Row] = {}  # each once, though a key may be looked up twice
         for chunk in _padded(keys):
@@ -78,6 +84,12 @@ class SQLiteTransaction(Transaction):
         return list(rows.values())
 
     def wait_for_writers(self) -> None:
+        """There is no other writer."""
+
+    def wait_to_count(self) -> None:
+        """There is one writer at a time in any case."""
+
+    def wait_for_keeps(self) -> None:
         """There is no other writer."""
 
     def wait_for_turn(self, source: int) -> None:
@@ -131,6 +143,12 @@ class SQLiteDatabase(Database):
                 self._local.reader = self._connect(READER_CACHE_KIB)
             yield from self._local.reader.execute(sql, values)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        with _explained(self.path), closing(self._open(READER_CACHE_KIB)) as reader:
+            reader.execute("BEGIN")
+            yield SQLiteTransaction(reader)
+
     def space(self) -> Space:
         """Pages of deleted rows count as free: the file does not shrink, but they are used first."""
         ((page,),) = self.all("PRAGMA page_size")
@@ -161,6 +179,11 @@ class SQLiteDatabase(Database):
             self._claim = None
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = self._open(cache_kib)
+        self._connections.append(connection)
+        return connection
+
+    def _open(self, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path,
             timeout=BUSY_MS / 1000,
@@ -168,7 +191,6 @@ class SQLiteDatabase(Database):
             check_same_thread=False,
             cached_statements=256,
         )
-        self._connections.append(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
@@ -208,6 +230,16 @@ def _select(table: schema.Table, count: int) -> str:
     wanted = ",".join(["(?,?)"] * count)
     return (
         f"SELECT json_group_array(json_array({shown})) FROM (VALUES {wanted}) AS wanted"
+        f" CROSS JOIN {table.name} ON source = wanted.column1 AND id = wanted.column2"
+    )
+
+
+@lru_cache(maxsize=1000)
+def _select_keys(table: schema.Table, count: int) -> str:
+    """Those of the keys that are in a table, as one JSON array."""
+    wanted = ",".join(["(?,?)"] * count)
+    return (
+        f"SELECT json_group_array(json_array(source, hex(id))) FROM (VALUES {wanted}) AS wanted"
         f" CROSS JOIN {table.name} ON source = wanted.column1 AND id = wanted.column2"
     )
 

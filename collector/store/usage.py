@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain, repeat
 
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
+from collector.store.beats import narrow_beat
 from collector.store.spans import SLOT_MS
 
 HOUR_MS = 3_600_000
@@ -18,6 +20,7 @@ DAY_HOURS = 24
 
 PAGE = 4096
 # What an event's row and its entries in indexes take, without their texts: the same for its instance.
+# A narrow heartbeat takes no more, because it has no text.
 _EVENT = 640
 # The row of a run, with its entries in indexes and counters.
 _RUN = 1500
@@ -32,6 +35,11 @@ _LONG_NAME = 100
 
 def stored_bytes(event: Event) -> int:
     """The bytes of disk that an event takes at most."""
+    return _EVENT if narrow_beat(event) else wide_bytes(event)
+
+
+def wide_bytes(event: Event) -> int:
+    """The bytes of disk that an event takes at most if it is stored with its JSON."""
     name, body = _size(event.name), _size(event.body)
     # The name is in its column, in an index, and in the words and counters of two days; a long one fills
     # their pages badly.
@@ -54,16 +62,18 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def usage_rows(events: Iterable[Event]) -> list[tuple[int, int, int, int]]:
-    """What each key has added in each hour: events and bytes."""
+def usage_rows(
+    wide: Iterable[Event], narrow: Iterable[Event], lane: int
+) -> list[tuple[int, int, int, int, int]]:
+    """What each key has added in each hour, in the lane of this process: events and bytes."""
     counts: Counter[tuple[int, int]] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
-    for event in events:
+    for event, size in chain(((event, wide_bytes(event)) for event in wide), zip(narrow, repeat(_EVENT))):
         if event.key is not None:
             hour = (event.key, event.received // HOUR_MS)
             counts[hour] += 1
-            sizes[hour] += stored_bytes(event)
-    return [(*hour, counts[hour], sizes[hour]) for hour in sorted(counts)]
+            sizes[hour] += size
+    return [(*hour, lane, counts[hour], sizes[hour]) for hour in sorted(counts)]
 
 
 def bytes_left(used: Mapping[int, int], now: int, daily: int) -> float:

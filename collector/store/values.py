@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-# Where a page of a list ended: a time, and a number that tells apart events of the same time.
+# Where a page of a list ended: two numbers that only the store understands, with up to 18 and 39 digits.
 PageEnd = tuple[int, int]
+# Where no page has ended yet.
+NO_PAGE: PageEnd = (10**18 - 1, 10**39 - 1)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class KeyUsage(NamedTuple):
 class StoredEvent:
     """One event as it is stored."""
 
-    seq: int
+    end: PageEnd  # where a page of the list ends that ends with it
     received: int
     time: int
     type: str

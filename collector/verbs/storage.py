@@ -1,4 +1,4 @@
-"""The verb that deletes events: old ones, or those of a write key."""
+"""Verbs for the store: delete events, old ones or those of a write key; and count everything anew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATEST = 2**62
 
 
 def add_verbs(verbs: Any, make_verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the verb to the command line."""
+    """Add the verbs to the command line."""
     made = make_verb(
         verbs, "purge", _purge, "delete events that were received long ago, or with one write key"
     )
@@ -31,6 +31,8 @@ def add_verbs(verbs: Any, make_verb: Callable[..., argparse.ArgumentParser]) -> 
     when = "with --key: only those received {} a day or a time (UTC), e.g. 2026-11-28 or 2026-11-28T10:00Z"
     made.add_argument("--since", metavar="TIME", type=_time, default=0, help=when.format("from"))
     made.add_argument("--until", metavar="TIME", type=_time, default=LATEST, help=when.format("before"))
+    text = "make every counter anew from the events, instances and runs; a running server goes on meanwhile"
+    make_verb(verbs, "recount", _recount, text)
 
 
 def _seconds(text: str) -> int:
@@ -59,3 +61,8 @@ def _purge(arguments: argparse.Namespace, stores: Stores) -> None:
         with stores.control.transaction() as tx:
             record(tx, now, COMMAND_LINE, "purged key", f"{key.hint}…: {count} events")
     message(f"{count} events deleted")
+
+
+def _recount(_: argparse.Namespace, stores: Stores) -> None:
+    wrong = stores.events.recount(progress("read"))
+    message(f"{wrong} counters were wrong and are corrected" if wrong else "every counter is right")

@@ -10,6 +10,7 @@ import pytest
 from collector.store import ControlStore, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql.store import SqlEventStore
+from tests.collector.bouncer import Bouncer
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 
@@ -20,6 +21,13 @@ BOTH = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.nee
 def cluster() -> Iterator[Cluster]:
     made = Cluster()
     made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def bouncer(cluster: Cluster) -> Iterator[Bouncer]:
+    made = Bouncer(cluster)
     yield made
     made.remove()
 

@@ -44,6 +44,8 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("TIMEOUT", "0"),
         ("TIMEOUT", "3601"),
         ("MEMORY", "1.5"),
+        ("WORKERS", "0"),
+        ("WORKERS", "65"),
     ],
 )
 def test_a_setting_out_of_bounds_is_named_with_what_is_accepted(name: str, wrong: str) -> None:
@@ -81,3 +83,13 @@ def test_defaults_parse_and_options_win_over_the_environment() -> None:
     assert read_settings({PREFIX + "LISTEN": "[::1]:1"}, {"listen": "0.0.0.0:2"}).listen == ("0.0.0.0", 2)
     with pytest.raises(SettingError, match="--listen from the command line"):
         read_settings({}, {"listen": "x"})
+
+
+def test_several_workers_need_postgresql() -> None:
+    there = {PREFIX + "DB": "postgresql://db.internal/rollcall", PREFIX + "WORKERS": "4"}
+    assert read_settings(there).workers == 4
+    with pytest.raises(SettingError, match=f"{PREFIX}WORKERS from the environment: one process writes"):
+        read_settings({**there, PREFIX + "DB": "sqlite:////x"})
+    with pytest.raises(SettingError, match="--workers from the command line: one process writes"):
+        read_settings({"HOME": "/x"}, {"workers": "2"})
+    assert read_settings({"HOME": "/x", PREFIX + "WORKERS": "2"}, {"workers": "1"}).workers == 1

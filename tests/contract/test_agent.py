@@ -14,6 +14,8 @@ from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox.outbox import Outbox
 from collector.base import events
+from collector.store import open_database
+from collector.store.sql.days import all_days
 from tests import environ
 from tests.collector.running import Collector
 from tests.instance import event
@@ -56,6 +58,18 @@ def test_what_the_agent_sends_is_stored_once_as_its_log_shows_it(collector: Coll
         assert kept["originalTimestamp"] == entry["event"]["timestamp"]
         assert kept["context"] == entry["event"]["context"]
         assert kept["properties"] == entry["event"]["properties"]
+
+
+def test_the_heartbeat_of_the_agent_is_stored_narrow(
+    collector: Collector, agent: Any, tmp_path: Path
+) -> None:
+    """Or the disk of the vendor holds a twelfth of them."""
+    agent("beat")
+    agent("flush")
+    with closing(open_database(f"sqlite:///{tmp_path}/collector.db")) as tables:
+        assert tables.all("SELECT name FROM events") == []
+        assert len(all_days(tables)) == 1
+    assert [event["event"] for event in collector.export()] == ["Instance Active"]
 
 
 def test_what_an_air_gapped_agent_exports_can_be_imported_twice(

@@ -42,8 +42,10 @@ class CensusCache:
 
     def census(self, source: int, now: int) -> Census:
         """Counts of instances at this moment or, if counting takes long, of a moment ago."""
-        began = self._clock()
         due, kept = self._kept.get(source, (0.0, None))
+        if kept is None:
+            self._stores.events.counted_until()  # counts a few events that wait: that is no census' time
+        began = self._clock()
         if kept is not None and kept.at <= now and (began < due or self._thread.is_alive()):
             return kept
         return self._count(source, now, began)
@@ -76,6 +78,7 @@ class CensusCache:
                 wanted = [source for source in self._sources() if source not in self._kept] + wanted
             for source in wanted:
                 with suppress(StoreError):
+                    self._stores.events.counted_until()
                     self._count(source, int(self._now() * 1000), self._clock())
 
     def _sources(self) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collector.base.ids import as_uuid, key_of
 from collector.page.event_json import compact_json, indented_json
 from collector.page.view_types import (
-    LATEST,
     PAGE_BYTES,
     PAGE_ROWS,
     ViewRequest,
@@ -41,7 +40,7 @@ def show_events(view: ViewRequest) -> ViewResult:
     ]
     columns = ("time", "received", "type", "event", "instance", "run", "json")
     names = view.events.event_names(view.source.id, MOST_NAMES)
-    older = _page_end(shown[-1], by_time=bool(name or who)) if more else None
+    older = "{}.{}".format(*shown[-1].end) if more else None
     context = {
         "events": [(event, indented_json(event.body, reveal=helps)) for event in shown],
         "names": names if not name or name in names else [name, *names],
@@ -69,15 +68,8 @@ def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
 
 def _find(view: ViewRequest, name: str, who: str) -> list[StoredEvent]:
     source, most = view.source.id, PAGE_ROWS + 1
-    at, number = view.before
-    before = (at, min(number, LATEST))
     if who:
-        return view.events.events_of_instance(source, key_of(who), name, before, most)
+        return view.events.events_of_instance(source, key_of(who), name, view.before, most)
     if name:
-        return view.events.events_named(source, name, before, most)
-    return view.events.latest_events(source, at, most)
-
-
-def _page_end(last: StoredEvent, *, by_time: bool) -> str:
-    """Where this page ends: `before` of the next page."""
-    return f"{last.time}.{last.seq}" if by_time else str(last.seq)
+        return view.events.events_named(source, name, view.before, most)
+    return view.events.latest_events(source, view.before, most)

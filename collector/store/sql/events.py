@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from collector.base.events import BEAT
 from collector.store.database import Database
+from collector.store.sql.beats import latest_beats, latest_beats_of, stored_beat
 from collector.store.sql.part import SqlPart
 from collector.store.values import KeyUsage, PageEnd, StoredEvent
 
@@ -19,6 +22,9 @@ OTHERS_SEARCHED = 5000
 
 # The list of event names covers this many days; the URL may contain any other name.
 NAMED_DAYS = 91
+
+# Greater than any number of an event, and any time.
+LAST = 2**62
 
 _EVENT = "seq, received, time, type, name, who, run, body"
 
@@ -33,36 +39,59 @@ class EventQuestions(SqlPart):
         sql = (
             f"SELECT column1 FROM (VALUES {', '.join(['(?)'] * len(wanted))}) AS wanted"
             " WHERE EXISTS (SELECT 1 FROM daily d WHERE d.source = wanted.column1)"
+            " OR EXISTS (SELECT 1 FROM events e WHERE e.source = wanted.column1)"  # not counted yet
         )
-        return {source for (source,) in self._all(sql, *wanted)}
+        return {source for (source,) in self._counted(sql, *wanted)}
 
     def usage_since(self, hour: int) -> list[KeyUsage]:
-        sql = "SELECT key, hour, events, bytes FROM usage WHERE hour >= ?"
-        return [KeyUsage(*row) for row in self._all(sql, hour)]
+        sql = "SELECT key, hour, SUM(events), SUM(bytes) FROM usage WHERE hour >= ? GROUP BY key, hour"
+        return [KeyUsage(*map(int, row)) for row in self._all(sql, hour)]
 
-    def latest_events(self, source: int, before: int, most: int) -> list[StoredEvent]:
+    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        seq, number = before
         sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
-        return [_event(row) for row in self._all(sql, source, before, most)]
+        others = deque(self._all(sql, source, seq, most))
+        beats = deque(self._beats(source, (0, number), most))
+        found: list[StoredEvent] = []
+        while (others or beats) and len(found) < most:
+            if not beats or (others and others[0][1] >= beats[0].end[0]):
+                event = _event(others.popleft())
+                seq = event.end[1]
+            else:
+                event = beats.popleft()
+                number = event.end[1]
+            found.append(replace(event, end=(seq, number)))
+        return found
 
     def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
         sql = (
             f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
             " ORDER BY time DESC, seq DESC LIMIT ?"
         )
-        return [_event(row) for row in self._all(sql, source, name, *before, most)]
+        found = [_event(row) for row in self._all(sql, source, name, *_bounded(before), most)]
+        if name == BEAT:
+            found += self._beats(source, before, most)
+        return _latest(found, most)
 
     def events_of_instance(
         self, source: int, who: bytes, name: str, before: PageEnd, most: int
     ) -> list[StoredEvent]:
         found: list[StoredEvent] = []
+        end = _bounded(before)
         if name != BEAT:
             where = "source = ? AND who = ? AND name <> 'Instance Active'"
             searched, wanted = (OTHERS_SEARCHED, {"name": name}) if name else (most, {})
-            found += _search(self._database, where, (source, who), before, searched, wanted, most)
+            found += _search(self._database, where, (source, who), end, searched, wanted, most)
         if name in ("", BEAT):
             where = "source = ? AND name = 'Instance Active'"
-            found += _search(self._database, where, (source,), before, BEATS_SEARCHED, {"who": who}, most)
-        return sorted(found, key=lambda event: (event.time, event.seq), reverse=True)[:most]
+            found += _search(self._database, where, (source,), end, BEATS_SEARCHED, {"who": who}, most)
+            beats = latest_beats_of(self._database, source, who, before, BEATS_SEARCHED)
+            found += [stored_beat(self._shapes, day, row) for day, row in beats]
+        return _latest(found, most)
+
+    def _beats(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        beats = latest_beats(self._database, source, before, most)
+        return [stored_beat(self._shapes, day, row) for day, row in beats]
 
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
         sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND run = ? ORDER BY time, seq LIMIT ?"
@@ -74,7 +103,7 @@ class EventQuestions(SqlPart):
             f" AND day > (SELECT MAX(day) FROM daily WHERE source = ?) - {NAMED_DAYS}"
             " GROUP BY name ORDER BY SUM(n) DESC, name LIMIT ?"
         )
-        return [name for (name,) in self._all(sql, source, source, most)]
+        return [name for (name,) in self._counted(sql, source, source, most)]
 
 
 def _search(
@@ -99,9 +128,19 @@ def _search(
     return [_event(row) for row in database.all(sql, *values, *before, searched, *wanted.values(), most)]
 
 
+def _latest(found: list[StoredEvent], most: int) -> list[StoredEvent]:
+    return sorted(found, key=lambda event: event.end, reverse=True)[:most]
+
+
+def _bounded(before: PageEnd) -> PageEnd:
+    """Numbers that a column can be compared with."""
+    at, number = before
+    return at, min(number, LAST)
+
+
 def _event(row: tuple[Any, ...]) -> StoredEvent:
     seq, received, time, kind, name, who, run, body = row
-    return StoredEvent(seq, received, time, kind, name, _bytes(who), _bytes(run), body)
+    return StoredEvent((time, seq), received, time, kind, name, _bytes(who), _bytes(run), body)
 
 
 def _bytes(value: Any) -> bytes | None:

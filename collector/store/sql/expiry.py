@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collector.base.events import BEAT
 from collector.base.times import DAY_MS
+from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Transaction
 from collector.store.events import Progress
+from collector.store.sql.beat_expiry import expire_beats
+from collector.store.sql.days import days_of, table_of
+from collector.store.sql.folding import fold_all, fold_waiting
+from collector.store.sql.marks import note_expiry
 from collector.store.usage import HOUR_MS
 from collector.store.words import OTHER
 
@@ -20,7 +26,10 @@ def expire_events(database: Database, before: int, now: int, progress: Progress)
     The time of receipt counts, because a site without a network may send old events today. Numbers by day
     stay, without the words of what was deleted. Transactions are short, so that a running server goes on.
     """
-    count = last = 0
+    with database.transaction() as tx:
+        note_expiry(tx, before)
+    count = expire_beats(database, before, now, progress)
+    last = 0
     while found := _old_events(database, last, before):
         last, old = found
         for start in range(0, len(old), DELETED):
@@ -29,12 +38,14 @@ def expire_events(database: Database, before: int, now: int, progress: Progress)
                 tx.execute(f"DELETE FROM events WHERE seq IN ({', '.join('?' * len(numbers))})", *numbers)
             count += len(numbers)
             progress(count)
+    fold_waiting(database)
     sources = database.all("SELECT DISTINCT source FROM instances")
     with database.transaction() as tx:
+        fold_all(tx)
         tx.execute(_OLD_RUNS, before)
         tx.execute("DELETE FROM usage WHERE hour < ?", before // HOUR_MS)
         for (source,) in sources:
-            tx.execute(_OLD_INSTANCES, source, before, source, before)
+            _delete_old_instances(tx, source, before)
     with database.transaction() as tx:
         _forget_words(tx, before // DAY_MS, now // DAY_MS)
     database.tidy()
@@ -48,8 +59,9 @@ def _forget_words(tx: Transaction, last: int, today: int) -> None:
     does, for it goes on.
     """
     tx.wait_for_writers()
+    fold_all(tx)
     for table, rest, word, unused in (
-        ("daily", "type", "name", _no_event("daily", "name")),
+        ("daily", "type", "name", f"name <> '{BEAT}' AND {_no_event('daily', 'name')}"),
         ("outcomes", "kind, outcome", "word", f"kind <> 'all' AND {_no_run('outcomes')}"),
     ):
         names = f"source, day, {rest}, {word}"
@@ -69,7 +81,7 @@ def _forget_words(tx: Transaction, last: int, today: int) -> None:
     )
     tx.execute(
         f"DELETE FROM words WHERE day <= ? AND word <> '{OTHER}' AND CASE kind WHEN 'name'"
-        f" THEN {_no_event('words', 'word')} ELSE {_no_run('words')} END",
+        f" THEN word <> '{BEAT}' AND {_no_event('words', 'word')} ELSE {_no_run('words')} END",
         last,
     )
 
@@ -109,3 +121,13 @@ _OLD_INSTANCES = (
     " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
     " AND who IS NOT NULL)"
 )
+_QUIET_ON = " AND id NOT IN (SELECT who FROM {} WHERE source = ? AND id < ?)"
+
+
+def _delete_old_instances(tx: Transaction, source: int, before: int) -> None:
+    """Delete instances that have no event left; a heartbeat that came late keeps its instance."""
+    last = (before + CLOCK_MS).to_bytes(6, "big")
+    days = [day for day in days_of(tx, source) if day * DAY_MS < before + CLOCK_MS]
+    quiet = "".join(_QUIET_ON.format(table_of(day).name) for day in days)
+    values = [value for _ in days for value in (source, last)]
+    tx.execute(_OLD_INSTANCES + quiet, source, before, source, before, *values)

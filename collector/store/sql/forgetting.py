@@ -13,11 +13,15 @@ from hashlib import sha256
 from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
+from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
 from collector.store.errors import StoreUnavailable
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
+from collector.store.sql.beats import read_day
+from collector.store.sql.days import days_of, delete_beats, time_of
+from collector.store.sql.folding import fold_all, fold_waiting
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 from collector.store.values import Forgotten
 
@@ -44,11 +48,13 @@ class _Found:
 
     instance: InstanceRow | None
     beats: list[Row] = field(default_factory=list)
+    narrow: dict[int, list[Row]] = field(default_factory=dict)  # ids and times, by day
 
 
 def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance, in one transaction."""
     for _ in range(TRIES):
+        fold_waiting(database)
         found = _search(database, source, who)
         if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
             return Forgotten()
@@ -65,12 +71,24 @@ def _search(database: Database, source: int, who: bytes) -> _Found:
     instance = _instance_in(database.all(_INSTANCE, source, who))
     if instance is None:
         return _Found(None)
-    beats = (
-        row
-        for first, last in _spans(bits_of(instance.slots, 1))
-        for row in database.rows(_BEATS, source, *_times(instance, first, last), who)
-    )
-    return _Found(instance, list(beats))
+    times = [_times(instance, first, last) for first, last in _spans(bits_of(instance.slots, 1))]
+    beats = [row for begin, end in times for row in database.rows(_BEATS, source, begin, end, who)]
+    narrow = {day: _narrow_beats(database, day, source, who, times) for day in days_of(database, source)}
+    return _Found(instance, beats, narrow)
+
+
+def _narrow_beats(
+    database: Database, day: int, source: int, who: bytes, times: Iterable[tuple[int, int]]
+) -> list[Row]:
+    """Ids and times of heartbeats of a day, by the times in their ids: a clock may be an hour wrong."""
+    sql = f"SELECT id, {time_of(day)} FROM {{}} WHERE source = ? AND id >= ? AND id < ? AND who = ?"
+    found: dict[bytes, Row] = {}  # each once, though two ranges may have it
+    for begin, end in times:
+        first, last = max(begin - CLOCK_MS, day * DAY_MS), min(end + CLOCK_MS, (day + 1) * DAY_MS)
+        if first < last:
+            keys = first.to_bytes(6, "big"), last.to_bytes(6, "big")
+            found.update((bytes(row[0]), row) for row in read_day(database, day, sql, source, *keys, who))
+    return list(found.values())
 
 
 def _instance_in(rows: Iterable[Row]) -> InstanceRow | None:
@@ -96,15 +114,21 @@ def _times(instance: InstanceRow, first: int, last: int) -> tuple[int, int]:
 
 def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotten | None:
     """None if another heartbeat has arrived since the search."""
+    fold_all(tx)
     instance = _instance_in(tx.fetch(schema.INSTANCES, [(source, who)]))
     if instance != found.instance:
         return None
     events = found.beats + tx.all(_OTHERS, source, who)
     runs = _affected_runs(tx, source, who, events)
+    narrow = [row for rows in found.narrow.values() for row in rows]
     _delete(tx, [event[0] for event in events])
+    for day, rows in found.narrow.items():
+        delete_beats(tx, day, source, [key for key, _ in rows])
     ledger = Ledger()
     for _, _, time, call, name, _ in events:
         ledger.daily[source, time // DAY_MS, call, name] -= 1
+    for _, time in narrow:
+        ledger.daily[source, time // DAY_MS, "track", BEAT] -= 1
     if instance is not None:
         tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", source, who)
         replace_instance(ledger, instance, None)
@@ -114,9 +138,10 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
         if again is None:
             tx.execute("DELETE FROM runs WHERE source = ? AND id = ?", source, run.id)
     write_changes(tx, ledger)
-    digest = sha256(b"".join(sorted(bytes(event[1]) for event in events))).hexdigest()
+    keys = sorted([*(bytes(event[1]) for event in events), *(bytes(key) for key, _ in narrow)])
+    digest = sha256(b"".join(keys)).hexdigest()
     requests = sum(run.asked is not None for run in runs)
-    return Forgotten(len(events), len(runs), requests, int(instance is not None), digest)
+    return Forgotten(len(keys), len(runs), requests, int(instance is not None), digest)
 
 
 def _delete(tx: Transaction, numbers: Sequence[int]) -> None:

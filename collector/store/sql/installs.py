@@ -10,6 +10,7 @@ from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.database import Database
 from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, place_of
+from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
 from collector.store.words import OTHER
 
@@ -37,7 +38,7 @@ class InstallQuestions(SqlPart):
         )
         days: dict[int, RunCounts] = {}
         values = (source, first, last, source, *_running_times(first, last, now), MOST_RUNNING)
-        for day, outcome, n in self._all(sql, *values):
+        for day, outcome, n in self._counted(sql, *values):
             days.setdefault(day, RunCounts()).add(outcome, int(n))
         return days
 
@@ -56,20 +57,21 @@ class InstallQuestions(SqlPart):
         )
         values = (source, kind, first, last, OTHER, MOST_ROWS, source, "all", first, last)
         running = (source, *_running_times(first, last, now), MOST_RUNNING)
-        return _listed(self._all(sql, *values, *running))
+        return _listed(self._counted(sql, *values, *running))
 
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         sql = (
             "SELECT word, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place' AND day BETWEEN ? AND ?"
             " AND word <> ? GROUP BY word HAVING SUM(n) > 0 ORDER BY 2 DESC, 1 LIMIT ?"
         )
-        runs: dict[str, int] = dict(self._all(sql, source, first, last, OTHER, most))
+        runs: dict[str, int] = dict(self._counted(sql, source, first, last, OTHER, most))
         failures = _failures(self._database, source, first, last, list(runs), COUNTED)
         for failure in failures:
             failure.runs = max(failure.runs, int(runs[failure.place.key]))
         return sorted(failures, key=lambda one: (one.instances, one.runs, one.last_seen), reverse=True)
 
     def find_failure(self, source: int, first: int, last: int, place: Place) -> Failure | None:
+        fold_little(self._database)
         found = _failures(self._database, source, first, last, [place.key], COUNTED_ALONE)
         if found:
             by_day = self.failure_trends(source, first, last, [place])[place.key]
@@ -87,7 +89,7 @@ class InstallQuestions(SqlPart):
             "SELECT word, day, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place'"
             f" AND day BETWEEN ? AND ? AND word IN ({_marks(keys)}) GROUP BY word, day"
         )
-        for key, day, n in self._all(sql, source, first, last, *keys):
+        for key, day, n in self._counted(sql, source, first, last, *keys):
             found[key][day] = int(n)
         return found
 
@@ -96,28 +98,28 @@ class InstallQuestions(SqlPart):
             f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
             " ORDER BY began DESC LIMIT ?"
         )
-        return [run_of(row) for row in self._all(sql, source, place.key, most)]
+        return [run_of(row) for row in self._counted(sql, source, place.key, most)]
 
     def latest_runs(self, source: int, before: int, most: int) -> list[Run]:
         sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
-        return [run_of(row) for row in self._all(sql, source, before, most)]
+        return [run_of(row) for row in self._counted(sql, source, before, most)]
 
     def asked_runs(self, source: int, most: int) -> list[bytes]:
         sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked DESC LIMIT ?"
-        return [bytes(key) for (key,) in self._all(sql, source, most)]
+        return [bytes(key) for (key,) in self._counted(sql, source, most)]
 
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:
         if not keys:
             return []
         sql = f"SELECT {RUN} FROM runs WHERE source = ? AND id IN ({_marks(keys)})"
-        return [run_of(row) for row in self._all(sql, source, *keys)]
+        return [run_of(row) for row in self._counted(sql, source, *keys)]
 
     def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:
         sql = (
             f"SELECT {RUN} FROM runs WHERE source = ? AND instance = ?"
             " ORDER BY coalesce(started, ended, asked) DESC LIMIT ?"
         )
-        return [run_of(row) for row in self._all(sql, source, instance, most)]
+        return [run_of(row) for row in self._counted(sql, source, instance, most)]
 
 
 def _running(database: Database) -> str:

@@ -10,6 +10,7 @@ from collector.store import schema
 from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstancesEnd
 from collector.store.rows import ESTABLISHED_MS
 from collector.store.sql.census import take_census
+from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
 
 # A page of the list is searched among so many instances; a link leads to the next ones.
@@ -22,6 +23,7 @@ class InstanceQuestions(SqlPart):
     """What is asked of instances."""
 
     def census(self, source: int, now: int) -> Census:
+        fold_little(self._database)
         return take_census(self._database, source, now)
 
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
@@ -30,7 +32,7 @@ class InstanceQuestions(SqlPart):
             " WHERE source = ? AND span = ? AND day <= ? GROUP BY on_day, established"
         )
         changes: Counter[tuple[int, int]] = Counter()
-        for day, established, n in self._all(sql, first, first, source, span, last):
+        for day, established, n in self._counted(sql, first, first, source, span, last):
             changes[day, established] += int(n)
         found: dict[int, tuple[int, int]] = {}
         short = lasting = 0
@@ -41,14 +43,14 @@ class InstanceQuestions(SqlPart):
 
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
-        return {cohort: int(n) for cohort, n in self._all(sql, source, first_week)}
+        return {cohort: int(n) for cohort, n in self._counted(sql, source, first_week)}
 
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         sql = (
             "SELECT cohort, week, n FROM retention"
             " WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
         )
-        return {(cohort, week): int(n) for cohort, week, n in self._all(sql, source, first_week)}
+        return {(cohort, week): int(n) for cohort, week, n in self._counted(sql, source, first_week)}
 
     def list_instances(
         self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
@@ -65,7 +67,8 @@ class InstanceQuestions(SqlPart):
             f" WHERE {where or '1 = 1'} ORDER BY last_seen DESC, id DESC LIMIT ?)"
         )
         # Sorted here: a database that sorts these few rows may read all others first.
-        rows = [_instance(row) for row in self._all(sql, source, source, *before, limit, *values, most + 1)]
+        found = self._counted(sql, source, source, *before, limit, *values, most + 1)
+        rows = [_instance(row) for row in found]
         rows.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
         if len(rows) > most:
             return rows[:most], (rows[most - 1].last_seen, rows[most - 1].id)
@@ -77,7 +80,7 @@ class InstanceQuestions(SqlPart):
         return rows, (end[0][0], bytes(end[0][1])) if end else None
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:
-        rows = self._all(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
+        rows = self._counted(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
         return _instance(rows[0]) if rows else None
 
 

@@ -1,4 +1,4 @@
-"""How events get in: each exactly once, with the counters that it changes, in one transaction."""
+"""How events get in: each exactly once. What they are counted in follows later (`folding.py`)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,29 @@ from collector.base.events import Event
 from collector.store import schema
 from collector.store.database import Database, Transaction
 from collector.store.errors import Conflict
-from collector.store.rollups import Ledger
-from collector.store.sql.admission import admit_words
+from collector.store.sql.arrival import SortedEvents, insert_events, sort_events
+from collector.store.sql.folding import add_pending
+from collector.store.sql.shapes import Shapes
 from collector.store.usage import usage_rows
 
 TRIES = 5
 
 
-def keep_events(database: Database, events: Iterable[Event]) -> int:
-    """Store events; again from the start if another collector changed the same rows meanwhile."""
-    found = list(events)
+def keep_events(database: Database, shapes: Shapes, events: Iterable[Event], lane: int) -> int:
+    """Store events; again from the start if another collector stored the same ones meanwhile."""
+    found = sort_events(shapes, events)
     for _ in range(TRIES - 1):
         with suppress(Conflict), database.transaction() as tx:
-            return add_events(tx, found)
+            return add_events(tx, found, lane)
     with database.transaction() as tx:
-        return add_events(tx, found)
+        return add_events(tx, found, lane)
 
 
-def add_events(tx: Transaction, events: Iterable[Event]) -> int:
-    """Insert events, and update the counters for those that were new."""
-    # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
-    distinct = {(event.source, event.id): event for event in events}
-    fresh = tx.insert_new([distinct[key] for key in sorted(distinct)])
-    ledger = Ledger()
-    telling = [event for event in fresh if event.fact is not None]
-    ledger.load_instances(tx.fetch(schema.INSTANCES, sorted({(e.source, e.who) for e in telling if e.who})))
-    runs = {(e.source, e.run) for e in telling if e.run}
-    ledger.load_runs(tx.fetch(schema.RUNS, sorted(runs)))
-    for event in fresh:
-        ledger.count(event)
-    for table, rows in ledger.changes(admit_words(tx, ledger.words())):
-        tx.upsert(table, rows)
-    tx.upsert(schema.USAGE, usage_rows(fresh))
+def add_events(tx: Transaction, events: SortedEvents, lane: int) -> int:
+    """Insert events; those that were new wait to be counted."""
+    arrived = insert_events(tx, events)
+    fresh = [*arrived.wide, *arrived.narrow]
+    if fresh:
+        add_pending(tx, fresh)
+        tx.upsert(schema.USAGE, usage_rows(arrived.wide, arrived.narrow, lane))
     return len(fresh)

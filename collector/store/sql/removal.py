@@ -2,7 +2,8 @@
 
 1. The events are deleted and taken out of the counts by day. Their instances and runs are noted.
 2. Noted runs are made anew from the events that they have left, and so are instances without a heartbeat.
-3. For the other instances all heartbeats of the source are read once: they are not indexed by instance.
+3. For the other instances all heartbeats are read: they are not indexed by instance. They are read again for
+   those instances that sent one meanwhile.
 
 Transactions are short, so that a running server goes on. The notes are in the database: a removal that was
 interrupted goes on when it is called again.
@@ -11,7 +12,7 @@ interrupted goes on when it is called again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,21 +23,23 @@ import msgspec
 from collector.base.events import BEAT, CATALOGUE, NOTHING, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.database import Database, Row, Transaction
+from collector.store.beats import CLOCK_MS, LATE_MS
+from collector.store.database import Database, Key, Row, Transaction
 from collector.store.errors import StoreUnavailable
 from collector.store.events import Progress
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
+from collector.store.sql.beats import read_day
+from collector.store.sql.days import days_of, delete_beats, table_of, time_of
+from collector.store.sql.folding import fold_all, fold_waiting
+from collector.store.sql.shapes import shapes_of_key
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
-
-Key = tuple[int, bytes]
 
 # Events of a transaction, and instances or runs of one.
 AT_ONCE = 200
 # Instances for which heartbeats are read at once: about 100 MB.
 MOST_SCANNED = 200_000
 SCANNED_AT_ONCE = 10_000
-LAST = 2**62
 TRIES = 5
 
 _EVENT = ", ".join(schema.EVENTS.names)
@@ -48,6 +51,7 @@ _OTHERS = " AND type = 'track' AND name IN ({})".format(
 def remove_events(database: Database, key: int, since: int, until: int, progress: Progress) -> int:
     """Delete the events of a write key that were received within two times; returns how many."""
     count = last = 0
+    fold_waiting(database)
     finish(database)
     sql = (
         "SELECT seq FROM events WHERE seq > ? AND key = ? AND received >= ? AND received < ?"
@@ -57,6 +61,11 @@ def remove_events(database: Database, key: int, since: int, until: int, progress
         last = numbers[-1]
         count += _in_transaction(database, partial(_delete, numbers=numbers))
         progress(count)
+    for source, shapes in shapes_of_key(database, key).items():
+        for day in days_of(database, source):
+            for keys in _narrow_keys(database, day, source, shapes, since, until):
+                count += _in_transaction(database, partial(_delete_narrow, day=day, source=source, keys=keys))
+                progress(count)
     finish(database)
     database.tidy()
     return count
@@ -68,16 +77,22 @@ def finish(database: Database) -> None:
         _in_transaction(database, partial(_replace_runs, keys=list(noted)))
     while noted := _notes(database, "instance", AT_ONCE):
         _in_transaction(database, partial(_replace_quiet_instances, noted=noted))
+    idle = 0
     while noted := _notes(database, "beating", MOST_SCANNED):
-        _replace_beating_instances(database, list(noted))
+        if idle < TRIES:
+            idle = 0 if _replace_beating_instances(database, list(noted)) else idle + 1
+        else:  # they send all the time: let them wait
+            _in_transaction(database, partial(_replace_by_beats, keys=list(noted)[:AT_ONCE]))
 
 
 def _in_transaction(database: Database, change: Callable[[Transaction], int]) -> int:
-    """Run it; again if another collector changed the same rows meanwhile."""
+    """Run it once all is counted; again if another collector changed the same rows meanwhile."""
     for _ in range(TRIES - 1):
         with suppress(StoreUnavailable), database.transaction() as tx:
+            fold_all(tx)
             return change(tx)
     with database.transaction() as tx:
+        fold_all(tx)
         return change(tx)
 
 
@@ -116,6 +131,35 @@ def _delete(tx: Transaction, numbers: list[int]) -> int:
     _note(tx, "run", runs)
     write_changes(tx, ledger)
     return len(events)
+
+
+def _narrow_keys(
+    database: Database, day: int, source: int, shapes: list[int], since: int, until: int
+) -> Iterator[list[bytes]]:
+    """The ids of narrow heartbeats of a day with one of the shapes, received within two times."""
+    sql = (
+        f"SELECT id FROM {{}} WHERE source = ? AND id > ? AND received >= ? AND received < ?"
+        f" AND shape IN ({', '.join('?' * len(shapes))}) ORDER BY id LIMIT {AT_ONCE}"
+    )
+    start = day * DAY_MS
+    if start - CLOCK_MS >= until or start + DAY_MS + LATE_MS < since:
+        return
+    last = b""
+    while rows := read_day(database, day, sql, source, last, since - start, until - start, *shapes):
+        last = bytes(rows[-1][0])
+        yield [bytes(key) for (key,) in rows]
+
+
+def _delete_narrow(tx: Transaction, day: int, source: int, keys: list[bytes]) -> int:
+    marks = ", ".join("?" * len(keys))
+    sql = f"SELECT who, {time_of(day)} FROM {table_of(day).name} WHERE source = ? AND id IN ({marks})"
+    ledger, beats = Ledger(), Counter[Key]()
+    for who, time in tx.all(sql, source, *keys):
+        ledger.daily[source, time // DAY_MS, "track", BEAT] -= 1
+        beats[source, bytes(who)] += 1
+    _note(tx, "instance", beats)
+    write_changes(tx, ledger)
+    return delete_beats(tx, day, source, keys)
 
 
 def _events(rows: Iterable[Row]) -> list[Event]:
@@ -180,43 +224,70 @@ def _replace_instance(tx: Transaction, ledger: Ledger, old: InstanceRow, beats: 
         tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", old.source, old.id)
 
 
-def _replace_beating_instances(database: Database, keys: list[Key]) -> None:
-    with database.transaction() as tx:
-        tx.wait_for_writers()
-        (last,) = tx.all("SELECT coalesce(max(seq), 0) FROM events")[0]
-    beats: dict[Key, InstanceRow | None] = dict.fromkeys(keys)
-    for start in range(0, last, SCANNED_AT_ONCE):
-        _see_beats(beats, database.all(_BEATS, start, min(start + SCANNED_AT_ONCE, last)))
+def _replace_beating_instances(database: Database, keys: list[Key]) -> int:
+    """Returns how many were replaced: not those that sent a heartbeat while all were read."""
+    known: dict[Key, int] = {}
+    for start in range(0, len(keys), AT_ONCE):
+        with database.transaction() as tx:
+            known.update((row[:2], row[5]) for row in _instances(tx, keys[start : start + AT_ONCE]))
+    beats = _all_beats(database, keys)
+    count = 0
     for start in range(0, len(keys), AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
-        _in_transaction(database, partial(_replace_by_beats, keys=chosen, beats=beats, last=last))
+        count += _in_transaction(database, partial(_replace_by_beats, keys=chosen, seen=(known, beats)))
+    return count
 
 
-def _see_beats(beats: dict[Key, InstanceRow | None], rows: Iterable[Row]) -> None:
-    for source, who, time in rows:
-        key = (source, bytes(who))
-        if key in beats:
-            instance = beats[key] = beats[key] or InstanceRow(*key, time, time)
-            instance.beat(time)
+def _instances(tx: Transaction, keys: list[Key]) -> list[Row]:
+    return [(row[0], bytes(row[1]), *row[2:]) for row in tx.fetch(schema.INSTANCES, keys)]
 
 
 def _replace_by_beats(
-    tx: Transaction, keys: list[Key], beats: dict[Key, InstanceRow | None], last: int
+    tx: Transaction, keys: list[Key], seen: tuple[dict[Key, int], dict[Key, InstanceRow]] | None = None
 ) -> int:
-    """Replace instances, with heartbeats up to a number already seen."""
-    ledger, rows = Ledger(), tx.fetch(schema.INSTANCES, keys)
-    # A copy, because this may run again.
-    mine = {key: replace(seen) if (seen := beats[key]) else None for key in keys}
-    _see_beats(mine, tx.all(_BEATS, last, LAST))
+    """Replace instances by the heartbeats that were seen, if they had as many then as now."""
+    rows = _instances(tx, keys)
+    known, beats = seen or ({row[:2]: row[5] for row in rows}, _all_beats(tx, keys))
+    ledger = Ledger()
+    changed = {row[:2] for row in rows if row[5] != known.get(row[:2])}
     for row in rows:
-        old = instance_of(row)
-        _replace_instance(tx, ledger, old, mine[old.source, old.id])
+        if row[:2] not in changed:
+            # A copy, because this may run again.
+            again = beats.get(row[:2])
+            _replace_instance(tx, ledger, instance_of(row), again and replace(again))
     write_changes(tx, ledger)
-    _forget_notes(tx, "beating", keys)
-    return len(keys)
+    _forget_notes(tx, "beating", set(keys) - changed)
+    return len(keys) - len(changed)
+
+
+def _all_beats(store: Database | Transaction, keys: Iterable[Key]) -> dict[Key, InstanceRow]:
+    """Instances by their heartbeats alone, from all that there are of their sources."""
+    beats: dict[Key, InstanceRow] = {}
+    wanted = set(keys)
+    (last,) = store.all("SELECT coalesce(max(seq), 0) FROM events")[0]
+    for start in range(0, last, SCANNED_AT_ONCE):
+        rows = store.all(_BEATS, start, min(start + SCANNED_AT_ONCE, last))
+        _see_beats(beats, wanted, rows)
+    for source in {source for source, _ in wanted}:
+        for day in days_of(store, source):
+            last_id = b""
+            sql = _NARROW_BEATS.format(time_of(day), table_of(day).name)
+            while rows := store.all(sql, source, last_id, SCANNED_AT_ONCE):
+                last_id = bytes(rows[-1][3])
+                _see_beats(beats, wanted, (row[:3] for row in rows))
+    return beats
+
+
+def _see_beats(beats: dict[Key, InstanceRow], wanted: set[Key], rows: Iterable[Row]) -> None:
+    for source, who, time in rows:
+        key = (source, bytes(who))
+        if key in wanted:
+            instance = beats.setdefault(key, InstanceRow(*key, time, time))
+            instance.beat(time)
 
 
 _BEATS = (
     f"SELECT source, who, time FROM events WHERE seq > ? AND seq <= ? AND name = '{BEAT}'"
     " AND type = 'track' AND who IS NOT NULL"
 )
+_NARROW_BEATS = "SELECT source, who, {}, id FROM {} WHERE source = ? AND id > ? ORDER BY id LIMIT ?"

@@ -15,13 +15,14 @@ from collector.store.sql.admission import admit_words, placed_words
 
 def replace_instance(ledger: Ledger, old: InstanceRow, new: InstanceRow | None) -> None:
     """Count the instance as the new row says; nowhere, if there is none."""
-    _count_instance(ledger, old, -1)
+    count_instance(ledger, old, -1)
     if new is not None:
-        _count_instance(ledger, new, 1)
+        count_instance(ledger, new, 1)
         ledger.instances[new.source, new.id] = new
 
 
-def _count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
+def count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
+    """Count an instance (1), or take it back (-1)."""
     source, (established, cohort) = instance.source, instance.standing
     ledger.cohorts[source, cohort, established] += step
     days = days_of(instance.slots)
@@ -36,11 +37,16 @@ def _count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
 
 def replace_run(ledger: Ledger, old: RunRow, new: RunRow | None) -> None:
     """Count the run as the new row says; nowhere, if there is none."""
-    for run, step in ((old, -1), (new, 1)):
-        for kind, day, word, outcome in run.standing if run else ():
-            ledger.outcomes[old.source, kind, day, word, outcome] += step
+    count_run(ledger, old, -1)
     if new is not None:
+        count_run(ledger, new, 1)
         ledger.runs[new.source, new.id] = new
+
+
+def count_run(ledger: Ledger, run: RunRow, step: int) -> None:
+    """Count a run (1), or take it back (-1)."""
+    for kind, day, word, outcome in run.standing:
+        ledger.outcomes[run.source, kind, day, word, outcome] += step
 
 
 def write_changes(tx: Transaction, ledger: Ledger) -> None:

@@ -1,18 +1,35 @@
-"""All that was stored, in the order in which it came."""
+"""All that was stored: events in the order in which they came, and heartbeats by their ids in between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 
+from collector.store.beats import time_in
 from collector.store.database import Database
+from collector.store.sql.beats import beat_of, every_beat
+from collector.store.sql.shapes import Shapes
 
 EVENTS_AT_ONCE = 1000
 
 
-def stored_bodies(database: Database) -> Iterator[list[str]]:
+def stored_bodies(database: Database, shapes: Shapes) -> Iterator[list[str]]:
     """The JSON of every event, oldest first. No transaction stays open between two pieces."""
+    bodies = merge(_wide(database), _narrow(database, shapes), key=lambda pair: pair[0])
+    while piece := [body for _, body in islice(bodies, EVENTS_AT_ONCE)]:
+        yield piece
+
+
+def _wide(database: Database) -> Iterator[tuple[int, str]]:
     last = 0
-    sql = "SELECT e.seq, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
+    sql = "SELECT e.seq, e.received, e.body FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?"
     while rows := database.all(sql, last, EVENTS_AT_ONCE):
         last = rows[-1][0]
-        yield [body for _, body in rows]
+        yield from ((received, body) for _, received, body in rows)
+
+
+def _narrow(database: Database, shapes: Shapes) -> Iterator[tuple[int, str]]:
+    for day, row in every_beat(database):
+        beat, text = beat_of(shapes, day, row)
+        yield time_in(beat.id), text

@@ -8,8 +8,10 @@ import pytest
 
 from collector.base.events import Event
 from collector.base.http import Refused
+from collector.base.shared import SharedSums
 from collector.ingest.allowance import Allowance
 from collector.ingest.keyring import WriteKey
+from collector.ingest.member import Member
 from collector.settings import PREFIX, read_settings
 from collector.store.usage import HOUR_MS, stored_bytes
 
@@ -102,3 +104,24 @@ def test_a_key_that_was_revoked_meanwhile_is_counted_all_the_same(allowed: Calla
     allowance.update([])
     spend(allowance)
     assert refused(allowance)
+
+
+def test_workers_share_what_a_key_and_a_peer_may_send() -> None:
+    sums = SharedSums(2)
+    settings = read_settings({PREFIX + "RATE": "10", PREFIX + "PEER_RATE": "1", "HOME": "/nowhere"})
+    workers = [
+        Allowance(settings, lambda: NOW, lambda: 0.0, others=Member(number, "", sums).account)
+        for number in (0, 1)
+    ]
+    for worker in workers:
+        worker.update([KEY])
+    workers[1].pay(KEY, "a", 0, 0)  # from here on it knows this peer
+    workers[0].pay(KEY, "a", 10, 0)
+    for worker in workers:
+        with pytest.raises(Refused, match="too many events"):
+            worker.check_peer("a")
+        worker.check_peer("b")
+        worker.check_key(KEY, "b")
+    workers[1].pay(KEY, "b", 95, 0)
+    with pytest.raises(Refused, match="too many events"):
+        workers[0].check_key(KEY, "c")

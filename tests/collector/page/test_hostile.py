@@ -233,7 +233,7 @@ def test_names_of_our_own_and_the_ends_of_the_calendar_are_answered_in_words(
 
 
 def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
-    client: PageClient, send: Callable[..., None]
+    client: PageClient, page_stores: Stores, send: Callable[..., None]
 ) -> None:
     runs = []
     for number in range(3000):
@@ -245,6 +245,8 @@ def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
     for _ in range(90):
         deep = [deep]
     send(*(event(f"deep {number}", k=deep) for number in range(20)))
+    while page_stores.events.fold():
+        pass
     shown = client.get("/installs")
     assert len(shown.text) < 300_000
     assert "151 more, as CSV" in shown.text

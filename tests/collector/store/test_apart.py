@@ -26,7 +26,8 @@ CONTROL = (
     *("rejects", "audit", "setup"),
 )
 EVENTS = (
-    *("events", "instances", "runs", "usage", "words", "removals"),
+    *("events", "shapes", "beat_days", "pending", "instances", "runs"),
+    *("usage", "words", "removals", "marks"),
     *("daily", "active", "outcomes", "cohorts", "retention"),
 )
 

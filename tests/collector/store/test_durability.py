@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from collector.store import open_database
+from collector.store import open_database, open_stores
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, basic
 from tests.deadends import unused_port
@@ -96,13 +96,14 @@ def end(senders: list[Sender]) -> list[str]:
 
 
 def stored(database: str) -> list[str]:
-    tables = open_database(database)
-    try:
-        counted = tables.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
-        found = [json.loads(body)["messageId"] for (body,) in tables.all("SELECT body FROM events")]
-        assert int(counted) == len(found)
-    finally:
-        tables.close()
+    """The messageIds that are there, each counted once."""
+    with contextlib.closing(open_stores(database)) as stores:
+        while stores.events.fold():
+            pass
+        found = [json.loads(body)["messageId"] for bodies in stores.events.export() for body in bodies]
+        assert stores.events.recount(lambda _: None) == 0
+        listed = stores.control.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
+        assert int(listed) == len(found)
     return found
 
 

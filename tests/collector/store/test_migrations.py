@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.store import StoreUnavailable, open_database, postgres, schema
+from collector.store import StoreUnavailable, connections, open_database, schema
 from collector.store.database import Database
 from collector.store.dialect import Executes
 from collector.store.schema import MIGRATIONS, apply_migrations
@@ -33,7 +33,7 @@ def test_a_migration_may_take_longer_than_a_request(
         tx.execute("SELECT pg_sleep(0.5)")
 
     database = cluster.database()
-    monkeypatch.setattr(postgres, "STATEMENT_MS", 200)
+    monkeypatch.setattr(connections, "STATEMENT_MS", 200)
     monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, slow))
     tables = open_database(database)
     assert ("slow",) in tables.all("SELECT name FROM migrations")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collector.base.ids import uuid_of
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Stores
@@ -37,6 +38,23 @@ class Stranger:
         ids = {"messageId": self.id(), "anonymousId": self.id()}
         return {"type": "track", "event": name, **ids, "timestamp": write_time(NOW - ago), **fields}
 
+    def uuid(self, version: int) -> str:
+        return uuid_of(self._chance.randbytes(16), version)
+
+    def beat(self, who: str, ago: int) -> dict[str, Any]:
+        """As the agent sends it."""
+        made = NOW - ago
+        return {
+            "type": "track",
+            "event": "Instance Active",
+            "anonymousId": who,
+            "messageId": uuid_of(made.to_bytes(6, "big") + self._chance.randbytes(10), 7),
+            "timestamp": write_time(made),
+            "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},
+            "integrations": {},
+            "properties": {"instanceId": who},
+        }
+
     def failure(self, length: int, ago: int = 0, *, wide: bool = False) -> dict[str, Any]:
         def text() -> str:
             return self.text(length, wide=wide)
@@ -51,6 +69,9 @@ Make = Callable[[Stranger, int], dict[str, Any]]
 SHAPES: dict[str, Make] = {
     "heartbeats of one instance": lambda s, _: {**s.event("Instance Active"), "anonymousId": "one"},
     "heartbeats of new instances": lambda s, _: s.event("Instance Active"),
+    "heartbeats of the agent": lambda s, n: s.beat("0193a2b4-1111-4222-8333-444455556666", n),
+    "heartbeats of new instances of the agent": lambda s, n: s.beat(s.uuid(4), n),
+    "heartbeats of the agent on many days": lambda s, n: s.beat(s.uuid(4), n % 7 * DAY_MS),
     "the smallest heartbeats": lambda s, n: {
         "type": "track",
         "event": "Instance Active",
@@ -95,9 +116,11 @@ def test_an_event_takes_no_more_of_the_disk_than_it_is_counted_with(
     for end in (FIRST, FIRST + MORE):
         for number in range(end - (FIRST if end == FIRST else MORE), end, 100):
             sent = [make(stranger, n) for n in range(number, number + 100)]
-            events = [decode.read_event(one, "", 1, NOW, key=1) for one in sent]
+            events = [decode.read_event(one, "", 1, NOW, write_time(NOW), key=1) for one in sent]
             counted += sum(map(stored_bytes, events))
             stores.events.keep(events)
+            while stores.events.fold():
+                pass
         sizes.append((disk(tables), counted))
     grown, counted = (after - before for before, after in zip(*sizes, strict=True))
     assert 0 < grown < counted

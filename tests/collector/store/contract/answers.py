@@ -12,7 +12,7 @@ from collector.store import EventStore
 from collector.store.fleet import Instance
 from collector.store.runs import Failure, Run, RunCounts
 from collector.store.spans import SPANS
-from collector.store.values import StoredEvent
+from collector.store.values import NO_PAGE, StoredEvent
 from tests.collector.store.contract import plain
 from tests.collector.store.contract.history import INSTANCES, NOW, RUNS, SOURCE, TODAY
 
@@ -149,13 +149,14 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
 
 
 def _of_events(store: EventStore, source: int) -> Answers:
-    top = (LATEST, 0)
     return {
         "names": store.event_names(source, ALL),
-        "events": Counter(map(_event, store.latest_events(source, LATEST, ALL))),
-        "named": {name: list(map(_event, store.events_named(source, name, top, ALL))) for name in NAMES[1:]},
+        "events": Counter(map(_event, store.latest_events(source, NO_PAGE, ALL))),
+        "named": {
+            name: list(map(_event, store.events_named(source, name, NO_PAGE, ALL))) for name in NAMES[1:]
+        },
         "events of instance": {
-            (who, name): list(map(_event, store.events_of_instance(source, who, name, top, ALL)))
+            (who, name): list(map(_event, store.events_of_instance(source, who, name, NO_PAGE, ALL)))
             for who in INSTANCES
             for name in NAMES
         },

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
-from collector.base.ids import as_uuid
+from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import EventStore
@@ -63,4 +63,21 @@ def _event(chance: random.Random, number: int, at: int) -> Event:
         told["properties"] = {"script": script, "line": line, "command": command, "exitCode": code}
     received = min(NOW, at + chance.choice([300, 300, 300, 3 * DAY_MS]))
     source = OTHER_SOURCE if number % 8 == 0 else SOURCE
+    if name == BEAT and number % 3:
+        return _agents_beat(told, source, at, received, chance)
     return decode.read_event(told, "", source, received, settled=True, key=chance.choice(KEYS))
+
+
+def _agents_beat(told: dict[str, Any], source: int, at: int, received: int, chance: random.Random) -> Event:
+    """A heartbeat to the letter as the agent sends it, which a store may keep in another way."""
+    told["messageId"] = uuid_of(at.to_bytes(6, "big") + chance.randbytes(10), 7)
+    library = {"name": "rollcall", "version": chance.choice(["0.1.0", "0.2.0"])}
+    told["context"] = {"library": library, "ip": "0.0.0.0"}
+    told["integrations"] = {}
+    told["properties"] = {"instanceId": told["anonymousId"]}
+    return decode.read_event(told, "", source, received, write_time(received), key=chance.choice(KEYS))
+
+
+def without_late_beats(events: Sequence[Event]) -> list[Event]:
+    """A store may have these where they were made, and not where they arrived."""
+    return [event for event in events if event.name != BEAT or event.received - event.time < DAY_MS]

@@ -20,6 +20,7 @@ from tests.collector.store.contract.history import (
     TODAY,
     keep_in_pieces,
     made_history,
+    without_late_beats,
 )
 
 
@@ -74,7 +75,7 @@ def test_the_events_of_a_key_are_removed_with_all_that_they_were_counted_in(even
 
 
 def test_expired_events_are_gone_and_numbers_by_day_stay(events: EventStore) -> None:
-    history = made_history(0)
+    history = without_late_beats(made_history(0))
     keep_in_pieces(events, history)
     whole = told_by(events)
     before = history[len(history) // 2].received

@@ -9,7 +9,13 @@ import pytest
 
 from collector.store import EventStore, StoreError
 from tests.collector.store.contract.answers import said_by, told_by
-from tests.collector.store.contract.history import SOURCE, keep_in_pieces, made_history, pieces
+from tests.collector.store.contract.history import (
+    SOURCE,
+    keep_in_pieces,
+    made_history,
+    pieces,
+    without_late_beats,
+)
 
 
 def exported(events: EventStore) -> list[str]:
@@ -40,17 +46,17 @@ def test_what_many_threads_keep_at_once_is_counted_once(events: EventStore) -> N
 
 
 def test_of_events_that_cannot_all_be_kept_none_is(events: EventStore) -> None:
-    good = made_history(0)[:3]
-    bad = good[1]._replace(id=b"x" * 16, body=None)  # type: ignore[arg-type]
+    good = made_history(0)[:10]
+    bad = good[1]._replace(id=b"x" * 16, name="bad", body=None)  # type: ignore[arg-type]
     with pytest.raises(StoreError):
         events.keep([*good, bad])
     assert exported(events) == []
     assert told_by(events) == said_by([])
-    assert events.keep(good) == 3
+    assert events.keep(good) == 10
 
 
 def test_an_export_gives_back_what_was_kept_oldest_first(events: EventStore) -> None:
-    history = made_history(0)
+    history = without_late_beats(made_history(0))
     keep_in_pieces(events, history, 30)
     bodies = exported(events)
     assert len(bodies) == len(history)

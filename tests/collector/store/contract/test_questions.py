@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import InstancesEnd
 from collector.store.usage import HOUR_MS, stored_bytes
-from collector.store.values import PageEnd
+from collector.store.values import NO_PAGE, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
 from tests.collector.store.contract.history import (
     NOW,
@@ -20,6 +22,7 @@ from tests.collector.store.contract.history import (
     TODAY,
     keep_in_pieces,
     made_history,
+    without_late_beats,
 )
 
 
@@ -90,31 +93,42 @@ def test_every_page_of_the_instances_has_each_of_them_once(events: EventStore) -
 
 
 def test_every_page_of_the_events_has_each_of_them_once(events: EventStore) -> None:
+    history = made_history(0)
+    keep_in_pieces(events, history)
+    who = next(event.who for event in history if event.name == BEAT and event.source == SOURCE) or b""
+    lists: list[Callable[[PageEnd, int], list[StoredEvent]]] = [
+        lambda end, most: events.latest_events(SOURCE, end, most),
+        lambda end, most: events.events_named(SOURCE, "Deployed", end, most),
+        lambda end, most: events.events_named(SOURCE, BEAT, end, most),
+        lambda end, most: events.events_of_instance(SOURCE, who, "", end, most),
+        lambda end, most: events.events_of_instance(SOURCE, who, BEAT, end, most),
+    ]
+    for ask in lists:
+        for most in (1, 2, 7):
+            bodies: list[str] = []
+            end = NO_PAGE
+            while page := ask(end, most):
+                bodies += [event.body for event in page]
+                end = page[-1].end
+            assert bodies == [event.body for event in ask(NO_PAGE, 1000)]
+            assert len(set(bodies)) == len(bodies) > 5
+
+
+def test_where_a_page_ends_fits_into_an_address(events: EventStore) -> None:
     keep_in_pieces(events, made_history(0))
-    by_arrival: list[str] = []
-    last = LATEST
-    while page := events.latest_events(SOURCE, last, 7):
-        by_arrival += [event.body for event in page]
-        last = page[-1].seq
-    named: list[str] = []
-    end: PageEnd = (LATEST, 0)
-    while page := events.events_named(SOURCE, "Deployed", end, 2):
-        named += [event.body for event in page]
-        end = (page[-1].time, page[-1].seq)
-    everything = [event.body for event in events.latest_events(SOURCE, LATEST, 1000)]
-    assert by_arrival == everything
-    assert len(set(by_arrival)) == len(by_arrival) > 7
-    assert named == [event.body for event in events.events_named(SOURCE, "Deployed", (LATEST, 0), 1000)]
-    assert len(named) > 2
+    ends = [event.end for event in events.latest_events(SOURCE, NO_PAGE, 1000)]
+    ends += [event.end for event in events.events_named(SOURCE, BEAT, NO_PAGE, 1000)]
+    assert all(0 <= first < 10**18 and 0 <= second < 10**39 for first, second in ends)
 
 
 def test_the_latest_events_are_those_that_arrived_last(events: EventStore) -> None:
     """However old what they tell of is."""
-    history = [event for event in made_history(0) if event.source == SOURCE]
+    history = without_late_beats([event for event in made_history(0) if event.source == SOURCE])
     for event in history:
         events.keep([event])
-    latest = events.latest_events(SOURCE, LATEST, 10)
-    assert [event.body for event in latest] == [event.body for event in history[:-11:-1]]
+    latest = events.latest_events(SOURCE, NO_PAGE, 50)
+    assert [event.body for event in latest] == [event.body for event in history[:-51:-1]]
+    assert len({event.name for event in latest}) > 3
 
 
 def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None:

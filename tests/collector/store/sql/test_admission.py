@@ -16,6 +16,7 @@ from collector.store import Stores
 from collector.store.database import Database
 from collector.store.sql import admission
 from collector.store.sql.admission import admit_words
+from collector.store.sql.folding import fold_waiting
 from collector.store.words import MOST_WORDS, OTHER, Word
 from tests.collector.store.test_rollups import NOW, counted, distinct, empty, events, recount
 
@@ -71,6 +72,7 @@ def test_a_run_is_taken_back_from_where_it_was_counted(stores: Stores, tables: D
     stores.events.keep(started(number) for number in range(MOST_WORDS + 50))
     late = [event._replace(id=bytes([1]) + event.id[1:], name=SUCCESS) for event in map(started, range(250))]
     stores.events.keep(late)
+    fold_waiting(tables)
     for kind in ("version", "system"):
         rows = tables.all("SELECT word, outcome, n FROM outcomes WHERE kind = ? AND n <> 0", kind)
         assert {(outcome, n) for word, outcome, n in rows if word != OTHER} == {("success", 1)}
@@ -110,6 +112,9 @@ def test_counters_equal_a_recount_by_the_words_that_have_places(
     while everything:
         stores.events.keep(everything[: (size := chance.randint(1, 20))])
         del everything[:size]
+        if chance.random() < 0.5:
+            stores.events.fold()
+    fold_waiting(tables)
     admitted = {
         (source, kind, day, word)
         for source, kind, day, word in tables.all("SELECT source, kind, day, word FROM words")

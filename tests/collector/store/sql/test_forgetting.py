@@ -127,6 +127,7 @@ def test_what_arrives_during_the_search_is_forgotten_too(
 
 def test_counters_that_have_expired_do_not_come_back_below_zero(stores: Stores, tables: Database) -> None:
     stores.events.keep([of_run(STARTED, ADA, NOW - 9, Fact(version="1")), beat(0, NOW)])
+    stores.events.fold()
     with tables.transaction() as tx:
         for table in ("daily", "active", "outcomes", "cohorts", "retention", "words"):
             tx.execute(f"DELETE FROM {table}")

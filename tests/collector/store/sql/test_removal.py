@@ -22,6 +22,7 @@ from collector.store.deletion import remove_events
 from collector.store.sql import removal
 from tests.collector.page.client import NOW
 from tests.collector.page.histories import sent
+from tests.collector.store.sql.test_arrival import beat as agents_beat
 from tests.collector.store.test_rollups import COPY, counted, distinct, empty, of_sources, recount
 
 GONE, KEPT = 1, 2
@@ -123,8 +124,33 @@ def beat(number: int, key: int) -> Event:
     who = bytes([number % 10]) * 16
     message = f"{key} {number}"
     told = {"type": "track", "event": BEAT, "anonymousId": "x", "messageId": message}
+    if number % 2:
+        return agents_beat(number * 2 + key, NOW - number * 60_000, who=who, key=key)
     read = decode.read_event(told, "", 1, NOW - number * 60_000, settled=True, key=key)
     return read._replace(who=who)
+
+
+def test_instances_that_send_all_the_time_are_replaced_in_one_transaction(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [beat(number, KEPT) for number in range(40)]
+    stores.events.keep(beat(number, GONE) for number in range(40))
+    stores.events.keep(kept[:20])
+    calls: list[int] = []
+
+    def interrupted(store: Any, keys: Any) -> Any:
+        found = read_all(store, keys)
+        if isinstance(store, Database):
+            stores.events.keep(kept[20 + len(calls) : 21 + len(calls)])
+            calls.append(1)
+        return found
+
+    read_all = removal._all_beats
+    monkeypatch.setattr(removal, "_all_beats", interrupted)
+    monkeypatch.setattr(removal, "MOST_SCANNED", 1)
+    monkeypatch.setattr(removal, "TRIES", 3)
+    removal.remove_events(tables, GONE, 0, 2**62, quiet)
+    check(stores, tables, kept[: 20 + len(calls)])
 
 
 def test_what_arrives_during_a_removal_is_counted(stores: Stores, tables: Database, database: str) -> None:
@@ -155,8 +181,8 @@ def test_a_heartbeat_that_arrives_after_all_were_read_is_counted(
     stores.events.keep(kept[:10])
     stores.events.keep([beat(3, GONE)])
 
-    def arrive(beats: Any, rows: Any) -> None:
-        see(beats, rows)
+    def arrive(*arguments: Any) -> None:
+        see(*arguments)
         monkeypatch.setattr(removal, "_see_beats", see)
         stores.events.keep(kept[10:])
 

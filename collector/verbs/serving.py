@@ -1,0 +1,143 @@
+"""The verb `serve`: one process, or several workers on one PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from collector.admin import keys, setup
+from collector.base.shared import SharedSums
+from collector.ingest.member import Member
+from collector.serve import logs
+from collector.settings import Settings
+from collector.store import ControlStore, Stores, open_stores
+from collector.verbs import people
+from collector.verbs.terminal import message, now_ms
+
+FIRST_SOURCE = "default"
+# A worker that was told to stop has this much more time than the requests that it finishes.
+SPARE_SECONDS = 5
+
+
+def serve(settings: Settings) -> None:
+    """Receive events until SIGTERM or SIGINT."""
+    logs.configure_logging()
+    if settings.workers > 1:
+        _serve_together(settings)
+    else:
+        _serve_alone(settings)
+
+
+def _serve_alone(settings: Settings) -> None:
+    from collector.serve import server
+
+    listener = server.open_listener(settings.listen)
+    stores = open_stores(settings.db)
+    stores.control.serve()
+
+    def listening() -> None:
+        _introduce(stores.control, settings, listener)
+        _say_where(settings, listener)
+
+    _serve_requests(settings, stores, listener, listening)
+
+
+def _serve_together(settings: Settings) -> None:
+    """The parent of several workers. It has what they share, and serves nothing itself."""
+    from collector.ingest import metrics
+    from collector.page import app  # noqa: F401 - imported once, for all workers
+    from collector.serve import server, systemd
+    from collector.serve.workers import Crew
+
+    reserved = server.reserve_port(settings.listen)
+    with closing(open_stores(settings.db)) as stores:
+        _introduce(stores.control, settings, reserved)
+    paid = SharedSums(settings.workers)
+
+    def listening() -> None:
+        _say_where(settings, reserved)
+        systemd.send_state("READY=1\nSTATUS=receiving events")
+
+    with reserved, tempfile.TemporaryDirectory(prefix="rollcall-collector-") as meters:
+
+        def work(number: int, ready: Callable[[], None]) -> None:
+            os.environ.pop("NOTIFY_SOCKET", None)  # the parent speaks for all
+            listener = server.open_listener(reserved.getsockname()[:2], shared=True)
+            one = settings if number == 0 else replace(settings, keep=None)  # one of them purges for all
+            _serve_requests(one, open_stores(settings.db), listener, ready, Member(number, meters, paid))
+
+        Crew(
+            settings.workers,
+            work,
+            listening=listening,
+            stopping=lambda: systemd.send_state("STOPPING=1"),
+            ended=lambda number: metrics.forget_state(meters, number),
+            patience=server.GRACE_SECONDS + SPARE_SECONDS,
+        ).run()
+
+
+def _serve_requests(
+    settings: Settings,
+    stores: Stores,
+    listener: socket.socket,
+    listening: Callable[[], None],
+    member: Member | None = None,
+) -> None:
+    """Serve in this process, with all that runs in the background."""
+    from collector.page.app import Page
+    from collector.serve import server
+    from collector.serve.keeper import Keeper
+
+    page, keeper = Page(settings, stores), Keeper(stores, settings.keep)
+
+    def begin() -> None:
+        listening()
+        page.start()
+        keeper.start()
+
+    try:
+        server.serve_requests(settings, stores, listener, begin, page, member)
+    finally:
+        keeper.stop()
+        page.stop()
+        stores.close()
+
+
+def _introduce(control: ControlStore, settings: Settings, listener: socket.socket) -> None:
+    """On a first start, make a write key, and say how to open the page."""
+    _first_key(control, _address(settings, listener), sqlite=settings.db.startswith("sqlite:"))
+    host, port = listener.getsockname()[:2]
+    people.tell_setup(control, settings.public_url or setup.local_address(host, port))
+
+
+def _first_key(control: ControlStore, address: str, *, sqlite: bool) -> None:
+    if control.all("SELECT 1 FROM write_keys LIMIT 1"):
+        return
+    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
+        message("there is no write key yet; create one: rollcall-collector keys add NAME")
+        return
+    key = keys.add_key(control, FIRST_SOURCE, now_ms())
+    message(
+        f"created the source {FIRST_SOURCE!r}; its write key is shown only once; for the agent's docker.env:"
+    )
+    sys.stdout.write(f"ROLLCALL_ENDPOINT={address}\nROLLCALL_WRITE_KEY={key}\n")
+    sys.stdout.flush()
+
+
+def _say_where(settings: Settings, listener: socket.socket) -> None:
+    address, here = _address(settings, listener), _here(listener)
+    message(f"receiving events at {address}" + (f", listening at {here}" if address != here else ""))
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    return settings.public_url or _here(listener)
+
+
+def _here(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

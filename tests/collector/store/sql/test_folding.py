@@ -1,0 +1,99 @@
+"""Counting apart from keeping, in tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.store import StoreError, Stores
+from collector.store.database import Database
+from collector.store.sql import folding
+from tests.collector.store.contract.answers import said_by, told_by
+from tests.collector.store.contract.history import OTHER_SOURCE, SOURCE, keep_in_pieces, made_history
+
+
+def waiting(tables: Database) -> int:
+    return int(tables.all("SELECT coalesce(SUM(events), 0) FROM pending")[0][0])
+
+
+def test_a_question_counts_first_what_waits_if_it_is_little(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "LITTLE", 20)
+    history = made_history(0)
+    stores.events.keep(history[:20])
+    assert waiting(tables) == 20
+    assert told_by(stores.events) == said_by(history[:20])
+    assert waiting(tables) == 0
+    keep_in_pieces(stores.events, history[20:41], 7)
+    told, said = told_by(stores.events), said_by(history[:20])
+    for name in ("active now", "states", "instances", "runs", "names"):
+        assert told[name] == said[name], name
+    assert waiting(tables) == 21
+    assert stores.events.counted_until() == min(event.received for event in history[20:41])
+    stores.events.fold()
+    assert stores.events.counted_until() is None
+    assert told_by(stores.events) == said_by(history[:41])
+
+
+def test_a_fold_that_fails_counts_nothing_and_loses_nothing(stores: Stores, tables: Database) -> None:
+    history = made_history(0)
+    stores.events.keep(history)
+    with tables.transaction() as tx:
+        tx.execute("ALTER TABLE retention RENAME TO away")
+    with pytest.raises(StoreError):
+        stores.events.fold()
+    assert (tables.all("SELECT * FROM instances"), waiting(tables)) == ([], len(history))
+    with tables.transaction() as tx:
+        tx.execute("ALTER TABLE away RENAME TO retention")
+    assert stores.events.fold() == len(history)
+    assert told_by(stores.events) == said_by(history)
+
+
+def test_what_waits_in_great_number_is_sorted_and_counted_in_pieces(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "SORTED_FROM", 50)
+    monkeypatch.setattr(folding, "SORTED_MOST", 100)
+    monkeypatch.setattr(folding, "FOLDED", 30)
+    history = made_history(0)
+    keep_in_pieces(stores.events, history, 10)
+    assert 0 < stores.events.fold() <= 30
+    negative = tables.all("SELECT SUM(events) FROM pending WHERE number < 0")
+    assert 60 <= int(negative[0][0]) < 100
+    assert waiting(tables) > 100
+    count = waiting(tables)
+    while folded := stores.events.fold():
+        assert folded <= 30
+        count -= folded
+    assert count == waiting(tables) == 0
+    for source in (SOURCE, OTHER_SOURCE):
+        assert told_by(stores.events, source) == said_by(history, source)
+
+
+def test_an_event_that_was_deleted_before_it_was_counted_is_in_no_number(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion counts first what waits, however much."""
+    monkeypatch.setattr(folding, "LITTLE", 0)
+    monkeypatch.setattr(folding, "FOLDED", 30)
+    history = made_history(0)
+    keep_in_pieces(stores.events, history)
+    assert waiting(tables) == len(history)
+    key = history[0].key or 0
+    gone = [event for event in history if event.key == key]
+    assert stores.events.remove(key, 0, 2**62, lambda _: None) == len(gone)
+    assert waiting(tables) == 0
+    left = [event for event in history if event.key != key]
+    assert told_by(stores.events) == said_by(left)
+
+
+def test_each_process_has_a_lane_for_what_keys_added(stores: Stores, tables: Database) -> None:
+    other = type(stores.events)(tables)  # type: ignore[call-arg]
+    history = made_history(0)
+    stores.events.keep(history[:40])
+    other.keep(history[40:80])
+    lanes = tables.all("SELECT CAST(SUM(events) AS INTEGER) FROM usage GROUP BY lane")
+    assert lanes == [(40,), (40,)]
+    used = stores.events.usage_since(0)
+    assert sum(one.events for one in used) == 80
+    assert len({(one.key, one.hour) for one in used}) == len(used)
