@@ -14,6 +14,7 @@ from collector.store.sql.days import all_days, drop_day, table_of
 from collector.store.sql.shapes import delete_unused_shapes
 
 DELETED = 5000
+EMPTIED = 20_000
 
 
 def expire_beats(database: Database, before: int, now: int, progress: Progress) -> int:
@@ -21,6 +22,9 @@ def expire_beats(database: Database, before: int, now: int, progress: Progress) 
     count = 0
     for day in all_days(database):
         if (day + 1) * DAY_MS <= before:
+            while database.dialect == "sqlite" and (deleted := _empty_some(database, day)):
+                count += deleted
+                progress(count)
             with database.transaction() as tx:
                 count += drop_day(tx, day)
             progress(count)
@@ -31,6 +35,19 @@ def expire_beats(database: Database, before: int, now: int, progress: Progress) 
     with database.transaction() as tx:
         delete_unused_shapes(tx, now // DAY_MS)
     return count
+
+
+def _empty_some(database: Database, day: int) -> int:
+    """Delete the first heartbeats of a day; none if no more than these are left.
+
+    SQLite overwrites what is dropped. For a large table that takes seconds, in which it takes no events.
+    """
+    table = table_of(day).name
+    with database.transaction() as tx:
+        if day not in all_days(tx):  # somebody else has dropped it
+            return 0
+        end = tx.all(f"SELECT source, id FROM {table} ORDER BY source, id LIMIT 1 OFFSET {EMPTIED}")
+        return tx.execute(f"DELETE FROM {table} WHERE (source, id) < (?, ?)", *end[0]) if end else 0
 
 
 def _delete_some(database: Database, day: int, before: int) -> int:

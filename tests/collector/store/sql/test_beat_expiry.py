@@ -36,6 +36,24 @@ def test_a_day_that_is_over_goes_with_its_table_and_the_next_stays_whole(
     assert expire(stores, MIDNIGHT) == 0
 
 
+def test_events_are_taken_while_a_large_day_is_dropped(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite overwrites what it drops, so it does that in pieces."""
+    monkeypatch.setattr(beat_expiry, "EMPTIED", 10)
+    stores.events.keep(beat(number, MIDNIGHT - number - 1) for number in range(35))
+    seen: list[int] = []
+
+    def arrive(count: int) -> None:
+        seen.append(count)
+        stores.events.keep([beat(100 + count, MIDNIGHT)])
+
+    assert stores.events.expire(MIDNIGHT, NOW, arrive) == 35
+    assert seen == ([10, 20, 30, 35] if tables.dialect == "sqlite" else [35])
+    assert rows(tables) == (0, len(seen))
+    assert all_days(tables) == [TODAY]
+
+
 def test_within_a_day_those_go_that_were_received_before(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
