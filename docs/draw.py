@@ -6,6 +6,8 @@ marks is drawn, and the rest is written by hand:
 
     <!-- drawn: NAME, by docs/draw.py -->
     <!-- end: NAME -->
+
+A manual page has the same marks as comments of roff. The completions in docs/completions/ are drawn whole.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from agent.config.settings import SETTINGS, Setting  # noqa: E402
 from agent.events import catalogue  # noqa: E402
 from agent.events.facts import System  # noqa: E402
 from agent.outbox import outbox  # noqa: E402
+from docs import draw_completions, draw_man  # noqa: E402
 
 INSTANCE = "00000000-0000-4000-8000-000000000000"
 RUN = "3f2b8c1d-0000-4000-8000-000000000000"
@@ -171,10 +174,15 @@ def filled(text: str) -> str:
     return mark.sub(lambda found: f"{found[1]}{BLOCKS[found['name']]()}\n{found[3]}", text)
 
 
+def page_texts(names: tuple[str, ...], fill: Callable[[str], str]) -> dict[Path, str]:
+    return {ROOT / name: fill((ROOT / name).read_text(encoding="utf-8")) for name in names}
+
+
 def pages() -> dict[Path, str]:
     """Each drawn file, and the text it should hold."""
-    drawn = {ROOT / page: filled((ROOT / page).read_text(encoding="utf-8")) for page in PAGES}
-    return {**drawn, ROOT / EXAMPLE: example()}
+    drawn = page_texts(PAGES, filled) | page_texts(draw_man.PAGES, draw_man.filled)
+    completions = {ROOT / path: text for path, text in draw_completions.files().items()}
+    return {**drawn, **completions, ROOT / EXAMPLE: example()}
 
 
 def main(argv: list[str]) -> int:

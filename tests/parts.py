@@ -188,6 +188,8 @@ PARTS: dict[str, Part] = {
     "mksh": Part(has("mksh"), ("mksh",)),
     "yash": Part(has("yash"), ("yash",)),
     "zsh": Part(has("zsh"), ("zsh",)),
+    "fish": Part(has("fish"), ("fish",)),
+    "man": Part(has("man", "mandoc"), ("man-db", "mandoc")),
     # A container's kernel does not tell; see docs/wrapper.md.
     "taskstats": Part(can_hear_of_exits, hint="run as root, outside of containers", soft=True),
     "sudo": Part(lambda: is_root() and has("sudo")(), ("sudo",), "run as root"),

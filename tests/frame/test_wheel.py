@@ -18,6 +18,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for name in ("agent", "collector", "tests", "bench"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("man", "completions"):
+        shutil.copytree(ROOT / "docs" / name, source / "docs" / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
@@ -42,7 +44,24 @@ def test_the_wheel_holds_both_packages_with_types_and_shell(wheel: zipfile.ZipFi
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
 
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"agent", "collector"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"agent", "collector"}
+
+
+def test_the_wheel_holds_manual_pages_and_completions_in_their_places(
+    wheel: zipfile.ZipFile,
+) -> None:
+    shared = {name.partition(".data/data/share/")[2] for name in wheel.namelist() if ".data/" in name}
+
+    assert shared == {
+        place.format(program)
+        for program in ("rollcall", "rollcall-collector")
+        for place in (
+            "man/man1/{}.1",
+            "bash-completion/completions/{}.bash",
+            "zsh/site-functions/_{}",
+            "fish/vendor_completions.d/{}.fish",
+        )
+    }
 
 
 def test_the_wheel_says_its_licence_and_what_it_needs(wheel: zipfile.ZipFile) -> None:

@@ -62,12 +62,15 @@ def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
     assert {"rollcall.service", "rollcall-user.service", "render"} <= names(bundle / "systemd")
     assert {"requirements.lock", "pip.lock"} <= names(bundle / "wheels")
+    assert names(bundle / "docs/man") == {"rollcall.1"}
+    assert names(bundle / "docs/completions") == {"rollcall.bash", "_rollcall", "rollcall.fish"}
 
 
 def test_the_agents_wheel_has_no_command_of_the_collector(bundle: Path) -> None:
     wheel = zipfile.ZipFile(next((bundle / "wheels").glob("rollcall_telemetry-*.whl")))
     folders = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"agent"}
+    assert {folder for folder in folders if not folder.endswith((".dist-info", ".data"))} == {"agent"}
+    assert not [name for name in wheel.namelist() if "collector" in name]
     (entries,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     assert wheel.read(entries).decode().split() == [
         "[console_scripts]",

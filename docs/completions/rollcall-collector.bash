@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Drawn by docs/draw.py from the command line's own tables.
+_rollcall_collector() {
+    local word=${COMP_WORDS[COMP_CWORD]} path='' words='' at
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        if [ "$path ${COMP_WORDS[at]}" = ' wrap --' ]; then
+            mapfile -t COMPREPLY < <(compgen -cf -- "$word")
+            return
+        fi
+        case "$path ${COMP_WORDS[at]}" in
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount') path="$path ${COMP_WORDS[at]}" ;;
+        esac
+    done
+    case $path in
+    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount --help' ;;
+    ' serve') words='--db --listen --workers --help' ;;
+    ' keys') words='add list revoke limit --help' ;;
+    ' keys add') words='--db --help' ;;
+    ' keys list') words='--db --help' ;;
+    ' keys revoke') words='--db --help' ;;
+    ' keys limit') words='--db --rate --daily --help' ;;
+    ' users') words='add list remove --help' ;;
+    ' users add') words='--db --role --source --no-password --help' ;;
+    ' users list') words='--db --help' ;;
+    ' users remove') words='--db --help' ;;
+    ' tokens') words='add list revoke --help' ;;
+    ' tokens add') words='--db --role --source --help' ;;
+    ' tokens list') words='--db --help' ;;
+    ' tokens revoke') words='--db --help' ;;
+    ' audit') words='--db -n --help' ;;
+    ' setup-link') words='--db --listen --help' ;;
+    ' import') words='--db --source --help' ;;
+    ' export') words='--db --help' ;;
+    ' demo-data') words='--db --source --instances --seed --help' ;;
+    ' instances') words='delete --help' ;;
+    ' instances delete') words='--db --source --help' ;;
+    ' purge') words='--db --older-than --key --since --until --help' ;;
+    ' recount') words='--db --help' ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -o default -F _rollcall_collector rollcall-collector
