@@ -1,4 +1,4 @@
-"""The migration that counts events apart from keeping them."""
+"""The migrations that count events apart from keeping them, and let old heartbeats be stored anew."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def counting_apart(tx: Executes) -> None:
     )
     tx.execute("DROP TABLE old_usage")
     tx.execute(f"CREATE TABLE marks (name TEXT PRIMARY KEY, value {integer} NOT NULL){tail}")
+
+
+def old_heartbeats(tx: Executes) -> None:
+    """Remember which events were stored before. The server then stores their heartbeats narrow."""
+    tx.execute(
+        "INSERT INTO marks (name, value) SELECT 'wide', last"
+        " FROM (SELECT MAX(seq) AS last FROM events) AS old WHERE last IS NOT NULL",
+    )

@@ -202,6 +202,14 @@ class EventStore(ABC):
     # The store itself.
 
     @abstractmethod
+    def renew(self) -> int:
+        """Store some events of an older version as this one does; 0 when it has looked at all of them.
+
+        Others keep, count and ask meanwhile, and no answer changes. What it returns falls with each call,
+        except while it has to wait.
+        """
+
+    @abstractmethod
     def ping(self) -> None:
         """StoreError if the store does not answer."""
 

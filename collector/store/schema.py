@@ -6,7 +6,7 @@ Of the event store:
 
     usage                 what each process (lane) has added for a key in an hour: events, and bytes of disk
     pending               events that are kept and not counted yet: what the counters need of them
-    marks                 up to when something was done: before `expired`, events were deleted
+    marks                 how far something was done: deleted, before a time; stored anew, down to a number
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     shapes                the JSON of heartbeats without their ids and times, and the key that they came with
     beat_days             the days of each source that have a table of heartbeats
@@ -44,7 +44,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from collector.store.apart import counting_apart
+from collector.store.apart import counting_apart, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, removal_notes
 from collector.store.dialect import Executes
 
@@ -306,6 +306,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     removal_notes,
     narrow_beats,
     counting_apart,
+    old_heartbeats,
 )
 
 

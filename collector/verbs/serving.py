@@ -92,17 +92,21 @@ def _serve_requests(
     from collector.page.app import Page
     from collector.serve import server
     from collector.serve.keeper import Keeper
+    from collector.serve.renewer import Renewer
 
-    page, keeper = Page(settings, stores), Keeper(stores, settings.keep)
+    page, keeper, renewer = Page(settings, stores), Keeper(stores, settings.keep), Renewer(stores.events)
 
     def begin() -> None:
         listening()
         page.start()
         keeper.start()
+        if member is None or member.number == 0:  # one of the workers does it for all
+            renewer.start()
 
     try:
         server.serve_requests(settings, stores, listener, begin, page, member)
     finally:
+        renewer.stop()
         keeper.stop()
         page.stop()
         stores.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -15,7 +16,7 @@ from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
-from collector.store.errors import StoreUnavailable
+from collector.store.errors import Conflict, StoreUnavailable
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
@@ -58,7 +59,8 @@ def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
         found = _search(database, source, who)
         if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
             return Forgotten()
-        with database.transaction() as tx:
+        done = None
+        with suppress(Conflict), database.transaction() as tx:
             done = _forget(tx, source, who, found)
         if done is not None:
             database.tidy()
@@ -121,7 +123,8 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
     events = found.beats + tx.all(_OTHERS, source, who)
     runs = _affected_runs(tx, source, who, events)
     narrow = [row for rows in found.narrow.values() for row in rows]
-    _delete(tx, [event[0] for event in events])
+    if _delete(tx, [event[0] for event in events]) < len(events):
+        raise Conflict("heartbeats were stored anew since the search")
     for day, rows in found.narrow.items():
         delete_beats(tx, day, source, [key for key, _ in rows])
     ledger = Ledger()
@@ -144,10 +147,13 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
     return Forgotten(len(keys), len(runs), requests, int(instance is not None), digest)
 
 
-def _delete(tx: Transaction, numbers: Sequence[int]) -> None:
+def _delete(tx: Transaction, numbers: Sequence[int]) -> int:
+    """How many there were."""
+    count = 0
     for start in range(0, len(numbers), DELETED_AT_ONCE):
         some = numbers[start : start + DELETED_AT_ONCE]
-        tx.execute(f"DELETE FROM events WHERE seq IN ({','.join('?' * len(some))})", *some)
+        count += tx.execute(f"DELETE FROM events WHERE seq IN ({','.join('?' * len(some))})", *some)
+    return count
 
 
 def _affected_runs(tx: Transaction, source: int, who: bytes, events: Sequence[Row]) -> list[RunRow]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collector.store.database import Transaction
 
 EXPIRED = "expired"
+# Old events up to this number may be stored anew (`narrowing.py`).
+WIDE = "wide"
 
 
 def note_expiry(tx: Transaction, before: int) -> None:

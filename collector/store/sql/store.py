@@ -16,6 +16,7 @@ from collector.store.sql.forgetting import forget_instance
 from collector.store.sql.installs import InstallQuestions
 from collector.store.sql.instances import InstanceQuestions
 from collector.store.sql.keeping import keep_events
+from collector.store.sql.narrowing import narrow_some
 from collector.store.sql.recount import recount
 from collector.store.sql.removal import remove_events
 from collector.store.sql.transfer import stored_bodies
@@ -56,6 +57,9 @@ class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventSt
 
     def recount(self, progress: Progress) -> int:
         return recount(self._database, progress)
+
+    def renew(self) -> int:
+        return narrow_some(self._database, self._shapes)
 
     def ping(self) -> None:
         self._database.all("SELECT 1")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 
 from collector.store.beats import time_in
 from collector.store.database import Database
 from collector.store.sql.beats import beat_of, every_beat
+from collector.store.sql.narrowing import old_events_left
 from collector.store.sql.shapes import Shapes
 
 EVENTS_AT_ONCE = 1000
@@ -16,7 +17,9 @@ EVENTS_AT_ONCE = 1000
 
 def stored_bodies(database: Database, shapes: Shapes) -> Iterator[list[str]]:
     """The JSON of every event, oldest first. No transaction stays open between two pieces."""
-    bodies = merge(_wide(database), _narrow(database, shapes), key=lambda pair: pair[0])
+    parts = (_wide(database), _narrow(database, shapes))
+    # A heartbeat that moves from one to the other meanwhile may come twice, but is never missing.
+    bodies = chain(*parts) if old_events_left(database) else merge(*parts, key=lambda pair: pair[0])
     while piece := [body for _, body in islice(bodies, EVENTS_AT_ONCE)]:
         yield piece
 

@@ -13,14 +13,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.store import open_database, open_stores
+from collector.store.database import Database
+from collector.store.sql import narrowing
+from collector.store.sql.days import all_days
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, basic
+from tests.collector.store.old import leave_old_database, old_beats
 from tests.deadends import unused_port
 from tests.wait import until
 
@@ -276,3 +281,42 @@ def test_twenty_fleets_of_a_million_are_served(collector: Collector, slow: bool)
     assert result["lost"] == 0
     collector.stop()
     assert len(stored(collector.database)) == 920 * seconds
+
+
+def narrow(tables: Database) -> int:
+    return sum(int(tables.all(f"SELECT COUNT(*) FROM beats_{day}")[0][0]) for day in all_days(tables))
+
+
+@pytest.mark.timeout(3600)
+def test_an_old_database_is_renewed_while_the_collector_serves(
+    database: str,
+    start: Callable[..., Collector],
+    sending: Callable[..., list[Sender]],
+    monkeypatch: pytest.MonkeyPatch,
+    slow: bool,
+) -> None:
+    """No request is refused, and it goes on after each of two kills."""
+    count = 1_000_000 if slow else 10_000
+    leave_old_database(database, old_beats(count, count // 40, int(time.time() * 1000)), monkeypatch)
+    port = unused_port()
+    with contextlib.closing(open_database(database)) as tables:
+        left = partial(narrowing.old_events_left, tables)
+        collector = start(database)
+        collector.stop()
+        collector.start(f"127.0.0.1:{port}")
+        senders = sending([collector], count=2)
+        for _ in range(2):
+            before = left()
+            until(lambda before=before: left() < before, 60)  # type: ignore[misc]
+            collector.kill()
+            assert left() > 0
+            collector.start(f"127.0.0.1:{port}")
+        until(lambda: left() == 0, 3600 if slow else 120)
+        acknowledged = end(senders)
+        collector.stop()
+        found = stored(database)  # every counter is as a recount makes it
+        assert {status for sender in senders for status in sender.statuses} == {200}
+        assert len(found) == len(set(found))
+        assert acknowledged
+        assert set(acknowledged) <= set(found)
+        assert narrow(tables) == count

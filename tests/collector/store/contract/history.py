@@ -73,6 +73,7 @@ def _agents_beat(told: dict[str, Any], source: int, at: int, received: int, chan
     told["messageId"] = uuid_of(at.to_bytes(6, "big") + chance.randbytes(10), 7)
     library = {"name": "rollcall", "version": chance.choice(["0.1.0", "0.2.0"])}
     told["context"] = {"library": library, "ip": "0.0.0.0"}
+    del told["properties"]  # they come last, as at the agent
     told["integrations"] = {}
     told["properties"] = {"instanceId": told["anonymousId"]}
     return decode.read_event(told, "", source, received, write_time(received), key=chance.choice(KEYS))

@@ -74,3 +74,8 @@ def test_a_store_says_what_it_takes_and_that_it_is_there(events: EventStore) -> 
     after = events.space()
     assert after.used > before.used > 0
     assert after.free is None or after.free > 0
+
+
+def test_what_this_version_has_stored_needs_no_renewal(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    assert events.renew() == 0
