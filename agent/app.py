@@ -58,7 +58,13 @@ class App:
     def origin(self, instance: str) -> catalogue.Origin:
         """Who speaks in this instance's events."""
         settings = self.situation.settings
-        return catalogue.Origin(instance, settings.product, settings.product_version, facts.system(self.root))
+        return catalogue.Origin(
+            instance,
+            settings.product,
+            settings.product_version,
+            facts.system(self.root),
+            settings.environment,
+        )
 
     def ensure_instance(self) -> str:
         """The instance id, made if there is none. Only for those who may record."""

@@ -10,6 +10,7 @@ import stat
 
 from agent import __version__
 from agent.config import values
+from agent.config.flags import silences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ SETTINGS = (
         "whether usage events are recorded; ask: not yet, but ask once after an install",
         values.USAGE,
     ),
+    Setting(
+        "ROLLCALL_ENVIRONMENT",
+        "",
+        "what installs here are for, so that counts of production stay honest; empty: ci where CI is set",
+        values.ENVIRONMENT,
+    ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
 KEYS = frozenset({"ROLLCALL_WRITE_KEY", "ROLLCALL_WRITE_KEY_FILE"})
@@ -98,6 +105,7 @@ class Settings:
     jitter: float
     health: str
     usage_telemetry: str
+    environment: str
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = sources
@@ -126,6 +134,8 @@ def load(
         from agent.config import credentials  # only a service has them
 
         settings.write_key_file = credentials.write_key_file(environ) or settings.write_key_file
+    if not settings.environment and silences(environ.get("CI", "")):
+        settings.environment = "ci"
     faults = faults or list(filter(None, [_key_file_fault(settings)]))
     if faults and not forgive:
         raise faults[0]

@@ -12,6 +12,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 366 * 86400
 MAX_TEXT = 100
 MAX_PORT = 65535
+ENVIRONMENTS = ("production", "ci", "dev", "test", "internal")
 
 
 def parse_text(value: str) -> str:
@@ -103,6 +104,12 @@ def parse_proxy(value: str) -> str:
     return value
 
 
+def parse_environment(value: str) -> str:
+    if value.lower() not in ("", *ENVIRONMENTS):
+        raise ValueError
+    return value.lower()
+
+
 A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
 A_PROXY = (
     "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
@@ -119,3 +126,4 @@ INTERVAL = (A_DURATION + ", not 0", parse_interval)
 PROXY = (A_PROXY, parse_proxy)
 HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…", parse_health)
 USAGE = ("ask, true or false", parse_usage)
+ENVIRONMENT = ("production, ci, dev, test or internal", parse_environment)

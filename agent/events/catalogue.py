@@ -31,6 +31,8 @@ LIBRARY = {"name": "rollcall", "version": __version__}
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - not a place to listen: it keeps a receiver from filling in the peer's
 STARTED, SUCCESS, ERRORS = "Installation Started", "Installation Success", "Installation Errors"
 SUPPORT, ACTIVE = "Installation Support", "Instance Active"
+NOT_PRODUCTION = ("ci", "dev", "test", "internal")
+"""What may be in `context.installation.environment`; it is left out for production."""
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 EMAIL = r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 
@@ -128,6 +130,7 @@ class Origin:
     product: str
     product_version: str
     system: System
+    environment: str = ""
 
 
 def kind(name: str) -> Kind:
@@ -157,7 +160,7 @@ def build(
     if entry.about_installation:
         if installation is None or not re.fullmatch(UUID, installation):
             raise NotInCatalogue(f"{name} needs the id of its installation")
-        context = _about(origin) | {"installation": {"id": installation}}
+        context = _about(origin) | {"installation": _installation(installation, origin.environment)}
     return _track(name, dict(properties), context, origin, timestamp, message_id)
 
 
@@ -199,6 +202,12 @@ def _check(entry: Kind, properties: Mapping[str, object]) -> None:
     for prop in entry.properties:
         if prop.required and prop.name not in properties:
             raise NotInCatalogue(f"{entry.name} needs {prop.name}")
+
+
+def _installation(run: str, environment: str) -> dict[str, str]:
+    """The run's id, and what it is for if it is one of the words for that."""
+    marked = {"environment": environment} if environment in NOT_PRODUCTION else {}
+    return {"id": run, **marked}
 
 
 def _about(origin: Origin) -> dict[str, object]:

@@ -90,7 +90,7 @@ def _record(run: RunReport, outbox: Outbox, instance: str, system: System, *, li
 
 
 def _built(run: RunReport, instance: str, system: System, *, live: bool) -> Iterator[dict[str, object]]:
-    origin = catalogue.Origin(instance, run.product, run.version, system)
+    origin = catalogue.Origin(instance, run.product, run.version, system, run.environment)
     for name, properties, message_id, at in events_of(run, system, live=live):
         try:
             yield catalogue.build(

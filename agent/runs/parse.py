@@ -30,6 +30,7 @@ class RunReport:
         self.began, self.clock = _time(fields["time"]), _time(fields["clock"])
         self.id, self.started_id, self.ended_id, self.support_id = (_uuid(fields[name]) for name in IDS)
         self.endpoint, self.product, self.version = fields["endpoint"], fields["product"], fields["version"]
+        self.environment = fields.get("environment", "")
         self.begun = "begun" in fields
         self.end = _end(fields["ended"]) if "ended" in fields else None
         """Wall clock, clock since boot, and how: `exit 3`, `signal 15`, `not-started 127`."""

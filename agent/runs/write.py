@@ -18,6 +18,7 @@ from agent.base.owner import ActingAsOwner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.base.statedir import StateDir
+    from agent.config.settings import Settings
     from agent.config.situation import Situation
 
     Place = tuple[str, str, str, str]
@@ -92,7 +93,7 @@ def create_run_file(situation: Situation) -> RunFile:
         file = RunFile(state, folder, run + UNFINISHED, fd, run)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file._append(*_head(run, settings.endpoint, settings.product, settings.product_version))  # noqa: SLF001 - still being made
+            file._append(*_head(run, settings))  # noqa: SLF001 - still being made
             os.rename(run + UNFINISHED, run + SUFFIX, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             os.unlink(run + UNFINISHED, dir_fd=folder)
@@ -101,7 +102,7 @@ def create_run_file(situation: Situation) -> RunFile:
     return file
 
 
-def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
+def _head(run: str, settings: Settings) -> list[str]:
     now = time.time()
     return [
         FORMAT,
@@ -113,7 +114,8 @@ def _head(run: str, endpoint: str, product: str, version: str) -> list[str]:
         f"started-id {uuid7(now)}",
         f"ended-id {uuid7(now)}",
         f"support-id {uuid7(now)}",
-        f"endpoint {endpoint}",
-        f"product {product}",
-        f"version {version}",
+        f"endpoint {settings.endpoint}",
+        f"product {settings.product}",
+        f"version {settings.product_version}",
+        f"environment {settings.environment}",
     ]

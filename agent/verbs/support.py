@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
@@ -66,9 +66,10 @@ def request_support(app: App, args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed install: its id, and the endpoint that its failure was recorded for."""
+    """A failed install: its id, what it was for, and the endpoint that its failure was recorded for."""
 
     installation: str
+    environment: str
     endpoint: str
 
     @property
@@ -79,7 +80,8 @@ class Failure:
 def _last_failure(outbox: Outbox) -> Failure:
     for entry in reversed(outbox.entries()):
         if entry.name == catalogue.ERRORS and entry.payload is not None:
-            return Failure(json.loads(entry.payload)["context"]["installation"]["id"], entry.endpoint or "")
+            run = json.loads(entry.payload)["context"]["installation"]
+            return Failure(run["id"], run.get("environment", ""), entry.endpoint or "")
     raise CouldNot("no failed install is on record")
 
 
@@ -95,7 +97,8 @@ def _same_request(outbox: Outbox, failed: Failure, email: str) -> str | None:
 
 
 def _record(app: App, outbox: Outbox, failed: Failure, email: str) -> str:
-    origin, message_id = app.origin(app.ensure_instance()), ids.uuid7(app.now())
+    origin = replace(app.origin(app.ensure_instance()), environment=failed.environment)
+    message_id = ids.uuid7(app.now())
     event = catalogue.build(
         catalogue.SUPPORT,
         {"os": origin.system.name, "email": email, "reference": failed.reference},

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import settings
+from agent.config import settings, values
 from agent.config.access import read_access
 from agent.config.settings import SETTINGS, SettingError
+from agent.events import catalogue
 from tests.agent.world import World
 
 
@@ -242,3 +243,25 @@ def test_every_default_parses_and_every_setting_has_an_attribute() -> None:
         assert getattr(found, attribute) == setting.parse(setting.default)
         assert attribute in settings.Settings.__annotations__
     assert len(SETTINGS) == len(settings.Settings.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ""),
+        ({"CI": "true"}, "ci"),
+        ({"CI": "false"}, ""),
+        ({"CI": "true", "ROLLCALL_ENVIRONMENT": "production"}, "production"),
+        ({"ROLLCALL_ENVIRONMENT": "Internal"}, "internal"),
+    ],
+)
+def test_what_installs_are_for_is_what_was_set_else_ci_where_that_is_known(
+    environ: dict[str, str], expected: str
+) -> None:
+    assert settings.load(environ, []).environment == expected
+
+
+def test_what_installs_are_for_is_one_of_a_few_words() -> None:
+    with pytest.raises(SettingError, match="ROLLCALL_ENVIRONMENT"):
+        load(ENVIRONMENT="my laptop")
+    assert set(values.ENVIRONMENTS) == {"production", *catalogue.NOT_PRODUCTION}

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from agent.outbox import collect
 from agent.outbox.outbox import Outbox, read_outbox
 from agent.runs.parse import parse_run
 from tests.agent.runs.texts import RUN, run_text
+from tests.agent.world import World
 
 SYSTEM = System("debian", "12")
 
@@ -214,3 +216,23 @@ def test_silence_discards_every_run(state: StateDir) -> None:
     Path(state.runs, "folder").mkdir()
     collect.discard_runs(state)
     assert os.listdir(state.runs) == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["environment ci"], {"id": RUN, "environment": "ci"}),
+        (["environment production"], {"id": RUN}),
+        (["environment "], {"id": RUN}),
+        (["environment my laptop"], {"id": RUN}),
+        ([], {"id": RUN}),
+    ],
+)
+def test_an_install_that_is_not_for_production_says_so(
+    written: list[str], expected: dict[str, str], world: World
+) -> None:
+    runs = world.state.path + "/runs"
+    Path(runs).mkdir(parents=True)
+    Path(runs, f"{RUN}.run").write_text(run_text(*written, "begun", "ended 1800000002.000 102.000 exit 3"))
+    logged = [json.loads(line)["event"] for line in world.run("log", "--json").out.splitlines()]
+    assert [event["context"]["installation"] for event in logged] == [expected, expected]

@@ -70,3 +70,11 @@ def test_what_does_not_fit_on_the_disk_is_an_error(tmp_path: Path, file: RunFile
     os.dup2(full, file.fd)
     with pytest.raises(OSError, match="No space left"):
         file.note_start()
+
+
+def test_a_run_keeps_what_it_was_for(tmp_path: Path) -> None:
+    environ = {"ROLLCALL_STATE_DIR": str(tmp_path / "state"), "CI": "1", "HOME": "/nowhere"}
+    create_run_file(read_situation(environ, cwd=str(tmp_path), uid=os.geteuid()))
+    run = parse_run(written(tmp_path).read_text())
+    assert run is not None
+    assert run.environment == "ci"

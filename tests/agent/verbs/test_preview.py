@@ -20,9 +20,10 @@ def test_preview_says_what_is_a_sample(world: World) -> None:
 
 
 def test_preview_says_the_settings_in_force(world: World) -> None:
-    world.env_file("ROLLCALL_PRODUCT=Shop\nROLLCALL_PRODUCT_VERSION=3\n")
+    world.env_file("ROLLCALL_PRODUCT=Shop\nROLLCALL_PRODUCT_VERSION=3\nROLLCALL_ENVIRONMENT=test\n")
     (world.root / "etc/os-release").write_text("ID=debian\nVERSION_ID=12\n")
     shown = json.loads(world.run("preview", "Installation Started").out)
     assert shown["context"]["app"] == {"name": "Shop", "version": "3"}
     assert shown["context"]["os"] == {"name": "debian", "version": "12"}
+    assert shown["context"]["installation"]["environment"] == "test"
     assert shown["properties"] == {"os": "debian"}

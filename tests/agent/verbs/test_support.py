@@ -140,3 +140,11 @@ def test_without_a_terminal_nobody_is_asked(world: World) -> None:
     world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
     done = world.run("support")
     assert (done.code, "--email ADDRESS" in done.err) == (2, True)
+
+
+def test_a_request_says_what_the_install_was_for(world: World) -> None:
+    fail(world, environment="dev")
+    world.environ["CI"] = "1"
+    world.run("support", "--email", "me@example.org")
+    logged = [json.loads(line)["event"] for line in world.run("log", "--json").out.splitlines()]
+    assert [event["context"]["installation"]["environment"] for event in logged] == ["dev"] * 3
