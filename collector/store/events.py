@@ -121,8 +121,8 @@ class EventStore(ABC):
         """The runs that began last, before a time."""
 
     @abstractmethod
-    def runs_failed_at(self, source: int, place: Place, most: int) -> list[Run]:
-        """The runs that failed at a place, the latest first."""
+    def runs_failed_at(self, source: int, first: int, last: int, place: Place, most: int) -> list[Run]:
+        """The runs that began in a period and failed at a place, the latest first."""
 
     @abstractmethod
     def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:
@@ -130,7 +130,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def asked_runs(self, source: int, most: int) -> list[bytes]:
-        """The ids of runs that asked for help, the latest request first."""
+        """The ids of runs that asked for help, the earliest request first."""
 
     @abstractmethod
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:

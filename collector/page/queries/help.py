@@ -15,7 +15,10 @@ MOST_WAITING = 1000
 
 @dataclass(frozen=True)
 class Requests:
-    """The runs of a source that asked for help, the latest request first; and the answers, by run."""
+    """The runs of a source that asked for help, and the answers, by run.
+
+    Who has waited longest comes first; of the answered ones, the latest request.
+    """
 
     waiting: tuple[bytes, ...] = ()
     answered: tuple[bytes, ...] = ()
@@ -32,16 +35,16 @@ class HelpRequest:
 
 
 def find_requests(stores: Stores, source: int) -> Requests:
-    """All requests for help if fewer than MOST_WAITING are waiting; otherwise the latest of them."""
+    """All requests for help if fewer than MOST_WAITING are waiting; otherwise the earliest of them."""
     answers = answers_of(stores.control, source)
     # Among so many are all that wait, or MOST_WAITING of them. An answer whose run is gone counts nowhere.
     asked = stores.events.asked_runs(source, MOST_WAITING + len(answers))
     waiting = [run for run in asked if run not in answers][:MOST_WAITING]
-    return Requests(tuple(waiting), tuple(run for run in asked if run in answers), answers)
+    return Requests(tuple(waiting), tuple(run for run in reversed(asked) if run in answers), answers)
 
 
 def list_requests(events: EventStore, source: int, requests: Requests, most: int) -> list[HelpRequest]:
-    """Waiting requests first, then the latest first."""
+    """Waiting requests first, those that wait longest at the top; then the latest answered ones."""
     wanted = [*requests.waiting, *requests.answered][:most]
     runs = {run.id: run for run in events.find_runs(source, wanted)}
     return [HelpRequest(runs[key], *requests.answers.get(key, (None, None))) for key in wanted if key in runs]

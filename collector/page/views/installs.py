@@ -69,7 +69,7 @@ def show_failure(view: ViewRequest) -> ViewResult:
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
-    runs = view.events.runs_failed_at(view.source.id, place, PAGE_ROWS)
+    runs = view.events.runs_failed_at(view.source.id, *view.period.ends, place, PAGE_ROWS)
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     tables = (runs_table("runs", "Latest runs that failed here", runs, view.now), table)
     return ViewResult("failure", "Failure", data, tables, {"failure": found, "chart": chart, "runs": runs})

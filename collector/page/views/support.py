@@ -13,7 +13,7 @@ REFUSAL = "Requests for help contain e-mail addresses. Only users with the role 
 
 
 def show_requests(view: ViewRequest) -> ViewResult:
-    """Requests for help; waiting ones come first."""
+    """Requests for help; who has waited longest comes first."""
     _require(view)
     requests = list_requests(view.events, view.source.id, view.help_requests, MOST_REQUESTS)
     rows = [

@@ -93,19 +93,20 @@ class InstallQuestions(SqlPart):
             found[key][day] = int(n)
         return found
 
-    def runs_failed_at(self, source: int, place: Place, most: int) -> list[Run]:
+    def runs_failed_at(self, source: int, first: int, last: int, place: Place, most: int) -> list[Run]:
         sql = (
             f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
-            " ORDER BY began DESC LIMIT ?"
+            " AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?"
         )
-        return [run_of(row) for row in self._counted(sql, source, place.key, most)]
+        times = first * DAY_MS, (last + 1) * DAY_MS
+        return [run_of(row) for row in self._counted(sql, source, place.key, *times, most)]
 
     def latest_runs(self, source: int, before: int, most: int) -> list[Run]:
         sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
         return [run_of(row) for row in self._counted(sql, source, before, most)]
 
     def asked_runs(self, source: int, most: int) -> list[bytes]:
-        sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked DESC LIMIT ?"
+        sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked LIMIT ?"
         return [bytes(key) for (key,) in self._counted(sql, source, most)]
 
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:

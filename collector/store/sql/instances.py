@@ -90,7 +90,7 @@ def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[in
         "beating": (lasting + " AND last_beat > ?", (now - SILENT_MS,)),
         "silent": (lasting + " AND last_beat <= ? AND last_beat > ?", (now - SILENT_MS, now - GONE_MS)),
         "gone": (lasting + " AND last_beat <= ?", (now - GONE_MS,)),
-        "never": ("last_beat IS NULL", ()),
+        "never": (lasting + " AND last_beat IS NULL", ()),
         "new": (lasting + " AND first_seen >= ? AND first_seen < ?", (since, until)),
         "returning": (lasting + " AND first_seen < ? AND last_seen >= ?", (since, since)),
         "short-lived": (f"last_seen - first_seen <= {ESTABLISHED_MS}", ()),

@@ -110,7 +110,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             f"alone {first}": [_failure(one) for one in alone],
             f"trends {first}": {key: +Counter(days) for key, days in trends.items()},
             f"failed at {first}": [
-                [run.id for run in store.runs_failed_at(source, place, ALL)] for place in places
+                [run.id for run in store.runs_failed_at(source, first, last, place, ALL)] for place in places
             ],
         }
         for kind in ("version", "system"):
@@ -121,7 +121,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
 
 def _runs_in(kept: Sequence[Event]) -> Answers:
     runs = sorted(plain.runs_of(kept), key=lambda run: run.began or 0, reverse=True)
-    asked = sorted((run for run in runs if run.asked), key=lambda run: run.asked or 0, reverse=True)
+    asked = sorted((run for run in runs if run.asked), key=lambda run: run.asked or 0)
     told = sorted(runs, key=lambda run: run.started or run.ended or run.asked or 0, reverse=True)
     found: Answers = {
         "runs": {run.key: run.row for run in runs},
@@ -140,7 +140,10 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
             f"failures {first}": failures,
             f"alone {first}": failures,
             f"trends {first}": trends,
-            f"failed at {first}": [[run.key for run in runs if run.place == one[0]] for one in failures],
+            f"failed at {first}": [
+                [run.key for run in runs if run.place == one[0] and run.began_in(first, last)]
+                for one in failures
+            ],
         }
         for kind in ("version", "system"):
             counted = plain.counts_by(runs, first, last, kind)

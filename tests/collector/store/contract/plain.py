@@ -51,7 +51,6 @@ class PlainInstance:
         since, until = first * DAY_MS, (last + 1) * DAY_MS
         lists: dict[str, bool] = {
             "all": True,
-            "never": self.state == "never",
             "new": self.established and since <= self.first < until,
             "returning": self.established and self.first < since <= self.last,
             "short-lived": not self.established,
