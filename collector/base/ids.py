@@ -11,6 +11,8 @@ UUID_LENGTH = 36
 # `node-next-1763632800000-…` and `ajs-next-1763632800000-…`: what Segment's JavaScript libraries write.
 _DATED = re.compile(r"-(1[0-9]{12})-")
 
+_BEGINNING = re.compile(r"[0-9a-f]{8,32}")
+
 
 def key_of(text: str) -> bytes:
     """16 bytes for an id: the UUID itself, or a digest of any other text.
@@ -27,6 +29,15 @@ def key_of(text: str) -> bytes:
     if dated is None:
         return blake2b(raw, digest_size=16).digest()
     return int(dated.group(1)).to_bytes(6, "big") + blake2b(raw, digest_size=10).digest()
+
+
+def keys_beginning(text: str) -> tuple[bytes, bytes] | None:
+    """The first and last key whose shown text begins so; None if that is not eight digits or more."""
+    digits = text.strip().lower().replace("-", "")
+    if not _BEGINNING.fullmatch(digits):
+        return None
+    length = 2 * KEY_LENGTH
+    return bytes.fromhex(digits.ljust(length, "0")), bytes.fromhex(digits.ljust(length, "f"))
 
 
 def _bytes_of(text: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """The page over ASGI: reads a request, checks who sent it, and answers it.
 
-GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /events /rejects
+GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /find /events
+     /rejects
      each also with .json and .csv
 GET and POST  the pages that are forms, in collector/page/forms
 POST /support
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -191,6 +193,8 @@ class Page:
             "period": view.period,
             "tables": {table.name: table for table in result.tables},
             "periods": NAMED,
+            "base": self._base(view.request),
+            "source_word": shlex.quote(view.source.name),
             "support_waiting": len(view.help_requests.waiting),
             **result.context,
             "data": result.data,
@@ -218,12 +222,14 @@ class Page:
         if request.suffix:
             json = request.suffix == "json"
             return Answer(200, b"{}\n" if json else b"", http.JSON if json else CSV, (PRIVATE,))
-        base = (
-            self._settings.public_url or f"{'https' if request.secure else 'http'}://{request.header('host')}"
-        )
-        context = {"base": base, "refresh": EMPTY_REFRESH_SECONDS}
+        context = {"base": self._base(request), "refresh": EMPTY_REFRESH_SECONDS}
         headers = [refresh_after(EMPTY_REFRESH_SECONDS)]
         return self._frame.html("empty.html", visitor, context, headers=headers)
+
+    def _base(self, request: PageRequest) -> str:
+        """The address that agents send to, as far as the page knows it."""
+        scheme = "https" if request.secure else "http"
+        return self._settings.public_url or f"{scheme}://{request.header('host')}"
 
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:

@@ -88,6 +88,10 @@ class EventStore(ABC):
     def find_instance(self, source: int, key: bytes) -> Instance | None:
         """The instance with an id."""
 
+    @abstractmethod
+    def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
+        """The ids of instances from one to another, both included, in their order."""
+
     # All runs of install scripts.
 
     @abstractmethod
@@ -136,6 +140,10 @@ class EventStore(ABC):
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:
         """The runs with these ids, in any order."""
 
+    @abstractmethod
+    def runs_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
+        """The ids of runs from one to another, both included, in their order."""
+
     def find_run(self, source: int, key: bytes) -> Run | None:
         """The run with an id."""
         return next(iter(self.find_runs(source, [key])), None)
@@ -163,6 +171,10 @@ class EventStore(ABC):
     @abstractmethod
     def event_names(self, source: int, most: int) -> list[str]:
         """The names of events in the last days that have any, most frequent first."""
+
+    @abstractmethod
+    def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
+        """The names of events of a period, most frequent first, and how many there were."""
 
     # Whole histories.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collector.base.ids import as_uuid, key_of
+from collector.base.ids import as_uuid
 from collector.page.event_json import compact_json, indented_json
+from collector.page.queries.short_ids import instance_keys, meant
 from collector.page.view_types import (
     PAGE_BYTES,
     PAGE_ROWS,
@@ -22,7 +23,8 @@ REFRESH_SECONDS = 5
 def show_events(view: ViewRequest) -> ViewResult:
     """The latest events; by name, by instance."""
     name, who = view.query.get("event", ""), view.query.get("instance", "").strip()
-    found = _find(view, name, who)
+    key = meant(instance_keys(view.events, view.source.id, who, 2), who)
+    found = _find(view, name, key if who else None)
     shown = first_page(found)
     more = len(found) > len(shown)
     helps = view.visitor.may_help
@@ -46,7 +48,7 @@ def show_events(view: ViewRequest) -> ViewResult:
         "names": names if not name or name in names else [name, *names],
         "name": name,
         "who": who,
-        "key": as_uuid(key_of(who)),
+        "key": as_uuid(key),
         "older": older,
         "live": view.query.get("live") == "1",
         "refresh": REFRESH_SECONDS if view.query.get("live") == "1" else None,
@@ -66,10 +68,10 @@ def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
     return found[:PAGE_ROWS]
 
 
-def _find(view: ViewRequest, name: str, who: str) -> list[StoredEvent]:
+def _find(view: ViewRequest, name: str, who: bytes | None) -> list[StoredEvent]:
     source, most = view.source.id, PAGE_ROWS + 1
     if who:
-        return view.events.events_of_instance(source, key_of(who), name, view.before, most)
+        return view.events.events_of_instance(source, who, name, view.before, most)
     if name:
         return view.events.events_named(source, name, view.before, most)
     return view.events.latest_events(source, view.before, most)

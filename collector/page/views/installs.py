@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector.base.ids import as_uuid, key_of
+from collector.base.ids import as_uuid
 from collector.page import charts
 from collector.page.charts import Series
 from collector.page.event_json import compact_json, indented_json
 from collector.page.period import iso
+from collector.page.queries.short_ids import meant, run_keys
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.events import first_page
@@ -76,8 +77,9 @@ def show_failure(view: ViewRequest) -> ViewResult:
 
 
 def show_run(view: ViewRequest, run_id: str) -> ViewResult:
-    """One run, by its `context.installation.id`."""
-    run = view.events.find_run(view.source.id, key_of(run_id))
+    """One run, by its `context.installation.id` or the beginning of it."""
+    keys = run_keys(view.events, view.source.id, run_id, 2)
+    run = view.events.find_run(view.source.id, meant(keys, run_id))
     if run is None:
         raise PageError(404, "No run with this id has reported.")
     found = view.events.events_of_run(view.source.id, run.id, PAGE_ROWS + 1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from collector.base.ids import KEY_LENGTH, key_of
+from collector.base.ids import KEY_LENGTH
 from collector.page.period import iso
+from collector.page.queries.short_ids import instance_keys, meant
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.installs import runs_table
@@ -97,7 +98,8 @@ def show_instances(view: ViewRequest) -> ViewResult:
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
-    one = view.events.find_instance(view.source.id, key_of(instance_id))
+    keys = instance_keys(view.events, view.source.id, instance_id, 2)
+    one = view.events.find_instance(view.source.id, meant(keys, instance_id))
     if one is None:
         raise PageError(404, "No instance with this id has reported.")
     first, last = view.period.first * SLOTS_A_DAY, _last_slot(view)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from collector.base.events import CATALOGUE
 from collector.page.queries.rejects import count_rejected
-from collector.page.view_types import ViewRequest, ViewResult
+from collector.page.view_types import ViewRequest, ViewResult, ViewTable
 from collector.page.views.over_time import active_chart, installs_over_time
 from collector.store.spans import SPANS
 
 TOP_FAILURES = 3
+# Names of usage events, the most frequent ones.
+MOST_NAMES = 200
 SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}
 
 
@@ -37,6 +40,8 @@ def show_overview(view: ViewRequest) -> ViewResult:
     runs = installs_over_time(view)
     chart, table = active_chart(view)
     worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
+    counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
+    usage = [(name, n) for name, n in counted if name not in CATALOGUE]
     data = {
         "active": {
             SPAN_NAMES[one.span]: {
@@ -53,10 +58,12 @@ def show_overview(view: ViewRequest) -> ViewResult:
         "installs": runs,
         "active_chart": chart,
         "worst": worst,
+        "usage": usage,
         "waiting": len(view.help_requests.waiting),
         "rejected": count_rejected(view.stores.control, view.source.id, view.period),
     }
-    return ViewResult("overview", "Overview", data, (table, *runs.tables), context)
+    tables = (table, *runs.tables, ViewTable("usage", "Other events", ("event", "events"), usage))
+    return ViewResult("overview", "Overview", data, tables, context)
 
 
 def active_within(view: ViewRequest, span: int) -> ActiveCount:

@@ -105,6 +105,13 @@ class EventQuestions(SqlPart):
         )
         return [name for (name,) in self._counted(sql, source, source, most)]
 
+    def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
+        sql = (
+            "SELECT name, SUM(n) FROM daily WHERE source = ? AND day BETWEEN ? AND ? AND name <> ''"
+            " GROUP BY name HAVING SUM(n) > 0 ORDER BY 2 DESC, 1 LIMIT ?"
+        )
+        return [(name, int(n)) for name, n in self._counted(sql, source, first, last, most)]
+
 
 def _search(
     database: Database,

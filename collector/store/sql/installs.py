@@ -109,6 +109,10 @@ class InstallQuestions(SqlPart):
         sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked LIMIT ?"
         return [bytes(key) for (key,) in self._counted(sql, source, most)]
 
+    def runs_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
+        sql = "SELECT id FROM runs WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        return [bytes(key) for (key,) in self._counted(sql, source, low, high, most)]
+
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:
         if not keys:
             return []

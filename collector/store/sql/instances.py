@@ -83,6 +83,10 @@ class InstanceQuestions(SqlPart):
         rows = self._counted(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
         return _instance(rows[0]) if rows else None
 
+    def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
+        sql = "SELECT id FROM instances WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        return [bytes(key) for (key,) in self._counted(sql, source, low, high, most)]
+
 
 def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[int, ...]]:
     lasting = f"last_seen - first_seen > {ESTABLISHED_MS}"

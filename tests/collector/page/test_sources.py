@@ -23,6 +23,8 @@ SEARCHES = [
     "/failure?script=secret.sh&line=9&command=ls&end=3",
     "/events?event=secret",
     f"/events?instance={OTHER}",
+    f"/find?id={OTHER_RUN[:8]}",
+    f"/find?id={OTHER[:8]}",
 ]
 
 

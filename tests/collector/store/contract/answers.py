@@ -49,6 +49,7 @@ def _of_fleet(store: EventStore, source: int) -> Answers:
         "new by week": store.new_instances_by_week(source, 0),
         "retention": store.retention_by_week(source, 0),
         "instances": {who: _instance(store.find_instance(source, who)) for who in INSTANCES},
+        "between": store.instances_between(source, INSTANCES[1], INSTANCES[4], ALL),
     }
     for span in SPANS:
         found[f"active in {span}"] = store.active_by_day(source, span, FIRST, LAST)
@@ -79,6 +80,7 @@ def _fleet_in(kept: Sequence[Event]) -> Answers:
         "new by week": plain.new_by_week(fleet),
         "retention": plain.retention_of(fleet),
         "instances": {who: rows.get(who) for who in INSTANCES},
+        "between": [who for who in INSTANCES[1:5] if who in rows],
     }
     for span in SPANS:
         days = range(FIRST, LAST + 1)
@@ -93,6 +95,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
     found: Answers = {
         "runs": {run.id: _run(run) for run in store.find_runs(source, RUNS)},
         "asked": store.asked_runs(source, ALL),
+        "runs between": store.runs_between(source, RUNS[2], RUNS[9], ALL),
         "latest": [run.id for run in store.latest_runs(source, NOW, ALL)],
         "of instance": {
             who: [run.id for run in store.runs_of_instance(source, who, ALL)] for who in INSTANCES
@@ -126,6 +129,7 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
     found: Answers = {
         "runs": {run.key: run.row for run in runs},
         "asked": [run.key for run in asked],
+        "runs between": sorted(run.key for run in runs if RUNS[2] <= run.key <= RUNS[9]),
         "latest": [run.key for run in runs if run.began],
         "of instance": {who: [run.key for run in told if run.who == who] for who in INSTANCES},
     }
@@ -154,6 +158,7 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
 def _of_events(store: EventStore, source: int) -> Answers:
     return {
         "names": store.event_names(source, ALL),
+        "by name": [store.count_by_name(source, *period, ALL) for period in PERIODS],
         "events": Counter(map(_event, store.latest_events(source, NO_PAGE, ALL))),
         "named": {
             name: list(map(_event, store.events_named(source, name, NO_PAGE, ALL))) for name in NAMES[1:]
@@ -172,6 +177,7 @@ def _events_in(kept: Sequence[Event]) -> Answers:
     often = Counter(event.name for event in kept)
     return {
         "names": sorted(often, key=lambda name: (-often[name], name)),
+        "by name": [_by_name(kept, *period) for period in PERIODS],
         "events": Counter(map(_event, kept)),
         "named": {name: [_event(e) for e in latest if e.name == name] for name in NAMES[1:]},
         "events of instance": {
@@ -181,6 +187,11 @@ def _events_in(kept: Sequence[Event]) -> Answers:
         },
         "events of run": {run: [_event(e) for e in reversed(latest) if e.run == run] for run in RUNS},
     }
+
+
+def _by_name(kept: Sequence[Event], first: int, last: int) -> list[tuple[str, int]]:
+    counted = Counter(event.name for event in kept if first <= event.time // DAY_MS <= last)
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _event(event: Event | StoredEvent) -> tuple[Any, ...]:

@@ -139,6 +139,10 @@ def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None
     assert len(events.latest_runs(SOURCE, NOW, 2)) == 2
     assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
     assert len(events.asked_runs(SOURCE, 2)) == 2
+    everything = (b"", b"\xff" * 16)
+    assert len(events.runs_between(SOURCE, *everything, 2)) == 2
+    assert len(events.instances_between(SOURCE, *everything, 2)) == 2
+    assert len(events.count_by_name(SOURCE, TODAY - 40, TODAY, 2)) == 2
     assert len(events.events_of_run(SOURCE, run or b"", 1)) == 1
     assert len(events.event_names(SOURCE, 3)) == 3
     assert len(events.worst_failures(SOURCE, TODAY - 40, TODAY, 1)) == 1
