@@ -1,0 +1,1 @@
+"""Support bundles: what the vendor's support may read, and nobody on the way."""

@@ -1,0 +1,243 @@
+"""How secrets look: one table of rules, each with examples that it must find and must not find.
+
+A rule's pattern has a group `secret`; only that part is replaced. A rule is tried only in a text that has one
+of its `hints` in it, in small letters, because most texts have none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One shape. `finds` has (line, the secret in it); `spares` has lines in which there is none."""
+
+    name: str
+    pattern: re.Pattern[str]
+    hints: tuple[str, ...]
+    finds: tuple[tuple[str, str], ...]
+    spares: tuple[str, ...] = field(default=())
+    kind: str = "secret"
+
+
+NAME = (
+    r"passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key"
+    r"|private[_-]?key|encryption[_-]?key|signing[_-]?key|master[_-]?key|license[_-]?key|write[_-]?key"
+    r"|credentials?|signature|client[_-]?secret|auth[_-]?key"
+)
+"""What the name of a secret has in it."""
+
+HARMLESS = (
+    r"(?:null|none|nil|true|false|yes|no|on|off|empty|unset|set|missing|required|invalid|expired|undefined"
+    r"|\d{1,5}|[*x]+|\$\w+|\$\{[^}]*\}|<[^>]*>|‹[^›]*›|\[[^\]]*\])"
+)
+"""What stands after such a name and tells nothing."""
+
+_END = r"""(?=$|[\s,;&"'\\)}\]])"""
+_QUOTED = r"""\\?"(?P<{0}1>(?:[^"\\\n]|\\[^"\n])+)|'(?P<{0}2>[^'\n]+)"""
+
+
+def _assigned() -> str:
+    value = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,;&\"'\\)}}\]]\S*?)"
+    plain = rf"[\"']?\s?(?:[:=]|=>|:=)\s?{value}{_END}"
+    quoted = rf"(?:\\?[\"'])?\s?(?:[:=]|=>|:=)\s?(?:{_QUOTED.format('quoted')})"
+    return rf"(?i)(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted})"
+
+
+def _token(pattern: str) -> re.Pattern[str]:
+    """A vendor's own prefix, where no longer word has it."""
+    return re.compile(rf"(?<![A-Za-z0-9_-])(?P<secret>{pattern})(?![A-Za-z0-9])")
+
+
+RULES = (
+    Rule(
+        "private key in PEM",
+        re.compile(
+            r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:(?!-----END)[\s\S]){0,20000}(?:-----END [A-Z0-9 ]{0,30}KEY(?: BLOCK)?-----|\Z)?)"
+        ),
+        ("-----begin ",),
+        (
+            (
+                "-----BEGIN PRIVATE KEY-----\nMC4CAQA\n-----END PRIVATE KEY-----\nok",
+                "-----BEGIN PRIVATE KEY-----\nMC4CAQA\n-----END PRIVATE KEY-----",
+            ),
+            (
+                r'{"k": "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n"}',
+                r"-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----",
+            ),
+        ),
+        ("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",),
+    ),
+    Rule(
+        "JSON web token",
+        _token(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
+        ("eyj",),
+        (("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln ok", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"),),
+        ("eyJ.is.short",),
+    ),
+    Rule(
+        "authorization header",
+        re.compile(
+            r"(?i)authorization(?:\\?[\"'])?\s{0,3}[:=]\s{0,3}(?:\\?[\"'])?"
+            r"(?:(?:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\s+)?"
+            r"(?P<secret>[^\s\"'\\,‹]+)"
+        ),
+        ("authorization",),
+        (
+            ("> Authorization: Bearer abc.def", "abc.def"),
+            ('{"authorization": "Basic dTpwdw=="}', "dTpwdw=="),
+            ("authorization=s3cr3t", "s3cr3t"),
+        ),
+        ("authorization failed", "Authorization is required"),
+    ),
+    Rule(
+        "bearer token",
+        re.compile(r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{8,}=*)"),
+        ("bearer",),
+        (("sent bearer 0a1b2c3d4e", "0a1b2c3d4e"),),
+        ("the bearer authentication is on",),
+    ),
+    Rule(
+        "cookie",
+        re.compile(
+            r"(?i)\b(?:set-)?cookie(?:\\?[\"'])?\s?:\s?(?:\\?[\"'])?(?P<secret>[^\s\"'\\=;]+=[^\n\"'\\]+)"
+        ),
+        ("cookie",),
+        (("Set-Cookie: sid=1f2e3d; Path=/", "sid=1f2e3d; Path=/"),),
+        ("cookie: none",),
+    ),
+    Rule(
+        "password in a URL",
+        re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@\"']{0,100}:(?P<secret>[^\s/\"'‹]{1,200}?)@"),
+        ("://",),
+        (
+            ("redis://:pw@h:6379", "pw"),
+            ("dial postgres://shop:p4ss%21@db/shop failed", "p4ss%21"),
+        ),
+        ("http://h:80/a@b", "https://example.org/x", "postgres://shop@db/shop"),
+    ),
+    Rule(
+        "cloud key",
+        _token(
+            r"(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{35}|ya29\.[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
+            r"|github_pat_\w{22,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"
+            r"|sk-(?:[a-z]+-)?[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|hvs\.[\w-]{20,}"
+            r"|dop_v1_[a-f0-9]{64}|pypi-[\w-]{50,}"
+        ),
+        (
+            "akia",
+            "asia",
+            "aiza",
+            "ya29.",
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "xox",
+            "k_live_",
+            "k_test_",
+            "sk-",
+            "sg.",
+            "npm_",
+            "hvs.",
+            "dop_v1_",
+            "pypi-",
+        ),
+        (
+            ("key AKIAIOSFODNN7EXAMPLE used", "AKIAIOSFODNN7EXAMPLE"),
+            ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
+            ("push glpat-0123456789abcdefghij", "glpat-0123456789abcdefghij"),
+        ),
+        ("AKIA is the prefix", "disk-0123456789-abcdefghij-a", "risk-free-estimates-are-not-known"),
+    ),
+    Rule(
+        "webhook",
+        re.compile(r"hooks\.slack\.com/(?:services|workflows)/(?P<secret>[\w/-]{10,})"),
+        ("hooks.slack.com",),
+        (("post https://hooks.slack.com/services/T0/B0/x1y2z3", "T0/B0/x1y2z3"),),
+        ("https://hooks.slack.com/services/",),
+    ),
+    Rule(
+        "password option",
+        re.compile(
+            rf"(?i)--?[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}\s+(?!-)[\"']?(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
+        ),
+        ("-pass", "-pwd", "secret", "token", "key", "credential", "signature"),
+        (("ran mysql -u shop --password hunter2 shop", "hunter2"), ("curl --api-key 'k-1'", "k-1")),
+        ("see --password --host", "--token $TOKEN"),
+    ),
+    Rule(
+        "password of mysql",
+        re.compile(r"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n|;]{0,200}?\s-p(?P<secret>[^\s\"'‹]+)"),
+        ("mysql", "mariadb"),
+        (("+ mysqldump -u root -phunter2 shop", "hunter2"),),
+        ("mysql -u root -p shop", "mysql --port 3306"),
+    ),
+    Rule(
+        "password in SQL",
+        re.compile(r"(?i)\b(?:identified\s+by|password)\s+'(?P<secret>[^'\n‹]+)'"),
+        ("identified", "password"),
+        (("ALTER ROLE shop PASSWORD 'hunter2'", "hunter2"),),
+        ("password authentication failed for user 'shop'",),
+    ),
+    Rule(
+        "value of a secret's name",
+        re.compile(_assigned()),
+        (
+            "passw",
+            "pwd",
+            "passphrase",
+            "secret",
+            "token",
+            "key",
+            "credential",
+            "signature",
+        ),
+        (
+            ("DB_PASSWORD=hunter2", "hunter2"),
+            ("API_TOKEN=0a1b2c", "0a1b2c"),
+            ('{"clientSecret":"ab\\nc d"}', "ab\\nc d"),
+            (r'"{\"password\": \"hunter2\"}"', "hunter2"),
+            ("GET /cb?access_token=t0k&state=1", "t0k"),
+            ("secret_key_base: 'a b'", "a b"),
+            ("AccountKey=dGVzdA==;EndpointSuffix=x", "dGVzdA=="),
+            ("export SMTP_PASSWORD='it is'", "it is"),
+        ),
+        (
+            "max_tokens: 512",
+            "password: null",
+            "PASSWORD=${DB_PASSWORD}",
+            "token=‹secret-1›",
+            "invalid token, retry",
+            "the key is at the end",
+            "secrets: [REDACTED]",
+        ),
+    ),
+    Rule(
+        "e-mail address",
+        re.compile(
+            r"(?<![\w.+-])(?P<secret>[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24})(?![\w-])"
+        ),
+        ("@",),
+        (("mail to ann.lee+x@example.org bounced", "ann.lee+x@example.org"),),
+        ("left@right", "user@host:22", "foo @ bar.org"),
+        kind="email",
+    ),
+)
+
+
+def secret_spans(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
+    """Where in the text the rule finds secrets, in order."""
+    for found in rule.pattern.finditer(text):
+        name = next(name for name in rule.pattern.groupindex if found[name] is not None)
+        yield found.span(name)
