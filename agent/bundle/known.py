@@ -20,13 +20,14 @@ RANDOM_LENGTH, RANDOM_BITS = 16, 3.3
 _WORDS = """
 true false null none yes enabled disabled always never auto default info debug warn warning error
 localhost production development staging test prod http https
+secret host user address email files bytes replaced times nothing
 """
 WORDS = frozenset(_WORDS.split())
 SECRET_NAME = re.compile(
-    r"(?i)pass|pwd|secret|token|key|cred|auth|salt|private|cookie|session|dsn|signature|webhook|pin$"
+    r"(?i)pass|pwd|secret|token|key(?!board|map)|cred|auth(?!or)|salt|private|cookie|session|dsn|signature|webhook|pin$"
 )
 PLAIN_NAME = re.compile(
-    r"(?i)(_(file|path|dir|sock|id_file)$|^ssh_|^xauthority$|^rollcall_support_key$|public_key$)"
+    r"(?i)(_(file|path|dir|sock|id_file)$|^(ssh|xdg)_|^desktop_session$|^xauthority$|^rollcall_support_key$|public_key$)"
 )
 URL_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*?:([^/]+)@")
 

@@ -82,6 +82,13 @@ SETTINGS = (
         "what installs here are for, so that counts of production stay honest; empty: ci where CI is set",
         values.ENVIRONMENT,
     ),
+    Setting("ROLLCALL_SUPPORT_KEY", "", "public key of the vendor, for support bundles", values.SUPPORT_KEY),
+    Setting(
+        "ROLLCALL_SUPPORT_LIST",
+        "",
+        "what a support bundle may hold; empty: /etc/NAME/support.list",
+        values.PATH,
+    ),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
 KEYS = frozenset({"ROLLCALL_WRITE_KEY", "ROLLCALL_WRITE_KEY_FILE"})
@@ -106,6 +113,8 @@ class Settings:
     health: str
     usage_telemetry: str
     environment: str
+    support_key: str
+    support_list: str
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = sources

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+X25519_SIGNS = 43
+MAX_JWK = 500
 LONGEST = 366 * 86400
 MAX_TEXT = 100
 MAX_PORT = 65535
@@ -110,6 +112,31 @@ def parse_environment(value: str) -> str:
     return value.lower()
 
 
+def parse_support_key(value: str) -> str:
+    """A public key as JWK. A private one has nothing to do on an operator's machine."""
+    if not value:
+        return value
+    import json
+
+    if len(value) > MAX_JWK:
+        raise ValueError
+    key = json.loads(value)
+    public = isinstance(key, dict) and key.get("kty") == "OKP" and key.get("crv") == "X25519"
+    if not public or "d" in key or not _is_x25519(key.get("x")):
+        raise ValueError
+    return value
+
+
+def _is_x25519(x: object) -> bool:
+    """Whether this is 32 bytes in base64 of URLs."""
+    return (
+        isinstance(x, str)
+        and len(x) == X25519_SIGNS
+        and x.isascii()
+        and x.replace("-", "").replace("_", "").isalnum()
+    )
+
+
 A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
 A_PROXY = (
     "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
@@ -125,5 +152,6 @@ DURATION = (A_DURATION, parse_duration)
 INTERVAL = (A_DURATION + ", not 0", parse_interval)
 PROXY = (A_PROXY, parse_proxy)
 HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…", parse_health)
+SUPPORT_KEY = ("the JWK of a public X25519 key, as JSON on one line", parse_support_key)
 USAGE = ("ask, true or false", parse_usage)
 ENVIRONMENT = ("production, ci, dev, test or internal", parse_environment)

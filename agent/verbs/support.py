@@ -36,6 +36,12 @@ def request_support(app: App, args: argparse.Namespace) -> int:
     decision, settings, state = app.situation.decision, app.situation.settings, app.situation.state
     if not decision.sending:
         raise CouldNot(f"telemetry is off: {decision}; nothing is sent")
+    if args.bundle:
+        from agent.verbs.bundle import make_bundle  # few ask for one
+
+        return make_bundle(app, args)
+    if args.out or args.yes:
+        raise WrongUse("--out and --yes belong to --bundle")
     if args.email is not None and not re.fullmatch(catalogue.EMAIL, args.email):
         raise WrongUse(f"{args.email!r} is not an e-mail address")
     if not state.exists():

@@ -25,7 +25,7 @@ _rollcall() {
     ' flush') words='--budget --report --help' ;;
     ' track') words='-p --help' ;;
     ' export') words='--settle --help' ;;
-    ' support') words='--email --help' ;;
+    ' support') words='--email --bundle --out --yes --help' ;;
     ' forget') words='--help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -43,5 +43,8 @@ complete -c rollcall -n '__fish_seen_subcommand_from track' -l help -d 'show wha
 complete -c rollcall -n '__fish_seen_subcommand_from export' -l settle -d 'mark exported events as exported, so they are not sent later'
 complete -c rollcall -n '__fish_seen_subcommand_from export' -l help -d 'show what it takes'
 complete -c rollcall -n '__fish_seen_subcommand_from support' -l email -d 'where the answer is sent; asked for if missing'
+complete -c rollcall -n '__fish_seen_subcommand_from support' -l bundle -d 'write a sealed support bundle instead: logs and facts for your vendor, shown to you first'
+complete -c rollcall -n '__fish_seen_subcommand_from support' -l out -d 'where the sealed bundle is written'
+complete -c rollcall -n '__fish_seen_subcommand_from support' -l yes -d 'seal the bundle without a question'
 complete -c rollcall -n '__fish_seen_subcommand_from support' -l help -d 'show what it takes'
 complete -c rollcall -n '__fish_seen_subcommand_from forget' -l help -d 'show what it takes'

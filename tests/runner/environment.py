@@ -107,7 +107,7 @@ def install(inside: Path, root: Path, group: str, pip: str) -> None:
     if not pip:  # dependency groups came with pip 25.1; an environment starts with whatever Python shipped
         download([str(inside), *quietly, "install", "--upgrade", "pip>=25.1"], root)
     there = [pip or str(inside), *quietly, "--python", str(inside), "install"]
-    ours = "." if group == AGENT_GROUP else ".[collector]"
+    ours = ".[sealed]" if group == AGENT_GROUP else ".[collector,sealed]"
     download([*there, *EDITABLE, ours, "--group", group], root)
 
 

@@ -1,0 +1,162 @@
+"""Take what support.list names: files without following a stranger's links, commands with limits."""
+
+from __future__ import annotations
+
+import glob
+import os
+import select
+import signal
+import stat
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.bundle.support_list import Command, Files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MIB = 1024 * 1024
+MAX_TOTAL = 10 * MIB
+MAX_PIECE = 2 * MIB
+MAX_FILES = 500
+COMMAND_SECONDS = 20.0
+CHUNK = 64 * 1024
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file of the bundle: its name, its text, and what is to be said about it."""
+
+    name: str
+    text: str
+    note: str = ""
+
+
+def collect(entries: Iterable[Files | Command], root: str = "/") -> list[Piece]:
+    """What the entries name, in their order. What could not be taken is an empty piece with a note."""
+    pieces: dict[str, Piece] = {}
+    for entry in entries:
+        found = [_run(entry)] if isinstance(entry, Command) else _take_files(entry, root)
+        for piece in found:
+            pieces.setdefault(piece.name, piece)
+    return list(pieces.values())
+
+
+def within_limit(pieces: Iterable[Piece], limit: int = MAX_TOTAL) -> list[Piece]:
+    """The pieces, each with its end only where there is no more room; the note says so."""
+    kept, left = [], limit
+    for piece in pieces:
+        data = piece.text.encode()
+        if len(data) > left:
+            cut = data[len(data) - left :].decode("utf-8", "ignore")
+            note = f"only the last {len(cut.encode())} of {len(data)} bytes: the bundle is full"
+            kept.append(Piece(piece.name, cut, note))
+        else:
+            kept.append(piece)
+        left -= len(kept[-1].text.encode())
+    return kept
+
+
+def _take_files(entry: Files, root: str) -> list[Piece]:
+    pattern = os.path.join(root, entry.pattern.lstrip("/"))
+    paths = [path for path in sorted(glob.glob(pattern)) if not os.path.isdir(path)]
+    if not paths:
+        return [Piece(f"files{entry.pattern}", "", "no such file")]
+    return [_take_file(path, entry.lines, root) for path in paths[:MAX_FILES]]
+
+
+def _take_file(path: str, lines: int | None, root: str) -> Piece:
+    name = "files/" + os.path.relpath(path, root)
+    try:
+        data, note = _newest_part(path)
+    except OSError as why:
+        return Piece(name, "", f"not taken: {why.strerror or why}")
+    if lines is not None:
+        data = b"".join(data.splitlines(keepends=True)[-lines:] if lines else [])
+    return Piece(name, _text(data), note)
+
+
+def _newest_part(path: str) -> tuple[bytes, str]:
+    """The end of a regular file, and a note if that is not all of it."""
+    real = os.path.realpath(path)
+    handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no regular file")
+        _check_links(path, found.st_uid)
+        file.seek(max(0, found.st_size - MAX_PIECE))
+        data = file.read(MAX_PIECE)
+    cut = found.st_size > MAX_PIECE
+    return data, f"only the last {len(data)} of {found.st_size} bytes" if cut else ""
+
+
+def _check_links(path: str, owner: int) -> None:
+    """A link may lead only where whoever made it could read anyway: root, and the file's own owner."""
+    place = "/"
+    for part in os.path.abspath(path).split("/")[1:]:
+        place = os.path.join(place, part)
+        link = os.lstat(place)
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, owner):
+            raise OSError("a link of another user leads to it")
+
+
+def _run(command: Command) -> Piece:
+    """What a command prints. It gets no input, no terminal, no variable of ours, and is killed in the end."""
+    name = f"commands/{command.name}.txt"
+    try:
+        data, note = run_limited(command.words, {"PATH": PATH, "LANG": "C.UTF-8"})
+    except OSError as why:
+        return Piece(name, "", f"not run: {why.strerror or why}")
+    return Piece(name, _text(data), note)
+
+
+def run_limited(
+    words: Sequence[str],
+    environ: dict[str, str],
+    *,
+    cwd: str = "/",
+    seconds: float = COMMAND_SECONDS,
+    quiet: bool = False,
+) -> tuple[bytes, str]:
+    """The first MAX_PIECE bytes that a command prints within its time, and a note on how it ended.
+
+    `quiet`: what it prints to stderr is left out.
+    """
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else subprocess.STDOUT,
+        env=environ,
+        cwd=cwd,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        data, note = _read_until(process.stdout.fileno(), time.monotonic() + seconds, seconds)
+        with suppress(ProcessLookupError):
+            if note:
+                os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+    return data, note or (f"it ended with exit code {code}" if code else "")
+
+
+def _read_until(handle: int, deadline: float, seconds: float) -> tuple[bytes, str]:
+    data = b""
+    while len(data) <= MAX_PIECE:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([handle], [], [], left)[0]:
+            return data, f"ended after {seconds:.0f} s"
+        chunk = os.read(handle, CHUNK)
+        if not chunk:
+            return data, ""
+        data += chunk
+    return data[:MAX_PIECE], f"only the first {MAX_PIECE} bytes"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""What support.list may name, who may write it, and the limits of what it brings in."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.bundle import collect as module
+from agent.bundle.collect import Piece, collect, run_limited, within_limit
+from agent.bundle.support_list import Command, Files, ListError, read_support_list
+
+TEXT = """# what we ask for
+file /var/log/shop/*.log
+
+tail 2 /var/log/app log
+command ps: ps -e -o 'pid comm'
+"""
+
+
+def listed(folder: Path, text: str, mode: int = 0o644) -> str:
+    path = folder / "support.list"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+@pytest.mark.needs("root")
+def test_a_list_of_root_is_read(tmp_path: Path) -> None:
+    assert read_support_list(listed(tmp_path, TEXT)) == [
+        Files("/var/log/shop/*.log"),
+        Files("/var/log/app log", 2),
+        Command("ps", ("ps", "-e", "-o", "pid comm")),
+    ]
+
+
+def test_where_there_is_no_list_nothing_is_asked_for(tmp_path: Path) -> None:
+    assert read_support_list(str(tmp_path / "support.list")) == []
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(
+    "line",
+    ["file relative", "tail /x", "tail -1 /x", "command ps", "command a/b: ps", "command x: 'a", "run x: y"],
+)
+def test_a_line_that_is_none_of_the_three_is_named(tmp_path: Path, line: str) -> None:
+    path = listed(tmp_path, f"# fine\n{line}\n")
+    with pytest.raises(ListError, match=f"{path}:2 is none of"):
+        read_support_list(path)
+
+
+@pytest.mark.needs("root")
+def test_a_list_that_another_user_owns_or_may_write_is_not_heeded(tmp_path: Path) -> None:
+    for mode in (0o664, 0o646):
+        with pytest.raises(ListError, match="must belong to root"):
+            read_support_list(listed(tmp_path, TEXT, mode))
+    path = listed(tmp_path, TEXT)
+    os.chown(path, 65534, 0)
+    with pytest.raises(ListError, match="must belong to root"):
+        read_support_list(path)
+
+
+def test_files_are_taken_whole_or_by_their_last_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("1\n2\n3\n")
+    (tmp_path / "b.log").write_bytes(b"\xff\n")
+    whole, odd = collect([Files("/*.log"), Files("/a.log", 2)], str(tmp_path))
+    tail, none = collect([Files("/a*", 2), Files("/c")], str(tmp_path))
+    assert whole == Piece("files/a.log", "1\n2\n3\n")
+    assert odd.text == "\ufffd\n"
+    assert tail.text == "2\n3\n"
+    assert none == Piece("files/c", "", "no such file")
+
+
+def test_of_a_large_file_the_end_is_taken_and_said(tmp_path: Path) -> None:
+    size = module.MAX_PIECE + 10
+    (tmp_path / "a.log").write_text("x" * (size - 1) + "y")
+    (piece,) = collect([Files("/a.log")], str(tmp_path))
+    assert (len(piece.text), piece.text[-1]) == (module.MAX_PIECE, "y")
+    assert piece.note == f"only the last {module.MAX_PIECE} of {size} bytes"
+
+
+def test_what_is_no_regular_file_is_not_opened_for_long(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (piece,) = collect([Files("/*")], str(tmp_path))
+    assert piece == Piece("files/pipe", "", "not taken: it is no regular file")
+
+
+@pytest.mark.needs("root")
+def test_a_link_of_a_user_leads_to_no_file_of_another(tmp_path: Path) -> None:
+    (tmp_path / "shadow").write_text("of root")
+    (tmp_path / "own").write_text("of the user")
+    for name, target in (("planted.log", "shadow"), ("current.log", "own")):
+        os.symlink(tmp_path / target, tmp_path / name)
+        os.chown(tmp_path / name, 65534, 65534, follow_symlinks=False)
+    os.chown(tmp_path / "own", 65534, 65534)
+    current, planted = collect([Files("/*.log")], str(tmp_path))
+    assert current.text == "of the user"
+    assert planted == Piece("files/planted.log", "", "not taken: a link of another user leads to it")
+    os.chown(tmp_path / "planted.log", 0, 0, follow_symlinks=False)
+    assert collect([Files("/planted.log")], str(tmp_path))[0].text == "of root"
+
+
+def test_a_command_gets_no_shell_no_input_and_none_of_our_variables() -> None:
+    (piece,) = collect([Command("echo", ("echo", "$HOME", ";", "id"))])
+    assert piece == Piece("commands/echo.txt", "$HOME ; id\n")
+    (piece,) = collect([Command("env", ("env",))])
+    assert {line.partition("=")[0] for line in piece.text.splitlines()} <= {"PATH", "LANG", "LC_CTYPE"}
+    (piece,) = collect([Command("cat", ("cat",))])
+    assert piece == Piece("commands/cat.txt", "")
+
+
+def test_a_command_that_fails_or_is_not_there_says_so() -> None:
+    failed, absent = collect([Command("a", ("sh", "-c", "echo no; exit 3")), Command("b", ("/no/such",))])
+    assert (failed.text, failed.note) == ("no\n", "it ended with exit code 3")
+    assert absent.note == "not run: No such file or directory"
+
+
+def test_a_command_without_end_is_ended_with_its_children() -> None:
+    script = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    data, note = run_limited([sys.executable, "-c", script], {}, seconds=3)
+    assert note == "ended after 3 s"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(data), 0)
+    data, note = run_limited(["yes"], {"PATH": module.PATH})
+    assert (len(data), note) == (module.MAX_PIECE, f"only the first {module.MAX_PIECE} bytes")
+
+
+def test_a_full_bundle_keeps_the_end_of_what_does_not_fit() -> None:
+    kept = within_limit([Piece("a", "1234"), Piece("b", "12345678"), Piece("c", "1")], 10)
+    assert [piece.text for piece in kept] == ["1234", "345678", ""]
+    assert kept[1].note == "only the last 6 of 8 bytes: the bundle is full"

@@ -1,0 +1,199 @@
+"""`support --bundle`: what is collected, shown, sealed, and when nothing is."""
+
+import io
+import os
+import pty
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from jwcrypto import jwk
+
+from agent.verbs import bundle as module
+from tests.agent.bundle.test_seal import new_key, opened
+from tests.agent.verbs.test_support import fail
+from tests.agent.world import FLAG, World
+from tests.verbs import AGENT
+
+pytestmark = pytest.mark.needs("root")  # only root's list is heeded
+PASSWORD = "hunter2 it's"
+
+
+class Site:
+    """A failed install, a list, a log with secrets, and a key."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.key = world, new_key()
+        world.environ["ROLLCALL_STATE_DIR"] = str(world.path / "state")
+        fail(world)
+        self.list = world.path / "support.list"
+        self.list.write_text(f"file {world.path}/shop.log\ncommand echo: echo from a command\n")
+        self.log = world.path / "shop.log"
+        self.log.write_text(
+            f"DB_PASSWORD='{PASSWORD}'\ntried hunter2%20it%27s\nmail ann@example.org: step 3\n"
+        )
+        world.env_file(
+            f"ROLLCALL_SUPPORT_KEY='{self.key.export_public()}'\n"
+            f'ROLLCALL_SUPPORT_LIST={self.list}\nDB_PASSWORD="{PASSWORD}"\n'
+        )
+        self.out = world.path / "bundle.jwe"
+
+    def plain(self) -> dict[str, str]:
+        return members(Path(f"{self.out}.tar").read_bytes())
+
+
+def members(data: bytes) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        found = {}
+        for member in tar:
+            file = tar.extractfile(member)
+            assert file is not None, "only plain files"
+            found[member.name] = file.read().decode()
+        return found
+
+
+@pytest.fixture
+def site(world: World) -> Site:
+    return Site(world)
+
+
+def test_a_bundle_holds_what_is_listed_and_what_rollcall_knows_and_no_secret(site: Site) -> None:
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert done.code == 0, done.err
+    plain = site.plain()
+    (log,) = (name for name in plain if name.endswith("shop.log"))
+    assert plain[log] == "DB_PASSWORD='‹secret-1›'\ntried ‹secret-1›\nmail ‹email-1›: step 3\n"
+    assert plain["commands/echo.txt"] == "from a command\n"
+    assert {"rollcall/status.json", "rollcall/log.jsonl", "rollcall/failed-install.json", "REPORT.txt"} < set(
+        plain
+    )
+    assert "Installation Errors" in plain["rollcall/failed-install.json"]
+    assert "hunter2" not in "".join(plain.values())
+
+
+def test_exactly_the_bytes_that_were_shown_are_sealed(site: Site) -> None:
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert opened(site.out.read_bytes(), site.key) == Path(f"{site.out}.tar").read_bytes()
+    assert site.plain()["REPORT.txt"] in done.err
+    assert "2 times  DB_PASSWORD" in done.err
+    assert site.key.thumbprint() in done.err
+    assert {os.stat(path).st_mode & 0o777 for path in (site.out, f"{site.out}.tar")} == {0o600}
+
+
+@pytest.mark.parametrize(("answer", "sealed"), [("y", True), ("n", False), ("", False)])
+def test_a_person_is_asked_and_no_answer_is_a_no(site: Site, answer: str, sealed: bool) -> None:
+    master, slave = pty.openpty()
+    os.write(master, f"{answer}\n".encode())
+    argv = [*AGENT, "support", "--bundle", "--out", str(site.out)]
+    done = subprocess.run(
+        argv,
+        stdin=slave,
+        capture_output=True,
+        text=True,
+        env=site.world.real_environ(),
+        cwd=site.world.cwd,
+        check=False,
+        timeout=120,
+    )
+    os.close(master)
+    os.close(slave)
+    assert done.returncode == 0, done.stderr
+    assert "Seal it? [y/N]" in done.stderr
+    assert (site.out.exists(), Path(f"{site.out}.tar").exists()) == (sealed, sealed)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["--bundle", "--yes"], 2, "--bundle needs --out FILE"),
+        (["--bundle", "--out", "{out}"], 2, "there is no terminal"),
+        (["--out", "{out}"], 2, "belong to --bundle"),
+        (["--yes"], 2, "belong to --bundle"),
+    ],
+)
+def test_wrong_use_collects_nothing(site: Site, argv: list[str], code: int, words: str) -> None:
+    done = site.world.process("support", *(word.format(out=site.out) for word in argv))
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert not site.out.exists()
+
+
+def test_without_a_key_nothing_is_collected(site: Site) -> None:
+    site.world.env_file("")
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "ROLLCALL_SUPPORT_KEY is not set" in done.err) == (1, True)
+    assert not site.out.exists()
+
+
+def test_a_file_that_is_there_is_not_written_over(site: Site) -> None:
+    site.out.write_text("mine")
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "is there already" in done.err) == (1, True)
+    assert site.out.read_text() == "mine"
+
+
+def test_a_list_that_a_stranger_may_write_collects_nothing(site: Site) -> None:
+    site.list.chmod(0o666)
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "must belong to root" in done.err) == (1, True)
+    assert not Path(f"{site.out}.tar").exists()
+
+
+def test_a_secret_that_is_still_there_seals_and_writes_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.bundle.redact.replace_secret", lambda text, *_: (text, 0))
+    site.list.write_text("file /shop.log\n")
+    (site.world.root / "shop.log").write_text("tried hunter2%20it%27s\n")
+    done = site.world.run("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "the value of DB_PASSWORD is still there" in done.err) == (1, True), done.err
+    assert "hunter2" not in done.err
+    assert not site.out.exists()
+    assert not Path(f"{site.out}.tar").exists()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["{}", "x", '{"kty":"EC","crv":"P-256"}', '{"kty":"OKP","crv":"X25519","x":"AA"}', "[" * 400, "1" * 600],
+)
+def test_what_is_no_public_x25519_key_is_refused(world: World, key: str) -> None:
+    world.environ["ROLLCALL_SUPPORT_KEY"] = key
+    done = world.run("status")
+    assert (done.code, "ROLLCALL_SUPPORT_KEY (the environment) is not valid" in done.err) == (2, True)
+
+
+def test_a_private_key_is_refused(world: World) -> None:
+    key: jwk.JWK = new_key()
+    world.environ["ROLLCALL_SUPPORT_KEY"] = key.export_private()
+    assert world.run("status").code == 2
+    world.environ["ROLLCALL_SUPPORT_KEY"] = key.export_public()
+    assert world.run("status").code == 0
+
+
+@pytest.mark.needs("strace")
+def test_off_collects_nothing_and_reads_nothing(site: Site) -> None:
+    trace = site.world.path / "trace"
+
+    def traced(**more: str) -> tuple[int, str]:
+        strace = ["strace", "-f", "-qq", "-s", "256", "-e", "trace=open,openat,execve", "-o", str(trace)]
+        argv = [*strace, *AGENT, "support", "--bundle", "--yes", "--out", str(site.out)]
+        env = site.world.real_environ(**more)
+        done = subprocess.run(
+            argv, env=env, cwd=site.world.cwd, capture_output=True, check=False, timeout=240
+        )
+        return done.returncode, trace.read_text(errors="replace")
+
+    read = (str(site.list), str(site.log), '"echo"')
+    code, calls = traced(**{FLAG: "1"})
+    assert (code, [path for path in read if path in calls]) == (1, [])
+    assert not site.out.exists()
+    code, calls = traced()
+    assert (code, [path for path in read if path in calls]) == (0, list(read))
+
+
+def test_the_words_of_our_own_verbs_that_fail_are_not_sealed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OWN", ("false",))
+    done = site.world.run("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "status --json failed: it ended with exit code 1" in done.err) == (1, True)
