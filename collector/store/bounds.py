@@ -83,6 +83,17 @@ def bounded_lists(tx: Executes) -> None:
     )
 
 
+def listed_states(tx: Executes) -> None:
+    """Indexes of the few instances that a list would otherwise look for among all others."""
+    for index, part in (
+        ("instances_never", "last_beat IS NULL"),
+        ("instances_brief", "last_seen - first_seen <= 86400000"),
+        ("instances_seen_since", "last_seen > last_beat"),
+    ):
+        columns = "source, last_seen, id, first_seen, last_beat"
+        tx.execute(f"CREATE INDEX {index} ON instances ({columns}) WHERE {part}")
+
+
 def key_limits(tx: Executes) -> None:
     """Limits of a key, what each key has added, and the key that an event came with."""
     integer = "INTEGER" if tx.dialect == "sqlite" else "BIGINT"

@@ -33,8 +33,7 @@ Of the control store:
     audit                 who signed in, and who changed users, keys and tokens
     setup                 the setup link and the session of whoever opened it, while no user exists
 
-Only usage and pending change in the transaction that inserts events. No statement but a migration names
-tables of both stores, so that each may be in a database of its own.
+Only usage and pending change in the transaction that inserts events. Only migrations name tables of both.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from functools import cached_property
 from typing import Literal
 
 from collector.store.apart import counting_apart, old_heartbeats
-from collector.store.bounds import bounded_lists, bounded_words, key_limits, removal_notes
+from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
 
 Kind = Literal["int", "text", "bytes"]
@@ -307,6 +306,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     narrow_beats,
     counting_apart,
     old_heartbeats,
+    listed_states,
 )
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstancesEnd
-from collector.store.rows import ESTABLISHED_MS
+from collector.store.fleet import Census, Instance, InstancesEnd
 from collector.store.sql.census import take_census
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
+from collector.store.sql.walks import Walk, walks_of
 
 # A page of the list is searched among so many instances; a link leads to the next ones.
 SEARCHED = 50_000
@@ -55,28 +55,38 @@ class InstanceQuestions(SqlPart):
     def list_instances(
         self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
     ) -> tuple[list[Instance], InstancesEnd | None]:
-        where, values = _filter(state, first * DAY_MS, (last + 1) * DAY_MS, now)
-        searched = (
-            "(SELECT id, last_seen, first_seen, last_beat FROM instances"
-            " WHERE source = ? AND (last_seen, id) < (?, ?)"
-            " ORDER BY last_seen DESC, id DESC LIMIT ?) AS searched"
+        fold_little(self._database)
+        found: list[Instance] = []
+        for walk in walks_of(state, first * DAY_MS, (last + 1) * DAY_MS, now):
+            more, end = self._follow(walk, source, before, most + 1 - len(found))
+            found += more
+            if len(found) > most:
+                return found[:most], (found[most - 1].last_seen, found[most - 1].id)
+            if end:
+                return found, end
+        return found, None
+
+    def _follow(
+        self, walk: Walk, source: int, before: InstancesEnd, most: int
+    ) -> tuple[list[Instance], InstancesEnd | None]:
+        """Instances of a walk, and where its search ended if it was cut short."""
+        place = min(before, (walk.until + 1, b""))
+        index = f" INDEXED BY {walk.index}" if self._database.dialect == "sqlite" else ""
+        part = (
+            f"SELECT id, last_seen, first_seen, last_beat FROM instances{index} WHERE source = ?{walk.part}"
+            " AND last_seen > ? AND (last_seen, id) < (?, ?) ORDER BY last_seen DESC, id DESC LIMIT"
         )
-        limit = SEARCHED if where else most + 1
-        sql = (
-            f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN (SELECT id FROM {searched}"
-            f" WHERE {where or '1 = 1'} ORDER BY last_seen DESC, id DESC LIMIT ?)"
+        limit = SEARCHED if walk.wanted else most
+        ids = (
+            f"SELECT id FROM ({part} ?) AS searched WHERE {walk.wanted or '1 = 1'}"
+            " ORDER BY last_seen DESC, id DESC LIMIT ?"
         )
+        sql = f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN ({ids})"
+        values = (source, walk.after, *place)
         # Sorted here: a database that sorts these few rows may read all others first.
-        found = self._counted(sql, source, source, *before, limit, *values, most + 1)
-        rows = [_instance(row) for row in found]
+        rows = [_instance(row) for row in self._all(sql, source, *values, limit, *walk.values, most)]
         rows.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
-        if len(rows) > most:
-            return rows[:most], (rows[most - 1].last_seen, rows[most - 1].id)
-        sql = (
-            "SELECT last_seen, id FROM instances WHERE source = ? AND (last_seen, id) < (?, ?)"
-            " ORDER BY last_seen DESC, id DESC LIMIT 1 OFFSET ?"
-        )
-        end = self._all(sql, source, *before, limit - 1)
+        end = self._all(f"SELECT last_seen, id FROM ({part} 1 OFFSET ?) AS searched", *values, limit - 1)
         return rows, (end[0][0], bytes(end[0][1])) if end else None
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:
@@ -86,20 +96,6 @@ class InstanceQuestions(SqlPart):
     def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
         sql = "SELECT id FROM instances WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         return [bytes(key) for (key,) in self._counted(sql, source, low, high, most)]
-
-
-def _filter(state: str, since: int, until: int, now: int) -> tuple[str, tuple[int, ...]]:
-    lasting = f"last_seen - first_seen > {ESTABLISHED_MS}"
-    filters: dict[str, tuple[str, tuple[int, ...]]] = {
-        "beating": (lasting + " AND last_beat > ?", (now - SILENT_MS,)),
-        "silent": (lasting + " AND last_beat <= ? AND last_beat > ?", (now - SILENT_MS, now - GONE_MS)),
-        "gone": (lasting + " AND last_beat <= ?", (now - GONE_MS,)),
-        "never": (lasting + " AND last_beat IS NULL", ()),
-        "new": (lasting + " AND first_seen >= ? AND first_seen < ?", (since, until)),
-        "returning": (lasting + " AND first_seen < ? AND last_seen >= ?", (since, since)),
-        "short-lived": (f"last_seen - first_seen <= {ESTABLISHED_MS}", ()),
-    }
-    return filters.get(state, ("", ()))
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

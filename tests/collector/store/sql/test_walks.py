@@ -1,0 +1,99 @@
+"""The lists of instances by state, however the instances lie among each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from collector.base.times import DAY_MS
+from collector.store import Stores, schema
+from collector.store.database import Database
+from collector.store.fleet import GONE_MS, SILENT_MS, Instance, InstancesEnd
+from collector.store.rows import instance_row
+from collector.store.sql import instances
+from tests.collector.store.contract.answers import STATES
+from tests.collector.store.contract.history import NOW, SOURCE, TODAY
+
+FIRST, LAST = TODAY - 20, TODAY
+SINCE, UNTIL = FIRST * DAY_MS, (LAST + 1) * DAY_MS
+AGES = (
+    0,
+    1,
+    SILENT_MS - 1,
+    SILENT_MS,
+    SILENT_MS + 1,
+    5 * DAY_MS,
+    GONE_MS - 1,
+    GONE_MS,
+    GONE_MS + 1,
+    90 * DAY_MS,
+)
+
+
+def made_fleet() -> list[Instance]:
+    """Instances with their last heartbeat at each age, seen then or later, and since long or short."""
+    chance = random.Random(1)
+    fleet = []
+    for beat in (*AGES, None):
+        for seen in AGES:
+            for lasted in (0, DAY_MS, DAY_MS + 1, 25 * DAY_MS):
+                if beat is None or seen <= beat:
+                    last = NOW - seen
+                    one = Instance(SOURCE, chance.randbytes(16), last - lasted, last)
+                    one.last_beat = None if beat is None else NOW - beat
+                    fleet.append(one)
+    return fleet
+
+
+def is_in(one: Instance, state: str) -> bool:
+    return {
+        "all": True,
+        "never": one.established and one.last_beat is None,
+        "short-lived": not one.established,
+        "new": one.established and SINCE <= one.first_seen < UNTIL,
+        "returning": one.established and one.first_seen < SINCE <= one.last_seen,
+    }.get(state, one.established and one.state(NOW) == state)
+
+
+def pages_of(stores: Stores, state: str, most: int) -> Iterator[list[Instance]]:
+    end: InstancesEnd | None = (2**62, b"")
+    while end is not None:
+        page, end = stores.events.list_instances(SOURCE, state, FIRST, LAST, NOW, end, most)
+        assert len(page) <= most
+        yield page
+
+
+def add(tables: Database, fleet: list[Instance]) -> None:
+    with tables.transaction() as tx:
+        tx.upsert(schema.INSTANCES, [instance_row(one) for one in fleet])
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_list_has_each_instance_of_its_state_once_the_latest_seen_first(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    fleet = made_fleet()
+    add(tables, fleet)
+    wanted = sorted((one.last_seen, one.id) for one in fleet if is_in(one, state))[::-1]
+    assert wanted
+    for most, searched in ((500, 50_000), (7, 50_000), (7, 3), (1, 2)):
+        monkeypatch.setattr(instances, "SEARCHED", searched)
+        listed = [(one.last_seen, one.id) for page in pages_of(stores, state, most) for one in page]
+        assert listed == wanted, (most, searched)
+
+
+@pytest.mark.parametrize("state", ["silent", "gone", "never", "short-lived"])
+def test_a_few_are_found_at_once_behind_many_others(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The search is of ten; a hundred that are well were seen later."""
+    few = [one for one in made_fleet() if is_in(one, state) and one.last_seen < NOW - 12 * 3_600_000]
+    add(tables, few[:3])
+    well = [Instance(SOURCE, bytes([n]) * 16, NOW - 40 * DAY_MS, NOW - n, NOW - n) for n in range(100)]
+    add(tables, well)
+    monkeypatch.setattr(instances, "SEARCHED", 10)
+    found = next(pages_of(stores, state, 50))
+    assert {one.id for one in found} == {one.id for one in few[:3]}
+    assert [len(page) for page in pages_of(stores, "beating", 50)][:2] == [10, 10]
