@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import bench
 
-HELPERS = {"__main__", "compare", "delay", "load"}
+HELPERS = {"__main__", "compare", "delay", "filling", "load"}
 
 
 def names() -> list[str]:

@@ -1,0 +1,236 @@
+"""A large fleet with a year of history: what it takes of the disk, and how fast it is stored, shown, expired.
+
+    python -m bench fleet                        # 10^4 and 10^5 instances, both stores: under five minutes
+    python -m bench fleet --sizes 1e4 1e5 1e6    # takes several times as long
+    python -m bench fleet --sizes 1e7 --store postgresql
+
+Instances have random ids. They are put into the store directly, with their slots and counters. Then
+heartbeats of some of them are stored and counted, as a server does it. Each view of the page is asked in this
+process, without a socket; cold is the first time, once all are counted. Bytes written are what this process
+wrote (SQLite), or what went into the log of writes (PostgreSQL, whose tables come on top).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+from bench.collector import ROOT, postgresql
+from bench.compare import goal
+from bench.filling import fill
+from bench.page import ask, setup_cookie
+from collector.admin.keys import source_named
+from collector.base.events import Event
+from collector.base.ids import as_uuid, uuid_of
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
+from collector.page.app import Page
+from collector.page.views.instances import FILTERS
+from collector.settings import read_settings
+from collector.store import ControlStore, EventStore, Stores, open_database
+from collector.store.database import Database
+from collector.store.sql.days import table_of
+from collector.store.sql.store import SqlEventStore
+
+SIZES = (1e4, 1e5)
+EVENTS = 40_000
+PIECE = 1000
+ROUNDS = 20
+GOALS = {"sqlite": 100, "postgresql": 140}
+WARM_MS, COLD_MS, INGEST_P99_MS, EXPIRY_SECONDS = 100, 300, 500, 2
+INSTANCE_BYTES, WRITTEN_BYTES, SHARE = 320, 5000, 0.6
+
+_numbers = count()
+
+
+def beats(ids: Sequence[bytes], made: int, amount: int, source: int) -> list[Event]:
+    """Heartbeats of random instances, all made at nearly the same time."""
+    found = []
+    for who in random.sample(ids, min(amount, len(ids))):
+        at = made + next(_numbers) % 1000
+        told = {
+            "type": "track",
+            "event": "Instance Active",
+            "anonymousId": as_uuid(who),
+            "messageId": uuid_of(at.to_bytes(6, "big") + os.urandom(10), 7),
+            "timestamp": write_time(at),
+            "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},
+            "integrations": {},
+            "properties": {"instanceId": as_uuid(who)},
+        }
+        found.append(decode.read_event(told, "", source, at + 200, write_time(at + 100), key=1))
+    return found
+
+
+def written(database: Database) -> int:
+    """Bytes that went to the disk so far."""
+    if database.dialect == "postgresql":
+        return int(database.all("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")[0][0])
+    told = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(told["write_bytes"])
+
+
+def size_of(database: Database, *tables: str) -> int:
+    """Bytes of tables, with their indexes."""
+    total = 0
+    for table in tables:
+        if database.dialect == "postgresql":
+            sql = f"SELECT pg_total_relation_size('{table}')"
+        else:
+            names = f"SELECT name FROM sqlite_master WHERE tbl_name = '{table}'"
+            sql = f"SELECT SUM(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN ({names})"
+        total += int(database.all(sql)[0][0])
+    return total
+
+
+def ingest(
+    store: EventStore, database: Database, ids: Sequence[bytes], source: int, events: int
+) -> tuple[float, float]:
+    """Events a second, and bytes written for one, until all are stored and counted."""
+    amount = min(events, len(ids))
+    found = beats(ids, int(time.time() * 1000), amount, source)
+    before, began = written(database), time.perf_counter()
+    for start in range(0, amount, PIECE):
+        store.keep(found[start : start + PIECE])
+    while store.fold():
+        pass
+    took = time.perf_counter() - began
+    database.tidy()
+    return amount / took, (written(database) - before) / amount
+
+
+def views_of(ids: Sequence[bytes]) -> Iterator[str]:
+    """Every view that shows instances or their events, and some as data."""
+    yield from ("/", "/installs", "/support", "/events", "/events?name=Instance+Active")
+    yield f"/instance/{as_uuid(ids[0])}"
+    for state in FILTERS:
+        yield f"/instances?state={quote(state)}"
+    yield from ("/instances.json", "/events.json", "/instances?period=year", "/?period=year")
+
+
+def show(stores: Stores, ids: Sequence[bytes]) -> None:
+    """Print how long each view takes, cold and warm."""
+    slowest = coldest = 0.0
+    page = Page(read_settings(os.environ), stores)
+    page.start()
+    cookie = setup_cookie(stores)
+    try:
+        asyncio.run(ask(page, "/instances", cookie))  # a server has counted before anybody looks
+        for view in views_of(ids):
+            cold, *warm = (_timed(page, view, cookie) for _ in range(ROUNDS + 1))
+            p95 = sorted(warm)[ROUNDS * 95 // 100 - 1]
+            print(f"  {view[:60]:<60}{cold:>9.1f}{p95:>9.1f}")
+            slowest, coldest = max(slowest, p95), max(coldest, cold)
+    finally:
+        page.stop()
+    print(goal("slowest view, p95 warm, ms", slowest, WARM_MS))
+    print(goal("slowest view, cold, ms", coldest, COLD_MS))
+
+
+def _timed(page: Page, view: str, cookie: str) -> float:
+    began = time.perf_counter()
+    asyncio.run(ask(page, view, cookie))
+    return (time.perf_counter() - began) * 1000
+
+
+def expire(store: EventStore, database: Database, ids: Sequence[bytes], source: int) -> None:
+    """Expire a day with a heartbeat of each instance while events come in."""
+    now = int(time.time() * 1000)
+    old = now - 2 * DAY_MS
+    for start in range(0, len(ids), PIECE):
+        store.keep(beats(ids[start : start + PIECE], old, PIECE, source))
+    while store.fold():
+        pass
+    before, waits, ending = database.space().used, list[float](), threading.Event()
+
+    def send() -> None:
+        while not ending.wait(0.01):
+            piece = beats(ids[:10_000], int(time.time() * 1000), 20, source)
+            began = time.perf_counter()
+            store.keep(piece)
+            waits.append((time.perf_counter() - began) * 1000)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    began = time.perf_counter()
+    day = now - DAY_MS
+    gone = store.expire(day - day % DAY_MS, now, lambda _: None)
+    took = time.perf_counter() - began
+    ending.set()
+    sender.join()
+    freed = before - database.space().used
+    print(f"  {gone:,} heartbeats of a day expired in {took:.1f} s; {freed / 2**20:.0f} MiB are free again")
+    p99 = sorted(waits)[len(waits) * 99 // 100]
+    print(goal(f"ingest meanwhile, p99 of {len(waits)} in ms", p99, INGEST_P99_MS))
+    print(goal("expiry, s", took, EXPIRY_SECONDS))
+
+
+def _opened(url: str) -> Stores:
+    database = open_database(url)
+    return Stores(ControlStore(database), SqlEventStore(database))
+
+
+def measure(url: str, instances: int, events: int) -> float:
+    """Print all figures of a fleet; returns events a second."""
+    stores = _opened(url)
+    database = open_database(url)
+    now = int(time.time() * 1000)
+    with closing(stores), closing(database):
+        with stores.control.transaction() as tx:
+            source = source_named(tx, "bench", 0)
+        began = time.perf_counter()
+        ids = fill(database, source, instances, now)
+        print(f"\n{database.dialect}, {instances:,} instances, filled in {time.perf_counter() - began:.0f} s")
+        whole = size_of(database, "instances") / instances
+        print(goal("bytes of an instance with a year of slots", whole, INSTANCE_BYTES))
+        speed, cost = ingest(stores.events, database, ids, source, events)
+        day = now // DAY_MS
+        beat = size_of(database, table_of(day).name) / min(events, instances)
+        print(goal("bytes of a heartbeat", beat, GOALS[database.dialect]))
+        print(f"  {speed:,.0f} events/s, stored and counted")
+        print(goal("bytes written for an event", cost, WRITTEN_BYTES))
+        print(f"  {'':<60}{'cold ms':>9}{'warm ms':>9}")
+        show(stores, ids)
+        expire(stores.events, database, ids, source)
+        began = time.perf_counter()
+        wrong = stores.events.recount(lambda _: None)
+        print(f"  a recount found {wrong} wrong counters in {time.perf_counter() - began:.0f} s")
+    return speed
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bench fleet")
+    parser.add_argument("--sizes", type=float, nargs="+", default=SIZES)
+    parser.add_argument(
+        "--events", type=int, default=EVENTS, help=f"heartbeats to store and count [{EVENTS}]"
+    )
+    parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
+    options = parser.parse_args(argv)
+    (ROOT / "build").mkdir(exist_ok=True)
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    for kind in ("sqlite", "postgresql"):
+        if options.store not in (kind, "both"):
+            continue
+        speeds = []
+        for size in map(int, options.sizes):
+            with ExitStack() as stack:
+                if kind == "sqlite":
+                    folder = stack.enter_context(tempfile.TemporaryDirectory(dir=ROOT / "build"))
+                    url = f"sqlite:///{folder}/fleet.db"
+                else:
+                    url = stack.enter_context(postgresql())()
+                speeds.append(measure(url, size, options.events))
+        if len(speeds) > 1:
+            share = speeds[-1] / speeds[0]
+            print(goal("events/s in the largest fleet / in the smallest", share, SHARE, at_least=True))
+    return 0
