@@ -173,6 +173,7 @@ PARTS: dict[str, Part] = {
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "curl": Part(has("curl"), ("curl",)),
+    "git": Part(has("git"), ("git",)),
     "nginx": Part(has("nginx"), ("nginx",)),
     "caddy": Part(has("caddy"), ("caddy",)),
     "bash": Part(has("bash"), ("bash",)),

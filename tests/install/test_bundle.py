@@ -58,7 +58,8 @@ def test_it_belongs_to_root_and_others_may_only_read_it_whoever_made_it(tmp_path
 
 def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
     assert names(bundle) == {"LICENSE", "docker.env.example", "docs", "install", "systemd", "wheels"}
-    assert names(bundle / "install") == {"example", "install.sh", "launcher.sh", "lib", "uninstall.sh"}
+    scripts = {"bootstrap.sh", "install.sh", "launcher.sh", "uninstall.sh"}
+    assert names(bundle / "install") == {"example", "lib", *scripts}
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
     assert {"rollcall.service", "rollcall-user.service", "render"} <= names(bundle / "systemd")
     assert {"requirements.lock", "pip.lock"} <= names(bundle / "wheels")
