@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config.access import Access
+    from agent.delivery.route import Route
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -88,7 +89,7 @@ class Transport:
         judged: list[BatchOutcome] = []
         why = ""
         try:
-            session = self._session = self._session or self._open_session()
+            session = self._session = self._session or open_endpoint(self._url, self._route, self._access)
             within(limit, lambda: self._post(session, body, len(events), judged))
         except TookTooLong:
             self._session = None
@@ -107,18 +108,6 @@ class Transport:
         if self._session is not None:
             self._session.close()
 
-    def _open_session(self) -> requests.Session:
-        session = open_session(self._url, self._route, self._access.ca_file)
-        session.headers.update(
-            {
-                "User-Agent": f"rollcall/{__version__}",
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",  # so that a bound on what is read is one on what is kept
-            }
-        )
-        session.auth = (self._access.key, "")
-        return session
-
     def _post(self, session: requests.Session, body: bytes, count: int, judged: list[BatchOutcome]) -> None:
         """Post, and judge by the answer's head: its body may never end."""
         times = (CONNECT_SECONDS, READ_SECONDS)
@@ -130,6 +119,20 @@ class Transport:
             said: bytes = answer.raw.read(LONGEST_ANSWER)  # what is longer is no JSON when it is cut off
             if isinstance(outcome, Delivered):
                 judged.append(Delivered(rejected_in(said, count)))
+
+
+def open_endpoint(url: str, route: Route, access: Access) -> requests.Session:
+    """A session that speaks as the agent does. Unpassable where there is no way."""
+    session = open_session(url, route, access.ca_file)
+    session.headers.update(
+        {
+            "User-Agent": f"rollcall/{__version__}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # so that a bound on what is read is one on what is kept
+        }
+    )
+    session.auth = (access.key, "")
+    return session
 
 
 def _may_be_read(answer: requests.Response) -> bool:

@@ -89,6 +89,11 @@ class OutboxReader:
         query = "SELECT count(*) FROM event WHERE state = 'waiting' AND endpoint <> ?"
         return self._number(query, endpoint)
 
+    def waiting_since(self) -> str | None:
+        """When the oldest event that waits was recorded."""
+        row = self._query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'").fetchone()
+        return None if row[0] is None else str(row[0])
+
     def dropped(self) -> int:
         """How many events were ever dropped."""
         return self._number("SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dropped'")

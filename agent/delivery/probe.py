@@ -1,0 +1,76 @@
+"""Asks the endpoint whether it would take events, and sends none: one empty batch, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import requests
+import urllib3
+
+from agent.base.deadline import TookTooLong, within
+from agent.delivery.failures import check_route, failure_text
+from agent.delivery.route import Unpassable, find_route
+from agent.delivery.transport import (
+    ATTEMPT_SECONDS,
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Delivered,
+    Rejected,
+    judge,
+    open_endpoint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config.access import Access
+
+EMPTY = b'{"batch":[]}'
+
+
+@dataclass(frozen=True)
+class ProbeAnswer:
+    """What is wrong on the way to the endpoint, if anything; and how far our clock is ahead of its clock."""
+
+    fault: str | None
+    clock_ahead: float | None = None
+
+
+def probe_endpoint(
+    endpoint: str, access: Access, *, now: Callable[[], float], seconds: float = ATTEMPT_SECONDS
+) -> ProbeAnswer:
+    """Ask once; returns within `seconds`, whatever the network does."""
+    url, route = f"{endpoint}/v1/batch", find_route(endpoint, access)
+    try:
+        with open_endpoint(url, route, access) as session:
+            return within(seconds, lambda: _ask(session, url, now))
+    except TookTooLong:
+        return ProbeAnswer(f"no answer within {seconds:.0f} s; {check_route(route)}")
+    except (Unpassable, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as why:
+        return ProbeAnswer(failure_text(why, route))
+
+
+def _ask(session: requests.Session, url: str, now: Callable[[], float]) -> ProbeAnswer:
+    times = (CONNECT_SECONDS, READ_SECONDS)
+    with session.post(url, data=EMPTY, timeout=times, allow_redirects=False, stream=True) as answer:
+        ahead = _clock_ahead(answer.headers.get("Date"), now())
+        return ProbeAnswer(_fault(answer, now()), ahead)
+
+
+def _fault(answer: requests.Response, now: float) -> str | None:
+    """What its status means. An endpoint may refuse an empty batch: then it reads what we send."""
+    outcome = judge(answer.status_code, None, now)
+    if not isinstance(outcome, (Delivered, Rejected)):
+        return outcome.why
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        return "a web page answers in its place, as a sign-in page of a network does: check ROLLCALL_ENDPOINT"
+    return None
+
+
+def _clock_ahead(date: str | None, now: float) -> float | None:
+    try:
+        return now - parsedate_to_datetime(date or "").timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
