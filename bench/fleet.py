@@ -41,6 +41,7 @@ from collector.store import ControlStore, EventStore, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql.days import table_of
 from collector.store.sql.store import SqlEventStore
+from collector.store.values import Cutoffs
 
 SIZES = (1e4, 1e5)
 EVENTS = 40_000
@@ -164,7 +165,7 @@ def expire(store: EventStore, database: Database, ids: Sequence[bytes], source: 
     sender.start()
     began = time.perf_counter()
     day = now - DAY_MS
-    gone = store.expire(day - day % DAY_MS, now, lambda _: None)
+    gone = store.expire(Cutoffs.all_at(day - day % DAY_MS), now, lambda _: None).deleted
     took = time.perf_counter() - began
     ending.set()
     sender.join()

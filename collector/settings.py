@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from collector.base.keep import DEFAULT, Keep, read_keep
 from collector.base.peers import Network
 
 PREFIX = "ROLLCALL_COLLECTOR_"
@@ -51,7 +52,7 @@ class Settings:
     rate: float
     peer_rate: float
     daily: int
-    keep: int | None
+    keep: Keep
     disk_free: int
     max_db: int
     max_connections: int
@@ -109,18 +110,6 @@ def read_size(text: str) -> int:
     return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
 
 
-def read_seconds(text: str) -> int:
-    """Seconds in `90s`, `15m`, `6h` or `90d`. A number without a unit is refused: it may mean days."""
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if match is None:
-        raise ValueError
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
-
-
-def _keep(text: str) -> int | None:
-    return read_seconds(text) if text else None
-
-
 def write_size(size: float) -> str:
     """`1.5 MiB`."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
@@ -149,7 +138,6 @@ def _workers(text: str) -> int:
 
 
 NETWORKS = "addresses and networks, separated by commas"
-DURATION = "a duration such as 90d, 6h, 15m or 90s"
 SIZE = "a number of bytes, or one with K, M, G or T behind it"
 FROM_ZERO = "0 or a larger number"
 FROM_ONE = "a whole number, 1 or larger"
@@ -216,10 +204,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "KEEP",
-        "",
-        "how long events are kept, e.g. `90d`; whole days before are purged, once a day. If unset: for ever",
-        _keep,
-        DURATION,
+        DEFAULT,
+        "how long things are kept, in whole days; `0` is for ever. One duration alone is for all three; what"
+        " is left out is as in the default. See [What is kept](#what-is-kept)",
+        read_keep,
+        f"words such as {DEFAULT}, or one duration for all; 0 means for ever",
     ),
     Setting(
         "DISK_FREE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collector.base.times import DAY_MS
 from collector.store.dialect import Executes
 
 
@@ -34,3 +35,18 @@ def old_heartbeats(tx: Executes) -> None:
         "INSERT INTO marks (name, value) SELECT 'wide', last"
         " FROM (SELECT MAX(seq) AS last FROM events) AS old WHERE last IS NOT NULL",
     )
+
+
+def expiry_by_source(tx: Executes) -> None:
+    """Up to when what has expired: heartbeats and other events, of each source."""
+    integer, tail = ("INTEGER", " WITHOUT ROWID") if tx.dialect == "sqlite" else ("BIGINT", "")
+    tx.execute(
+        f"CREATE TABLE expired (source {integer} NOT NULL, kind TEXT NOT NULL, cutoff {integer} NOT NULL,"
+        f" PRIMARY KEY (source, kind)){tail}",
+    )
+    for kind in ("beats", "events"):
+        tx.execute(
+            f"INSERT INTO expired SELECT DISTINCT d.source, '{kind}', m.value FROM daily d, marks m"
+            f" WHERE m.name = 'expired' AND d.day <= m.value / {DAY_MS}",
+        )
+    tx.execute("DELETE FROM marks WHERE name = 'expired'")

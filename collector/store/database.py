@@ -65,6 +65,21 @@ class Transaction(ABC):
         """
 
     @abstractmethod
+    def wait_for_marks(self) -> None:
+        """Wait until nobody is at work who has read what has expired; others wait meanwhile.
+
+        Comes before the other waits.
+        """
+
+    @abstractmethod
+    def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
+        """Every row of each of these queries, SQL and values, which a server answers all at once."""
+
+    @abstractmethod
+    def send(self, sql: str, *values: Any) -> None:
+        """Run a statement; if it fails, that may show later in the transaction."""
+
+    @abstractmethod
     def wait_for_turn(self, source: int) -> None:
         """Wait until no other transaction that has this source's turn is open, and take it."""
 

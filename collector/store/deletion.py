@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from collector.store import Stores
 from collector.store.answers import answered_sources, answers_of, delete_answers
 from collector.store.events import Progress
-from collector.store.values import Forgotten
+from collector.store.values import Cutoffs, Expired, Forgotten
 
 # Answers whose runs are looked up at once.
 AT_ONCE = 500
@@ -23,11 +23,11 @@ def forget_instance(stores: Stores, source: int, who: bytes) -> Forgotten:
     return done
 
 
-def expire_events(stores: Stores, before: int, now: int, progress: Progress) -> int:
-    """Delete events received before a time, and all that only they have left; returns how many."""
-    count = stores.events.expire(before, now, progress)
+def expire_events(stores: Stores, before: Cutoffs, now: int, progress: Progress) -> Expired:
+    """Delete what was received before these times, and all that only that has left."""
+    expired = stores.events.expire(before, now, progress)
     _sweep_answers(stores, answered_sources(stores.control))
-    return count
+    return expired
 
 
 def remove_events(stores: Stores, key: int, since: int, until: int, progress: Progress) -> int:

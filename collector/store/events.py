@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collector.base.events import Event
 from collector.store.fleet import Census, Instance, InstancesEnd
 from collector.store.runs import Failure, Place, Run, RunCounts
-from collector.store.values import Forgotten, KeyUsage, PageEnd, Space, StoredEvent
+from collector.store.values import (
+    Cutoffs,
+    Expired,
+    Expiry,
+    Forgotten,
+    KeyUsage,
+    PageEnd,
+    Space,
+    StoredEvent,
+)
 
 # Is told how many events were deleted, or rows were read, so far. What it raises ends the work after a
 # transaction.
@@ -27,7 +36,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def keep(self, events: Iterable[Event]) -> int:
-        """Store each event exactly once; returns how many were new.
+        """Store each event exactly once, also if it came and has expired; returns how many were new.
 
         When this returns, all of them are on disk. When it raises, none of them is. Each is counted exactly
         once, by a fold.
@@ -190,12 +199,16 @@ class EventStore(ABC):
         """Delete all that is stored of an instance, in one transaction, and its share of the counters."""
 
     @abstractmethod
-    def expire(self, before: int, now: int, progress: Progress) -> int:
-        """Delete events received before a time, and all that only they have left; returns how many.
+    def expire(self, before: Cutoffs, now: int, progress: Progress) -> Expired:
+        """Delete what was received before these times, and all that only that has left.
 
         Numbers by day stay, without the words of what was deleted. A heartbeat that came late may go with the
-        day on which it was made.
+        day on which it was made. From then on, what may have been here already is not kept again.
         """
+
+    @abstractmethod
+    def last_expiry(self) -> Expiry:
+        """When something expired last, and how much."""
 
     @abstractmethod
     def remove(self, key: int, since: int, until: int, progress: Progress) -> int:

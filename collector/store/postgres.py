@@ -87,6 +87,16 @@ class PostgresTransaction(Transaction):
     def wait_for_keeps(self) -> None:
         self.execute("LOCK TABLE pending IN SHARE ROW EXCLUSIVE MODE")
 
+    def wait_for_marks(self) -> None:
+        self.execute("LOCK TABLE expired IN ACCESS EXCLUSIVE MODE")
+
+    def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
+        cursors = [self._connection.execute(_native(sql), values) for sql, *values in queries]
+        return [cursor.fetchall() for cursor in cursors]
+
+    def send(self, sql: str, *values: Any) -> None:
+        self._connection.execute(_native(sql), values)
+
     def wait_for_turn(self, source: int) -> None:
         self.all("SELECT pg_advisory_xact_lock(?, ?)", TURN_LOCK, source % 2**31)
 

@@ -6,7 +6,8 @@ Of the event store:
 
     usage                 what each process (lane) has added for a key in an hour: events, and bytes of disk
     pending               events that are kept and not counted yet: what the counters need of them
-    marks                 how far something was done: deleted, before a time; stored anew, down to a number
+    expired               up to when heartbeats and other events of a source have expired
+    marks                 when something expired last; down to which number events were stored anew
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     shapes                the JSON of heartbeats without their ids and times, and the key that they came with
     beat_days             the days of each source that have a table of heartbeats
@@ -14,10 +15,8 @@ Of the event store:
     instances             one row per installation that reported: when, how often, which version
     runs                  one row per run of an install script: its story, its failure, its request for help
     daily                 events counted by day, type and name
-    active                changes in the number of instances alive in the 1, 7 and 30 days that end with
-                          a day: the number on a day is the sum of `n` up to it
-    outcomes              runs counted by the day they began and how they ended: all of them, and those of
-                          each version, system and place of failure
+    active                how many more instances were alive in the last 1, 7 and 30 days than a day before
+    outcomes              runs by the day they began and how they ended; also by version, system and place
     words                 the names, versions, systems and places that are counted by themselves on a day
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
@@ -43,7 +42,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from collector.store.apart import counting_apart, old_heartbeats
+from collector.store.apart import counting_apart, expiry_by_source, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
 
@@ -307,6 +306,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     counting_apart,
     old_heartbeats,
     listed_states,
+    expiry_by_source,
 )
 
 

@@ -92,6 +92,15 @@ class SQLiteTransaction(Transaction):
     def wait_for_keeps(self) -> None:
         """There is no other writer."""
 
+    def wait_for_marks(self) -> None:
+        """There is no other writer."""
+
+    def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
+        return [self.all(*query) for query in queries]
+
+    def send(self, sql: str, *values: Any) -> None:
+        self.execute(sql, *values)
+
     def wait_for_turn(self, source: int) -> None:
         """There is one writer at a time in any case."""
 

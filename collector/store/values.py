@@ -30,6 +30,48 @@ class KeyUsage(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Cutoffs:
+    """Heartbeats, other events and e-mail addresses expire that came before these times; with 0, none do."""
+
+    beats: int = 0
+    events: int = 0
+    emails: int = 0
+
+    @classmethod
+    def all_at(cls, before: int) -> Cutoffs:
+        """One time for everything."""
+        return cls(before, before, before)
+
+    @property
+    def instances(self) -> int:
+        """Nothing of an instance is needed that was last seen before this time."""
+        return min(self.beats, self.events)
+
+
+@dataclass(frozen=True)
+class Expired:
+    """How much has expired; an e-mail address goes alone, its event stays."""
+
+    beats: int = 0
+    events: int = 0
+    emails: int = 0
+
+    @property
+    def deleted(self) -> int:
+        """How many events."""
+        return self.beats + self.events
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """When expiry ended last; when something expired last, and how much; None if never."""
+
+    at: int | None = None
+    found_at: int | None = None
+    found: Expired = Expired()
+
+
+@dataclass(frozen=True)
 class StoredEvent:
     """One event as it is stored."""
 

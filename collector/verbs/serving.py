@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 
 from collector.admin import keys, setup
 from collector.base.shared import SharedSums
@@ -68,8 +67,8 @@ def _serve_together(settings: Settings) -> None:
         def work(number: int, ready: Callable[[], None]) -> None:
             os.environ.pop("NOTIFY_SOCKET", None)  # the parent speaks for all
             listener = server.open_listener(reserved.getsockname()[:2], shared=True)
-            one = settings if number == 0 else replace(settings, keep=None)  # one of them purges for all
-            _serve_requests(one, open_stores(settings.db), listener, ready, Member(number, meters, paid))
+            stores, member = open_stores(settings.db), Member(number, meters, paid)
+            _serve_requests(settings, stores, listener, ready, member)
 
         Crew(
             settings.workers,
@@ -99,8 +98,8 @@ def _serve_requests(
     def begin() -> None:
         listening()
         page.start()
-        keeper.start()
         if member is None or member.number == 0:  # one of the workers does it for all
+            keeper.start()
             renewer.start()
 
     try:

@@ -8,10 +8,11 @@ from typing import Any
 
 from collector.admin import AdminError, keys
 from collector.admin.audit import COMMAND_LINE, record
+from collector.base.keep import DURATION, read_seconds
 from collector.base.times import read_time
-from collector.settings import DURATION, read_seconds
 from collector.store import Stores
 from collector.store.deletion import expire_events, remove_events
+from collector.store.values import Cutoffs
 from collector.verbs.senders import KEY
 from collector.verbs.terminal import message, now_ms, progress
 
@@ -54,7 +55,8 @@ def _purge(arguments: argparse.Namespace, stores: Stores) -> None:
     if arguments.key is None:
         if (arguments.since, arguments.until) != (0, LATEST):
             raise AdminError("--since and --until go with --key; --older-than is a period by itself")
-        count = expire_events(stores, now - arguments.older_than * 1000, now, progress("deleted"))
+        before = Cutoffs.all_at(now - arguments.older_than * 1000)
+        count = expire_events(stores, before, now, progress("deleted")).deleted
     else:
         key = keys.find_key(stores.control, arguments.key)
         count = remove_events(stores, key.id, arguments.since, arguments.until, progress("deleted"))

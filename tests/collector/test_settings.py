@@ -38,6 +38,9 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("PEER_RATE", "inf"),
         ("DAILY", "1.5G"),
         ("KEEP", "90"),
+        ("KEEP", "heartbeats=90"),
+        ("KEEP", "events=1d beats=1d"),
+        ("KEEP", "events"),
         ("DISK_FREE", "10%"),
         ("MAX_DB", "-1"),
         ("MAX_CONNECTIONS", "0"),
@@ -93,3 +96,13 @@ def test_several_workers_need_postgresql() -> None:
     with pytest.raises(SettingError, match="--workers from the command line: one process writes"):
         read_settings({"HOME": "/x"}, {"workers": "2"})
     assert read_settings({"HOME": "/x", PREFIX + "WORKERS": "2"}, {"workers": "1"}).workers == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("", (35, 400, 90)), ("heartbeats=0 emails=7d", (0, 400, 7)), ("30d", (30, 30, 30)), ("0", (0, 0, 0))],
+)
+def test_each_kind_is_kept_for_its_own_time(text: str, days: tuple[int, int, int]) -> None:
+    keep = read_settings({f"{PREFIX}KEEP": text}).keep
+    assert (keep.heartbeats, keep.events, keep.emails) == tuple(day * 86_400 for day in days)
+    assert keep.forever == (not any(days))

@@ -10,13 +10,16 @@ from typing import NamedTuple
 from collector.admin import AdminError, audit, keys, tokens, users
 from collector.admin.names import check_name
 from collector.base.http import Answer
+from collector.base.keep import Keep
 from collector.page.access.visitor import Visitor
 from collector.page.forms.form_types import FormRequest, sentence
 from collector.page.frame import redirect
 from collector.page.queries.sources import source_names
 from collector.page.request import PageError
+from collector.store.values import Expired
 
 LATEST = 50
+DAY_SECONDS = 86_400
 
 
 class NewSecret(NamedTuple):
@@ -30,10 +33,12 @@ class NewSecret(NamedTuple):
 def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None) -> Answer:
     """Everything that an admin manages; after an addition, the new secret."""
     _admin(form)
+    expiry = form.stores.events.last_expiry()
     return form.page(
         "admin.html",
         wrong,
         made=made,
+        kept=_kept(form.settings.keep, expiry.found),
         users=users.list_users(form.control),
         keys=keys.list_keys(form.stores, form.now),
         tokens=tokens.list_tokens(form.control),
@@ -41,6 +46,7 @@ def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None
         sources=source_names(form.control),
         user_roles=users.ROLES,
         token_roles=tokens.ROLES,
+        expiry=expiry,
         single_sign_on=bool(form.settings.auth_header),
     )
 
@@ -101,6 +107,20 @@ async def _add_token(form: FormRequest, by: str) -> NewSecret:
 
 async def _revoke_token(form: FormRequest, by: str) -> None:
     await asyncio.to_thread(tokens.revoke_token, form.control, form.fields.get("name", ""), form.now, by=by)
+
+
+def _kept(keep: Keep, expired: Expired) -> list[tuple[str, str, int]]:
+    """What is kept, for how long, and how much of it expired last."""
+    return [
+        ("Heartbeats", _days(keep.heartbeats), expired.beats),
+        ("Other events", _days(keep.events), expired.events),
+        ("E-mail addresses in requests for help", _days(keep.emails), expired.emails),
+    ]
+
+
+def _days(seconds: int) -> str:
+    days = -(-seconds // DAY_SECONDS)  # days are kept whole
+    return f"{days} day{'s' if days > 1 else ''}" if seconds else "for ever"
 
 
 def _one_of(roles: tuple[str, ...], wanted: str | None) -> str:

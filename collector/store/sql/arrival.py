@@ -6,7 +6,7 @@ An id is looked for in both places, because the same event may arrive once in ti
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from collector.base.events import Event
@@ -14,7 +14,9 @@ from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.beats import UUID_V7, narrow_beat, time_in
 from collector.store.database import Key, Row, Transaction
-from collector.store.sql.days import days_among, make_days, table_of
+from collector.store.sql.days import days_among, days_query, make_days, table_of
+from collector.store.sql.expired import expired_keys
+from collector.store.sql.marks import ALL_MARKS, read_marks
 from collector.store.sql.shapes import Shapes
 
 
@@ -51,12 +53,37 @@ def sort_events(shapes: Shapes, events: Iterable[Event]) -> SortedEvents:
 
 
 def insert_events(tx: Transaction, events: SortedEvents) -> FreshEvents:
-    """Store those that are not stored yet."""
-    make_days(tx, {(event.source, day) for day, pairs in events.narrow.items() for event, _ in pairs})
+    """Store those that are not stored yet, and were not before."""
+    days = _days(events)
+    mark_rows, day_rows = tx.ask((ALL_MARKS,), days_query(days))
+    marks = read_marks(mark_rows)
+    if marks:
+        events = _without(expired_keys(tx, marks, _each(events)), events)
+        days = _days(events)
+    make_days(tx, days - set(day_rows))
     known = _known_beats(tx, events.wide)
     stored = tx.insert_new(schema.EVENTS, [event[:-1] for event in events.wide if event[:2] not in known])
     wide = [event for event in events.wide if event[:2] in stored]
     return FreshEvents(wide, [event for day in events.narrow for event in _insert_beats(tx, day, events)])
+
+
+def _days(events: SortedEvents) -> set[tuple[int, int]]:
+    """The days of sources that narrow heartbeats are of."""
+    return {(event.source, day) for day, pairs in events.narrow.items() for event, _ in pairs}
+
+
+def _each(events: SortedEvents) -> Iterator[Event]:
+    yield from events.wide
+    for pairs in events.narrow.values():
+        yield from (event for event, _ in pairs)
+
+
+def _without(keys: set[Key], events: SortedEvents) -> SortedEvents:
+    if not keys:
+        return events
+    kept = {day: [pair for pair in pairs if pair[0][:2] not in keys] for day, pairs in events.narrow.items()}
+    wide = [event for event in events.wide if event[:2] not in keys]
+    return SortedEvents(wide, {day: pairs for day, pairs in kept.items() if pairs})
 
 
 def _insert_beats(tx: Transaction, day: int, events: SortedEvents) -> list[Event]:

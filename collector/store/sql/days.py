@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.store import schema
@@ -32,9 +33,9 @@ def time_of(day: int) -> str:
     return f"({day * DAY_MS} + received - CASE WHEN delay > 0 THEN delay ELSE 0 END)"
 
 
-def make_days(tx: Transaction, wanted: set[tuple[int, int]]) -> None:
+def make_days(tx: Transaction, missing: set[tuple[int, int]]) -> None:
     """Make the tables of these days of sources, as far as they are not there."""
-    for source, day in sorted(wanted - days_among(tx, wanted)):
+    for source, day in sorted(missing):
         tx.wait_for_turn(_TURN)
         tx.execute(_create(day, tx.dialect))
         tx.execute("INSERT INTO beat_days (source, day) VALUES (?, ?) ON CONFLICT DO NOTHING", source, day)
@@ -42,11 +43,13 @@ def make_days(tx: Transaction, wanted: set[tuple[int, int]]) -> None:
 
 def days_among(tx: Transaction, wanted: set[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of these days of sources that have a table."""
-    if not wanted:
-        return set()
-    days = [day for _, day in wanted]
-    sql = "SELECT source, day FROM beat_days WHERE day BETWEEN ? AND ?"
-    return wanted & {(source, day) for source, day in tx.all(sql, min(days), max(days))}
+    return wanted & set(tx.all(*days_query(wanted))) if wanted else set()
+
+
+def days_query(wanted: set[tuple[int, int]]) -> tuple[Any, ...]:
+    """The query of the days of sources that have a table, and its values: no others than between these."""
+    days = [day for _, day in wanted] or [0]
+    return "SELECT source, day FROM beat_days WHERE day BETWEEN ? AND ?", min(days), max(days)
 
 
 def days_of(database: Database | Transaction, source: int) -> list[int]:

@@ -2,54 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.beats import CLOCK_MS
-from collector.store.database import Database, Transaction
+from collector.store.database import Database, Row, Transaction
 from collector.store.events import Progress
 from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import days_of, table_of
+from collector.store.sql.email_expiry import expire_emails
 from collector.store.sql.folding import fold_all, fold_waiting
-from collector.store.sql.marks import note_expiry
+from collector.store.sql.marks import note_cutoffs, note_run
 from collector.store.usage import HOUR_MS
+from collector.store.values import Cutoffs, Expired
 from collector.store.words import OTHER
 
-# Numbers of events that are looked at in one query, and events that are deleted in one transaction. Events of
-# 32 KB are overwritten with zeros: 200 are 7 MB of SQLite's log, which a nearly full disk still takes.
-SEARCHED = 10_000
+# Events that are deleted in one transaction. Events of 32 KB are overwritten with zeros: 200 are 7 MB of
+# SQLite's log, which a nearly full disk still takes.
 DELETED = 200
 
 
-def expire_events(database: Database, before: int, now: int, progress: Progress) -> int:
-    """Delete events received before a time, and all that only they have left; returns how many.
+def expire_events(database: Database, before: Cutoffs, now: int, progress: Progress) -> Expired:
+    """Delete what was received before these times, and all that only that has left.
 
     The time of receipt counts, because a site without a network may send old events today. Numbers by day
     stay, without the words of what was deleted. Transactions are short, so that a running server goes on.
     """
+    _note(database, before)
+    beats = expire_beats(database, before.beats, now, progress)
+    events = 0
+    for source in _sources(database):
+        for name in _names(database, source):
+            cutoff = before.beats if name == BEAT else before.events
+            for count in _delete_named(database, source, name, cutoff):
+                beats, events = (beats + count, events) if name == BEAT else (beats, events + count)
+                progress(beats + events)
+    _delete_unneeded(database, before, now)
+    emails = expire_emails(database, before.emails, lambda: progress(beats + events))
+    found = Expired(beats, events, emails)
     with database.transaction() as tx:
-        note_expiry(tx, before)
-    count = expire_beats(database, before, now, progress)
-    last = 0
-    while found := _old_events(database, last, before):
-        last, old = found
-        for start in range(0, len(old), DELETED):
-            numbers = old[start : start + DELETED]
-            with database.transaction() as tx:
-                tx.execute(f"DELETE FROM events WHERE seq IN ({', '.join('?' * len(numbers))})", *numbers)
-            count += len(numbers)
-            progress(count)
+        note_run(tx, now, found)
+    database.tidy()
+    return found
+
+
+def _note(database: Database, before: Cutoffs) -> None:
+    """Remember what expires, before anything does: what comes again from now on is not kept again."""
+    fold_waiting(database)
+    with database.transaction() as tx:
+        tx.wait_for_marks()
+        fold_all(tx)  # the marks are set for the sources that have counted something
+        note_cutoffs(tx, before)
+
+
+def _sources(database: Database) -> Iterator[int]:
+    return (source for (source,) in _each(database, "source", "1 = 1"))
+
+
+def _names(database: Database, source: int) -> Iterator[str]:
+    return (name for (name,) in _each(database, "name", "source = ?", source))
+
+
+def _delete_named(database: Database, source: int, name: str, before: int) -> Iterator[int]:
+    """Delete events with a name that were received before a time; how many with each transaction.
+
+    None was received before it happened, so the index by name and time leads to them.
+    """
+    sql = (
+        "SELECT time, seq FROM events WHERE source = ? AND name = ? AND time < ? AND (time, seq) > (?, ?)"
+        f" AND received < ? ORDER BY time, seq LIMIT {DELETED}"
+    )
+    last: tuple[int, ...] = (-1, 0)
+    while old := database.all(sql, source, name, before, *last, before):
+        last, numbers = old[-1], [number for _, number in old]
+        with database.transaction() as tx:
+            marks = ", ".join("?" * len(numbers))
+            count = tx.execute(f"DELETE FROM events WHERE seq IN ({marks})", *numbers)
+        yield count
+
+
+def _delete_unneeded(database: Database, before: Cutoffs, now: int) -> None:
+    """Delete the runs, instances and words that no event needs any more."""
     fold_waiting(database)
     sources = database.all("SELECT DISTINCT source FROM instances")
     with database.transaction() as tx:
         fold_all(tx)
-        tx.execute(_OLD_RUNS, before)
-        tx.execute("DELETE FROM usage WHERE hour < ?", before // HOUR_MS)
+        tx.execute("DELETE FROM usage WHERE hour < ?", before.instances // HOUR_MS)
         for (source,) in sources:
-            _delete_old_instances(tx, source, before)
+            tx.execute(_OLD_RUNS, source, before.events, before.events)
+            _delete_old_instances(tx, source, before.instances)
     with database.transaction() as tx:
-        _forget_words(tx, before // DAY_MS, now // DAY_MS)
-    database.tidy()
-    return count
+        _forget_words(tx, before.events // DAY_MS, now // DAY_MS)
 
 
 def _forget_words(tx: Transaction, last: int, today: int) -> None:
@@ -102,15 +146,19 @@ def _on_day(time: str, table: str) -> str:
     return f"{time} >= {table}.day * {DAY_MS} AND {time} < ({table}.day + 1) * {DAY_MS}"
 
 
-def _old_events(database: Database, after: int, before: int) -> tuple[int, list[int]] | None:
-    """The last number that was looked at, and the numbers of events received before a time."""
-    sql = "SELECT seq, received FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-    rows = database.all(sql, after, SEARCHED)
-    return (rows[-1][0], [seq for seq, received in rows if received < before]) if rows else None
+def _each(database: Database, column: str, where: str, *values: object) -> Iterator[Row]:
+    """The different values of a column of events, each found in an index after the one before."""
+    sql = f"SELECT {column} FROM events WHERE {where}{{}} ORDER BY {column} LIMIT 1"
+    found = database.all(sql.format(""), *values)
+    while found:
+        yield found[0]
+        found = database.all(sql.format(f" AND {column} > ?"), *values, *found[0])
 
 
 _OLD_RUNS = (
-    "DELETE FROM runs WHERE coalesce(asked, ended, started) < ?"
+    # The column `began` is indexed. It has no later time, unless an event is left.
+    "DELETE FROM runs WHERE source = ? AND (began < ? OR began IS NULL)"
+    " AND coalesce(asked, ended, started) < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
 )
 # Two conditions, because heartbeats are indexed by time and other events by instance.

@@ -109,7 +109,7 @@ def sort_pending(database: Database) -> None:
 def _add(tx: Transaction, at: int, events: int, packed: bytes, *number: int) -> None:
     names, values = ("at", "events", "packed", "number"), (at, events, packed, *number)
     named = ", ".join(names[: len(values)])
-    tx.execute(f"INSERT INTO pending ({named}) VALUES ({', '.join('?' * len(values))})", *values)
+    tx.send(f"INSERT INTO pending ({named}) VALUES ({', '.join('?' * len(values))})", *values)
 
 
 def _fold(tx: Transaction) -> int:

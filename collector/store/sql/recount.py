@@ -22,7 +22,7 @@ from collector.store.rollups import Ledger
 from collector.store.rows import RunRow, instance_of
 from collector.store.spans import SPANS, week_of
 from collector.store.sql.days import all_days, table_of, time_of
-from collector.store.sql.marks import EXPIRED
+from collector.store.sql.marks import NOTHING_EXPIRED, Marks, marks_of
 from collector.store.sql.takeback import count_instance, count_run
 from collector.store.waiting import unpack_events
 from collector.store.words import Word
@@ -40,7 +40,6 @@ _Pieces = Iterator[tuple[Ledger, int]]  # what counts, and how many rows were re
 # Where the day or the week is in the key of a counter.
 _TIMES = {schema.DAILY: 1, schema.ACTIVE: 1, schema.OUTCOMES: 2, schema.COHORTS: 1, schema.RETENTION: 3}
 _WORDS = "SELECT source, kind, day, word FROM words"
-_MARK = "SELECT value FROM marks WHERE name = ?"
 _NAMES = (
     f"SELECT source, time / {DAY_MS} AS day, type, name, COUNT(*) FROM events"
     " WHERE seq > ? AND seq <= ? GROUP BY source, day, type, name"
@@ -57,7 +56,7 @@ def recount(database: Database, progress: Progress) -> int:
         for table, counts in missing.items():
             for *key, n in tx.all(f"SELECT {', '.join(table.names)} FROM {table.name}"):
                 counts[tuple(key)] -= int(n)
-        expired = next((value for (value,) in tx.all(_MARK, EXPIRED)), None)
+        expired = marks_of(tx)
     wrong = {table: _rows(table, counts, expired) for table, counts in missing.items()}
     with database.transaction() as tx:
         tx.wait_to_count()
@@ -128,16 +127,25 @@ def _pages(tx: Transaction, columns: str, table: str, key: str, after: Key) -> I
         after = rows[-1][: len(after)]
 
 
-def _rows(table: schema.Table, counts: Counter[Key], expired: int | None) -> list[Row]:
-    return [(*key, n) for key, n in sorted(counts.items()) if n and _is_known(table, key, expired)]
+def _rows(table: schema.Table, counts: Counter[Key], expired: dict[int, Marks]) -> list[Row]:
+    return [
+        (*key, n)
+        for key, n in sorted(counts.items())
+        if n and _is_known(table, key, expired.get(key[0], NOTHING_EXPIRED))
+    ]
 
 
-def _is_known(table: schema.Table, key: Key, expired: int | None) -> bool:
+def _is_known(table: schema.Table, key: Key, expired: Marks) -> bool:
     """Whether all that counts there is still in the store."""
-    if expired is None:
+    cutoff = expired.instances
+    if table is schema.DAILY:
+        cutoff = expired.of(key[3])
+    elif table is schema.OUTCOMES:
+        cutoff = expired.events
+    if not cutoff:
         return True
     # Heartbeats go with the day in their ids, and a clock may be an hour wrong.
-    day, at = (expired + CLOCK_MS) // DAY_MS, key[_TIMES[table]]
+    day, at = (cutoff + CLOCK_MS) // DAY_MS, key[_TIMES[table]]
     if table in (schema.COHORTS, schema.RETENTION):
         return bool(min(at, key[1]) > week_of(day))
     return bool(at > day + (SPANS[-1] if table is schema.ACTIVE else 0))

@@ -16,11 +16,12 @@ from collector.store.sql.forgetting import forget_instance
 from collector.store.sql.installs import InstallQuestions
 from collector.store.sql.instances import InstanceQuestions
 from collector.store.sql.keeping import keep_events
+from collector.store.sql.marks import last_run
 from collector.store.sql.narrowing import narrow_some
 from collector.store.sql.recount import recount
 from collector.store.sql.removal import remove_events
 from collector.store.sql.transfer import stored_bodies
-from collector.store.values import Forgotten, Space
+from collector.store.values import Cutoffs, Expired, Expiry, Forgotten, Space
 
 # Processes with the same lane are right as well, but wait for each other.
 LANE_BITS = 31
@@ -49,8 +50,11 @@ class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventSt
     def forget(self, source: int, who: bytes) -> Forgotten:
         return forget_instance(self._database, source, who)
 
-    def expire(self, before: int, now: int, progress: Progress) -> int:
+    def expire(self, before: Cutoffs, now: int, progress: Progress) -> Expired:
         return expire_events(self._database, before, now, progress)
+
+    def last_expiry(self) -> Expiry:
+        return last_run(self._database)
 
     def remove(self, key: int, since: int, until: int, progress: Progress) -> int:
         return remove_events(self._database, key, since, until, progress)

@@ -10,8 +10,10 @@ import pytest
 
 from collector.admin import keys, tokens, users
 from collector.admin.audit import latest_entries
+from collector.ingest import decode
 from collector.ingest.keyring import digest
 from collector.store import Stores
+from collector.store.values import Cutoffs
 from tests.collector.page.client import NOW, PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import event
@@ -200,3 +202,13 @@ def test_hostile_names_are_text_to_an_admin(
         assert made.status == 200
         check_inert(made.text)
     assert admin.does({"action": "remove-user", "name": evil}).status == 303
+
+
+def test_an_admin_sees_what_is_kept_and_what_expired_last(admin: Admin, page_stores: Stores) -> None:
+    text = admin.page().text
+    assert all(kept in text for kept in ("35 days", "400 days", "90 days", "were not looked for yet"))
+    page_stores.events.keep([decode.read_event(event("Deployed"), "track", 1, NOW)])
+    page_stores.events.expire(Cutoffs(events=NOW + 1), NOW, lambda _: None)
+    text = admin.page().text
+    assert re.search(r"Other events</th><td>400 days</td><td class=\"num\">1<", text)
+    assert "were last looked for on <time" in text

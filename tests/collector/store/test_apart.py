@@ -18,6 +18,7 @@ from collector.store import ControlStore, StoreError, Stores, open_database
 from collector.store.database import Database
 from collector.store.deletion import expire_events, forget_instance, remove_events
 from collector.store.sql.store import SqlEventStore
+from collector.store.values import Cutoffs, Expired
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 
@@ -27,7 +28,7 @@ CONTROL = (
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),
-    *("usage", "words", "removals", "marks"),
+    *("usage", "words", "removals", "marks", "expired"),
     *("daily", "active", "outcomes", "cohorts", "retention"),
 )
 
@@ -85,7 +86,8 @@ def test_import_export_and_deletions_work_in_two_databases(apart: Stores) -> Non
     out = io.BytesIO()
     assert export_events(apart.events, out, quiet) == 3
     assert forget_instance(apart, source, key_of(INSTANCE)).events == 3
-    assert remove_events(apart, 1, 0, NOW, quiet) == expire_events(apart, NOW, NOW, quiet) == 0
+    assert remove_events(apart, 1, 0, NOW, quiet) == 0
+    assert expire_events(apart, Cutoffs.all_at(NOW), NOW, quiet) == Expired()
 
 
 def test_a_store_whose_tables_are_gone_is_noticed(apart: Stores) -> None:

@@ -14,6 +14,7 @@ from collector.page.queries.help import find_requests
 from collector.store import Stores, deletion, open_stores
 from collector.store.answers import answer_request, answers_of
 from collector.store.deletion import expire_events, forget_instance, remove_events
+from collector.store.values import Cutoffs
 from tests.collector.page.client import NOW
 from tests.collector.page.stories import event
 
@@ -41,7 +42,7 @@ def fill(stores: Stores) -> None:
 DELETIONS: dict[str, Callable[[Stores], object]] = {
     "forget": lambda stores: forget_instance(stores, 1, ADA),
     "remove": lambda stores: remove_events(stores, KEY, 0, NOW + 1, quiet),
-    "expire": lambda stores: expire_events(stores, NOW + 1, NOW, quiet),
+    "expire": lambda stores: expire_events(stores, Cutoffs.all_at(NOW + 1), NOW, quiet),
 }
 
 
@@ -59,7 +60,7 @@ def test_an_answer_stays_with_its_run(stores: Stores) -> None:
     fill(stores)
     forget_instance(stores, 1, key_of("nobody"))
     remove_events(stores, KEY + 1, 0, NOW + 1, quiet)
-    expire_events(stores, NOW - 1, NOW, quiet)
+    expire_events(stores, Cutoffs.all_at(NOW - 1), NOW, quiet)
     assert answers_of(stores.control, 1) == {HERS: (NOW, "sam"), HIS: (NOW, "sam")}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from collector.store import EventStore
 from collector.store.usage import HOUR_MS
-from collector.store.values import Forgotten
+from collector.store.values import Cutoffs, Expired, Forgotten
 from tests.collector.store.contract import plain
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import (
@@ -82,7 +82,7 @@ def test_expired_events_are_gone_and_numbers_by_day_stay(events: EventStore) -> 
     old = [event for event in history if event.received < before]
     left = [event for event in history if event.received >= before]
     seen: list[int] = []
-    assert events.expire(before, NOW, seen.append) == len(old) == seen[-1] > 0
+    assert events.expire(Cutoffs.all_at(before), NOW, seen.append).deleted == len(old) == seen[-1] > 0
     told, said = told_by(events), said_by(left)
     for name in ("events", "named", "events of instance", "events of run"):
         assert told[name] == said[name], name
@@ -90,7 +90,7 @@ def test_expired_events_are_gone_and_numbers_by_day_stay(events: EventStore) -> 
         assert told[name] == whole[name], name
     assert told[f"by day {TODAY - 29}"] == whole[f"by day {TODAY - 29}"]
     assert {usage.hour for usage in events.usage_since(0)} == {event.received // HOUR_MS for event in left}
-    assert events.expire(before, NOW, quiet) == 0
+    assert events.expire(Cutoffs.all_at(before), NOW, quiet) == Expired()
 
 
 def test_who_has_no_event_left_expires_and_who_has_one_stays_whole(events: EventStore) -> None:
@@ -102,7 +102,7 @@ def test_who_has_no_event_left_expires_and_who_has_one_stays_whole(events: Event
     oldest = next(one for one in fleet if one.last == last)
     before = max(event.received for event in history if event.who == oldest.who) + 1
     whole = told_by(events)["instances"]
-    events.expire(before, NOW, quiet)
+    events.expire(Cutoffs.all_at(before), NOW, quiet)
     told = told_by(events)["instances"]
     young = {event.who for event in history if event.received >= before}
     assert told == {who: row if who in young else None for who, row in whole.items()}
@@ -114,7 +114,7 @@ def test_the_words_of_what_expired_are_gone(events: EventStore) -> None:
     history = made_history(0)
     keep_in_pieces(events, history)
     assert "1.0" in str(told_by(events))
-    assert events.expire(NOW + 1, NOW, quiet) == len(history)
+    assert events.expire(Cutoffs.all_at(NOW + 1), NOW, quiet).deleted == len(history)
     told = told_by(events)
     for word in ("1.0", "debian", "Deployed", "install.sh", "example.org"):
         assert word not in str({**told, "named": None, "events of instance": None}), word
@@ -128,7 +128,7 @@ def test_a_deletion_that_was_interrupted_is_finished_by_the_next(events: EventSt
 
     def delete(progress: object) -> int:
         if deletion == "expire":
-            return events.expire(NOW + 1, NOW, progress)  # type: ignore[arg-type]
+            return events.expire(Cutoffs.all_at(NOW + 1), NOW, progress).deleted  # type: ignore[arg-type]
         return events.remove(KEYS[0], 0, NOW + 1, progress)  # type: ignore[arg-type]
 
     def interrupt(count: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from collector.store import EventStore
+from collector.store.values import Cutoffs
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import INSTANCES, KEYS, NOW, SOURCE, made_history, pieces
 
@@ -49,7 +50,7 @@ def test_counters_are_right_after_deletions(events: EventStore) -> None:
 def test_numbers_stay_where_events_have_expired(events: EventStore) -> None:
     history = made_history(0)
     events.keep(history)
-    events.expire(history[len(history) // 2].received, NOW, quiet)
+    events.expire(Cutoffs.all_at(history[len(history) // 2].received), NOW, quiet)
     told = told_by(events)
     assert events.recount(quiet) == 0
     assert told_by(events) == told

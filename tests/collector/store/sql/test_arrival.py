@@ -17,14 +17,15 @@ from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
-from collector.store import Stores, open_stores
+from collector.store import Stores, open_database, open_stores
 from collector.store.beats import LATE_MS
 from collector.store.database import Database, Transaction
 from collector.store.sql import arrival, events, shapes
+from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import all_days, make_days, table_of
 from collector.store.sql.shapes import delete_unused_shapes
 from collector.store.sql.store import SqlEventStore
-from collector.store.values import NO_PAGE
+from collector.store.values import NO_PAGE, Cutoffs
 from tests.collector.cluster import Cluster
 
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
@@ -178,7 +179,7 @@ def test_a_shape_is_deleted_when_no_heartbeat_can_need_it(tables: Database) -> N
         return int(tables.all("SELECT COUNT(*) FROM shapes")[0][0])
 
     assert left() == 2
-    assert store.expire(NOW + DAY_MS, NOW + 5 * DAY_MS, lambda _: None) == 2
+    assert store.expire(Cutoffs.all_at(NOW + DAY_MS), NOW + 5 * DAY_MS, lambda _: None).deleted == 2
     assert left() == 1
     store.keep([beat(4, NOW + 5 * DAY_MS, version="new"), beat(5, NOW + 5 * DAY_MS, version="old")])
     assert sum(map(len, store.export())) == 3
@@ -202,19 +203,19 @@ def test_a_day_that_another_collector_drops_meanwhile_is_made_again(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = cluster.database()
-    with closing(open_stores(url)) as stores, closing(open_stores(url)) as other:
+    with closing(open_stores(url)) as stores, closing(open_database(url)) as dropping:
         stores.events.keep([beat(1)])
         drops: list[int] = []
 
         def make_days_late(tx: Transaction, wanted: set[tuple[int, int]]) -> None:
             make_days(tx, wanted)
             if not drops:
-                drops.append(other.events.expire(NOW + DAY_MS, NOW, lambda _: None))
+                drops.append(expire_beats(dropping, NOW + DAY_MS, NOW, lambda _: None))
 
         monkeypatch.setattr(arrival, "make_days", make_days_late)
         assert stores.events.keep([beat(2)]) == 1
         assert drops == [1]
-        assert exported(other) == Counter([beat(2).body])
+        assert exported(stores) == Counter([beat(2).body])
 
 
 def test_heartbeats_of_an_instance_are_searched_among_the_latest(

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
 from collector.store import Stores, open_stores
 from collector.store.database import Database
 from collector.store.sql import beat_expiry
 from collector.store.sql.days import all_days
+from collector.store.values import Cutoffs
 from tests.collector.store.sql.test_arrival import HOUR, NOW, TODAY, beat, exported, rows
 
 MIDNIGHT = TODAY * DAY_MS
 
 
 def expire(stores: Stores, before: int) -> int:
-    return stores.events.expire(before, NOW, lambda _: None)
+    return stores.events.expire(Cutoffs.all_at(before), NOW, lambda _: None).deleted
 
 
 def test_a_day_that_is_over_goes_with_its_table_and_the_next_stays_whole(
@@ -48,7 +50,7 @@ def test_events_are_taken_while_a_large_day_is_dropped(
         seen.append(count)
         stores.events.keep([beat(100 + count, MIDNIGHT)])
 
-    assert stores.events.expire(MIDNIGHT, NOW, arrive) == 35
+    assert stores.events.expire(Cutoffs.all_at(MIDNIGHT), NOW, arrive).deleted == 35
     assert seen == ([10, 20, 30, 35] if tables.dialect == "sqlite" else [35])
     assert rows(tables) == (0, len(seen))
     assert all_days(tables) == [TODAY]
@@ -64,7 +66,8 @@ def test_within_a_day_those_go_that_were_received_before(
     ahead = beat(99, MIDNIGHT + 4 * HOUR + HOUR // 2, after=-HOUR // 2 - 1)  # its clock is ahead
     stores.events.keep([*beats, ahead])
     seen: list[int] = []
-    assert stores.events.expire(MIDNIGHT + 4 * HOUR, NOW, seen.append) == 5 == seen[-1]
+    before = Cutoffs.all_at(MIDNIGHT + 4 * HOUR)
+    assert stores.events.expire(before, NOW, seen.append).deleted == 5 == seen[-1]
     assert set(exported(stores)) == {event.body for event in beats[4:]}
     assert rows(tables) == (0, 3)
 
@@ -84,15 +87,15 @@ def test_a_heartbeat_that_comes_after_its_day_expired_gets_a_table_again(
     stores: Stores, tables: Database
 ) -> None:
     stores.events.keep([beat(1)])
-    expire(stores, MIDNIGHT + DAY_MS)
+    stores.events.expire(Cutoffs(beats=MIDNIGHT + DAY_MS), NOW, lambda _: None)
     assert all_days(tables) == []
-    assert stores.events.keep([beat(2)]) == 1
+    assert stores.events.keep([beat(2), beat(3, who=b"b" * 16)]) == 1
     assert rows(tables) == (0, 1)
 
 
 def test_a_server_expires_whole_days(stores: Stores, tables: Database) -> None:
     stores.events.keep([beat(1, MIDNIGHT - DAY_MS), beat(2, MIDNIGHT)])
-    Keeper(stores, 86_400, lambda: (MIDNIGHT + 30 * HOUR) / 1000).purge()
+    Keeper(stores, Keep(*[86_400] * 3), lambda: (MIDNIGHT + 30 * HOUR) / 1000).expire()
     assert all_days(tables) == [TODAY]
     assert rows(tables) == (0, 1)
 

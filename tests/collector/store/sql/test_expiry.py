@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from collector.admin.keys import source_named
+from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
 from collector.store import Stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events
+from collector.store.values import Cutoffs
 from collector.store.words import MOST_WORDS, OTHER
 from tests.collector.running import Collector, event
 from tests.collector.store.sql.test_admission import DAY, started
@@ -62,7 +64,7 @@ def words(tables: Database) -> set[str]:
 
 
 def purge(stores: Stores, before: int, now: int = NOW) -> int:
-    return expire_events(stores, before, now, lambda _: None)
+    return expire_events(stores, Cutoffs.all_at(before), now, lambda _: None).deleted
 
 
 def test_a_word_stays_as_long_as_an_event_with_it(stores: Stores, tables: Database) -> None:
@@ -84,12 +86,12 @@ def test_a_word_stays_as_long_as_an_event_with_it(stores: Stores, tables: Databa
 def test_a_day_of_the_past_admits_no_words_after_a_purge_and_today_does(
     stores: Stores, tables: Database
 ) -> None:
-    stores.events.keep([started(1, -2), started(2)])
-    purge(stores, NOW + 1)
+    stores.events.keep([started(1, -3), started(5, -2), started(2)])
+    assert purge(stores, NOW - 2 * DAY_MS) == 1
     stores.events.keep([started(3, -2), started(4)])
-    assert "v3" not in words(tables)
-    assert "v4" in words(tables)
-    assert counted(tables)["outcomes"][1, "version", DAY - 2, OTHER, "open"] == 2
+    assert {"v2", "v4", "v5"} < words(tables)
+    assert not {"v1", "v3"} & words(tables)
+    assert counted(tables)["outcomes"][1, "version", DAY - 2, OTHER, "open"] == 1
 
 
 def test_a_purge_leaves_nothing_of_what_was_sent(stores: Stores, tables: Database) -> None:
@@ -150,8 +152,8 @@ def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables
     stores.events.keep([started(1, -3), started(2)])
     stores.events.fold()
     assert {"v1", "v2"} <= words(tables)
-    Keeper(stores, None).start(0)
-    kept = Keeper(stores, 2 * 86_400, lambda: NOW / 1000)
+    Keeper(stores, Keep(0, 0, 0)).start(0)
+    kept = Keeper(stores, Keep(*[2 * 86_400] * 3), lambda: NOW / 1000)
     kept.start(0)
     try:
         assert until(lambda: "v1" not in words(tables), 30)  # the last of a purge
@@ -163,7 +165,7 @@ def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables
 
 def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, tables: Database) -> None:
     stores.events.keep(started(number, -3) for number in range(500))
-    stopped = Keeper(stores, 86_400, lambda: NOW / 1000)
+    stopped = Keeper(stores, Keep(*[86_400] * 3), lambda: NOW / 1000)
     stopped.stop()
-    stopped.purge()
+    stopped.expire()
     assert tables.all("SELECT COUNT(*) FROM events") == [(300,)]

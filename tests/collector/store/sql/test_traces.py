@@ -13,6 +13,7 @@ from collector.ingest import decode
 from collector.store import Stores, open_stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events
+from collector.store.values import Cutoffs
 
 NOW = 1_795_168_800_000
 MAIL, ADDRESS, ID = "ada@example.org", "203.0.113.9", "0193a2b4-1111-4222-8333-444455556666"
@@ -79,7 +80,7 @@ def test_no_table_has_anything_personal(stores: Stores, tables: Database, databa
     traces = [MAIL, ADDRESS, SAID, repr(key_of(ID)), repr(key_of(f"{ID}-1"))]
     before = dump(tables, database)
     assert [trace for trace in traces if trace not in before] == []
-    expire_events(stores, NOW, NOW, lambda _: None)
+    expire_events(stores, Cutoffs.all_at(NOW), NOW, lambda _: None)
     after = dump(tables, database)
     assert [trace for trace in traces if trace in after] == []
 
@@ -90,7 +91,7 @@ def test_no_file_of_sqlite_has_anything_personal(tmp_path: Path) -> None:
     with closing(open_stores(f"sqlite:///{tmp_path}/c.db")) as stores:
         fill(stores)
         assert all(trace in files(tmp_path) for trace in traces)
-        expire_events(stores, NOW, NOW, lambda _: None)
+        expire_events(stores, Cutoffs.all_at(NOW), NOW, lambda _: None)
         assert [trace for trace in traces if trace in files(tmp_path)] == []
 
 
