@@ -22,6 +22,7 @@ MIB = 1024 * 1024
 MAX_TOTAL = 10 * MIB
 MAX_PIECE = 2 * MIB
 MAX_FILES = 500
+MAX_LINKS = 40
 COMMAND_SECONDS = 20.0
 CHUNK = 64 * 1024
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -82,27 +83,56 @@ def _take_file(path: str, lines: int | None, root: str) -> Piece:
 
 def _newest_part(path: str) -> tuple[bytes, str]:
     """The end of a regular file, and a note if that is not all of it."""
-    real = os.path.realpath(path)
+    real, link_owners = resolve(path)
     handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with open(handle, "rb") as file:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise OSError("it is no regular file")
-        _check_links(path, found.st_uid)
+        if not link_owners <= {0, found.st_uid}:
+            raise OSError("a link of another user leads to it")
+        if os.readlink(f"/proc/self/fd/{handle}") != real:
+            raise OSError("a folder on the way was replaced meanwhile")
         file.seek(max(0, found.st_size - MAX_PIECE))
         data = file.read(MAX_PIECE)
     cut = found.st_size > MAX_PIECE
     return data, f"only the last {len(data)} of {found.st_size} bytes" if cut else ""
 
 
-def _check_links(path: str, owner: int) -> None:
-    """A link may lead only where whoever made it could read anyway: root, and the file's own owner."""
-    place = "/"
-    for part in os.path.abspath(path).split("/")[1:]:
-        place = os.path.join(place, part)
-        link = os.lstat(place)
-        if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, owner):
-            raise OSError("a link of another user leads to it")
+def resolve(path: str) -> tuple[str, set[int]]:
+    """The absolute path without links, and the users to whom the links on the way belong.
+
+    A link may lead only where its owner could read anyway. Its owner and its target are read from one
+    descriptor, so that nobody replaces it between two looks.
+    """
+    owners, place, links = set(), "/", 0
+    left = path.split("/")
+    while left:
+        part = left.pop(0)
+        if part == "..":
+            place = os.path.dirname(place)
+        elif part not in ("", "."):
+            owner, target = _look_at(os.path.join(place, part))
+            if target is None:
+                place = os.path.join(place, part)
+                continue
+            owners.add(owner)
+            links += 1
+            if links > MAX_LINKS:
+                raise OSError("too many links lead to it")
+            left = target.split("/") + left
+            place = "/" if target.startswith("/") else place
+    return place, owners
+
+
+def _look_at(path: str) -> tuple[int, str | None]:
+    """Who owns it, and where it leads if it is a link."""
+    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        return found.st_uid, os.readlink("", dir_fd=handle) if stat.S_ISLNK(found.st_mode) else None
+    finally:
+        os.close(handle)
 
 
 def _run(command: Command) -> Piece:

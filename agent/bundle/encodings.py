@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import json
 import re
 import shlex
@@ -35,9 +36,9 @@ def _escaped(text: str) -> set[str]:
     in_shell.add(text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n"))
     in_shell.add(re.sub(r'([\\"$`])', r"\\\1", text))
     twice = {json.dumps(form)[1:-1] for form in in_json} | {form.replace("/", r"\/") for form in in_json}
-    html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    in_html = {html.escape(text), html.escape(text, quote=False)}
     shown = in_shell if len(text) > 1 else set()
-    forms = {text, html, data.hex(), data.hex().upper(), *quoted, *lower, *in_json, *shown, *twice}
+    forms = {text, *in_html, data.hex(), data.hex().upper(), *quoted, *lower, *in_json, *shown, *twice}
     return {form for form in forms if len(form) >= len(text)}
 
 

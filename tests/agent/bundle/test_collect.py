@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.bundle import collect as module
-from agent.bundle.collect import Piece, collect, run_limited, within_limit
+from agent.bundle.collect import Piece, collect, resolve, run_limited, within_limit
 from agent.bundle.support_list import Command, Files, ListError, read_support_list
 
 TEXT = """# what we ask for
@@ -99,6 +99,29 @@ def test_a_link_of_a_user_leads_to_no_file_of_another(tmp_path: Path) -> None:
     assert planted == Piece("files/planted.log", "", "not taken: a link of another user leads to it")
     os.chown(tmp_path / "planted.log", 0, 0, follow_symlinks=False)
     assert collect([Files("/planted.log")], str(tmp_path))[0].text == "of root"
+
+
+def test_a_path_is_resolved_as_the_system_does(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_text("text")
+    for name, target in (("up", "a/b/../b"), ("whole", str(tmp_path / "up")), ("loop", "loop")):
+        (tmp_path / name).symlink_to(target)
+    for path in ("a/b/file", "up/file", "whole/file", "whole/../b/./file"):
+        place = str(tmp_path / path)
+        assert resolve(place)[0] == os.path.realpath(place)
+    assert resolve(str(tmp_path / "whole/file"))[1] == {os.geteuid()}
+    with pytest.raises(OSError, match="too many links"):
+        resolve(str(tmp_path / "loop"))
+
+
+@pytest.mark.needs("root")
+def test_a_folder_that_a_user_replaces_by_a_link_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_text("of root")
+    os.symlink(tmp_path / "etc", tmp_path / "log")
+    os.chown(tmp_path / "log", 65534, 65534, follow_symlinks=False)
+    (piece,) = collect([Files("/log/shadow")], str(tmp_path))
+    assert piece.note == "not taken: a link of another user leads to it"
 
 
 def test_a_command_gets_no_shell_no_input_and_none_of_our_variables() -> None:

@@ -1,6 +1,7 @@
 """No secret is left, whatever it is written as, and little else is replaced."""
 
 import base64
+import html
 import json
 import shlex
 from collections.abc import Callable
@@ -98,6 +99,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "json": json.dumps,
     "json of the web": lambda text: json.dumps(text, ensure_ascii=False),
     "shell": shlex.quote,
+    "html": html.escape,
     "hex": lambda text: text.encode().hex(),
 }
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=4, max_size=40)
