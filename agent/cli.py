@@ -52,7 +52,11 @@ def parser(name: str = "rollcall") -> Parser:
     _add_readers(add)
     _add_switches(add)
     _add_senders(add)
-    add("forget", "forget.forget_instance", "delete id, queue and log; the next id cannot be linked to it")
+    verb = add(
+        "forget", "forget.forget_instance", "delete id, queue and log; the next id cannot be linked to it"
+    )
+    everywhere = "first delete what the endpoint holds, and print its receipt; if that fails, delete nothing"
+    verb.add_argument("--everywhere", action="store_true", help=everywhere)
     return top
 
 

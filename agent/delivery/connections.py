@@ -49,12 +49,13 @@ def _systemctl(settings: Settings, access: Access) -> str:
 CONNECTIONS = (
     Connection(
         "endpoint",
-        "deliver events; doctor asks it with an empty batch",
+        "deliver events; doctor asks it with an empty batch, forget --everywhere to delete the id",
         (
             "agent.delivery.transport",
             "agent.delivery.route",
             "agent.delivery.failures",
             "agent.delivery.probe",
+            "agent.delivery.forget",
         ),
         _endpoint,
     ),

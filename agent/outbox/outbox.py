@@ -94,6 +94,13 @@ class OutboxReader:
         row = self._query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else str(row[0])
 
+    def endpoints_sent_to(self) -> list[str]:
+        """Every endpoint that took an event which is still in the log."""
+        rows = self._query(
+            "SELECT DISTINCT endpoint FROM event WHERE state = 'sent' AND endpoint IS NOT NULL"
+        )
+        return [str(row[0]) for row in rows]
+
     def dropped(self) -> int:
         """How many events were ever dropped."""
         return self._number("SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'dropped'")

@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot
 from agent.base.locks import hold_lock
 from agent.base.owner import become_owner
+from agent.config.access import read_access
+from agent.events import identity
 from agent.outbox.database import between_transactions
+from agent.outbox.outbox import read_outbox
 
 if TYPE_CHECKING:
     import argparse
 
     from agent.base.statedir import StateDir
+    from agent.config.access import Access
 
 SENDER_WAIT = 30.0
+FORGETTING = "agent.delivery.forget"
+
+
+def _access(app: App) -> Access:
+    """The way to the endpoint. CouldNot where none is allowed or set: then nothing is deleted anywhere."""
+    situation = app.situation
+    decision = situation.standing_decision
+    if not decision.sending:
+        raise CouldNot(f"telemetry is off, so the endpoint cannot be asked: {decision}; nothing was deleted")
+    if not situation.settings.endpoint:
+        raise CouldNot("no endpoint is set, so none can be asked; nothing was deleted")
+    return read_access(situation.settings)
+
+
+def _forget_there(app: App, access: Access) -> None:
+    """Have the endpoint delete what it holds, and print its receipt. CouldNot if anything may be left."""
+    from agent.delivery.forget import NotForgotten, request_forgetting
+
+    state, endpoint = app.situation.state, app.situation.settings.endpoint
+    found = identity.read(state)
+    if found is None:
+        return
+    with read_outbox(state) as outbox:
+        others = [place for place in outbox.endpoints_sent_to() if place != endpoint] if outbox else []
+    try:
+        receipt = request_forgetting(endpoint, access, found.instance)
+    except NotForgotten as why:
+        raise CouldNot(f"{endpoint} did not delete the id: {why}; nothing was deleted here") from None
+    print(json.dumps({"endpoint": endpoint, **receipt}), file=app.out)
+    if others:
+        raise CouldNot(
+            f"events were also sent to {', '.join(others)}, so nothing was deleted here: to ask there too,"
+            f" set ROLLCALL_ENDPOINT and its key; at the end run {app.name} forget"
+        )
 
 
 def _memory(state: StateDir) -> list[str]:
@@ -28,16 +67,19 @@ def _memory(state: StateDir) -> list[str]:
     return state.memory()
 
 
-def forget_instance(app: App, _args: argparse.Namespace) -> int:
-    """Delete the id, the queue and the log."""
+def forget_instance(app: App, args: argparse.Namespace) -> int:
+    """Delete the id, the queue and the log; with --everywhere first what the endpoint holds."""
     state = app.situation.state
-    become_owner(state)
+    access = _access(app) if args.everywhere else None
+    become_owner(state, *([FORGETTING] if access else []))
     if not state.exists():
         app.say(f"there is nothing to delete in {state.path}")
         return DONE
     with hold_lock(state.sender, SENDER_WAIT) as alone:
         if not alone:
             raise CouldNot("events are being sent at the moment; try again in a minute")
+        if access:
+            _forget_there(app, access)
         with between_transactions(state):
             for path in _memory(state):
                 with contextlib.suppress(FileNotFoundError):

@@ -27,7 +27,7 @@ _rollcall() {
     ' track') words='-p --help' ;;
     ' export') words='--settle --help' ;;
     ' support') words='--email --bundle --out --yes --help' ;;
-    ' forget') words='--help' ;;
+    ' forget') words='--everywhere --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

@@ -50,4 +50,5 @@ complete -c rollcall -n '__fish_seen_subcommand_from support' -l bundle -d 'writ
 complete -c rollcall -n '__fish_seen_subcommand_from support' -l out -d 'where the sealed bundle is written'
 complete -c rollcall -n '__fish_seen_subcommand_from support' -l yes -d 'seal the bundle without a question'
 complete -c rollcall -n '__fish_seen_subcommand_from support' -l help -d 'show what it takes'
+complete -c rollcall -n '__fish_seen_subcommand_from forget' -l everywhere -d 'first delete what the endpoint holds, and print its receipt; if that fails, delete nothing'
 complete -c rollcall -n '__fish_seen_subcommand_from forget' -l help -d 'show what it takes'

@@ -99,3 +99,13 @@ def test_one_event_that_the_collector_cannot_take_costs_no_other(
     assert stored == {made[0]["messageId"], made[2]["messageId"]}
     meters = collector.get("/metrics").body.decode()
     assert 'rollcall_request_seconds_count{path="/v1/batch",status="200"} 1.0' in meters
+
+
+def test_after_the_receipt_the_collector_holds_nothing_of_the_id(collector: Collector, agent: Any) -> None:
+    agent("beat")
+    instance = json.loads(agent("status", "--json").stdout)["instanceId"]
+    assert instance in json.dumps(collector.export())
+    receipt = json.loads(agent("forget", "--everywhere").stdout)
+    assert (receipt["instanceId"], receipt["deleted"]["events"]) == (instance, 1)
+    assert instance not in json.dumps(collector.export())
+    assert json.loads(agent("status", "--json").stdout)["instanceId"] is None

@@ -1,0 +1,86 @@
+"""`forget --everywhere`: first at the endpoint, then here; or nowhere, and exit 1."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.agent.world import World, tree
+from tests.receiver import Deed, Receiver, Request, answer
+
+GIVEN = {"at": "2026-11-28T10:00:00.000Z", "deleted": {"events": 1}, "digest": "sha256:00"}
+
+
+def receipt(peer: object, request: Request) -> bool:
+    who = json.loads(request.body)["instanceId"]
+    said = json.dumps({"success": True, "instanceId": who, **GIVEN}).encode()
+    return answer(200, body=said)(peer, request)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    world.environ |= {"ROLLCALL_STATE_DIR": str(world.path / "state"), "ROLLCALL_WRITE_KEY": "key"}
+    return world
+
+
+def test_the_receipt_is_printed_and_then_all_is_gone_here(world: World) -> None:
+    with Receiver(script=[answer(200), receipt]) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        instance = world.run("status", "--json").json["instanceId"]
+        done = world.run("forget", "--everywhere")
+        asked = receiver.requests[1]
+    assert (done.code, done.json) == (0, {"endpoint": receiver.endpoint, "instanceId": instance, **GIVEN})
+    assert asked.line.startswith("POST /v1/forget ")
+    assert (asked.key, json.loads(asked.body)) == ("key", {"instanceId": instance})
+    assert world.run("status", "--json").json["instanceId"] is None
+    assert world.run("log", "--json").out == ""
+
+
+@pytest.mark.parametrize(
+    ("deed", "why"),
+    [
+        (answer(404), "404 Not Found"),
+        (answer(401), "check the write key"),
+        (answer(503), "503 Service Unavailable"),
+        (answer(200), "does not support this"),
+        (answer(200, body=b"ok"), "does not support this"),
+        (answer(200, body=b'{"success":true,"instanceId":"other"}'), "does not support this"),
+    ],
+    ids=range(6),
+)
+def test_without_a_receipt_nothing_is_deleted_here(world: World, deed: Deed, why: str) -> None:
+    with Receiver(script=[answer(200), deed]) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        before = world.run("log", "--json").out
+        done = world.run("forget", "--everywhere")
+    assert (done.code, done.out) == (1, "")
+    assert why in done.err
+    assert "nothing was deleted here" in done.err
+    assert world.run("log", "--json").out == before != ""
+
+
+@pytest.mark.parametrize("more", [{"DO_NOT_TRACK": "1"}, {"ROLLCALL_ENDPOINT": ""}], ids=["off", "none"])
+def test_where_no_endpoint_may_be_asked_nothing_is_deleted(world: World, more: dict[str, str]) -> None:
+    with Receiver() as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        before = tree(Path(world.state.path))
+        world.environ |= more
+        done = world.run("forget", "--everywhere")
+        assert len(receiver.requests) == 1
+    assert (done.code, "nothing was deleted" in done.err) == (1, True)
+    assert tree(Path(world.state.path)) == before
+
+
+def test_an_endpoint_of_before_is_named_and_gets_no_key_of_another(world: World) -> None:
+    with Receiver() as former, Receiver(then=receipt) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = former.endpoint
+        world.run("beat")
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        done = world.run("forget", "--everywhere")
+        assert len(former.requests) == 1
+    assert (done.code, done.json["endpoint"]) == (1, receiver.endpoint)
+    assert f"also sent to {former.endpoint}, so nothing was deleted here" in done.err
+    assert world.run("forget").code == 0
