@@ -93,7 +93,7 @@ def test_signatures_of_other_files_and_kinds_are_refused() -> None:
 
 
 def test_only_a_public_key_is_one() -> None:
-    for text in ("", "x", VENDOR.public[:-4], "A" + VENDOR.public[1:], "RW" + "A" * 54 + "é"):
+    for text in ("x", VENDOR.public[:-4], "A" + VENDOR.public[1:], "RW" + "A" * 55):
         with pytest.raises(ValueError, match=re.escape(text)):
             parse_public_key(text)
 

@@ -75,7 +75,7 @@ def test_any_text_is_a_version_or_refused(text: str) -> None:
     assert found == version_key(text)
 
 
-@pytest.mark.parametrize("text", ["", "latest", "1" * 65, "१.२"])
+@pytest.mark.parametrize("text", ["none", "latest", "1" * 65, "१.२"])
 def test_what_cannot_be_compared_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         version_key(text)
@@ -88,6 +88,6 @@ def test_a_range_is_all_of_its_conditions() -> None:
     assert in_range("1.2", ">1.1 <=1.2")
     assert in_range("1.2.0", "1.2")
     assert not in_range("1.2.1", "=1.2")
-    for wanted in ("", "<", "<x"):
-        with pytest.raises(ValueError, match=re.escape(wanted.lstrip("<"))):
+    for wanted in (" ", "<", "<x"):
+        with pytest.raises(ValueError, match=wanted[-1]):
             in_range("1", wanted)
