@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,15 @@ from collector.admin.keys import source_named
 from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
-from collector.store import Stores
+from collector.store import Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events
+from collector.store.sql import expiry
+from collector.store.sql.email_expiry import without_address
+from collector.store.sql.marks import ALL_MARKS
 from collector.store.values import Cutoffs
 from collector.store.words import MOST_WORDS, OTHER
+from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, event
 from tests.collector.store.sql.test_admission import DAY, started
 from tests.collector.store.test_rollups import NOW, counted
@@ -169,3 +175,39 @@ def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, table
     stopped.stop()
     stopped.expire()
     assert tables.all("SELECT COUNT(*) FROM events") == [(300,)]
+
+
+def test_what_arrives_last_before_cutoffs_are_noted_is_counted_first(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or nobody would know that its source had counted anything so old."""
+    monkeypatch.setattr(expiry, "fold_waiting", lambda _: None)
+    sent = [started(1, -3), started(2, -3)]
+    stores.events.keep(sent)
+    assert purge(stores, NOW + 1) == 2
+    assert stores.events.keep(sent) == 0
+
+
+@pytest.mark.needs("postgresql")
+def test_cutoffs_wait_for_whoever_stores_events_by_the_ones_before(cluster: Cluster) -> None:
+    url = cluster.database()
+    with closing(open_stores(url)) as stores, closing(open_database(url)) as other:
+        sent = [started(1, -3)]
+        stores.events.keep(sent)
+        stores.events.fold()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'expired'::regclass"
+        with ThreadPoolExecutor(1) as thread:
+            with other.transaction() as tx:
+                tx.ask((ALL_MARKS,))
+                purged = thread.submit(purge, stores, NOW + 1)
+                assert until(lambda: other.all(waiting), 30)
+            assert purged.result() == 1
+
+
+def test_an_address_goes_though_it_looks_like_none() -> None:
+    told = (
+        '{"messageId":"a@b.example","properties":{"email":"ada at home","note":"or bob@example.org","n":1}}'
+    )
+    left = '{"messageId":"a@b.example","properties":{"note":"or (hidden)","n":1}}'
+    assert without_address(told) == left
+    assert without_address(left) == left
