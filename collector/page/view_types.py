@@ -25,6 +25,7 @@ from collector.store.values import NO_PAGE, PageEnd
 PAGE_ROWS = 50
 # A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
 PAGE_BYTES = 256 * 1024
+MINUTE_MS = 60_000
 # `before` in a URL: where a page of a list ended.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
@@ -88,6 +89,11 @@ class ViewRequest:
     def census(self) -> Census:
         """Counts of instances: active now, and by the days on which they were seen first and last."""
         return self.censuses.census(self.source.id, self.now)
+
+    @property
+    def census_was(self) -> int | None:
+        """When the instances were counted, if that is more than a minute ago."""
+        return self.census.at if self.now - self.census.at > MINUTE_MS else None
 
     @cached_property
     def counted_until(self) -> int | None:

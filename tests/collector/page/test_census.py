@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from collector.base.times import write_time
+from collector.page.queries import census as counting
 from collector.page.queries.census import KEPT_TIMES, CensusCache
 from collector.store import Stores
 from collector.store.sql import census
 from collector.store.words import OTHER
-from tests.collector.page.client import NOW
+from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, event
 from tests.wait import until
 
@@ -63,3 +65,22 @@ def test_versions_beyond_those_that_are_read_are_counted_together(
     taken = page_stores.events.census(1, NOW)
     assert taken.versions == {"1.2": 3, "1.3": 1, OTHER: 1}
     assert taken.systems == {"debian 12": 4, OTHER: 1}
+
+
+def test_the_page_says_how_old_a_count_is(
+    page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(event("Instance Active"))
+    client = PageClient(page_stores)
+    for address in ("/", "/instances"):
+        assert "Instances were counted at" not in client.get(address).text
+    assert client.get("/instances.json").json()["instances_counted"] == write_time(NOW)
+    ticks = itertools.count(0.0, 0.1)  # every count is a slow one, and kept
+    monkeypatch.setattr(PageClient, "clock", property(lambda _: next(ticks), lambda *_: None), raising=False)
+    monkeypatch.setattr(counting, "KEPT_TIMES", 1000)
+    client.get("/instances")
+    client.now += 5 * 60_000
+    for address in ("/", "/instances"):
+        assert "Instances were counted at" in client.get(address).text
+    assert client.get("/instances.json").json()["instances_counted"] == write_time(NOW)
+    assert "Instances were counted at" not in client.get("/events").text
