@@ -21,7 +21,7 @@ DAY_HOURS = 24
 PAGE = 4096
 # What an event's row and its entries in indexes take, without their texts: the same for its instance.
 # A narrow heartbeat takes no more, because it has no text.
-_EVENT = 640
+_EVENT = 760
 # The row of a run, with its entries in indexes and counters.
 _RUN = 1500
 # Counters of a day for which there were none.
