@@ -36,6 +36,11 @@ def _endpoint(settings: Settings, access: Access) -> str:
     return f"{settings.endpoint}/v1/batch through the proxy that {proxy} names"
 
 
+def _feed(settings: Settings, access: Access) -> str:
+    del access
+    return settings.updates_url if settings.updates else ""
+
+
 def _health(settings: Settings, access: Access) -> str:
     del access
     return settings.health if settings.health.partition(":")[0] in ("tcp", "http", "https") else ""
@@ -59,6 +64,7 @@ CONNECTIONS = (
         ),
         _endpoint,
     ),
+    Connection("release feed", "ask for releases and advisories", ("agent.updates.fetch",), _feed),
     Connection("health check", "see whether the product is alive", ("agent.heartbeat.health",), _health),
     Connection(
         "unit state",
