@@ -170,7 +170,6 @@ PARTS: dict[str, Part] = {
     ),
     "postgresql": Part(can_serve_postgresql, ("postgresql",)),
     "pgbouncer": Part(has("pgbouncer"), ("pgbouncer",)),
-    "minisign": Part(has("minisign"), ("minisign",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "curl": Part(has("curl"), ("curl",)),

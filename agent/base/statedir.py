@@ -25,8 +25,6 @@ class StateDir:
         """Exists once the notice was shown in full."""
         self.asked = os.path.join(path, "opt-in-asked")
         """Exists once the opt-in question was asked."""
-        self.updates = os.path.join(path, "updates.json")
-        """The vendor's last feed of releases and advisories, and what of it concerns this machine."""
         self.due = os.path.join(path, "due.json")
         """When the daemon's next beat is due."""
         self.lock = os.path.join(path, "lock")
@@ -45,7 +43,7 @@ class StateDir:
         """Every file that holds data; the locks do not. Some of them may not exist."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        marks = (self.seen, self.due, self.notice, self.asked, self.updates)
+        marks = (self.seen, self.due, self.notice, self.asked)
         known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files()
 

@@ -89,11 +89,6 @@ SETTINGS = (
         "what a support bundle may hold; empty: /etc/NAME/support.list",
         values.PATH,
     ),
-    Setting(
-        "ROLLCALL_UPDATES_URL", "", "the vendor's feed of releases and advisories; empty: none", values.FEED
-    ),
-    Setting("ROLLCALL_UPDATES_KEY", "", "the public key that signs it, or two", values.PUBLIC_KEYS),
-    Setting("ROLLCALL_UPDATES", "true", "whether the feed is asked for, once a day", values.SWITCH),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
 KEYS = frozenset({"ROLLCALL_WRITE_KEY", "ROLLCALL_WRITE_KEY_FILE"})
@@ -120,9 +115,6 @@ class Settings:
     environment: str
     support_key: str
     support_list: str
-    updates_url: str
-    updates_key: str
-    updates: bool
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = sources

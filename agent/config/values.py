@@ -15,7 +15,6 @@ LONGEST = 366 * 86400
 MAX_TEXT = 100
 MAX_PORT = 65535
 ENVIRONMENTS = ("production", "ci", "dev", "test", "internal")
-MAX_KEYS, KEY_LENGTH = 2, 56
 
 
 def parse_text(value: str) -> str:
@@ -138,26 +137,6 @@ def _is_x25519(x: object) -> bool:
     )
 
 
-def parse_switch(value: str) -> bool:
-    if value.lower() not in ("true", "false"):
-        raise ValueError
-    return value.lower() == "true"
-
-
-def parse_feed(value: str) -> str:
-    if value and "/" not in value.partition("://")[2]:
-        raise ValueError
-    return parse_endpoint(value)
-
-
-def parse_public_keys(value: str) -> str:
-    """One or two public keys of minisign; more is checked where they are used."""
-    keys = value.split()
-    if len(keys) > MAX_KEYS or not all(len(key) == KEY_LENGTH and key.startswith("RW") for key in keys):
-        raise ValueError
-    return " ".join(keys)
-
-
 A_DURATION = "a whole number of seconds, or a number with a unit: 90s 15m 6h 1d (at most a year)"
 A_PROXY = (
     "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST where it is needed,"
@@ -176,6 +155,3 @@ HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…",
 SUPPORT_KEY = ("the JWK of a public X25519 key, as JSON on one line", parse_support_key)
 USAGE = ("ask, true or false", parse_usage)
 ENVIRONMENT = ("production, ci, dev, test or internal", parse_environment)
-SWITCH = ("true or false", parse_switch)
-FEED = ("the http or https address of a file, without a user and without a ? in it", parse_feed)
-PUBLIC_KEYS = ("one or two public keys of minisign, such as RWQ…, with a space between", parse_public_keys)

@@ -75,7 +75,7 @@ def test_a_bad_setting_in_a_file_is_named_by_file_and_line(world: World) -> None
 
 
 OF_THEIR_OWN = ["wrap", "daemon"]
-VERBS = ["status", "doctor", "updates", "log", "preview", "disable", "enable", "consent", "forget"]
+VERBS = ["status", "doctor", "log", "preview", "disable", "enable", "consent", "forget"]
 VERBS += ["beat", "flush", "track", "export", "support"]
 
 
