@@ -52,6 +52,7 @@ def parser(name: str = "rollcall") -> Parser:
     _add_readers(add)
     _add_switches(add)
     _add_senders(add)
+    _add_updates(add, name)
     verb = add(
         "forget", "forget.forget_instance", "delete id, queue and log; the next id cannot be linked to it"
     )
@@ -123,6 +124,16 @@ def _add_senders(add: Adder) -> None:
     verb.add_argument("--bundle", action="store_true", help=bundle)
     verb.add_argument("--out", metavar="FILE", help="where the sealed bundle is written")
     verb.add_argument("--yes", action="store_true", help="seal the bundle without a question")
+
+
+def _add_updates(add: Adder, name: str) -> None:
+    verb = add("updates", "updates.show_updates", "show releases and advisories that concern this version")
+    verb.usage = f"{name} updates [--check] [--json], or {name} updates import FEED"
+    verb.add_argument("--check", action="store_true", help="ask for the vendor's feed now")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.add_argument("action", nargs="?", choices=["import"], help="take the feed from a file")
+    feed_help = "the feed's file; its signature is beside it, in FEED.minisig"
+    verb.add_argument("feed", nargs="?", metavar="FEED", help=feed_help)
 
 
 def _adder(verbs: argparse._SubParsersAction[Parser]) -> Adder:

@@ -188,6 +188,7 @@ PARTS: dict[str, Part] = {
     "ksh": Part(has("ksh"), ("ksh",)),
     "mksh": Part(has("mksh"), ("mksh",)),
     "yash": Part(has("yash"), ("yash",)),
+    "minisign": Part(has("minisign"), ("minisign",)),
     "zsh": Part(has("zsh"), ("zsh",)),
     "fish": Part(has("fish"), ("fish",)),
     "man": Part(has("man", "mandoc"), ("man-db", "mandoc")),

@@ -27,6 +27,8 @@ class StateDir:
         """Exists once the opt-in question was asked."""
         self.due = os.path.join(path, "due.json")
         """When the daemon's next beat is due."""
+        self.updates = os.path.join(path, "updates.json")
+        """The vendor's last good feed of releases and advisories, and what it means for this version."""
         self.lock = os.path.join(path, "lock")
         """Held while the id is made, a change of the outbox begins, or a broken one is set aside."""
         self.sender = os.path.join(path, "sender.lock")
@@ -43,7 +45,7 @@ class StateDir:
         """Every file that holds data; the locks do not. Some of them may not exist."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        marks = (self.seen, self.due, self.notice, self.asked)
+        marks = (self.seen, self.due, self.notice, self.asked, self.updates)
         known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files()
 

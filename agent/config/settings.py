@@ -89,6 +89,16 @@ SETTINGS = (
         "what a support bundle may hold; empty: /etc/NAME/support.list",
         values.PATH,
     ),
+    Setting(
+        "ROLLCALL_UPDATES_URL",
+        "",
+        "the vendor's feed of releases and advisories; empty: none is asked for",
+        values.UPDATES_URL,
+    ),
+    Setting(
+        "ROLLCALL_UPDATES_KEY", "", "public key, or two, that the feed is signed with", values.PUBLIC_KEYS
+    ),
+    Setting("ROLLCALL_UPDATES", "true", "whether the feed may be asked for", values.SWITCH),
 )
 NAMES = frozenset(setting.name for setting in SETTINGS)
 KEYS = frozenset({"ROLLCALL_WRITE_KEY", "ROLLCALL_WRITE_KEY_FILE"})
@@ -115,6 +125,9 @@ class Settings:
     environment: str
     support_key: str
     support_list: str
+    updates_url: str
+    updates_key: str
+    updates: str
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = sources

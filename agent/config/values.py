@@ -15,6 +15,8 @@ LONGEST = 366 * 86400
 MAX_TEXT = 100
 MAX_PORT = 65535
 ENVIRONMENTS = ("production", "ci", "dev", "test", "internal")
+MOST_PUBLIC_KEYS = 2
+PUBLIC_KEY_LENGTH = 56
 
 
 def parse_text(value: str) -> str:
@@ -94,6 +96,26 @@ def parse_usage(value: str) -> str:
     return value.lower()
 
 
+def parse_switch(value: str) -> str:
+    if value.lower() not in ("true", "false"):
+        raise ValueError
+    return value.lower()
+
+
+def parse_public_keys(value: str) -> str:
+    """One or two public keys of minisign; whoever verifies by them reads them whole."""
+    words = value.replace(",", " ").split()
+    if len(words) > MOST_PUBLIC_KEYS or not all(_is_public_key(word) for word in words):
+        raise ValueError
+    return " ".join(words)
+
+
+def _is_public_key(word: str) -> bool:
+    """Whether this is `Ed`, a key id and a key, in Base64: 42 bytes, so there is no padding."""
+    alphabet = word.isascii() and word.replace("+", "a").replace("/", "a").isalnum()
+    return alphabet and len(word) == PUBLIC_KEY_LENGTH and word.startswith("RW")
+
+
 def parse_proxy(value: str) -> str:
     """A proxy's URL, perhaps with a user and a password; or the absolute path of a file that holds one."""
     if not value or value.startswith("/"):
@@ -155,3 +177,6 @@ HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…",
 SUPPORT_KEY = ("the JWK of a public X25519 key, as JSON on one line", parse_support_key)
 USAGE = ("ask, true or false", parse_usage)
 ENVIRONMENT = ("production, ci, dev, test or internal", parse_environment)
+SWITCH = ("true or false", parse_switch)
+PUBLIC_KEYS = ("one or two public keys of minisign, with a comma or a space between", parse_public_keys)
+UPDATES_URL = ("the URL of a file, such as https://example.com/feed.json, without ? and #", parse_endpoint)

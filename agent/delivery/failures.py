@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from http.client import HTTPException, RemoteDisconnected
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import requests
 
@@ -26,45 +26,55 @@ TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_WANTS_USER = "407"
 
 
-def failure_text(why: BaseException, route: Route) -> str:
+class Target(NamedTuple):
+    """Whom the request was for, and which setting names them."""
+
+    who: str
+    setting: str
+
+
+ENDPOINT = Target("the endpoint", "ROLLCALL_ENDPOINT")
+
+
+def failure_text(why: BaseException, route: Route, target: Target = ENDPOINT) -> str:
     """One line: who, what, and what to check."""
     if isinstance(why, Unpassable):
         return str(why)
     by_proxy = isinstance(why, requests.exceptions.ProxyError)
     if by_proxy and (refused := TUNNEL.search(str(why))):
-        return _refused_by_proxy(refused[1], route)
+        return _refused_by_proxy(refused[1], route, target)
     what = next((words for cause in _causes(why) if (words := _words_of(cause)) is not None), None)
     if what is None and isinstance(why, requests.exceptions.Timeout):
         what = "no answer in time"
     if what is None:
         what = f"the connection failed ({type(why).__name__})"
     if by_proxy:
-        return f"the proxy: {what}; {check_route(route)}"
-    return f"the endpoint: {what}; {_advice(why, route)}"
+        return f"the proxy: {what}; {check_route(route, target)}"
+    return f"{target.who}: {what}; {_advice(why, route, target)}"
 
 
-def check_route(route: Route) -> str:
+def check_route(route: Route, target: Target = ENDPOINT) -> str:
     """What to check where nothing could be reached."""
     if route.proxy:
         return f"check {route.setting}, which names the proxy"
-    return "check ROLLCALL_ENDPOINT, or set ROLLCALL_PROXY if this network needs a proxy"
+    return f"check {target.setting}, or set ROLLCALL_PROXY if this network needs a proxy"
 
 
-def _refused_by_proxy(status: str, route: Route) -> str:
+def _refused_by_proxy(status: str, route: Route, target: Target) -> str:
     if status == PROXY_WANTS_USER:
         return (
             f"the proxy: {status}; it wants a user and a password: put them into the URL in {route.setting}"
         )
-    return f"the proxy: {status}; it does not let this through: check {route.setting} and ROLLCALL_ENDPOINT"
+    return f"the proxy: {status}; it does not let this through: check {route.setting} and {target.setting}"
 
 
-def _advice(why: BaseException, route: Route) -> str:
+def _advice(why: BaseException, route: Route, target: Target) -> str:
     causes = list(_causes(why))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return "if you trust its issuer, name the issuer's certificate in ROLLCALL_CA_FILE"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return "check whether ROLLCALL_ENDPOINT is https"
-    return check_route(route)
+        return f"check whether {target.setting} is https"
+    return check_route(route, target)
 
 
 def _words_of(cause: BaseException) -> str | None:

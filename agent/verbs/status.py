@@ -30,6 +30,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     settings, state = situation.settings, situation.state
     decision = situation.standing_decision
     problem = access_problem(settings) if decision.sending and settings.endpoint else None
+    updates = _updates(app)
     become_owner(state)
     found = identity.read(state)
     shown: dict[str, object] = {
@@ -60,7 +61,10 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     shown["lastError"] = problem or shown["lastError"]
     if settings.fault is not None:
         app.say(str(settings.fault))
-    print(json.dumps(shown) if args.json else _status_text(shown, decision, app, elsewhere), file=app.out)
+    print(
+        json.dumps(shown) if args.json else _status_text(shown, decision, app, elsewhere, updates),
+        file=app.out,
+    )
     _mention_the_service(app)
     _mention_what_only_silences(app)
     return DONE
@@ -91,7 +95,20 @@ def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None) -> i
     return elsewhere
 
 
-def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhere: int) -> str:
+def _updates(app: App) -> str | None:
+    """What the vendor's feed says of this version; None where there is no feed."""
+    settings = app.situation.settings
+    if not settings.updates_key:
+        return None
+    from agent.updates.standing import summary
+    from agent.verbs.updates import read_standing
+
+    return summary(read_standing(app))
+
+
+def _status_text(
+    shown: dict[str, object], decision: Decision, app: App, elsewhere: int, updates: str | None
+) -> str:
     sending = "yes" if decision.sending else "no"
     rows = [
         ("product", f"{shown['product']} {shown['version']}"),
@@ -104,6 +121,7 @@ def _status_text(shown: dict[str, object], decision: Decision, app: App, elsewhe
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
+        *([("updates", f"{updates} ({app.name} updates)")] if updates else []),
         ("last error", printable(str(shown["lastError"] or "none"))),
         ("state", printable(str(shown["stateDir"]))),
         ("docker.env", printable(str(shown["envFile"] or "none"))),

@@ -8,11 +8,11 @@ _rollcall() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' wrap' | ' daemon' | ' preview' | ' log' | ' status' | ' doctor' | ' disable' | ' enable' | ' consent' | ' beat' | ' flush' | ' track' | ' export' | ' support' | ' forget') path="$path ${COMP_WORDS[at]}" ;;
+        ' wrap' | ' daemon' | ' preview' | ' log' | ' status' | ' doctor' | ' disable' | ' enable' | ' consent' | ' beat' | ' flush' | ' track' | ' export' | ' support' | ' updates' | ' forget') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='wrap daemon preview log status doctor disable enable consent beat flush track export support forget --version --help' ;;
+    '') words='wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget --version --help' ;;
     ' wrap') words='--no-trace --no-input --explain --help' ;;
     ' daemon') words='--help' ;;
     ' preview') words='--help' ;;
@@ -27,6 +27,7 @@ _rollcall() {
     ' track') words='-p --help' ;;
     ' export') words='--settle --help' ;;
     ' support') words='--email --bundle --out --yes --help' ;;
+    ' updates') words='import --check --json --help' ;;
     ' forget') words='--everywhere --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
