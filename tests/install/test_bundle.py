@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.archive import unpacked
+from tests.install.archive import here, unpacked
 from tests.install.scripts import INSTALL
 from tests.parts import NOBODY
 
@@ -103,6 +104,19 @@ def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.once
+def test_the_same_sources_make_the_same_bytes_in_another_folder(packed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    for name in ("agent", "install", "systemd", "docs"):
+        skipped = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(INSTALL.parent / name, other / name, ignore=skipped)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "docker.env.example"):
+        shutil.copyfile(INSTALL.parent / name, other / name)
+    made = tmp_path / "made.tar.gz"
+    subprocess.run([other / "install/bundle", *here(), "--output", made], check=True)
+    assert made.read_bytes() == packed.read_bytes()
 
 
 @pytest.mark.slow
