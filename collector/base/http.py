@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +31,24 @@ class Answer(NamedTuple):
         headers = [(b"content-type", self.kind), (b"content-length", length), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head else self.body})
+
+
+class StreamedAnswer(NamedTuple):
+    """A response in pieces. If a piece cannot be made, the client sees that the response broke off."""
+
+    status: int
+    pieces: AsyncIterator[bytes]
+    kind: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send, *, head: bool = False) -> None:
+        """Send a piece as soon as the client has read those before; none in an answer to HEAD."""
+        headers = [(b"content-type", self.kind), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if not head:
+            async for piece in self.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Refused(Exception):  # noqa: N818 - an outcome, not a fault

@@ -13,12 +13,13 @@ import asyncio
 import logging
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import chain
 from urllib.parse import urlencode
 
 from collector.admin import users
 from collector.base import http
-from collector.base.http import Answer, Receive, Refused, Scope, Send
+from collector.base.http import Answer, Receive, Refused, Scope, Send, StreamedAnswer
 from collector.ingest.disk import DiskWatch
 from collector.page import export
 from collector.page.access.authentication import Authenticator
@@ -91,7 +92,7 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""
         try:
-            answer = await self._answer(scope, receive)
+            answer: Answer | StreamedAnswer = await self._answer(scope, receive)
         except http.ClientGone:
             return
         except Exception as error:
@@ -100,9 +101,9 @@ class Page:
                 PageError(500, "Something went wrong. The server's log has the details.")
             )
         safe = SAFE.items() - {(name, SAFE.get(name)) for name, _ in answer.headers}
-        await http.with_headers(answer, safe).send(send, head=scope["method"] == "HEAD")
+        await answer._replace(headers=(*answer.headers, *safe)).send(send, head=scope["method"] == "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | StreamedAnswer:
         if scope["path"] in STATIC:
             return self._frame.file(scope["path"])
         suffix = ""
@@ -118,7 +119,7 @@ class Page:
             message = "The database does not answer. Try again in a moment."
             return self._frame.error(PageError(503, message, 5), suffix)
 
-    async def _by_method(self, request: PageRequest) -> Answer:
+    async def _by_method(self, request: PageRequest) -> Answer | StreamedAnswer:
         if request.method == "POST" and not request.suffix:
             return await self._post(request)
         if request.method != "GET":
@@ -137,7 +138,7 @@ class Page:
         except asyncio.TimeoutError:
             raise PageError(408, "The form took too long to arrive.") from None
 
-    def _get(self, request: PageRequest) -> Answer:
+    def _get(self, request: PageRequest) -> Answer | StreamedAnswer:
         now = self._now_ms()
         visitor = self._authenticator.visitor(request, now)
         form = None if request.suffix else FORMS.get(request.path)
@@ -170,7 +171,7 @@ class Page:
     def _form(self, request: PageRequest, visitor: Visitor | None, now: int) -> FormRequest:
         return FormRequest(self._settings, self._stores, self._frame, self._signing, request, visitor, now)
 
-    def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer:
+    def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer | StreamedAnswer:
         show = _route(request.path)
         view = self._view_request(request, visitor, now)
         if view is None:
@@ -179,10 +180,22 @@ class Page:
         if request.suffix == "json":
             return Answer(200, export.view_as_json(view, result), b"application/json", (PRIVATE,))
         if request.suffix == "csv":
-            name, body = export.table_as_csv(result, request.query.get("table"))
+            name, pieces = export.table_as_csv(result, request.query.get("table"))
             disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
-            return Answer(200, body, CSV, (PRIVATE, disposition))
+            # If the store fails here, the answer can still say so.
+            beginning = next(pieces) + next(pieces, b"")
+            streamed = self._pieces(chain([beginning], pieces))
+            return StreamedAnswer(200, streamed, CSV, (PRIVATE, disposition))
         return self._html(view, result)
+
+    async def _pieces(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Pieces of an answer. While the client reads one, other views have their turn."""
+        while True:
+            async with self._room:
+                piece = await asyncio.to_thread(next, pieces, None)
+            if piece is None:
+                return
+            yield piece
 
     def _html(self, view: ViewRequest, result: ViewResult) -> Answer:
         context = {

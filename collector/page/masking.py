@@ -10,13 +10,21 @@ from typing import Any
 
 from collector.base.personal import mask_addresses
 from collector.page.access.visitor import Visitor
-from collector.page.view_types import ViewResult
+from collector.page.view_types import ViewResult, ViewTable
 
 
 def result_for(visitor: Visitor, result: ViewResult) -> ViewResult:
     """The view as this visitor may see it. Every view passes here, before it becomes HTML, JSON or CSV."""
-    shown: ViewResult = result if visitor.may_help else _masked(result)
-    return shown
+    if visitor.may_help:
+        return result
+    shown: ViewResult = _masked(result)
+    return dataclasses.replace(shown, tables=tuple(map(_masked_whole, shown.tables)))
+
+
+def _masked_whole(table: ViewTable) -> ViewTable:
+    """The table, whose further rows are masked when they are read."""
+    whole = table.whole
+    return dataclasses.replace(table, whole=lambda: map(_masked, whole())) if whole else table
 
 
 def _masked(value: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from collector.base.ids import as_uuid
+from collector.base.ids import KEY_LENGTH, as_uuid
 from collector.base.times import write_time
 from collector.page.access.visitor import Visitor
 from collector.page.period import Period, iso
@@ -23,6 +23,8 @@ from collector.store.values import NO_PAGE, PageEnd
 
 # Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
+# Rows that a whole list reads at a time, as CSV.
+PIECE_ROWS = 500
 # A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
 PAGE_BYTES = 256 * 1024
 MINUTE_MS = 60_000
@@ -30,6 +32,7 @@ MINUTE_MS = 60_000
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
 Cell = str | int | float | None
+Rows = Sequence[Sequence[Cell]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class ViewTable:
     name: str
     title: str
     columns: tuple[str, ...]
-    rows: Sequence[Sequence[Cell]]
+    rows: Rows
+    whole: Callable[[], Iterator[Rows]] | None = None  # every row, some at a time, if `rows` is one page
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ class ViewRequest:
         """Where the previous page of a list ended; on the first page, after every row."""
         place = _PLACE.fullmatch(self.query.get("before", ""))
         return (int(place[1]), int(place[2] or 0)) if place else NO_PAGE
+
+    @property
+    def before_id(self) -> tuple[int, bytes]:
+        """The same for a list by time and id."""
+        at, number = self.before
+        return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
 
     @property
     def events(self) -> EventStore:
@@ -114,6 +124,8 @@ class ViewRequest:
     def export(self, path: str, suffix: str, table: str | None = None) -> str:
         """The URL of this view as JSON or CSV."""
         own = {name: value for name, value in self.query.items() if name not in ("table", "source")}
+        if suffix == "csv":
+            own.pop("before", None)  # it has the whole list
         path = "/overview" if path == "/" else path
         return self.url(f"{path}.{suffix}", **{**own, "table": table})
 
@@ -126,6 +138,11 @@ def time_text(milliseconds: int | None) -> str | None:
 def id_text(key: bytes | None) -> str | None:
     """An id for programs and people."""
     return None if key is None else as_uuid(key)
+
+
+def end_text(end: tuple[int, bytes]) -> str:
+    """Where a list by time and id ended, for `before` in a URL."""
+    return f"{end[0]}.{int.from_bytes(end[1], 'big')}"
 
 
 def days_text(first: int, last: int) -> str:

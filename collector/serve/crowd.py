@@ -7,7 +7,8 @@ stranger could fill the memory with such requests, and the tracking API would wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
@@ -31,13 +32,22 @@ class CrowdedPage:
         forwarded = http.headers(scope, b"x-forwarded-for")
         peer = peer_of(scope["client"][0], forwarded, self._trusted)
         held = Holding(self._room, peer, task.cancel if task else lambda: None)
+        started = False
+
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
             held.take(1)
             held.wait()
-            await self._page(scope, receive, send)
+            await self._page(scope, receive, noting)
         except (NoRoom, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and not held.evicted:
                 raise
+            if started:  # an answer in pieces breaks off
+                raise http.ClientGone from None
             await BUSY.send(send)
         finally:
             held.give_all()

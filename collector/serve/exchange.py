@@ -73,7 +73,8 @@ class Exchange:
         try:
             await app(self._scope, self.receive, self.send)
         except Exception as error:
-            logger.exception("a request failed with %s", type(error).__name__)
+            if not self.gone:
+                logger.exception("a request failed with %s", type(error).__name__)
         if self.done or self.gone:
             return
         if self.started:
@@ -136,8 +137,11 @@ class Exchange:
             self._begin(message["status"], list(message["headers"]))
             return
         await self._line.writable()
+        more = message.get("more_body", False)
         if not self.gone:
-            self._continue(message.get("body", b""), more=message.get("more_body", False))
+            self._continue(message.get("body", b""), more=more)
+        elif more:
+            raise ConnectionResetError("nobody waits for the rest of the answer")
 
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         lines = [_STATUS_LINES[status], b"date: " + self._date]

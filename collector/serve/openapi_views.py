@@ -42,6 +42,7 @@ def _path(suffix: str, *, with_id: bool) -> dict[str, Any]:
         _query("period", "how many days the view covers", {"enum": [*NAMED, "custom"]}),
         _query("from", "the first day of a custom period", {"format": "date"}),
         _query("to", "the last day; without it, today", {"format": "date"}),
+        _query("before", "where a page of a list ended: `older` of the page before"),
     ]
     if suffix == "csv":
         parameters.append(_query("table", "the name of one of the view's tables; without it, the first"))

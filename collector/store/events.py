@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collector.base.events import Event
 from collector.store.fleet import Census, Instance, InstancesEnd
-from collector.store.runs import Failure, Place, Run, RunCounts
+from collector.store.runs import Failure, Place, Run, RunCounts, RunsEnd
 from collector.store.values import (
     Cutoffs,
     Expired,
@@ -130,12 +130,12 @@ class EventStore(ABC):
     # Single runs.
 
     @abstractmethod
-    def latest_runs(self, source: int, before: int, most: int) -> list[Run]:
-        """The runs that began last, before a time."""
+    def latest_runs(self, source: int, since: int, before: RunsEnd, most: int) -> list[Run]:
+        """The runs that began since a time, the latest first; `before` is where the list ended before."""
 
     @abstractmethod
-    def runs_failed_at(self, source: int, first: int, last: int, place: Place, most: int) -> list[Run]:
-        """The runs that began in a period and failed at a place, the latest first."""
+    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
+        """Those of them that failed at a place."""
 
     @abstractmethod
     def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:

@@ -24,6 +24,10 @@ class Requests:
     answered: tuple[bytes, ...] = ()
     answers: Mapping[bytes, Answer] = field(default_factory=dict)
 
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        return self.waiting + self.answered
+
 
 @dataclass(frozen=True)
 class HelpRequest:
@@ -43,8 +47,10 @@ def find_requests(stores: Stores, source: int) -> Requests:
     return Requests(tuple(waiting), tuple(run for run in reversed(asked) if run in answers), answers)
 
 
-def list_requests(events: EventStore, source: int, requests: Requests, most: int) -> list[HelpRequest]:
+def list_requests(
+    events: EventStore, source: int, requests: Requests, start: int, most: int
+) -> list[HelpRequest]:
     """Waiting requests first, those that wait longest at the top; then the latest answered ones."""
-    wanted = [*requests.waiting, *requests.answered][:most]
+    wanted = requests.all[start : start + most]
     runs = {run.id: run for run in events.find_runs(source, wanted)}
     return [HelpRequest(runs[key], *requests.answers.get(key, (None, None))) for key in wanted if key in runs]

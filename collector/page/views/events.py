@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
 from collector.base.ids import as_uuid
 from collector.page.event_json import compact_json, indented_json
 from collector.page.queries.short_ids import instance_keys, meant
+from collector.page.queries.whole import read_on
 from collector.page.view_types import (
     PAGE_BYTES,
     PAGE_ROWS,
+    Rows,
     ViewRequest,
     ViewResult,
     ViewTable,
     id_text,
     time_text,
 )
-from collector.store.values import StoredEvent
+from collector.store.values import PageEnd, StoredEvent
 
+COLUMNS = ("time", "received", "type", "event", "instance", "run", "json")
 MOST_NAMES = 100
+# Events that the whole list reads at a time: a stranger's have 32 KiB each.
+PIECE_EVENTS = 100
 REFRESH_SECONDS = 5
 
 
@@ -24,23 +32,13 @@ def show_events(view: ViewRequest) -> ViewResult:
     """The latest events; by name, by instance."""
     name, who = view.query.get("event", ""), view.query.get("instance", "").strip()
     key = meant(instance_keys(view.events, view.source.id, who, 2), who)
-    found = _find(view, name, key if who else None)
+    ask = partial(_find, view, name, key if who else None)
+    found = ask(PAGE_ROWS + 1, view.before)
     shown = first_page(found)
     more = len(found) > len(shown)
     helps = view.visitor.may_help
-    rows = [
-        (
-            time_text(e.time),
-            time_text(e.received),
-            e.type,
-            e.name,
-            id_text(e.who),
-            id_text(e.run),
-            compact_json(e.body, reveal=helps),
-        )
-        for e in shown
-    ]
-    columns = ("time", "received", "type", "event", "instance", "run", "json")
+    rows = _rows(view, shown)
+    table = ViewTable("events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS)))
     names = view.events.event_names(view.source.id, MOST_NAMES)
     older = "{}.{}".format(*shown[-1].end) if more else None
     context = {
@@ -53,9 +51,7 @@ def show_events(view: ViewRequest) -> ViewResult:
         "live": view.query.get("live") == "1",
         "refresh": REFRESH_SECONDS if view.query.get("live") == "1" else None,
     }
-    return ViewResult(
-        "events", "Events", {"older": older}, (ViewTable("events", "Events", columns, rows),), context
-    )
+    return ViewResult("events", "Events", {"older": older}, (table,), context)
 
 
 def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
@@ -68,10 +64,30 @@ def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
     return found[:PAGE_ROWS]
 
 
-def _find(view: ViewRequest, name: str, who: bytes | None) -> list[StoredEvent]:
-    source, most = view.source.id, PAGE_ROWS + 1
+def _find(view: ViewRequest, name: str, who: bytes | None, most: int, before: PageEnd) -> list[StoredEvent]:
+    source = view.source.id
     if who:
-        return view.events.events_of_instance(source, who, name, view.before, most)
+        return view.events.events_of_instance(source, who, name, before, most)
     if name:
-        return view.events.events_named(source, name, view.before, most)
-    return view.events.latest_events(source, view.before, most)
+        return view.events.events_named(source, name, before, most)
+    return view.events.latest_events(source, before, most)
+
+
+def _whole(view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]]) -> Iterator[Rows]:
+    """Every event of the list."""
+    return (_rows(view, found) for found in read_on(ask, view.before, lambda event: event.end))
+
+
+def _rows(view: ViewRequest, events: Sequence[StoredEvent]) -> Rows:
+    return [
+        (
+            time_text(e.time),
+            time_text(e.received),
+            e.type,
+            e.name,
+            id_text(e.who),
+            id_text(e.run),
+            compact_json(e.body, reveal=view.visitor.may_help),
+        )
+        for e in events
+    ]

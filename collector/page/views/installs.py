@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS
 from collector.page import charts
 from collector.page.charts import Series
 from collector.page.event_json import compact_json, indented_json
@@ -14,14 +16,10 @@ from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.events import first_page
 from collector.page.views.over_time import counts_table, installs_over_time
-from collector.store.runs import Failure, Place, Run
+from collector.page.views.run_list import run_list, runs_table
+from collector.store.runs import Failure, Place
 
 MOST_FAILURES = 30
-MOST_LATEST = 25
-RUN_COLUMNS = (
-    *("run", "began", "state", "version", "os"),
-    *("script", "line", "command", "end", "duration_ms", "instance"),
-)
 
 
 def show_installs(view: ViewRequest) -> ViewResult:
@@ -31,15 +29,15 @@ def show_installs(view: ViewRequest) -> ViewResult:
     systems = view.events.run_counts_by_word(source, "system", *period.ends, view.now)
     failures = view.events.worst_failures(source, *period.ends, MOST_FAILURES)
     elsewhere = max(0, runs.now.failed - sum(one.runs for one in failures))
-    until = min(view.now + 1, period.until_ms)
-    latest = view.events.latest_runs(source, until, MOST_LATEST)
+    ask = partial(view.events.latest_runs, source, period.first * DAY_MS)
+    latest = run_list(view, ask, "Latest runs")
     tables = (
         ViewTable(
             "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
         ),
         counts_table("versions", "By version", "version", versions),
         counts_table("systems", "By operating system", "os", systems),
-        runs_table("runs", "Latest runs", latest, view.now),
+        latest.table,
         *runs.tables,
     )
     by_day = _trends(view, [one.place for one in failures])
@@ -51,9 +49,10 @@ def show_installs(view: ViewRequest) -> ViewResult:
         "versions": versions,
         "systems": systems,
         "elsewhere": elsewhere,
-        "runs": latest,
+        "runs": latest.shown,
+        "older": latest.older,
     }
-    data = {"installs": runs.data, "failed_elsewhere": elsewhere}
+    data = {"installs": runs.data, "failed_elsewhere": elsewhere, "older": latest.older}
     return ViewResult("installs", "Installs", data, tables, context)
 
 
@@ -70,10 +69,11 @@ def show_failure(view: ViewRequest) -> ViewResult:
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
-    runs = view.events.runs_failed_at(view.source.id, *view.period.ends, place, PAGE_ROWS)
-    data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
-    tables = (runs_table("runs", "Latest runs that failed here", runs, view.now), table)
-    return ViewResult("failure", "Failure", data, tables, {"failure": found, "chart": chart, "runs": runs})
+    ask = partial(view.events.runs_failed_at, view.source.id, place, view.period.first * DAY_MS)
+    runs = run_list(view, ask, "Latest runs that failed here")
+    data = {**dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True)), "older": runs.older}
+    context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}
+    return ViewResult("failure", "Failure", data, (runs.table, table), context)
 
 
 def show_run(view: ViewRequest, run_id: str) -> ViewResult:
@@ -120,28 +120,6 @@ def show_run(view: ViewRequest, run_id: str) -> ViewResult:
 
 
 FAILURE_COLUMNS = ("script", "line", "command", "end", "runs", "instances", "first_seen", "last_seen")
-
-
-def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:
-    return ViewTable(name, title, RUN_COLUMNS, [_run_row(run, now) for run in runs])
-
-
-def _run_row(run: Run, now: int) -> tuple[Cell, ...]:
-    """One run for programs, in the order of RUN_COLUMNS."""
-    place = run.place
-    return (
-        id_text(run.id),
-        time_text(run.began),
-        run.state(now),
-        run.version,
-        f"{run.os} {run.os_version}".strip(),
-        place.script or None,
-        run.line,
-        place.command or None,
-        place.end or None,
-        run.duration,
-        id_text(run.instance),
-    )
 
 
 def _failure_row(one: Failure) -> tuple[Cell, ...]:

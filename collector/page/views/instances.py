@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector.base.ids import KEY_LENGTH
 from collector.page.period import iso
 from collector.page.queries.short_ids import instance_keys, meant
 from collector.page.request import PageError
-from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
-from collector.page.views.installs import runs_table
+from collector.page.view_types import (
+    PAGE_ROWS,
+    PIECE_ROWS,
+    Cell,
+    Rows,
+    ViewRequest,
+    ViewResult,
+    ViewTable,
+    end_text,
+    id_text,
+    time_text,
+)
 from collector.page.views.over_time import active_chart
-from collector.store.fleet import STATES, Instance
+from collector.page.views.run_list import runs_table
+from collector.store.fleet import STATES, Instance, InstancesEnd
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
@@ -57,23 +68,22 @@ def show_instances(view: ViewRequest) -> ViewResult:
     wanted = view.query.get("state", "all")
     if wanted not in FILTERS:
         raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
-    source = view.source.id
     census = view.census
-    listed, end = view.events.list_instances(
-        source, wanted, *view.period.ends, view.now, _before(view), PAGE_ROWS
-    )
+    listed, end = _list(view, wanted, view.before_id, PAGE_ROWS)
     chart, active = active_chart(view)
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES}
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
     versions, systems = _ranked(census.versions), _ranked(census.systems)
-    older = f"{end[0]}.{int.from_bytes(end[1], 'big')}" if end else None
+    older = end_text(end) if end else None
     new = census.new(view.period.first, view.period.last)
     returning = census.returning(view.period.first)
     counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
     data = {**counts, "instances_counted": time_text(census.at), "older": older}
     tables = (
-        ViewTable("instances", "Instances", INSTANCE_COLUMNS, [_row(one, view.now) for one in listed]),
+        ViewTable(
+            "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, wanted)
+        ),
         active,
         ViewTable("versions", "Versions at the last install", ("version", "instances"), versions),
         ViewTable("systems", "Operating systems at the last install", ("os", "instances"), systems),
@@ -220,9 +230,22 @@ def _last_slot(view: ViewRequest) -> int:
     return min((view.period.last + 1) * SLOTS_A_DAY, view.now // SLOT_MS) - 1
 
 
-def _before(view: ViewRequest) -> tuple[int, bytes]:
-    at, number = view.before
-    return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
+def _list(
+    view: ViewRequest, state: str, before: InstancesEnd, most: int
+) -> tuple[list[Instance], InstancesEnd | None]:
+    return view.events.list_instances(view.source.id, state, *view.period.ends, view.now, before, most)
+
+
+def _whole(view: ViewRequest, state: str) -> Iterator[Rows]:
+    """Every instance in a state."""
+    end: InstancesEnd | None = view.before_id
+    while end is not None:
+        listed, end = _list(view, state, end, PIECE_ROWS)
+        yield _rows(view, listed)
+
+
+def _rows(view: ViewRequest, listed: list[Instance]) -> Rows:
+    return [_row(one, view.now) for one in listed]
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from collector.base.ids import key_of
-from collector.page.queries.help import list_requests
+from collector.page.queries.help import HelpRequest, list_requests
 from collector.page.request import PageError
-from collector.page.view_types import ViewRequest, ViewResult, ViewTable, id_text, time_text
+from collector.page.view_types import (
+    PAGE_ROWS,
+    PIECE_ROWS,
+    Rows,
+    ViewRequest,
+    ViewResult,
+    ViewTable,
+    id_text,
+    time_text,
+)
 from collector.store.answers import answer_request, reopen_request
 
-MOST_REQUESTS = 200
+COLUMNS = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
 REFUSAL = "Requests for help contain e-mail addresses. Only users with the role support can see them."
 
 
 def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help; who has waited longest comes first."""
     _require(view)
-    requests = list_requests(view.events, view.source.id, view.help_requests, MOST_REQUESTS)
-    rows = [
+    start = view.before[0] if "before" in view.query else 0
+    requests = _listed(view, start, PAGE_ROWS)
+    later = start + PAGE_ROWS
+    older = str(later) if later < len(view.help_requests.all) else None
+    waiting = len(view.help_requests.waiting)
+    table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view, start))
+    context = {"requests": requests, "waiting": waiting, "older": older}
+    return ViewResult("support", "Support", {"waiting": waiting, "older": older}, (table,), context)
+
+
+def _listed(view: ViewRequest, start: int, most: int) -> list[HelpRequest]:
+    return list_requests(view.events, view.source.id, view.help_requests, start, most)
+
+
+def _whole(view: ViewRequest, start: int) -> Iterator[Rows]:
+    """Every request from one on."""
+    starts = range(start, len(view.help_requests.all), PIECE_ROWS)
+    return (_rows(_listed(view, number, PIECE_ROWS)) for number in starts)
+
+
+def _rows(requests: list[HelpRequest]) -> Rows:
+    return [
         (
             one.run.reference,
             one.run.email,
@@ -30,12 +61,6 @@ def show_requests(view: ViewRequest) -> ViewResult:
         )
         for one in requests
     ]
-    columns = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
-    waiting = len(view.help_requests.waiting)
-    table = ViewTable("requests", "Requests for help", columns, rows)
-    return ViewResult(
-        "support", "Support", {"waiting": waiting}, (table,), {"requests": requests, "waiting": waiting}
-    )
 
 
 def update_request(view: ViewRequest) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.database import Database
-from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, place_of
+from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, RunsEnd, place_of
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
 from collector.store.words import OTHER
@@ -93,17 +93,19 @@ class InstallQuestions(SqlPart):
             found[key][day] = int(n)
         return found
 
-    def runs_failed_at(self, source: int, first: int, last: int, place: Place, most: int) -> list[Run]:
+    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
         sql = (
             f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
-            " AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?"
+            " AND began >= ? AND (began, id) < (?, ?) ORDER BY began DESC, id DESC LIMIT ?"
         )
-        times = first * DAY_MS, (last + 1) * DAY_MS
-        return [run_of(row) for row in self._counted(sql, source, place.key, *times, most)]
+        return [run_of(row) for row in self._counted(sql, source, place.key, since, *before, most)]
 
-    def latest_runs(self, source: int, before: int, most: int) -> list[Run]:
-        sql = f"SELECT {RUN} FROM runs WHERE source = ? AND began < ? ORDER BY began DESC LIMIT ?"
-        return [run_of(row) for row in self._counted(sql, source, before, most)]
+    def latest_runs(self, source: int, since: int, before: RunsEnd, most: int) -> list[Run]:
+        sql = (
+            f"SELECT {RUN} FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
+            " ORDER BY began DESC, id DESC LIMIT ?"
+        )
+        return [run_of(row) for row in self._counted(sql, source, since, *before, most)]
 
     def asked_runs(self, source: int, most: int) -> list[bytes]:
         sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked LIMIT ?"

@@ -33,10 +33,10 @@ class Reply:
     """What came back."""
 
     def __init__(self, messages: list[MutableMapping[str, Any]]) -> None:
-        start, body = messages
+        start, *bodies = messages
         self.status: int = start["status"]
         self.headers = [(k.decode(), v.decode()) for k, v in start["headers"]]
-        self.text: str = body["body"].decode()
+        self.text: str = b"".join(body["body"] for body in bodies).decode()
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key == name), "")

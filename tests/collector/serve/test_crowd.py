@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from collector.base.http import Receive, Scope, Send
+from collector.base.http import ClientGone, Receive, Scope, Send
 from collector.serve.crowd import MOST_AT_ONCE, CrowdedPage
 from collector.settings import read_settings
 
@@ -69,3 +69,29 @@ def test_a_request_that_is_cancelled_by_others_ends() -> None:
         assert made.statuses == []
 
     asyncio.run(visit())
+
+
+def test_an_answer_in_pieces_that_makes_way_breaks_off() -> None:
+    """Its client was told 200 already: a second answer behind it would be read as part of the first."""
+
+    async def visits() -> None:
+        now = 0.0
+
+        async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await asyncio.Event().wait()
+
+        crowded = CrowdedPage(page, read_settings({"HOME": "/nowhere"}), lambda: now)
+        readers = []
+        for _ in range(MOST_AT_ONCE + 1):
+            now += 0.01
+            readers.append(Visit(crowded, "192.0.2.1"))
+            await asyncio.sleep(0)
+        done, waiting = await asyncio.wait([one.task for one in readers], return_when=asyncio.FIRST_COMPLETED)
+        assert {type(task.exception()) for task in done} == {ClientGone}
+        assert {tuple(one.statuses) for one in readers} == {(200,)}
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+    asyncio.run(visits())

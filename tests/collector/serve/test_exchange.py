@@ -135,3 +135,33 @@ async def impatient(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_an_application_is_told_that_the_client_left() -> None:
     assert talk(impatient, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", b"ab") == b""
+
+
+def test_an_answer_in_pieces_ends_when_its_client_is_gone() -> None:
+    """However much of it is left: nobody reads a long list for no one."""
+    ended: list[asyncio.Event] = []
+
+    async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(start())
+        try:
+            while True:
+                await send(part(b"x" * 65_536, more=True))
+                await asyncio.sleep(0)
+        except ConnectionResetError:
+            ended[0].set()
+            raise
+
+    async def visit() -> None:
+        ended.append(asyncio.Event())
+        host = Host(endless, read_settings({"HOME": "/nowhere"}), asyncio.get_running_loop().time, 10)
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(host), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(GET)
+        assert await reader.readexactly(300_000)
+        assert not ended[0].is_set()
+        writer.transport.abort()
+        server.close()
+        await host.empty.wait()
+        await ended[0].wait()
+
+    asyncio.run(asyncio.wait_for(visit(), 60))

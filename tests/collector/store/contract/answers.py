@@ -10,7 +10,7 @@ from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import Instance
-from collector.store.runs import Failure, Run, RunCounts
+from collector.store.runs import Failure, Run, RunCounts, RunsEnd
 from collector.store.spans import SPANS
 from collector.store.values import NO_PAGE, StoredEvent
 from tests.collector.store.contract import plain
@@ -96,7 +96,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
         "runs": {run.id: _run(run) for run in store.find_runs(source, RUNS)},
         "asked": store.asked_runs(source, ALL),
         "runs between": store.runs_between(source, RUNS[2], RUNS[9], ALL),
-        "latest": [run.id for run in store.latest_runs(source, NOW, ALL)],
+        "latest": [run.id for run in store.latest_runs(source, 0, (NOW, b""), ALL)],
         "of instance": {
             who: [run.id for run in store.runs_of_instance(source, who, ALL)] for who in INSTANCES
         },
@@ -113,7 +113,8 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             f"alone {first}": [_failure(one) for one in alone],
             f"trends {first}": {key: +Counter(days) for key, days in trends.items()},
             f"failed at {first}": [
-                [run.id for run in store.runs_failed_at(source, first, last, place, ALL)] for place in places
+                [run.id for run in store.runs_failed_at(source, place, *_times(first, last), ALL)]
+                for place in places
             ],
         }
         for kind in ("version", "system"):
@@ -187,6 +188,10 @@ def _events_in(kept: Sequence[Event]) -> Answers:
         },
         "events of run": {run: [_event(e) for e in reversed(latest) if e.run == run] for run in RUNS},
     }
+
+
+def _times(first: int, last: int) -> tuple[int, RunsEnd]:
+    return first * DAY_MS, ((last + 1) * DAY_MS, b"")
 
 
 def _by_name(kept: Sequence[Event], first: int, last: int) -> list[tuple[str, int]]:

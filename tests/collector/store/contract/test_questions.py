@@ -136,7 +136,7 @@ def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None
     keep_in_pieces(events, history)
     run = next(event.run for event in history if event.run and event.source == SOURCE)
     who = next(event.who for event in history if event.run == run)
-    assert len(events.latest_runs(SOURCE, NOW, 2)) == 2
+    assert len(events.latest_runs(SOURCE, 0, (NOW, b""), 2)) == 2
     assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
     assert len(events.asked_runs(SOURCE, 2)) == 2
     everything = (b"", b"\xff" * 16)

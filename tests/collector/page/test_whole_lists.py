@@ -1,0 +1,105 @@
+"""A CSV has every row of its list, and comes in pieces; a page of it leads to the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from collector.base.http import StreamedAnswer
+from collector.base.ids import as_uuid
+from collector.page import view_types
+from collector.page.views import events, instances, run_list, support
+from collector.store import Stores
+from tests.collector.page.client import PageClient
+from tests.collector.page.stories import EMAIL, HOUR, event, failed_run
+from tests.collector.page.test_lists import everything
+
+MANY = 130
+FAILURE = "/failure{}?script=install.sh&line=42&command=curl&end=127"
+LISTS = {
+    "/instances{}": "instances",
+    "/instances{}?state=never": "instances",
+    "/installs{}": "runs",
+    FAILURE: "runs",
+    "/support{}": "requests",
+    "/events{}": "events",
+    "/events{}?event=Installation+Errors": "events",
+}
+
+
+@pytest.fixture
+def fleet(send: Callable[..., None]) -> None:
+    """Instances whose runs all began in the same moment, as those of a broken clock."""
+    for number in range(MANY):
+        who = as_uuid(bytes([1, number]) * 8)
+        told = [
+            *failed_run(as_uuid(bytes([2, number]) * 8)),
+            event("Installation Started", 60 * HOUR, "older"),
+        ]
+        send(*({**one, "anonymousId": who} for one in told[:3]))
+        send({**told[3], "anonymousId": who, "context": {}})
+
+
+@pytest.fixture(params=[500, 7], ids=["one piece", "many pieces"])
+def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    for module in (view_types, instances, run_list, support):
+        monkeypatch.setattr(module, "PIECE_ROWS", request.param)
+    monkeypatch.setattr(events, "PIECE_EVENTS", request.param)
+    return int(request.param)
+
+
+def rows_of(client: PageClient, address: str, table: str) -> list[dict[str, str]]:
+    link = address.format(".csv")
+    reply = client.get(f"{link}{'&' if '?' in link else '?'}table={table}")
+    assert reply.status == 200
+    return list(csv.DictReader(io.StringIO(reply.text)))
+
+
+@pytest.mark.usefixtures("fleet", "pieces")
+def test_a_csv_has_every_row_that_the_pages_have(client: PageClient) -> None:
+    for address, table in LISTS.items():
+        rows = rows_of(client, address, table)
+        key = {"instances": "instance", "events": "json"}.get(table, "run")
+        assert len(rows) >= MANY
+        assert len({row[key] for row in rows}) == len(rows)
+        paged = everything(client, address.format(""), table)
+        assert [str(row["run" if table == "events" else key]) for row in paged] == [
+            row["run" if table == "events" else key] or "None" for row in rows
+        ]
+
+
+@pytest.mark.usefixtures("fleet", "pieces")
+def test_further_pieces_are_masked_for_a_viewer_too(
+    page_stores: Stores, send: Callable[..., None], viewer: str
+) -> None:
+    send(*({**event(f"mail to {EMAIL}"), "messageId": str(number)} for number in range(MANY)))
+    client = PageClient(page_stores)
+    cookie = client.sign_in(viewer, "correct horse battery")
+    told = client.get("/events.csv", cookie=cookie).text
+    assert EMAIL not in told
+    assert told.count("(hidden)") >= MANY
+    assert client.get("/support.csv", cookie=cookie).status == 403
+
+
+def test_a_piece_that_cannot_be_made_breaks_the_answer_off() -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def pieces() -> Any:
+        for piece in broken():
+            yield piece
+
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - whatever it is
+        asyncio.run(StreamedAnswer(200, pieces(), b"text/csv").send(send))
+    assert [message.get("more_body") for message in sent] == [None, True]
