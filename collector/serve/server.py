@@ -62,7 +62,7 @@ def serve_requests(
     page: App,
     member: Member | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the open requests and return."""
+    """Serve until SIGTERM or SIGINT, then finish the open requests and return. The stores stay open."""
     sys.setswitchinterval(SWITCH_SECONDS)
     writer, folder = Writer(stores.events, settings.timeout), Folder(stores.events)
     site = Site(settings, stores, writer, page, member)
@@ -76,7 +76,6 @@ def serve_requests(
         folder.stop()
         with suppress(StoreError):
             site.rejects.write()
-        stores.close()
 
 
 class _StopSignals:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import environ
-from tests.collector.running import Collector, event
+from tests.collector.running import SECONDS, Collector, event
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,3 +80,43 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> N
         assert told.recv(100).startswith(b"READY=1")
         collector.stop()
         assert told.recv(100) == b"STOPPING=1"
+
+
+TELLS_ITS_END = """
+import sys
+from collector import cli
+from collector.page.app import Page
+from collector.serve.folder import Folder
+from collector.serve.keeper import Keeper
+from collector.serve.renewer import Renewer
+from collector.store.sqlite import SQLiteDatabase
+
+def tell(kind, name, word):
+    work = getattr(kind, name)
+    def telling(self):
+        work(self)
+        sys.stderr.write(word + "\\n")
+    setattr(kind, name, telling)
+
+for kind in (Page, Folder, Keeper, Renewer):
+    tell(kind, "stop", "stopped")
+tell(SQLiteDatabase, "close", "closed")
+sys.exit(cli.main())
+"""
+
+
+def test_the_store_is_closed_after_all_that_works_in_the_background(tmp_path: Path) -> None:
+    """A thread that still reads from a closed connection ends the process with SIGSEGV."""
+    collector = Collector(tmp_path, f"sqlite:///{tmp_path}/c.db")
+    command = [sys.executable, "-c", TELLS_ITS_END, "serve", "--listen", "127.0.0.1:0"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        command, env=collector.environ(), cwd=ROOT, stdout=pipe, stderr=pipe, text=True
+    )
+    assert process.stderr is not None
+    assert any("receiving events at" in line for line in process.stderr)
+    process.terminate()
+    said = process.communicate(timeout=SECONDS)[1].split()
+    assert process.returncode == 0
+    assert said[:4] == ["stopped"] * 4
+    assert set(said[4:]) == {"closed"}
