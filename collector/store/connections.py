@@ -44,6 +44,7 @@ class Connections:
     def __init__(self, url: str) -> None:
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # errors say it, and they name no server
         self._failure: psycopg.Error | None = None  # of the last attempt to connect
+        self._lost = 0  # connections that broke
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=_noting(self._note),
@@ -68,7 +69,16 @@ class Connections:
             connection.execute("COMMIT")  # on the way with what waits; else it would take a round trip
 
     def read(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
-        """The result of one query, in a transaction of its own."""
+        """The result of one query, in a transaction of its own. Asked again if a connection was lost."""
+        lost = self._lost
+        try:
+            return self._read(sql, values)
+        except psycopg.OperationalError:
+            if self._lost == lost:
+                raise
+        return self._read(sql, values)
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
         with self._taken() as connection, connection.pipeline():  # in one round trip, too
             connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
             return connection.execute(sql, values)
@@ -84,6 +94,7 @@ class Connections:
                 yield connection
         finally:
             if connection.broken:  # then its server has gone, and so have the others
+                self._lost += 1
                 self._pool.drain()
             self._pool.putconn(connection)
 
