@@ -33,7 +33,8 @@ from typing import Any
 
 from bench.collector import ROOT
 from bench.compare import goal
-from collector.settings import read_settings, write_size
+from collector.base.written import write_size
+from collector.settings import read_settings
 from tests.collector.running import Collector, basic
 
 GOAL_MS, GOAL_MIB, GOAL_KIB = 200, 150, 1024

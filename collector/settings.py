@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +10,26 @@ from urllib.parse import quote, urlsplit
 
 from collector.base.keep import DEFAULT, Keep, read_keep
 from collector.base.peers import Network
+from collector.base.written import (
+    FROM_ONE,
+    FROM_ZERO,
+    MOST_WORKERS,
+    NETWORKS,
+    SECONDS,
+    SIZE,
+    read_count,
+    read_db,
+    read_header,
+    read_listen,
+    read_networks,
+    read_rate,
+    read_size,
+    read_timeout,
+    read_url,
+    read_workers,
+)
 
 PREFIX = "ROLLCALL_COLLECTOR_"
-LAST_PORT = 65535
-MOST_WORKERS = 64
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 3600
 
 
 class SettingError(Exception):
@@ -60,98 +72,19 @@ class Settings:
     memory: int
 
 
-def _listen(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > LAST_PORT:
-        raise ValueError
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _url(text: str) -> str:
-    if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
-        raise ValueError
-    return text.rstrip("/")
-
-
-def _db(text: str) -> str:
-    plain = text.startswith("sqlite:///")
-    if not plain and (
-        not text.startswith(("postgresql://", "postgres://")) or urlsplit(text).netloc.count("@") > 1
-    ):
-        raise ValueError
-    return text
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
-
-
-def _header(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
-        raise ValueError
-    return text.lower()
-
-
-def _number(lowest: float, highest: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        number = float(text)
-        if not lowest <= number <= highest:
-            raise ValueError
-        return number
-
-    return parse
-
-
-def read_size(text: str) -> int:
-    """The bytes in `512M`, `6G` or `1048576`."""
-    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", text.upper().removesuffix("IB"))
-    if match is None:
-        raise ValueError
-    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
-
-
-def write_size(size: float) -> str:
-    """`1.5 MiB`."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004 - the step between units
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    return f"{size:.4g} TiB"
-
-
-read_rate = _number(0, sys.float_info.max)
-_timeout = _number(SHORTEST_SECONDS, LONGEST_SECONDS)
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
-
-
-def _workers(text: str) -> int:
-    count = _count(text)
-    if count > MOST_WORKERS:
-        raise ValueError
-    return count
-
-
-NETWORKS = "addresses and networks, separated by commas"
-SIZE = "a number of bytes, or one with K, M, G or T behind it"
-FROM_ZERO = "0 or a larger number"
-FROM_ONE = "a whole number, 1 or larger"
-SECONDS = f"a number of seconds from {SHORTEST_SECONDS} to {LONGEST_SECONDS}"
-
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "LISTEN", "127.0.0.1:8787", "address to listen on; port 0 means any free port", _listen, "HOST:PORT"
+        "LISTEN",
+        "127.0.0.1:8787",
+        "address to listen on; port 0 means any free port",
+        read_listen,
+        "HOST:PORT",
     ),
     Setting(
         "WORKERS",
         "1",
         "server processes on that port; more than one only with PostgreSQL",
-        _workers,
+        read_workers,
         f"a whole number from 1 to {MOST_WORKERS}",
     ),
     Setting(
@@ -160,27 +93,33 @@ SETTINGS: tuple[Setting, ...] = (
         "the database, `sqlite:////PATH` or `postgresql://…`. If unset: `collector.db` in systemd's"
         " `STATE_DIRECTORY`, for root in `/var/lib/rollcall-collector`, otherwise in"
         " `$XDG_STATE_HOME/rollcall-collector`",
-        _db,
+        read_db,
         "sqlite:///PATH or postgresql://…",
     ),
     Setting(
-        "PUBLIC_URL", "", "address that clients use, e.g. `https://rollcall.example`", _url, "http(s)://HOST"
+        "PUBLIC_URL",
+        "",
+        "address that clients use, e.g. `https://rollcall.example`",
+        read_url,
+        "http(s)://HOST",
     ),
     Setting(
         "TRUSTED_PROXIES",
         "",
         "proxies that may name the client in `X-Forwarded-For`, e.g. `127.0.0.1,10.0.0.0/8`",
-        _networks,
+        read_networks,
         NETWORKS,
     ),
     Setting(
         "AUTH_HEADER",
         "",
         "header in which a trusted proxy names the user that it signed in, e.g. `X-Auth-User`; see the page",
-        _header,
+        read_header,
         "the name of a header",
     ),
-    Setting("METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", _networks, NETWORKS),
+    Setting(
+        "METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", read_networks, NETWORKS
+    ),
     Setting(
         "RATE",
         "1000",
@@ -228,15 +167,17 @@ SETTINGS: tuple[Setting, ...] = (
         "MAX_CONNECTIONS",
         "1000",
         "maximum number of open connections; one address may have half of them",
-        _count,
+        read_count,
         FROM_ONE,
     ),
-    Setting("TIMEOUT", "10", "seconds that a request may take to arrive, or to be stored", _timeout, SECONDS),
+    Setting(
+        "TIMEOUT", "10", "seconds that a request may take to arrive, or to be stored", read_timeout, SECONDS
+    ),
     Setting(
         "MEMORY",
         "16777216",
         "bytes of waiting requests; an eighth is for those without a known key in the header",
-        _count,
+        read_count,
         FROM_ONE,
     ),
 )

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from collector.base.http import Refused
-from collector.settings import PREFIX, Settings, write_size
+from collector.base.written import write_size
+from collector.settings import PREFIX, Settings
 from collector.store import EventStore, StoreError
 
 logger = logging.getLogger("rollcall.collector")

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.store import schema
+from collector.store import migrations, schema
 from collector.store.connections import Connection, Connections
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
@@ -149,7 +149,7 @@ class PostgresDatabase(Database):
         with self.transaction() as tx:
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
-            schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
+            migrations.apply_migrations(tx, int(time.time() * 1000), migrations.MIGRATIONS)
 
 
 @contextmanager

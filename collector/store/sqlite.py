@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from collector.store import schema
+from collector.store import migrations, schema
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import StoreError, StoreUnavailable
@@ -132,7 +132,7 @@ class SQLiteDatabase(Database):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._connect(CACHE_KIB)
         with self.transaction() as tx:
-            schema.apply_migrations(tx, int(time.time() * 1000), schema.MIGRATIONS)
+            migrations.apply_migrations(tx, int(time.time() * 1000), migrations.MIGRATIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -10,8 +10,8 @@ from typing import Any
 from collector.admin import AdminError, keys
 from collector.admin.keys import KeyStatus
 from collector.base.times import write_time
+from collector.base.written import FROM_ZERO, SIZE, read_rate, read_size, write_size
 from collector.ingest.keyring import REFRESH_SECONDS
-from collector.settings import FROM_ZERO, SIZE, read_rate, read_size, write_size
 from collector.store import Stores
 from collector.verbs.terminal import message, now_ms
 

@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.base.written import read_size, write_size
 from collector.cli import build_parser
-from collector.settings import (
-    PREFIX,
-    SETTINGS,
-    SettingError,
-    default_database,
-    read_settings,
-    read_size,
-    settings_table,
-    write_size,
-)
+from collector.settings import PREFIX, SETTINGS, SettingError, default_database, read_settings, settings_table
 
 ROOT = Path(__file__).parents[2]
 

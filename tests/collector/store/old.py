@@ -11,10 +11,10 @@ from collector.base.events import Event
 from collector.base.ids import uuid_of
 from collector.base.times import write_time
 from collector.ingest import decode
-from collector.store import open_database, schema
+from collector.store import migrations, open_database, schema
 from collector.store.database import Database
+from collector.store.migrations import MIGRATIONS
 from collector.store.rollups import Ledger
-from collector.store.schema import MIGRATIONS
 from collector.store.sql.admission import admit_words
 from tests.collector.store.contract.history import pieces
 
@@ -25,7 +25,7 @@ def leave_old_database(url: str, events: Sequence[Event], monkeypatch: pytest.Mo
     """A database with the tables of that version, in which these events are stored."""
     names = [migration.__name__ for migration in MIGRATIONS]
     with monkeypatch.context() as before:
-        before.setattr(schema, "MIGRATIONS", MIGRATIONS[: names.index(LAST_OLD) + 1])
+        before.setattr(migrations, "MIGRATIONS", MIGRATIONS[: names.index(LAST_OLD) + 1])
         with closing(open_database(url)) as old:
             for piece in pieces(events, 5000):
                 _keep(old, piece)

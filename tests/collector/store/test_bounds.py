@@ -9,7 +9,7 @@ import pytest
 
 from collector.base.events import STARTED, Event, Fact
 from collector.base.times import DAY_MS
-from collector.store import open_database, schema
+from collector.store import migrations, open_database
 from collector.store.bounds import bounded_words
 from collector.store.database import Database
 from collector.store.sql.store import SqlEventStore
@@ -22,9 +22,9 @@ DAY = NOW // DAY_MS
 @pytest.fixture
 def old(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A store as it was."""
-    before = schema.MIGRATIONS.index(bounded_words)
+    before = migrations.MIGRATIONS.index(bounded_words)
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:before])
+        patched.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:before])
         made = open_database(database)
     yield made
     made.close()

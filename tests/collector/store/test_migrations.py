@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collector.store import StoreUnavailable, connections, open_database, schema
+from collector.store import StoreUnavailable, connections, migrations, open_database
 from collector.store.database import Database
 from collector.store.dialect import Executes
-from collector.store.schema import MIGRATIONS, apply_migrations
+from collector.store.migrations import MIGRATIONS, apply_migrations
 from tests.collector.cluster import Cluster
 
 
@@ -34,7 +34,7 @@ def test_a_migration_may_take_longer_than_a_request(
 
     database = cluster.database()
     monkeypatch.setattr(connections, "STATEMENT_MS", 200)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, slow))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, slow))
     tables = open_database(database)
     assert ("slow",) in tables.all("SELECT name FROM migrations")
     with pytest.raises(StoreUnavailable):

@@ -1,0 +1,186 @@
+"""The migrations: each is a function that changes the schema of the version before it.
+
+A database names those that it has seen. A new one is appended to MIGRATIONS, and never changed afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from collector.store.apart import counting_apart, expiry_by_source, old_heartbeats
+from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
+from collector.store.dialect import Executes
+from collector.store.schema import (
+    ACTIVE,
+    BEGAN,
+    COHORTS,
+    EVENTS,
+    INSTANCES,
+    PLACE,
+    RETENTION,
+    RUNS,
+    counter,
+    create_table,
+)
+
+
+def first_schema(tx: Executes) -> None:
+    """Everything the first version keeps."""
+    number = "INTEGER PRIMARY KEY"
+    blob = "BLOB"
+    if tx.dialect == "postgresql":
+        number, blob = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"
+    tx.execute(f"CREATE TABLE sources (id {number}, name TEXT NOT NULL UNIQUE, created BIGINT NOT NULL)")
+    tx.execute(
+        f"CREATE TABLE write_keys (id {number}, source BIGINT NOT NULL REFERENCES sources (id),"
+        f" hash {blob} NOT NULL UNIQUE, hint TEXT NOT NULL, created BIGINT NOT NULL, revoked BIGINT)",
+    )
+    tx.execute(
+        "CREATE TABLE users (name TEXT PRIMARY KEY,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
+        " password TEXT NOT NULL, created BIGINT NOT NULL)",
+    )
+    daily = counter("daily", "source:int day:int type:text name:text version:text os:text")
+    outcomes = counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
+    events = replace(EVENTS, columns=EVENTS.columns[:-1])
+    for table in (events, INSTANCES, RUNS, daily, ACTIVE, outcomes, COHORTS, RETENTION):
+        tx.execute(create_table(table, tx.dialect))
+    tx.execute(
+        f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
+        " by_user TEXT NOT NULL, PRIMARY KEY (source, run))",
+    )
+    # Heartbeats are nearly all there is, and arrive in no order of instance: an index over them by
+    # instance would be a random write per event. Their times are in instances.slots instead.
+    tx.execute("CREATE INDEX events_by_name ON events (source, name, time)")
+    tx.execute("CREATE INDEX events_by_run ON events (source, run) WHERE run IS NOT NULL")
+    tx.execute(
+        "CREATE INDEX events_by_who ON events (source, who, time)"
+        " WHERE who IS NOT NULL AND name <> 'Instance Active'",
+    )
+    tx.execute("CREATE INDEX runs_asked ON runs (source, asked) WHERE asked IS NOT NULL")
+
+
+def page_tables(tx: Executes) -> None:
+    """What the page looks up: runs as they began, by place and by instance; and who is signed in."""
+    stored, integer = ("VIRTUAL", "INTEGER") if tx.dialect == "sqlite" else ("STORED", "BIGINT")
+    tx.execute(f"ALTER TABLE runs ADD COLUMN began {integer} GENERATED ALWAYS AS ({BEGAN}) {stored}")
+    tx.execute(f"ALTER TABLE runs ADD COLUMN place TEXT GENERATED ALWAYS AS ({PLACE}) {stored}")
+    tx.execute("CREATE INDEX runs_by_begin ON runs (source, began, outcome)")
+    # All that is asked of failures lies in these two: where the database can, it reads no run's own row.
+    failed = "WHERE outcome = 'errors'"
+    tx.execute(f"CREATE INDEX runs_failed ON runs (source, began, place, instance, ended) {failed}")
+    tx.execute(f"CREATE INDEX runs_by_place ON runs (source, place, began, ended, instance) {failed}")
+    tx.execute("CREATE INDEX runs_by_instance ON runs (source, instance)")
+    tx.execute("CREATE INDEX events_by_source ON events (source, seq)")
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        f"CREATE TABLE sessions (token {blob} PRIMARY KEY, user_name TEXT NOT NULL"
+        " REFERENCES users (name) ON DELETE CASCADE, began BIGINT NOT NULL, used BIGINT NOT NULL)",
+    )
+
+
+def setup_and_admins(tx: Executes) -> None:
+    """The setup link; users with the role admin, or limited to one source. Everybody signs in again."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        "CREATE TABLE new_users (name TEXT PRIMARY KEY,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support', 'admin')),"
+        " password TEXT NOT NULL, created BIGINT NOT NULL, source BIGINT REFERENCES sources (id),"
+        " CHECK (role <> 'admin' OR source IS NULL))",
+    )
+    old = "name, role, password, created"
+    tx.execute(f"INSERT INTO new_users ({old}) SELECT {old} FROM users")
+    tx.execute("DROP TABLE sessions")
+    tx.execute("DROP TABLE users")
+    tx.execute("ALTER TABLE new_users RENAME TO users")
+    tx.execute(
+        f"CREATE TABLE sessions (token {blob} PRIMARY KEY, user_name TEXT NOT NULL"
+        " REFERENCES users (name) ON DELETE CASCADE, began BIGINT NOT NULL, used BIGINT NOT NULL)",
+    )
+    tx.execute(
+        f"CREATE TABLE setup (secret {blob} PRIMARY KEY,"
+        " kind TEXT NOT NULL CHECK (kind IN ('link', 'session')), until BIGINT NOT NULL)",
+    )
+
+
+def api_tokens(tx: Executes) -> None:
+    """Tokens by which programs read the page."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        f"CREATE TABLE tokens (name TEXT PRIMARY KEY, hash {blob} NOT NULL UNIQUE,"
+        " role TEXT NOT NULL CHECK (role IN ('viewer', 'support')),"
+        " source BIGINT REFERENCES sources (id), created BIGINT NOT NULL)",
+    )
+
+
+def reject_counts(tx: Executes) -> None:
+    """Events that were never taken, counted by day, code and library, with a sample of the reason."""
+    tx.execute(
+        "CREATE TABLE rejects (source BIGINT NOT NULL, day BIGINT NOT NULL, code TEXT NOT NULL,"
+        " library TEXT NOT NULL, n BIGINT NOT NULL, message TEXT NOT NULL, last BIGINT NOT NULL,"
+        " PRIMARY KEY (source, day, code, library))",
+    )
+
+
+def audit_log(tx: Executes) -> None:
+    """Who signed in, and who changed users, keys and tokens."""
+    number = "INTEGER PRIMARY KEY"
+    if tx.dialect == "postgresql":
+        number = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+    tx.execute(
+        f"CREATE TABLE audit (id {number}, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,"
+        " subject TEXT NOT NULL, times BIGINT NOT NULL)",
+    )
+    tx.execute("CREATE INDEX audit_by_time ON audit (at)")
+
+
+def searched_beats(tx: Executes) -> None:
+    """The instance in the index of events by name: its heartbeats are found there, without reading a row."""
+    tx.execute("DROP INDEX events_by_name")
+    tx.execute("CREATE INDEX events_by_name ON events (source, name, time, seq, who)")
+
+
+def narrow_beats(tx: Executes) -> None:
+    """Heartbeats in a few bytes: their shapes, and the days that have a table of them."""
+    number, integer, tail = "INTEGER PRIMARY KEY", "INTEGER", " WITHOUT ROWID"
+    if tx.dialect == "postgresql":
+        number, integer, tail = "INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", ""
+    tx.execute(
+        f"CREATE TABLE shapes (number {number}, source {integer} NOT NULL, key {integer} NOT NULL,"
+        f" text TEXT NOT NULL, used {integer} NOT NULL, UNIQUE (source, key, text))",
+    )
+    tx.execute(
+        f"CREATE TABLE beat_days (source {integer} NOT NULL, day {integer} NOT NULL,"
+        f" PRIMARY KEY (source, day)){tail}",
+    )
+
+
+MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
+    first_schema,
+    page_tables,
+    setup_and_admins,
+    api_tokens,
+    reject_counts,
+    audit_log,
+    bounded_words,
+    bounded_lists,
+    key_limits,
+    searched_beats,
+    removal_notes,
+    narrow_beats,
+    counting_apart,
+    old_heartbeats,
+    listed_states,
+    expiry_by_source,
+)
+
+
+def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:
+    """Run what was not run yet; each change and its bookkeeping are in the caller's transaction."""
+    tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
+    done = {name for (name,) in tx.all("SELECT name FROM migrations")}
+    for migration in migrations:
+        if migration.__name__ not in done:
+            migration(tx)
+            tx.execute("INSERT INTO migrations (name, at) VALUES (?, ?)", migration.__name__, now)
