@@ -11,6 +11,7 @@ from dataclasses import replace
 from collector.store.apart import counting_apart, expiry_by_source, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
+from collector.store.errors import StoreError
 from collector.store.schema import (
     ACTIVE,
     BEGAN,
@@ -177,9 +178,19 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
 
 
 def apply_migrations(tx: Executes, now: int, migrations: tuple[Callable[[Executes], None], ...]) -> None:
-    """Run what was not run yet; each change and its bookkeeping are in the caller's transaction."""
+    """Run what was not run yet; each change and its bookkeeping are in the caller's transaction.
+
+    StoreError if the database has seen a migration that is not among these.
+    """
     tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
-    done = {name for (name,) in tx.all("SELECT name FROM migrations")}
+    done = [name for (name,) in tx.all("SELECT name FROM migrations ORDER BY at, name")]
+    known = [migration.__name__ for migration in migrations]
+    if newer := [name for name in done if name not in known]:
+        raise StoreError(
+            f"a newer collector has changed this database: its schema is {newer[-1]!r}, and the newest that"
+            f" this collector knows is {known[-1]!r}; install the newer collector again, or restore a backup"
+            " from before that upgrade"
+        )
     for migration in migrations:
         if migration.__name__ not in done:
             migration(tx)

@@ -131,8 +131,12 @@ class SQLiteDatabase(Database):
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._connect(CACHE_KIB)
-        with self.transaction() as tx:
-            migrations.apply_migrations(tx, int(time.time() * 1000), migrations.MIGRATIONS)
+        try:
+            with self.transaction() as tx:
+                migrations.apply_migrations(tx, int(time.time() * 1000), migrations.MIGRATIONS)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

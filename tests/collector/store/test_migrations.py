@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from collector.store import StoreUnavailable, connections, migrations, open_database
@@ -9,6 +12,7 @@ from collector.store.database import Database
 from collector.store.dialect import Executes
 from collector.store.migrations import MIGRATIONS, apply_migrations
 from tests.collector.cluster import Cluster
+from tests.collector.running import Collector
 
 
 def test_a_migration_and_its_bookkeeping_are_one_transaction(tables: Database) -> None:
@@ -40,6 +44,30 @@ def test_a_migration_may_take_longer_than_a_request(
     with pytest.raises(StoreUnavailable):
         tables.all("SELECT pg_sleep(0.5)")
     tables.close()
+
+
+def test_a_database_of_a_newer_collector_is_refused_and_stays_as_it_is(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(tx: Executes) -> None:
+        tx.execute("CREATE TABLE from_the_future (id INTEGER)")
+
+    known = MIGRATIONS[-1].__name__
+    with monkeypatch.context() as later:
+        later.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, newer))
+        open_database(database).close()
+    older = Collector(tmp_path, database)
+    for verb in (("serve", "--listen", "127.0.0.1:0"), ("keys", "add", "s")):
+        said = older.verb(*verb, code=1).stderr
+        assert said.count("\n") == 1
+        assert "'newer'" in said
+        assert f"'{known}'" in said
+        assert "install the newer collector again" in said
+    with monkeypatch.context() as later:
+        later.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, newer))
+        with closing(open_database(database)) as opened:
+            assert opened.all("SELECT count(*) FROM sources") == [(0,)]
+            assert opened.all("SELECT count(*) FROM from_the_future") == [(0,)]
 
 
 def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:
