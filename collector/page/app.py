@@ -29,7 +29,7 @@ from collector.page.access.visitor import Visitor
 from collector.page.forms import FORMS
 from collector.page.forms.form_types import FormRequest
 from collector.page.forms.setup import CLOSED
-from collector.page.frame import PRIVATE, STATIC, Frame, redirect, refresh_after
+from collector.page.frame import PRIVATE, STATIC, Frame, Header, redirect, refresh_after
 from collector.page.masking import result_for
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries.census import CensusCache
@@ -177,16 +177,22 @@ class Page:
         if view is None:
             return self._greeting(request, visitor)
         result = result_for(visitor, show(view))
+        wanted = request.query.get("table")
         if request.suffix == "json":
-            return Answer(200, export.view_as_json(view, result), b"application/json", (PRIVATE,))
+            return self._in_pieces(export.view_as_json(view, result, wanted), http.JSON)
         if request.suffix == "csv":
-            name, pieces = export.table_as_csv(result, request.query.get("table"))
+            name, pieces = export.table_as_csv(result, wanted)
             disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
-            # If the store fails here, the answer can still say so.
-            beginning = next(pieces) + next(pieces, b"")
-            streamed = self._pieces(chain([beginning], pieces))
-            return StreamedAnswer(200, streamed, CSV, (PRIVATE, disposition))
+            return self._in_pieces(pieces, CSV, disposition)
         return self._html(view, result)
+
+    def _in_pieces(self, pieces: Iterator[bytes], kind: bytes, *headers: Header) -> Answer | StreamedAnswer:
+        """An answer of one piece with its length; a longer one is streamed."""
+        first = next(pieces)  # If the store fails here, the answer can still say so.
+        second = next(pieces, None)
+        if second is None:
+            return Answer(200, first, kind, (PRIVATE, *headers))
+        return StreamedAnswer(200, self._pieces(chain([first, second], pieces)), kind, (PRIVATE, *headers))
 
     async def _pieces(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Pieces of an answer. While the client reads one, other views have their turn."""

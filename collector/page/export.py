@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,13 +15,16 @@ from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import Cell, Rows, ViewRequest, ViewResult, ViewTable, time_text
 
+# Bytes of an answer that are sent at once.
+LARGE_PIECE = 64 * 1024
 # A spreadsheet runs a cell that starts like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
-    """The view's data and every table, rows as objects."""
+def view_as_json(view: ViewRequest, result: ViewResult, wanted: str | None) -> Iterator[bytes]:
+    """The view's data, and the wanted table (or each) with every row it has, rows as objects."""
     period = view.period
+    tables = [_table(result, wanted)] if wanted else result.tables
     root = {
         "view": result.name,
         "source": view.source.name,
@@ -29,18 +32,48 @@ def view_as_json(view: ViewRequest, result: ViewResult) -> bytes:
         "at": write_time(view.now),
         "countedUntil": time_text(view.counted_until),
         **result.data,
-        "tables": {table.name: [_object(table, row) for row in table.rows] for table in result.tables},
     }
-    return msgspec.json.format(msgspec.json.encode(root), indent=1) + b"\n"
+    head = msgspec.json.format(msgspec.json.encode(root), indent=1).removesuffix(b"\n}")
+    return in_large_pieces(chain([head], _tables_as_json(tables), [b"\n }\n}\n"]))
+
+
+def _tables_as_json(tables: Sequence[ViewTable]) -> Iterator[bytes]:
+    opening = b',\n "tables": {\n  '
+    for table in tables:
+        yield opening + msgspec.json.encode(table.name) + b": ["
+        opening = b",\n  "
+        comma = b"\n   "
+        for rows in table.pieces():
+            if rows:
+                yield comma + b",\n   ".join(msgspec.json.encode(_object(table, row)) for row in rows)
+                comma = b",\n   "
+        yield b"]"
+
+
+def in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, in pieces that are worth being sent."""
+    waiting, size = list[bytes](), 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= LARGE_PIECE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
 def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, Iterator[bytes]]:
     """A file name, and the wanted table (or the first one) as CSV, with every row it has."""
-    table = next((one for one in result.tables if one.name == wanted), None) if wanted else result.tables[0]
-    if table is None:
-        raise PageError(404, f"`table` must be one of {', '.join(one.name for one in result.tables)}.")
-    pieces = map(_lines, chain([[table.columns]], table.whole() if table.whole else [table.rows]))
+    table = _table(result, wanted) if wanted else result.tables[0]
+    pieces = in_large_pieces(map(_lines, chain([[table.columns]], table.pieces())))
     return f"rollcall-{result.name}-{table.name}.csv", pieces
+
+
+def _table(result: ViewResult, name: str) -> ViewTable:
+    for table in result.tables:
+        if table.name == name:
+            return table
+    raise PageError(404, f"`table` must be one of {', '.join(one.name for one in result.tables)}.")
 
 
 def _lines(rows: Rows) -> bytes:

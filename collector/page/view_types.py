@@ -45,6 +45,10 @@ class ViewTable:
     rows: Rows
     whole: Callable[[], Iterator[Rows]] | None = None  # every row, some at a time, if `rows` is one page
 
+    def pieces(self) -> Iterator[Rows]:
+        """Every row, some at a time."""
+        return self.whole() if self.whole else iter([self.rows])
+
 
 @dataclass(frozen=True)
 class ViewResult:
@@ -124,8 +128,7 @@ class ViewRequest:
     def export(self, path: str, suffix: str, table: str | None = None) -> str:
         """The URL of this view as JSON or CSV."""
         own = {name: value for name, value in self.query.items() if name not in ("table", "source")}
-        if suffix == "csv":
-            own.pop("before", None)  # it has the whole list
+        own.pop("before", None)  # it has the whole list
         path = "/overview" if path == "/" else path
         return self.url(f"{path}.{suffix}", **{**own, "table": table})
 

@@ -13,6 +13,7 @@ TOKEN = {
     "description": "made by `rollcall-collector tokens add NAME`; Basic works too, with the token as user",
 }
 KINDS = {"json": "application/json", "csv": "text/csv"}
+TABLES = {"json": "all of them", "csv": "the first"}
 ANSWERS = {
     "400": "a parameter is wrong; `message` says which values it takes",
     "401": "no token, or one that is unknown or revoked",
@@ -42,10 +43,8 @@ def _path(suffix: str, *, with_id: bool) -> dict[str, Any]:
         _query("period", "how many days the view covers", {"enum": [*NAMED, "custom"]}),
         _query("from", "the first day of a custom period", {"format": "date"}),
         _query("to", "the last day; without it, today", {"format": "date"}),
-        _query("before", "where a page of a list ended: `older` of the page before"),
+        _query("table", f"the name of one of the view's tables; without it, {TABLES[suffix]}"),
     ]
-    if suffix == "csv":
-        parameters.append(_query("table", "the name of one of the view's tables; without it, the first"))
     if with_id:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     return {

@@ -142,8 +142,8 @@ class EventStore(ABC):
         """The runs of an instance, the latest first."""
 
     @abstractmethod
-    def asked_runs(self, source: int, most: int) -> list[bytes]:
-        """The ids of runs that asked for help, the earliest request first."""
+    def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
+        """When runs asked for help, and their ids, the earliest first. `after` is where a page ended."""
 
     @abstractmethod
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:

@@ -11,8 +11,10 @@ from collector.store.schema import SEPARATOR
 # A run counts as given up if no end has arrived after this time.
 GIVE_UP_MS = DAY_MS
 
-# Where a page of a list of runs ended: the time at which its last run began, and its id.
+# Where a page of a list of runs ended: the time at which its last run began (or asked for help), and its id.
 RunsEnd = tuple[int, bytes]
+# Before every run.
+NO_RUN: RunsEnd = (-1, b"")
 
 # How open runs that began less than a day ago are named beside the outcomes in a store.
 RUNNING = "running"

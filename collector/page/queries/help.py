@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collector.page.queries.whole import read_on
 from collector.store import EventStore, Stores
 from collector.store.answers import Answer, answers_of
-from collector.store.runs import Run
+from collector.store.runs import NO_RUN, Run
 
 # Requests that are waiting are counted up to here.
 MOST_WAITING = 1000
@@ -42,7 +43,7 @@ def find_requests(stores: Stores, source: int) -> Requests:
     """All requests for help if fewer than MOST_WAITING are waiting; otherwise the earliest of them."""
     answers = answers_of(stores.control, source)
     # Among so many are all that wait, or MOST_WAITING of them. An answer whose run is gone counts nowhere.
-    asked = stores.events.asked_runs(source, MOST_WAITING + len(answers))
+    asked = [run for _, run in stores.events.asked_runs(source, NO_RUN, MOST_WAITING + len(answers))]
     waiting = [run for run in asked if run not in answers][:MOST_WAITING]
     return Requests(tuple(waiting), tuple(run for run in reversed(asked) if run in answers), answers)
 
@@ -51,6 +52,25 @@ def list_requests(
     events: EventStore, source: int, requests: Requests, start: int, most: int
 ) -> list[HelpRequest]:
     """Waiting requests first, those that wait longest at the top; then the latest answered ones."""
-    wanted = requests.all[start : start + most]
+    return _requests_of(events, source, requests.all[start : start + most], requests.answers)
+
+
+def every_request(stores: Stores, source: int, most: int) -> Iterator[list[HelpRequest]]:
+    """Every request in the same order, so many at a time, however many are waiting."""
+    answers = answers_of(stores.control, source)
+    answered: list[bytes] = []
+    asked = read_on(lambda end: stores.events.asked_runs(source, end, most), NO_RUN, lambda end: end)
+    for ends in asked:
+        answered += [run for _, run in ends if run in answers]
+        waiting = [run for _, run in ends if run not in answers]
+        yield _requests_of(stores.events, source, waiting, answers)
+    answered.reverse()
+    for start in range(0, len(answered), most):
+        yield _requests_of(stores.events, source, answered[start : start + most], answers)
+
+
+def _requests_of(
+    events: EventStore, source: int, wanted: Sequence[bytes], answers: Mapping[bytes, Answer]
+) -> list[HelpRequest]:
     runs = {run.id: run for run in events.find_runs(source, wanted)}
-    return [HelpRequest(runs[key], *requests.answers.get(key, (None, None))) for key in wanted if key in runs]
+    return [HelpRequest(runs[key], *answers.get(key, (None, None))) for key in wanted if key in runs]

@@ -51,7 +51,7 @@ def show_events(view: ViewRequest) -> ViewResult:
         "live": view.query.get("live") == "1",
         "refresh": REFRESH_SECONDS if view.query.get("live") == "1" else None,
     }
-    return ViewResult("events", "Events", {"older": older}, (table,), context)
+    return ViewResult("events", "Events", {}, (table,), context)
 
 
 def first_page(found: list[StoredEvent]) -> list[StoredEvent]:

@@ -52,7 +52,7 @@ def show_installs(view: ViewRequest) -> ViewResult:
         "runs": latest.shown,
         "older": latest.older,
     }
-    data = {"installs": runs.data, "failed_elsewhere": elsewhere, "older": latest.older}
+    data = {"installs": runs.data, "failed_elsewhere": elsewhere}
     return ViewResult("installs", "Installs", data, tables, context)
 
 
@@ -71,7 +71,7 @@ def show_failure(view: ViewRequest) -> ViewResult:
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
     ask = partial(view.events.runs_failed_at, view.source.id, place, view.period.first * DAY_MS)
     runs = run_list(view, ask, "Latest runs that failed here")
-    data = {**dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True)), "older": runs.older}
+    data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}
     return ViewResult("failure", "Failure", data, (runs.table, table), context)
 

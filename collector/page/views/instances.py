@@ -79,7 +79,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
     new = census.new(view.period.first, view.period.last)
     returning = census.returning(view.period.first)
     counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
-    data = {**counts, "instances_counted": time_text(census.at), "older": older}
+    data = {**counts, "instances_counted": time_text(census.at)}
     tables = (
         ViewTable(
             "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from collector.base.ids import key_of
-from collector.page.queries.help import HelpRequest, list_requests
+from collector.page.queries.help import MOST_WAITING, HelpRequest, every_request, list_requests
 from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
@@ -27,23 +27,18 @@ def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help; who has waited longest comes first."""
     _require(view)
     start = view.before[0] if "before" in view.query else 0
-    requests = _listed(view, start, PAGE_ROWS)
+    requests = list_requests(view.events, view.source.id, view.help_requests, start, PAGE_ROWS)
     later = start + PAGE_ROWS
     older = str(later) if later < len(view.help_requests.all) else None
     waiting = len(view.help_requests.waiting)
-    table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view, start))
-    context = {"requests": requests, "waiting": waiting, "older": older}
-    return ViewResult("support", "Support", {"waiting": waiting, "older": older}, (table,), context)
+    table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view))
+    context = {"requests": requests, "waiting": waiting, "older": older, "most": MOST_WAITING}
+    return ViewResult("support", "Support", {"waiting": waiting}, (table,), context)
 
 
-def _listed(view: ViewRequest, start: int, most: int) -> list[HelpRequest]:
-    return list_requests(view.events, view.source.id, view.help_requests, start, most)
-
-
-def _whole(view: ViewRequest, start: int) -> Iterator[Rows]:
-    """Every request from one on."""
-    starts = range(start, len(view.help_requests.all), PIECE_ROWS)
-    return (_rows(_listed(view, number, PIECE_ROWS)) for number in starts)
+def _whole(view: ViewRequest) -> Iterator[Rows]:
+    """Every request."""
+    return map(_rows, every_request(view.stores, view.source.id, PIECE_ROWS))
 
 
 def _rows(requests: list[HelpRequest]) -> Rows:

@@ -107,9 +107,12 @@ class InstallQuestions(SqlPart):
         )
         return [run_of(row) for row in self._counted(sql, source, since, *before, most)]
 
-    def asked_runs(self, source: int, most: int) -> list[bytes]:
-        sql = "SELECT id FROM runs WHERE source = ? AND asked IS NOT NULL ORDER BY asked LIMIT ?"
-        return [bytes(key) for (key,) in self._counted(sql, source, most)]
+    def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
+        sql = (
+            "SELECT asked, id FROM runs WHERE source = ? AND asked IS NOT NULL AND (asked, id) > (?, ?)"
+            " ORDER BY asked, id LIMIT ?"
+        )
+        return [(asked, bytes(key)) for asked, key in self._counted(sql, source, *after, most)]
 
     def runs_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
         sql = "SELECT id FROM runs WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"

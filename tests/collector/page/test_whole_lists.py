@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 
 from collector.base.http import StreamedAnswer
 from collector.base.ids import as_uuid
-from collector.page import view_types
+from collector.page import export, view_types
+from collector.page.queries import help as help_queries
 from collector.page.views import events, instances, run_list, support
 from collector.store import Stores
 from tests.collector.page.client import PageClient
 from tests.collector.page.stories import EMAIL, HOUR, event, failed_run
-from tests.collector.page.test_lists import everything
+from tests.collector.page.test_lists import everything, in_json
 
 MANY = 130
 FAILURE = "/failure{}?script=install.sh&line=42&command=curl&end=127"
@@ -68,9 +70,42 @@ def test_a_csv_has_every_row_that_the_pages_have(client: PageClient) -> None:
         assert len(rows) >= MANY
         assert len({row[key] for row in rows}) == len(rows)
         paged = everything(client, address.format(""), table)
-        assert [str(row["run" if table == "events" else key]) for row in paged] == [
-            row["run" if table == "events" else key] or "None" for row in rows
-        ]
+        assert paged == in_json(client, address.format(""), table)
+        assert paged == [json.loads(row[key])["messageId"] if key == "json" else row[key] for row in rows]
+
+
+@pytest.mark.usefixtures("fleet")
+def test_more_requests_than_are_counted_are_all_in_the_csv_and_the_json(
+    client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(help_queries, "MOST_WAITING", 40)
+    monkeypatch.setattr(support, "MOST_WAITING", 40)
+    monkeypatch.setattr(support, "PIECE_ROWS", 7)
+    first = rows_of(client, "/support{}", "requests")[0]["run"]
+    page = client.get("/support")
+    fields = {"token": page.token, "run": first, "answered": "yes"}
+    assert client.post("/support", fields, cookie=client.cookie).status == 303
+    rows = [row["run"] for row in rows_of(client, "/support{}", "requests")]
+    assert len(set(rows)) == len(rows) == MANY
+    assert rows[-1] == first
+    assert rows == in_json(client, "/support", "requests")
+    assert "At least 40 people are waiting" in page.text
+    assert "Every request is in the CSV" in page.text
+
+
+def test_a_json_of_many_pieces_has_the_same_and_one_table_of_it_comes_alone(
+    client: PageClient, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(*failed_run(), event("Instance Active"))
+    whole = client.get("/installs.json")
+    assert whole.header("content-length")
+    monkeypatch.setattr(export, "LARGE_PIECE", 1)
+    streamed = client.get("/installs.json")
+    assert not streamed.header("content-length")
+    assert streamed.json() == whole.json()
+    alone = client.get("/installs.json?table=versions").json()
+    assert alone == {**whole.json(), "tables": {"versions": whole.json()["tables"]["versions"]}}
+    assert client.get("/installs.json?table=nothing").status == 404
 
 
 @pytest.mark.usefixtures("fleet", "pieces")
@@ -80,9 +115,10 @@ def test_further_pieces_are_masked_for_a_viewer_too(
     send(*({**event(f"mail to {EMAIL}"), "messageId": str(number)} for number in range(MANY)))
     client = PageClient(page_stores)
     cookie = client.sign_in(viewer, "correct horse battery")
-    told = client.get("/events.csv", cookie=cookie).text
-    assert EMAIL not in told
-    assert told.count("(hidden)") >= MANY
+    for suffix in ("csv", "json"):
+        told = client.get(f"/events.{suffix}", cookie=cookie).text
+        assert EMAIL not in told
+        assert told.count("(hidden)") >= MANY
     assert client.get("/support.csv", cookie=cookie).status == 403
 
 

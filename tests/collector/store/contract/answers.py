@@ -10,7 +10,7 @@ from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import Instance
-from collector.store.runs import Failure, Run, RunCounts, RunsEnd
+from collector.store.runs import NO_RUN, Failure, Run, RunCounts, RunsEnd
 from collector.store.spans import SPANS
 from collector.store.values import NO_PAGE, StoredEvent
 from tests.collector.store.contract import plain
@@ -94,7 +94,7 @@ def _fleet_in(kept: Sequence[Event]) -> Answers:
 def _of_runs(store: EventStore, source: int) -> Answers:
     found: Answers = {
         "runs": {run.id: _run(run) for run in store.find_runs(source, RUNS)},
-        "asked": store.asked_runs(source, ALL),
+        "asked": store.asked_runs(source, NO_RUN, ALL),
         "runs between": store.runs_between(source, RUNS[2], RUNS[9], ALL),
         "latest": [run.id for run in store.latest_runs(source, 0, (NOW, b""), ALL)],
         "of instance": {
@@ -129,7 +129,7 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
     told = sorted(runs, key=lambda run: run.started or run.ended or run.asked or 0, reverse=True)
     found: Answers = {
         "runs": {run.key: run.row for run in runs},
-        "asked": [run.key for run in asked],
+        "asked": [(run.asked, run.key) for run in asked],
         "runs between": sorted(run.key for run in runs if RUNS[2] <= run.key <= RUNS[9]),
         "latest": [run.key for run in runs if run.began],
         "of instance": {who: [run.key for run in told if run.who == who] for who in INSTANCES},

@@ -12,6 +12,7 @@ from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import InstancesEnd
+from collector.store.runs import NO_RUN
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
@@ -138,7 +139,8 @@ def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None
     who = next(event.who for event in history if event.run == run)
     assert len(events.latest_runs(SOURCE, 0, (NOW, b""), 2)) == 2
     assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
-    assert len(events.asked_runs(SOURCE, 2)) == 2
+    asked = events.asked_runs(SOURCE, NO_RUN, 3)
+    assert events.asked_runs(SOURCE, asked[0], 2) == asked[1:]
     everything = (b"", b"\xff" * 16)
     assert len(events.runs_between(SOURCE, *everything, 2)) == 2
     assert len(events.instances_between(SOURCE, *everything, 2)) == 2
