@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     people.add_verbs(group, verb)
     people.add_single_verbs(verbs, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
-    take.add_argument("--source", metavar="NAME", required=True)
+    take.add_argument("--source", metavar="NAME", help="into this source [the one that each line names]")
     take.add_argument("file", metavar="FILE|-")
     give = verb(verbs, "export", _export, "export every event as a JSON line; gzip if FILE ends in .gz")
     give.add_argument("file", metavar="FILE|-")
@@ -110,19 +110,22 @@ def fleet_size(text: str) -> int:
 
 
 def _import(arguments: argparse.Namespace, stores: Stores) -> None:
+    now = now_ms()
+    targets = transfer.Targets(stores, arguments.source, now)
     with _file(arguments.file, "rb") as lines:
-        source, made = keys.make_source(stores.control, arguments.source, now_ms())
         try:
-            read, fresh = transfer.import_events(stores.events, source, lines, now_ms(), progress("read"))
+            read, fresh = transfer.import_events(
+                stores.events, targets.number_of, lines, now, progress("read")
+            )
         finally:  # a failed import leaves no empty source behind
-            if made and not keys.drop_unused_source(stores, source):
-                message(f"created the source {arguments.source!r}")
+            for name in targets.drop_unused():
+                message(f"created the source {name!r}")
     message(f"{read} events read, {fresh} new")
 
 
 def _export(arguments: argparse.Namespace, stores: Stores) -> None:
     with _file(arguments.file, "wb") as out:
-        count = transfer.export_events(stores.events, out, progress("written"))
+        count = transfer.export_events(stores, out, progress("written"))
     message(f"{count} events written")
 
 

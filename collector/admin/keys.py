@@ -59,6 +59,11 @@ def find_source(tx: Transaction, name: str) -> int:
     return number
 
 
+def name_sources(control: ControlStore) -> dict[int, str]:
+    """The name of every source, by its number."""
+    return dict(control.all("SELECT id, name FROM sources"))
+
+
 def make_source(control: ControlStore, name: str, now: int) -> tuple[int, bool]:
     """The number of a source, and whether it was created now."""
     with control.transaction() as tx:

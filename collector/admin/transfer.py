@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO
 
-from collector.admin import AdminError
+from collector.admin import AdminError, keys
 from collector.base.events import Event
 from collector.base.http import Refused
 from collector.base.times import EARLIEST, read_time
 from collector.ingest import decode
-from collector.store import EventStore
+from collector.store import EventStore, Stores
 
 Progress = Callable[[int], None]
 
@@ -24,16 +25,40 @@ EVENTS_AT_ONCE = 1000
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
 
 
+class Targets:
+    """The sources that an import stores into: one, or for each line the one that it names."""
+
+    def __init__(self, stores: Stores, name: str | None, now: int) -> None:
+        self._stores, self._name, self._now = stores, name, now
+        self._numbers: dict[str, int] = {}
+        self._made: list[str] = []
+
+    def number_of(self, named: object) -> int:
+        """The number of the source of a line. It is created if it does not exist."""
+        name = self._name or named
+        if not isinstance(name, str) or not name:
+            raise Refused(400, "no_source", "the event names no source; name one with --source")
+        if name not in self._numbers:
+            self._numbers[name], made = keys.make_source(self._stores.control, name, self._now)
+            self._made += [name] * made
+        return self._numbers[name]
+
+    def drop_unused(self) -> list[str]:
+        """Delete those that were created and have no event; the names of the others that were created."""
+        return [name for name in self._made if not keys.drop_unused_source(self._stores, self._numbers[name])]
+
+
 def import_events(
-    store: EventStore, source: int, lines: IO[bytes], now: int, progress: Progress
+    store: EventStore, source_of: Callable[[object], int], lines: IO[bytes], now: int, progress: Progress
 ) -> tuple[int, int]:
     """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
-    Reads what `rollcall-collector export` and `rollcall export` write, plain or gzip. A line that is
+    `source_of` says into which source, by what a line names. Reads what `rollcall-collector export` and
+    `rollcall export` write, plain or gzip. A line that is
     not an event is an AdminError, which gives its number, never its text. The lines before it are stored,
     and the same file can be imported again.
     """
-    return add_in_chunks(store, _events_in(_unzipped(lines), source, now), progress)
+    return add_in_chunks(store, _events_in(_unzipped(lines), source_of, now), progress)
 
 
 def add_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:
@@ -60,14 +85,22 @@ def _keep_in_chunks(store: EventStore, events: Iterator[Event], progress: Progre
             return read, fresh
 
 
-def export_events(store: EventStore, out: IO[bytes], progress: Progress) -> int:
-    """Write every stored event as a line, oldest first; returns how many."""
+def export_events(stores: Stores, out: IO[bytes], progress: Progress) -> int:
+    """Write every stored event as a line with its source, oldest first; returns how many."""
     count = 0
-    for bodies in store.export():
-        out.writelines(body.encode() + b"\n" for body in bodies)
-        count += len(bodies)
+    leads: dict[int, str] = {}
+    for piece in stores.events.export():
+        if not leads.keys() >= {source for source, _ in piece}:
+            leads = {number: _lead(name) for number, name in keys.name_sources(stores.control).items()}
+        out.writelines(f"{leads[source]}{body[1:]}\n".encode() for source, body in piece)
+        count += len(piece)
         progress(count)
     return count
+
+
+def _lead(name: str) -> str:
+    """How a line begins, before the first field of the event."""
+    return f"{{{json.dumps(decode.SOURCE_FIELD)}:{json.dumps(name)},"
 
 
 def _unzipped(lines: IO[bytes]) -> IO[bytes]:
@@ -75,22 +108,23 @@ def _unzipped(lines: IO[bytes]) -> IO[bytes]:
     return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered  # type: ignore[return-value]
 
 
-def _events_in(lines: IO[bytes], source: int, now: int) -> Iterator[Event]:
+def _events_in(lines: IO[bytes], source_of: Callable[[object], int], now: int) -> Iterator[Event]:
     number = 0
     try:
         while line := lines.readline(LONGEST_LINE):
             number += 1
             if line.strip():
-                yield _event_in(line, source, now)
+                yield _event_in(line, source_of, now)
     except Refused as refused:
         raise AdminError(f"line {number}: {refused.message}") from None
     except (OSError, EOFError, zlib.error):
         raise AdminError(f"the file is damaged after line {number}") from None
 
 
-def _event_in(line: bytes, source: int, now: int) -> Event:
+def _event_in(line: bytes, source_of: Callable[[object], int], now: int) -> Event:
     """An event from an export. Times that a collector has set stay as they are."""
     event = decode.parse_object(line)
+    source = source_of(event.get(decode.SOURCE_FIELD))
     received = read_time(event.get("receivedAt"))
     if received is None or not EARLIEST <= received <= now:
         return decode.read_event(event, "", source, now)

@@ -29,6 +29,8 @@ MAX_REQUEST = 500 * 1024
 # Bytes of the fields that the events of a batch share.
 MAX_SHARED = 32 * 1024
 MAX_MESSAGE_ID = 100
+# A line of an export names its source in this field. No stored event has it.
+SOURCE_FIELD = "rollcallSource"
 # Events of a batch that are searched for the key: the first ones may be bad.
 KEY_SEARCHED = 10
 
@@ -136,6 +138,7 @@ def read_event(
     A settled event got its times from a collector before: its `timestamp` is right.
     """
     event.pop("writeKey", None)
+    event.pop(SOURCE_FIELD, None)
     event["type"] = kind = kind or _type(event)
     if shared:
         for name, values in shared.items():

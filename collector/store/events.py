@@ -26,6 +26,8 @@ from collector.store.values import (
 # Is told how many events were deleted, or rows were read, so far. What it raises ends the work after a
 # transaction.
 Progress = Callable[[int], None]
+# The number of the source that an event came from, and its JSON.
+SourcedBody = tuple[int, str]
 
 
 class EventStore(ABC):
@@ -188,8 +190,8 @@ class EventStore(ABC):
     # Whole histories.
 
     @abstractmethod
-    def export(self) -> Iterator[list[str]]:
-        """The JSON of every stored event, oldest first, some at a time.
+    def export(self) -> Iterator[list[SourcedBody]]:
+        """The source and the JSON of every stored event, oldest first, some at a time.
 
         The order is that of their arrival; heartbeats of the agent may stand where they were made.
         """

@@ -190,7 +190,14 @@ def _insert(table: schema.Table, beside: schema.Table | None = None) -> str:
     if beside:
         same = f"{beside.name}.source = new.source AND {beside.name}.id = new.id"
         new += f" WHERE NOT EXISTS (SELECT 1 FROM {beside.name} WHERE {same})"
-    return f"INSERT INTO {table.name} ({names}) {new} {table.conflict_clause}"
+    if table.clustered:
+        return f"INSERT INTO {table.name} ({names}) {new} {table.conflict_clause}"
+    # Numbered as they came, and locked in the order of their keys, as another collector does it.
+    numbered = f"SELECT nextval('{table.name}_seq_seq') AS seq, numbered.* FROM ({new}) AS numbered"
+    return (
+        f"INSERT INTO {table.name} (seq, {names}) OVERRIDING SYSTEM VALUE"
+        f" SELECT seq, {names} FROM ({numbered}) AS new ORDER BY source, id {table.conflict_clause}"
+    )
 
 
 @lru_cache(maxsize=100)

@@ -64,7 +64,7 @@ complete -c rollcall-collector -n '__fish_seen_subcommand_from setup-link' -l db
 complete -c rollcall-collector -n '__fish_seen_subcommand_from setup-link' -l listen -d 'as for serve, if that is not the default'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from setup-link' -l help -d 'show what it takes'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l db -d 'the database: sqlite:///PATH or postgresql://…, without a password'
-complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l source -d ''
+complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l source -d 'into this source [the one that each line names]'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l help -d 'show what it takes'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from export' -l db -d 'the database: sqlite:///PATH or postgresql://…, without a password'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from export' -l help -d 'show what it takes'

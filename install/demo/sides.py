@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import os
 import shlex
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from collector.admin import setup
-from collector.admin.transfer import export_events
 from collector.store import open_stores
 from collector.verbs.terminal import now_ms
 
@@ -68,9 +66,7 @@ class Collector:
 
     def new_events(self) -> list[dict[str, Any]]:
         """The events that arrived since the last look."""
-        lines = io.BytesIO()
-        export_events(self.stores.events, lines, lambda _: None)
-        new = lines.getvalue().splitlines()[self.seen :]
+        new = [body for piece in self.stores.events.export() for _, body in piece][self.seen :]
         self.seen += len(new)
         return sorted((json.loads(line) for line in new), key=lambda event: str(event["timestamp"]))
 

@@ -21,7 +21,7 @@ from collector.store.sql.shapes import Shapes
 
 
 class SortedEvents(NamedTuple):
-    """Events with distinct keys, in the order of their keys: wide ones, and narrow ones by day."""
+    """Events with distinct keys: wide ones as they came, narrow ones by day in the order of keys."""
 
     wide: list[Event]
     narrow: dict[int, list[tuple[Event, Row]]]
@@ -36,12 +36,10 @@ class FreshEvents(NamedTuple):
 
 def sort_events(shapes: Shapes, events: Iterable[Event]) -> SortedEvents:
     """Decide where each event goes. Not inside a transaction: a new shape has its own."""
-    # Sorted, so that two collectors on one PostgreSQL lock the same rows in the same order.
     distinct = {event[:2]: event for event in events}
     wide: list[Event] = []
     narrow: defaultdict[int, list[tuple[Event, Row]]] = defaultdict(list)
-    for key in sorted(distinct):
-        event = distinct[key]
+    for event in distinct.values():
         found = narrow_beat(event)
         shape = shapes.number_of(event.source, event.key, found[2]) if found else None
         if found is None or shape is None:
@@ -49,7 +47,11 @@ def sort_events(shapes: Shapes, events: Iterable[Event]) -> SortedEvents:
         else:
             day, beat, _ = found
             narrow[day].append((event, (event.source, *beat, shape)))
-    return SortedEvents(wide, dict(sorted(narrow.items())))
+    return SortedEvents(wide, {day: sorted(narrow[day], key=_key_in) for day in sorted(narrow)})
+
+
+def _key_in(pair: tuple[Event, Row]) -> Key:
+    return pair[0][:2]
 
 
 def insert_events(tx: Transaction, events: SortedEvents) -> FreshEvents:

@@ -73,20 +73,20 @@ def _days_before(database: Database, source: int, before: PageEnd) -> tuple[byte
     return last, [day for day in days_of(database, source) if day * DAY_MS <= time_in(last)]
 
 
-def every_beat(database: Database) -> Iterator[tuple[int, Row]]:
-    """All heartbeats by their ids, each with its day. No transaction stays open between two of them."""
+def every_beat(database: Database) -> Iterator[tuple[int, int, Row]]:
+    """All heartbeats by their ids, with their source and day. No transaction stays open between two."""
     for day in all_days(database):
-        sources = database.all("SELECT source FROM beat_days WHERE day = ?", day)
+        sources = database.all("SELECT source FROM beat_days WHERE day = ? ORDER BY source", day)
         each = (_beats_of(database, day, source) for (source,) in sources)
-        yield from merge(*each, key=lambda pair: bytes(pair[1][0]))
+        yield from merge(*each, key=lambda found: bytes(found[2][0]))
 
 
-def _beats_of(database: Database, day: int, source: int) -> Iterator[tuple[int, Row]]:
+def _beats_of(database: Database, day: int, source: int) -> Iterator[tuple[int, int, Row]]:
     sql = f"SELECT {COLUMNS} FROM {{}} WHERE source = ? AND id > ? ORDER BY id LIMIT {READ_AT_ONCE}"
     last = b""
     while rows := read_day(database, day, sql, source, last):
         last = bytes(rows[-1][0])
-        yield from ((day, row) for row in rows)
+        yield from ((source, day, row) for row in rows)
 
 
 def read_day(database: Database, day: int, sql: str, *values: Any) -> list[Row]:

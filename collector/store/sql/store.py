@@ -8,7 +8,7 @@ from secrets import randbits
 
 from collector.base.events import Event
 from collector.store.database import Database
-from collector.store.events import EventStore, Progress
+from collector.store.events import EventStore, Progress, SourcedBody
 from collector.store.sql.events import EventQuestions
 from collector.store.sql.expiry import expire_events
 from collector.store.sql.folding import counted_until, fold, sort_pending
@@ -44,7 +44,7 @@ class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventSt
     def counted_until(self) -> int | None:
         return counted_until(self._database)
 
-    def export(self) -> Iterator[list[str]]:
+    def export(self) -> Iterator[list[SourcedBody]]:
         return stored_bodies(self._database, self._shapes)
 
     def forget(self, source: int, who: bytes) -> Forgotten:

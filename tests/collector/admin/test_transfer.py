@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
-from collector.store import Stores
+from collector.admin import keys
+from collector.ingest import decode
+from collector.store import Stores, open_stores
 from tests.collector.running import Collector
+from tests.collector.store.contract.history import HOUR, NOW, pieces
+from tests.collector.store.sql.test_arrival import beat
 
 
 def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
@@ -21,9 +27,52 @@ def test_export_and_import_are_a_round_trip_and_import_is_idempotent(
     collector.verb("export", str(tmp_path / "out.jsonl.gz"))
     assert len(gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()).splitlines()) == 2500
     other = Collector(tmp_path, f"sqlite:///{tmp_path}/other.db")
-    assert "2500 new" in other.verb("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
-    assert " 0 new" in other.verb("import", "--source", "moved", str(tmp_path / "out.jsonl.gz")).stderr
+    assert "2500 new" in other.verb("import", str(tmp_path / "out.jsonl.gz")).stderr
+    assert " 0 new" in other.verb("import", str(tmp_path / "out.jsonl.gz")).stderr
     assert sorted(map(str, other.export())) == sorted(map(str, collector.export()))
+
+
+def test_an_export_of_two_sources_is_after_an_import_the_same_to_the_byte(
+    stores: Stores, database: str, tmp_path: Path
+) -> None:
+    with stores.control.transaction() as tx:
+        assert [keys.source_named(tx, name, NOW) for name in ("first", 'the "other"')] == [1, 2]
+    told = [{"event": "x", "userId": "é", "messageId": f"{n * 7919 % 75}"} for n in range(150)]
+    wide = [decode.read_event(one, "", n % 2 + 1, NOW + n * HOUR) for n, one in enumerate(told)]
+    narrow = [beat(n, NOW + n * HOUR)._replace(source=n % 2 + 1) for n in range(40)]
+    assert sum(map(stores.events.keep, pieces([*wide, *narrow], 15))) == 190
+    written = tmp_path / "out.jsonl"
+    Collector(tmp_path, database).verb("export", str(written))
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    assert Counter(line["rollcallSource"] for line in lines) == {"first": 95, 'the "other"': 95}
+    other = Collector(tmp_path, f"sqlite:///{tmp_path}/other.db")
+    done = other.verb("import", str(written))
+    assert f"{len(lines)} new" in done.stderr
+    assert "created the source 'first'" in done.stderr
+    other.verb("export", str(tmp_path / "again.jsonl"))
+    assert (tmp_path / "again.jsonl").read_bytes() == written.read_bytes()
+    assert " 0 new" in other.verb("import", str(written)).stderr
+    other.verb("import", "--source", "all", str(written))
+    with closing(open_stores(other.database)) as imported:
+        ids = {name: number for number, name in keys.name_sources(imported.control).items()}
+        found = [source for piece in imported.events.export() for source, _ in piece]
+    assert found.count(ids["all"]) == len({line["messageId"] for line in lines})
+
+
+def test_a_line_that_names_no_source_needs_the_option(stores: Stores, database: str, tmp_path: Path) -> None:
+    idle = Collector(tmp_path, database)
+    lines = '{"event":"x","messageId":"1","rollcallSource":"s"}\n{"event":"x","messageId":"2"}'
+    said = idle.verb("import", "-", stdin=lines, code=1).stderr
+    assert "line 2: the event names no source; name one with --source" in said
+    assert stores.control.all("SELECT name FROM sources") == [("s",)]
+    assert "1 new" in idle.verb("import", "--source", "s", "-", stdin=lines).stderr
+
+
+def test_what_a_client_puts_into_the_field_of_an_export_is_not_stored(collector: Collector) -> None:
+    told = {"event": "x", "userId": "u", "rollcallSource": "mine"}
+    assert collector.post("/v1/track", told).status == 200
+    assert collector.post("/v1/batch", {"batch": [told]}).status == 200
+    assert [line["rollcallSource"] for line in collector.export()] == ["test", "test"]
 
 
 def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:

@@ -81,10 +81,11 @@ def test_import_export_and_deletions_work_in_two_databases(apart: Stores) -> Non
     assert keys.drop_unused_source(apart, source)
     source, _ = keys.make_source(apart.control, "product", NOW)
     told = [decode.read_event(one, "track", source, NOW).body for one in failed_run()]
-    assert import_events(apart.events, source, io.BytesIO("\n".join(told).encode()), NOW, quiet) == (3, 3)
+    lines = io.BytesIO("\n".join(told).encode())
+    assert import_events(apart.events, lambda _: source, lines, NOW, quiet) == (3, 3)
     assert not keys.drop_unused_source(apart, source)
     out = io.BytesIO()
-    assert export_events(apart.events, out, quiet) == 3
+    assert export_events(apart, out, quiet) == 3
     assert forget_instance(apart, source, key_of(INSTANCE)).events == 3
     assert remove_events(apart, 1, 0, NOW, quiet) == 0
     assert expire_events(apart, Cutoffs.all_at(NOW), NOW, quiet) == Expired()

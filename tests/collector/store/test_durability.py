@@ -105,7 +105,7 @@ def stored(database: str) -> list[str]:
     with contextlib.closing(open_stores(database)) as stores:
         while stores.events.fold():
             pass
-        found = [json.loads(body)["messageId"] for bodies in stores.events.export() for body in bodies]
+        found = [json.loads(body)["messageId"] for piece in stores.events.export() for _, body in piece]
         assert stores.events.recount(lambda _: None) == 0
         listed = stores.control.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
         assert int(listed) == len(found)

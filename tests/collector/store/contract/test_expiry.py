@@ -71,7 +71,7 @@ def test_an_address_expires_and_its_request_stays(events: EventStore) -> None:
     runs = {run.id: run for run in events.find_runs(SOURCE, sorted({e.run for e in asked if e.run}))}
     assert expire(events, emails=MIDDLE) == Expired(emails=len(old))
     shown = "".join(event.body for event in events.events_named(SOURCE, SUPPORT, NO_PAGE, 1000))
-    exported = "".join(body for bodies in events.export() for body in bodies)
+    exported = "".join(body for piece in events.export() for _, body in piece)
     for event in asked:
         assert event.fact
         for text in (shown, exported):

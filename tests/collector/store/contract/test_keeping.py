@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from collector.base.events import BEAT
 from collector.store import EventStore, StoreError
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import (
@@ -19,7 +20,7 @@ from tests.collector.store.contract.history import (
 
 
 def exported(events: EventStore) -> list[str]:
-    return [body for bodies in events.export() for body in bodies]
+    return [body for piece in events.export() for _, body in piece]
 
 
 def test_an_event_is_kept_once_however_often_it_comes(events: EventStore) -> None:
@@ -63,6 +64,15 @@ def test_an_export_gives_back_what_was_kept_oldest_first(events: EventStore) -> 
     for start in range(0, len(history), 30):
         piece = [event.body for event in history[start : start + 30]]
         assert Counter(bodies[start : start + 30]) == Counter(piece)
+
+
+def test_an_export_has_events_as_they_came_and_says_from_which_source(events: EventStore) -> None:
+    history = [event for event in made_history(0) if event.name != BEAT]
+    mixed = [event._replace(source=SOURCE + number % 2) for number, event in enumerate(history)]
+    events.keep(mixed[:30])
+    events.keep(mixed[20:])
+    found = [pair for piece in events.export() for pair in piece]
+    assert found == [(event.source, event.body) for event in mixed]
 
 
 def test_a_store_says_what_it_takes_and_that_it_is_there(events: EventStore) -> None:

@@ -45,7 +45,7 @@ def old(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Old]:
 
 
 def exported(stores: Stores) -> Counter[str]:
-    return Counter(body for bodies in stores.events.export() for body in bodies)
+    return Counter(body for piece in stores.events.export() for _, body in piece)
 
 
 def wide(stores: Stores) -> list[bytes]:
@@ -153,7 +153,7 @@ def test_an_export_misses_nothing_that_moves_meanwhile(old: Old, monkeypatch: py
     monkeypatch.setattr(transfer, "EVENTS_AT_ONCE", 10)
     seen = Counter[str]()
     for piece in stores.events.export():
-        seen.update(piece)
+        seen.update(body for _, body in piece)
         if len(seen) > len(HISTORY) // 2:
             renew_all(stores)
     assert narrow(stores) > 20
