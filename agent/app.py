@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from agent.base.messages import print_message
 from agent.config.situation import Situation, read_situation, working_directory
 from agent.events import catalogue, facts, identity
+from agent.events.shown import read_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +64,7 @@ class App:
             settings.product,
             settings.product_version,
             facts.system(self.root),
+            read_shown(self.situation.state),
             settings.environment,
         )
 

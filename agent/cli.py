@@ -75,9 +75,11 @@ def _add_programs(add: Adder, name: str) -> None:
 
 def _add_readers(add: Adder) -> None:
     verb = add(
-        "preview", "preview.show_preview", "print the exact JSON of each event; send and store nothing"
+        "preview", "preview.show_preview", "print the exact JSON of each event; send and record nothing"
     )
     verb.add_argument("event", nargs="?", metavar="EVENT", help="only this event, such as 'Instance Active'")
+    new = "only what is not sent yet, because nobody was shown it"
+    verb.add_argument("--new", action="store_true", help=new)
     verb = add("log", "log.show_log", "show every recorded event and what became of it")
     verb.add_argument("-n", type=_count, metavar="N", help="only the newest N events")
     verb.add_argument("--json", action="store_true", help="one line of JSON for each event")

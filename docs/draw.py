@@ -24,14 +24,16 @@ from agent.cli import parser  # noqa: E402
 from agent.config.consent import RULES  # noqa: E402
 from agent.config.settings import SETTINGS, Setting  # noqa: E402
 from agent.events import catalogue  # noqa: E402
+from agent.events.additions import RELEASES, additions  # noqa: E402
 from agent.events.facts import System  # noqa: E402
+from agent.events.shown import FIRST, NEWEST  # noqa: E402
 from agent.outbox import outbox  # noqa: E402
 from docs import draw_completions, draw_man  # noqa: E402
 
 INSTANCE = "00000000-0000-4000-8000-000000000000"
 RUN = "3f2b8c1d-0000-4000-8000-000000000000"
 MESSAGE = "01937a52-6c00-7abc-8def-0123456789ab"
-ORIGIN = catalogue.Origin(INSTANCE, "Shop", "2.4.1", System("ubuntu", "24.04"))
+ORIGIN = catalogue.Origin(INSTANCE, "Shop", "2.4.1", System("ubuntu", "24.04"), NEWEST)
 MIB = 1024 * 1024
 MOMENT = 1_800_000_000.0
 FLAGS = ("ROLLCALL_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -54,6 +56,21 @@ def event_table() -> str:
         drawn = table(["property", "type", "sent", "meaning"], rows)
         parts.append(f"### {kind.name}\n\nSent when {kind.meaning}.\n\n{drawn}")
     return "\n\n".join(parts)
+
+
+def field_table() -> str:
+    """What events carry beside their properties."""
+    rows = [[f"`{'.'.join(one.path)}`", one.carried_by, one.meaning] for one in catalogue.FIELDS]
+    return table(["field", "in", "what it is"], rows)
+
+
+def history() -> str:
+    """What each version of the catalogue added."""
+    words = {FIRST: ["everything on this page that is not named below"]}
+    for one in additions(FIRST):
+        words.setdefault(one.since, []).append(f"`{'.'.join(one.path) or one.carried_by}`")
+    rows = [[str(version), RELEASES[version], ", ".join(words[version])] for version in sorted(words)]
+    return table(["version", "came with Rollcall", "what is new"], rows)
 
 
 def sample(name: str) -> Callable[[], str]:
@@ -155,6 +172,8 @@ def example() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "events": event_table,
+    "fields": field_table,
+    "history": history,
     "sample of Installation Errors": sample("Installation Errors"),
     "sample of Instance Active": sample("Instance Active"),
     "settings": setting_table,

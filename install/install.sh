@@ -166,6 +166,7 @@ set_up() {
     use "$environment"
     trap - EXIT INT TERM HUP
     ready_command
+    show_news
 }
 
 # After COMMAND, which must not wait for the disk or the service.

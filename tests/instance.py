@@ -14,6 +14,7 @@ from pathlib import Path
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.events.facts import System
+from agent.events.shown import NEWEST
 from agent.outbox.outbox import LogEntry, Outbox, Trouble, read_outbox
 from tests import environ
 from tests.verbs import AGENT
@@ -139,7 +140,7 @@ class Instance:
 def event(number: int, start: float | None = None) -> dict[str, object]:
     """One event like any other, told from the rest by its properties."""
     at = (time.time() if start is None else start) + number
-    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"))
+    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"), NEWEST)
     return catalogue.build_usage("Something Used", {"number": number}, origin, timestamp=at)
 
 

@@ -23,6 +23,8 @@ class StateDir:
         """The paths of the docker.env files that the last beat read, separated by NUL."""
         self.notice = os.path.join(path, "notice-shown")
         """Exists once the notice was shown in full."""
+        self.shown = os.path.join(path, "catalogue-shown")
+        """Up to which version of the catalogue the operator was shown it, as a number."""
         self.asked = os.path.join(path, "opt-in-asked")
         """Exists once the opt-in question was asked."""
         self.due = os.path.join(path, "due.json")
@@ -45,7 +47,7 @@ class StateDir:
         """Every file that holds data; the locks do not. Some of them may not exist."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        marks = (self.seen, self.due, self.notice, self.asked, self.updates)
+        marks = (self.seen, self.due, self.notice, self.shown, self.asked, self.updates)
         known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files()
 

@@ -1,6 +1,7 @@
 """The catalogue: every event that may exist, every property it may have, and how it looks on the wire.
 
-What is not in here cannot be built. docs/telemetry.md is drawn from it. Usage events, which exist
+What is not in here cannot be built, and what the operator was not shown yet is left out. docs/telemetry.md
+is drawn from it. Usage events, which exist
 only after a yes, have names and scalars of the product's own choosing and are built apart.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.base.ids import uuid7
 from agent.base.messages import printable
+from agent.events.shown import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,8 @@ STARTED, SUCCESS, ERRORS = "Installation Started", "Installation Success", "Inst
 SUPPORT, ACTIVE = "Installation Support", "Instance Active"
 NOT_PRODUCTION = ("ci", "dev", "test", "internal")
 """What may be in `context.installation.environment`; it is left out for production."""
+EVERY, PRODUCT, RUN = "all events", "all events but Instance Active", "all installation events"
+"""Which events carry a field."""
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 EMAIL = r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 
@@ -50,6 +54,8 @@ class Property:
     example: str | int
     pattern: str = ""
     required: bool = True
+    since: int = FIRST
+    """The version of the catalogue in which it is new: never changed later."""
 
     def accepts(self, value: object) -> bool:
         if not self.pattern:
@@ -70,6 +76,18 @@ class Kind:
     properties: tuple[Property, ...]
     about_installation: bool = True
     """Whether it carries product, operating system and the run's id in its context."""
+    since: int = FIRST
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that several events carry beside their properties."""
+
+    path: tuple[str, ...]
+    meaning: str
+    carried_by: str = EVERY
+    example: str = ""
+    since: int = FIRST
 
 
 OS = Property("os", "the ID in os-release", "ubuntu", r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -98,7 +116,7 @@ COMMAND = Property(
     r"[A-Za-z0-9_.+-]{1,64}",
     required=False,
 )
-COMMAND_EXIT_CODE = Property("commandExitCode", "that program's exit code", 22, required=False)
+COMMAND_EXIT_CODE = Property("commandExitCode", "that program's exit code", 22, required=False, since=2)
 EMAIL_ADDRESS = Property("email", "the address that was typed", "operator@example.org", EMAIL)
 REFERENCE = Property(
     "reference",
@@ -120,6 +138,31 @@ CATALOGUE = (
     Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),
 )
 NAMES = tuple(kind.name for kind in CATALOGUE)
+FIELDS = (
+    Field(("anonymousId",), "the instance id: a random number, made on this machine from nothing else"),
+    Field(
+        ("messageId",),
+        "the event's own id, made from the time and random bits, so that a receiver keeps it once",
+    ),
+    Field(("timestamp",), "when it happened, in UTC"),
+    Field(("context", "library"), "Rollcall and its version"),
+    Field(("context", "ip"), "always `0.0.0.0`, so that a receiver does not put your address there"),
+    Field(("context", "app"), "the product and its version, as its vendor set them", PRODUCT),
+    Field(("context", "os"), "os-release's `ID` and `VERSION_ID`", PRODUCT),
+    Field(
+        ("context", "installation", "id"),
+        "a random id of one run, which links its start and its end",
+        RUN,
+    ),
+    Field(
+        ("context", "installation", "environment"),
+        "what `ROLLCALL_ENVIRONMENT` says: `ci` `dev` `test` or `internal`; `ci` where it is empty and the"
+        " variable `CI` is set; left out for production",
+        RUN,
+        example="ci",
+        since=2,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +173,8 @@ class Origin:
     product: str
     product_version: str
     system: System
+    shown: int
+    """Up to which version of the catalogue the operator was shown it: what is newer is left out."""
     environment: str = ""
 
 
@@ -155,13 +200,17 @@ def build(
     Without a `message_id` it gets a new one.
     """
     entry = kind(name)
+    if entry.since > origin.shown:
+        raise NotInCatalogue(f"{name} is new, and the operator was not shown it yet")
     _check(entry, properties)
     context: dict[str, object] = {}
     if entry.about_installation:
         if installation is None or not re.fullmatch(UUID, installation):
             raise NotInCatalogue(f"{name} needs the id of its installation")
         context = _about(origin) | {"installation": _installation(installation, origin.environment)}
-    return _track(name, dict(properties), context, origin, timestamp, message_id)
+    allowed = {prop.name for prop in entry.properties if prop.since <= origin.shown}
+    shown = {key: value for key, value in properties.items() if key in allowed}
+    return _track(name, shown, context, origin, timestamp, message_id)
 
 
 def build_usage(
@@ -225,7 +274,7 @@ def _track(
     timestamp: float,
     message_id: str = "",
 ) -> dict[str, object]:
-    return {
+    event: dict[str, object] = {
         "type": "track",
         "event": name,
         "anonymousId": origin.instance,
@@ -235,6 +284,18 @@ def _track(
         "integrations": {},
         "properties": properties,
     }
+    for field in FIELDS:
+        if field.since > origin.shown:
+            _leave_out(event, field.path)
+    return event
+
+
+def _leave_out(event: dict[str, object], path: tuple[str, ...]) -> None:
+    holder: object = event
+    for name in path[:-1]:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if isinstance(holder, dict):
+        holder.pop(path[-1], None)
 
 
 def iso(seconds: float) -> str:

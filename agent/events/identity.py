@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent.base.files import read_small, replace_file
 from agent.base.locks import hold_lock
+from agent.events.shown import note_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ def _settle(state: StateDir, machine_id: str | None, new: Callable[[], uuid.UUID
     keep = found is not None and not found.is_clone(machine_id)
     instance = found.instance if found is not None and keep else str(new())
     settled = Identity(instance, _keyed(instance, machine_id))
+    note_beginning(state)
     if found is None and os.path.lexists(state.id):
         os.replace(state.id, state.id + ".damaged")
     text = json.dumps({"instanceId": settled.instance, "machine": settled.machine})

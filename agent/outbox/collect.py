@@ -11,10 +11,12 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.base.locks import try_lock
 from agent.events import catalogue
+from agent.events.shown import read_shown
 from agent.runs.parse import open_run_file, read_run
 from agent.runs.write import SUFFIX, UNFINISHED
 
@@ -32,12 +34,22 @@ ABANDONED_SECONDS = 3600
 """An unfinished run file (its wrapper was killed while it made it) is deleted at this age."""
 
 
+@dataclass(frozen=True)
+class Speaker:
+    """Whose runs these are: the id, the system, and up to where the operator was shown the catalogue."""
+
+    instance: str
+    system: System
+    shown: int
+
+
 def collect_runs(state: StateDir, outbox: Outbox, instance: str, system: System) -> int:
     """Make events of all run files; returns how many events were new.
 
     Only where telemetry is on. While it is off, call `discard_runs`.
     """
-    return sum(_collect_one(path, outbox, instance, system) for path in _paths(state))
+    speaker = Speaker(instance, system, read_shown(state))
+    return sum(_collect_one(path, outbox, speaker) for path in _paths(state))
 
 
 def has_runs(state: StateDir) -> bool:
@@ -55,7 +67,7 @@ def _paths(state: StateDir) -> list[str]:
     return [path for path in state.run_files() if path.endswith((SUFFIX, UNFINISHED))]
 
 
-def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> int:
+def _collect_one(path: str, outbox: Outbox, speaker: Speaker) -> int:
     with _opened(path) as handle:
         if handle is None:
             return 0
@@ -65,7 +77,7 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
             return 0  # the wrapper is about to lock it, and must not find it locked
         live = not try_lock(handle)
         run = read_run(handle)
-        count = 0 if run is None else _record(run, outbox, instance, system, live=live)
+        count = 0 if run is None else _record(run, outbox, speaker, live=live)
         if not live:
             _unlink(path)
         return count
@@ -73,6 +85,7 @@ def _collect_one(path: str, outbox: Outbox, instance: str, system: System) -> in
 
 def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[str, dict[str, object]]]:
     """The events of all run files, each with its endpoint, for those who only read."""
+    speaker = Speaker(instance, system, read_shown(state))
     for path in state.run_files():
         if path.endswith(SUFFIX):
             with _opened(path, os.O_RDONLY) as handle:
@@ -81,17 +94,19 @@ def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[
                 live = not try_lock(handle, shared=True)  # another reader may look too
                 run = read_run(handle)
             if run is not None:
-                for event in _built(run, instance, system, live=live):
+                for event in _built(run, speaker, live=live):
                     yield run.endpoint, event
 
 
-def _record(run: RunReport, outbox: Outbox, instance: str, system: System, *, live: bool) -> int:
-    return sum(outbox.record(event, run.endpoint) for event in _built(run, instance, system, live=live))
+def _record(run: RunReport, outbox: Outbox, speaker: Speaker, *, live: bool) -> int:
+    return sum(outbox.record(event, run.endpoint) for event in _built(run, speaker, live=live))
 
 
-def _built(run: RunReport, instance: str, system: System, *, live: bool) -> Iterator[dict[str, object]]:
-    origin = catalogue.Origin(instance, run.product, run.version, system, run.environment)
-    for name, properties, message_id, at in events_of(run, system, live=live):
+def _built(run: RunReport, speaker: Speaker, *, live: bool) -> Iterator[dict[str, object]]:
+    origin = catalogue.Origin(
+        speaker.instance, run.product, run.version, speaker.system, speaker.shown, run.environment
+    )
+    for name, properties, message_id, at in events_of(run, speaker.system, live=live):
         try:
             yield catalogue.build(
                 name, properties, origin, message_id=message_id, timestamp=at, installation=run.id

@@ -12,6 +12,7 @@ from agent.base.locks import hold_lock
 from agent.base.owner import become_owner
 from agent.config.access import read_access
 from agent.events import identity
+from agent.events.shown import NEWEST, note_shown, read_shown
 from agent.outbox.database import between_transactions
 from agent.outbox.outbox import read_outbox
 
@@ -75,6 +76,7 @@ def forget_instance(app: App, args: argparse.Namespace) -> int:
     if not state.exists():
         app.say(f"there is nothing to delete in {state.path}")
         return DONE
+    shown = read_shown(state)
     with hold_lock(state.sender, SENDER_WAIT) as alone:
         if not alone:
             raise CouldNot("events are being sent at the moment; try again in a minute")
@@ -84,5 +86,7 @@ def forget_instance(app: App, args: argparse.Namespace) -> int:
             for path in _memory(state):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
+            if shown != NEWEST:
+                note_shown(state, shown)  # a new id does not mean that the operator was shown what is new
     app.say(f"id, queue and log in {state.path} are deleted; the next id cannot be linked to the old one")
     return DONE

@@ -12,6 +12,7 @@ from agent.base.owner import become_owner
 from agent.config.access import access_problem
 from agent.config.consent import decision_from_environment
 from agent.events import catalogue, facts, identity
+from agent.events.shown import NEWEST, read_shown
 from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, OutboxReader, read_outbox
@@ -106,10 +107,21 @@ def _updates(app: App) -> str | None:
     return summary(read_standing(app))
 
 
+def _held(app: App) -> str | None:
+    """What is new in the catalogue since the operator was shown it."""
+    shown = read_shown(app.situation.state)
+    if shown == NEWEST:
+        return None
+    from agent.events.additions import additions
+
+    return ", ".join(".".join(one.path) or one.carried_by for one in additions(shown))
+
+
 def _status_text(
     shown: dict[str, object], decision: Decision, app: App, elsewhere: int, updates: str | None
 ) -> str:
     sending = "yes" if decision.sending else "no"
+    held = _held(app) if decision.sending else None
     rows = [
         ("product", f"{shown['product']} {shown['version']}"),
         ("sending", f"{paint(sending, COLORS[sending], app)}, {printable(str(decision))}"),
@@ -122,6 +134,7 @@ def _status_text(
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
         *([("updates", f"{updates} ({app.name} updates)")] if updates else []),
+        *([("not sent yet", f"{held} (to see it: {app.name} preview --new)")] if held else []),
         ("last error", printable(str(shown["lastError"] or "none"))),
         ("state", printable(str(shown["stateDir"]))),
         ("docker.env", printable(str(shown["envFile"] or "none"))),

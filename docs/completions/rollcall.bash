@@ -15,7 +15,7 @@ _rollcall() {
     '') words='wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget --version --help' ;;
     ' wrap') words='--no-trace --no-input --explain --help' ;;
     ' daemon') words='--help' ;;
-    ' preview') words='--help' ;;
+    ' preview') words='--new --help' ;;
     ' log') words='-n --json --help' ;;
     ' status') words='--json --help' ;;
     ' doctor') words='--json --help' ;;

@@ -1,7 +1,7 @@
 # Drawn by docs/draw.py from the command line's own tables.
 complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a wrap -d 'run an install script as if it ran alone, and report how it ends'
 complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a daemon -d 'send heartbeats (Instance Active) while the product is alive'
-complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a preview -d 'print the exact JSON of each event; send and store nothing'
+complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a preview -d 'print the exact JSON of each event; send and record nothing'
 complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a log -d 'show every recorded event and what became of it'
 complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a status -d 'show whether events are sent, and why'
 complete -c rollcall -n 'not __fish_seen_subcommand_from wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget' -f -a doctor -d 'check that reporting works, and list every possible connection'
@@ -22,6 +22,7 @@ complete -c rollcall -n '__fish_seen_subcommand_from wrap' -l no-input -d 'ask n
 complete -c rollcall -n '__fish_seen_subcommand_from wrap' -l explain -d 'run nothing; say how a failing step would be found'
 complete -c rollcall -n '__fish_seen_subcommand_from wrap' -l help -d 'show what it takes'
 complete -c rollcall -n '__fish_seen_subcommand_from daemon' -l help -d 'show what it takes'
+complete -c rollcall -n '__fish_seen_subcommand_from preview' -l new -d 'only what is not sent yet, because nobody was shown it'
 complete -c rollcall -n '__fish_seen_subcommand_from preview' -l help -d 'show what it takes'
 complete -c rollcall -n '__fish_seen_subcommand_from log' -o n -d 'only the newest N events'
 complete -c rollcall -n '__fish_seen_subcommand_from log' -l json -d 'one line of JSON for each event'

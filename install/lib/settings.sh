@@ -14,6 +14,13 @@ ready_settings() {
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"
 }
 
+# What a newer agent reports in addition. It sends that only once it was shown.
+show_news() {
+    [ -f "$state/instance.json" ] || return 0
+    news=$(cd / && ROLLCALL_STATE_DIR=$state "$command" preview --new 2>&1 >/dev/null) || return 0
+    [ -z "$news" ] || printf '%s\n' "$news" >&2
+}
+
 # A link to the vendor's file, or else a file of our own, which is made once and never replaced.
 ready_env_file() {
     file=$config/docker.env

@@ -22,6 +22,17 @@ def test_nothing_says_that_the_data_is_anonymous() -> None:
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        "README.md", "docs/telemetry.md", "docs/privacy.md", "agent/wrapper/person/notice.py",
+        "agent/wrapper/person/questions.py", "systemd/rollcall.service", "systemd/rollcall-user.service",
+    ],
+)  # fmt: skip
+def test_whoever_tells_of_the_id_says_that_it_is_a_pseudonym(place: str) -> None:
+    assert "pseudonymous" in (ROOT / place).read_text()
+
+
+@pytest.mark.parametrize(
     ("text", "count"),
     [
         ("Description=sends one anonymous event", 1),

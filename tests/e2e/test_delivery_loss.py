@@ -16,6 +16,7 @@ import pytest
 from agent.delivery.drain import MAX_BATCH_BYTES, MAX_EVENTS
 from agent.events import catalogue
 from agent.events.facts import System
+from agent.events.shown import NEWEST
 from agent.outbox.outbox import Outbox
 from tests import receiver as kit
 from tests.deadends import unused_port
@@ -95,7 +96,7 @@ def test_a_thousand_events_reach_a_receiver_that_loses_every_third_answer(
 
 def test_a_week_offline_is_delivered_in_order_with_its_own_times(instance: Instance) -> None:
     instance.endpoint = f"http://127.0.0.1:{unused_port()}"
-    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"))
+    origin = catalogue.Origin(ID, "acme", "1.0", System("debian", "12"), NEWEST)
     times = [A_WEEK_AGO + number * SIX_HOURS for number in range(28)]
     with Receiver() as receiver:
         instance.endpoint = receiver.endpoint

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.events.shown import NEWEST
 from tests.install.archive import changed
 from tests.install.scripts import AS_NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
 from tests.install.trees import tree
@@ -63,6 +64,7 @@ def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, 
         words = ["--user", "--product", "Acme", "--product-version", version]
         code, _, said = install(bundle, home, *words, "--", "true")
         assert code == 0, said
+        assert "new: " not in said, "nothing is new to a new installation, nor once it was shown"
         command = home / ".local/bin/rollcall-acme"
         shown = json.loads(run(*AS_NOBODY, command, "preview", environ=environment(home)).stdout)
         assert {event["context"]["app"]["version"] for event in shown if "app" in event["context"]} == {
@@ -70,6 +72,17 @@ def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, 
         }
     code, _, said = install(bundle, home, "--user", "--product", "Acme", "--yes", script="uninstall.sh")
     assert (code, tree(home, "")) == (0, {}), said
+
+
+def test_an_upgrade_shows_what_is_new_in_what_is_sent(bundle: Path, home: Path) -> None:
+    assert install(bundle, home, "--user")[0] == 0
+    assert run(*AS_NOBODY, home / ".local/bin/rollcall", "beat", environ=environment(home)).returncode == 0
+    state = home / ".local/state/rollcall"
+    (state / "catalogue-shown").unlink()  # as an older release left it
+    for news in (True, False):
+        code, _, said = install(bundle, home, "--user")
+        assert (code, "new: context.installation.environment" in said) == (0, news), said
+        assert (state / "catalogue-shown").read_text() == f"{NEWEST}\n"
 
 
 def test_a_no_outlives_an_uninstall_in_the_vendors_own_docker_env_too(bundle: Path, home: Path) -> None:

@@ -17,13 +17,14 @@ from agent.base import ids
 from agent.events import catalogue
 from agent.events.catalogue import CATALOGUE, NAMES, NotInCatalogue, Origin
 from agent.events.facts import System
+from agent.events.shown import NEWEST
 from tests.agent.world import NOW, World
 
 GOLDEN = Path(__file__).parent / "golden"
 INSTANCE = "11111111-2222-4333-8444-555555555555"
 RUN = "3f2b8c1d-0000-4000-8000-000000000000"
 MESSAGE = "01893bc0-3c00-7abc-8def-0123456789ab"
-ORIGIN = Origin(INSTANCE, "Shop", "2.4.1", System("debian", "12"))
+ORIGIN = Origin(INSTANCE, "Shop", "2.4.1", System("debian", "12"), NEWEST)
 PATTERNS = {
     "an IPv4 address": re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
     "an IPv6 address": re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![0-9a-f:])"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.events.facts import System
+from agent.events.shown import NEWEST
 from agent.outbox import collect
 from agent.outbox.outbox import Outbox, read_outbox
 from agent.runs.parse import parse_run
@@ -110,7 +111,7 @@ def test_no_bytes_make_an_event_outside_the_catalogue(lines: list[bytes], headed
     run = parse_run(data.decode("utf-8", "replace"))
     if run is None:
         return
-    origin = catalogue.Origin(RUN, run.product, run.version, SYSTEM)
+    origin = catalogue.Origin(RUN, run.product, run.version, SYSTEM, NEWEST)
     for live in (True, False):
         for name, properties, message_id, at in collect.events_of(run, SYSTEM, live=live):
             with contextlib.suppress(catalogue.NotInCatalogue):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from tests.wait import until
 
 OPT_IN, HELP = "share pseudonymous usage data with Acme? [y/N] ", "e-mail address, if you would like help"
 NOBODY_THERE = "http://127.0.0.1:9"
+NEWS = "New in these reports since you were last told"
+ID = "11111111-2222-4333-8444-555555555555"
 FULL, SHORT = "Nothing has been sent yet.", "reports this installation's outcome"
 
 
@@ -53,7 +56,7 @@ class Desk:
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         return run_verb(*words, env=self.environment, cwd=self.place)
 
-    def log(self) -> list[dict[str, object]]:
+    def log(self) -> list[dict[str, Any]]:
         self.verb("flush")
         return [json.loads(line)["event"] for line in self.verb("log", "--json").stdout.splitlines()]
 
@@ -79,6 +82,22 @@ def test_the_notice_is_full_once_and_then_one_line(desk: Desk) -> None:
     assert SHORT in second
     assert FULL not in second
     assert second.index(SHORT) < second.index("\ntwo")
+
+
+def test_after_an_upgrade_the_notice_says_what_is_new_and_only_then_it_is_sent(desk: Desk) -> None:
+    desk.asked_before()
+    desk.environment["CI"] = "true"
+    for name, text in (("instance.json", f'{{"instanceId": "{ID}", "machine": null}}'), ("notice-shown", "")):
+        (desk.place / "state" / name).write_text(text)
+    with desk.shell() as shell:
+        shell.run("w echo o''ne 2>/dev/null")
+        assert len(desk.log()) == 2
+        shell.run("w echo t''wo")
+        shell.run("w echo t''hree")
+    assert shell.transcript.count(NEWS) == 1
+    assert shell.transcript.index(NEWS) < shell.transcript.index("\ntwo")
+    runs = [event["context"]["installation"] for event in desk.log()]
+    assert ["environment" in run for run in runs] == [False, False, True, True, True, True]
 
 
 def test_without_a_terminal_the_notice_is_one_line_and_nothing_follows(covered: Sides) -> None:
