@@ -80,7 +80,8 @@ def test(progress: Progress, suite: Suite, python: str, *, coverage: bool) -> No
                 suite.units(other.version, inside, AGENT)
             else:
                 inside = prepare(progress, other, "test", python)
-                suite.units(other.version, inside, [*AGENT, *COLLECTOR])
+                paths = [*AGENT, *COLLECTOR] if other.version in environment.COLLECTOR_ENDS else AGENT
+                suite.units(other.version, inside, paths)
 
 
 def verdict(progress: Progress, suite: Suite, seconds: float) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 OLDEST, NEWEST = (3, 9), (3, 13)
 AGENT_ALONE = "3.9"  # runs the agent and its tests; all else needs a newer one
+COLLECTOR_ENDS = ("3.10", "3.13")  # its oldest and its newest; what works on both works between them
 AGENT_GROUP = "test-oldest"
 RETRIES = "6"  # pip waits 15 s in all before it gives up a download
 INSTALL_SECONDS = 600
