@@ -1,4 +1,4 @@
-"""The audit log: who signed in, and who changed users, keys and tokens. It holds no address.
+"""The audit log: who signed in, and who changed users, keys, tokens and releases. It holds no address.
 
 An entry is written in the transaction of the change. It is kept for a year.
 """

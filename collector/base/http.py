@@ -11,6 +11,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = b"application/json"
+NOT_MODIFIED = 304
 LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
 # Signs of a proxy. nginx by default adds no header, but speaks HTTP/1.0.
@@ -28,7 +29,10 @@ class Answer(NamedTuple):
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Send it; the body stays out of an answer to HEAD."""
         length = str(len(self.body)).encode()
-        headers = [(b"content-type", self.kind), (b"content-length", length), *self.headers]
+        about_body = [(b"content-type", self.kind), (b"content-length", length)]
+        if self.status == NOT_MODIFIED:  # a length would be that of the body that is not sent
+            about_body = []
+        headers = [*about_body, *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head else self.body})
 

@@ -53,6 +53,8 @@ def openapi_document() -> dict[str, Any]:
             "/readyz": {"get": _simple("The store answers.", "503")},
             "/metrics": {"get": _simple("Metrics for Prometheus.", "403")},
             "/openapi.json": {"get": _simple("This document.")},
+            "/releases/{source}.json": _release("The release feed of a source, as the vendor signed it."),
+            "/releases/{source}.json.minisig": _release("The signature of the release feed."),
             **view_paths(),
         },
     }
@@ -77,6 +79,13 @@ def _answer(status: str, meaning: str, kind: str) -> dict[str, Any]:
         meaning = "what was deleted; zeros if nothing was stored under this id"
     schema = {"schema": {"$ref": f"#/components/schemas/{good if status == '200' else 'Error'}"}}
     return {"description": meaning, "content": {"application/json": schema}}
+
+
+def _release(meaning: str) -> dict[str, Any]:
+    answers = _simple(meaning, "404", "503")
+    answers["responses"]["304"] = {"description": "as in `If-None-Match`"}
+    source = {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [source], "get": answers}
 
 
 def _simple(meaning: str, *others: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from collector.ingest.writer import Writer
 from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.crowd import CrowdedPage
 from collector.serve.openapi import openapi_document
+from collector.serve.releases import ReleaseFiles
 from collector.settings import Settings
 from collector.store import StoreError, Stores
 
@@ -48,6 +49,7 @@ class Site:
         self._tracking = Tracking(
             settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting
         )
+        self._releases = ReleaseFiles(stores.control, time.monotonic, settings.timeout)
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(
@@ -82,10 +84,10 @@ class Site:
         """What the server itself answers; None for what is left to the page."""
         if is_bootstrap(path):
             return library_settings(path, scope, self._settings.public_url)
-        if path in self._own:
+        if own := self._own.get(path) or self._releases.find(path):
             if scope["method"] not in ("GET", "HEAD"):
                 return Answer(405, b"use GET\n", http.TEXT, ((b"allow", b"GET, HEAD"),))
-            return await self._own[path](scope)
+            return await own(scope)
         if f"{path}/".startswith(API):
             return http.with_headers(
                 json_error(404, "not_found", "see /openapi.json for what there is"), OPEN

@@ -1,7 +1,7 @@
 """The control store: what is small and transactional, in SQLite or PostgreSQL.
 
-Sources, write keys and their limits, users, sessions, tokens, the setup link, the audit log, rejects, and
-answers to requests for help. The module that owns a table writes the SQL for it.
+Sources, write keys and their limits, users, sessions, tokens, the setup link, the audit log, rejects, release
+feeds, and answers to requests for help. The module that owns a table writes the SQL for it.
 """
 
 from __future__ import annotations

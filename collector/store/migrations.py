@@ -157,6 +157,20 @@ def narrow_beats(tx: Executes) -> None:
     )
 
 
+def release_feeds(tx: Executes) -> None:
+    """The latest release feed of each source, as it was signed, and the keys that may sign one."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        "CREATE TABLE release_keys (source BIGINT NOT NULL REFERENCES sources (id), key TEXT NOT NULL,"
+        " added BIGINT NOT NULL, PRIMARY KEY (source, key))",
+    )
+    tx.execute(
+        "CREATE TABLE releases (source BIGINT PRIMARY KEY REFERENCES sources (id), digest TEXT NOT NULL,"
+        f" sequence BIGINT NOT NULL, feed {blob} NOT NULL, signature TEXT NOT NULL,"
+        " published BIGINT NOT NULL)",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -174,6 +188,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     old_heartbeats,
     listed_states,
     expiry_by_source,
+    release_feeds,
 )
 
 

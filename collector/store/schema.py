@@ -29,7 +29,9 @@ Of the control store:
     rejects               events that can never be taken, counted by day, code and library
     users, sessions       the users of the page, and who is signed in
     tokens                programs that may read the page
-    audit                 who signed in, and who changed users, keys and tokens
+    audit                 who signed in, and who changed users, keys, tokens and releases
+    releases              the latest release feed of each source, and its signature
+    release_keys          the public keys that may sign it
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 Only usage and pending change in the transaction that inserts events. Only migrations name tables of both.

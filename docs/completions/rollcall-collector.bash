@@ -8,11 +8,11 @@ _rollcall_collector() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles open') path="$path ${COMP_WORDS[at]}" ;;
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles --help' ;;
+    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles releases --help' ;;
     ' serve') words='--db --listen --workers --help' ;;
     ' keys') words='add list revoke limit --help' ;;
     ' keys add') words='--db --help' ;;
@@ -38,6 +38,11 @@ _rollcall_collector() {
     ' recount') words='--db --help' ;;
     ' bundles') words='open --help' ;;
     ' bundles open') words='--db --key -o --help' ;;
+    ' releases') words='publish trust distrust list --help' ;;
+    ' releases publish') words='--db --source --key --help' ;;
+    ' releases trust') words='--db --source --help' ;;
+    ' releases distrust') words='--db --source --help' ;;
+    ' releases list') words='--db --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

@@ -25,6 +25,7 @@ def test_the_answers_in_the_docs_are_those_of_the_document() -> None:
 def test_the_document_names_every_path_and_every_answer(collector: Collector) -> None:
     document = collector.get("/openapi.json").json()
     own = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/projects/{key}/settings", "/sourceConfig"}
+    own |= {"/releases/{source}.json", "/releases/{source}.json.minisig"}
     views = {path for path in document["paths"] if path.endswith((".json", ".csv"))} - own
     assert set(document["paths"]) == set(api.ROUTES) | api.IGNORED | own | views
     assert {f"{path}.{suffix}" for path, _ in NAVIGATION[1:] for suffix in ("json", "csv")} <= views

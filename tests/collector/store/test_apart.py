@@ -24,7 +24,7 @@ from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 
 CONTROL = (
     *("sessions", "users", "tokens", "write_keys", "sources", "answered"),
-    *("rejects", "audit", "setup"),
+    *("rejects", "audit", "setup", "releases", "release_keys"),
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),
