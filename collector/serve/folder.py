@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
+from collector.base.background import BackgroundJob
 from collector.store import EventStore, StoreError
 
 logger = logging.getLogger("rollcall.collector")
@@ -17,8 +17,8 @@ PAUSE_SECONDS = 10.0
 REST_TIMES = 4
 
 
-class Folder:
-    """Owns the thread that counts."""
+class Folder(BackgroundJob):
+    """Counts now and then. What waits when it is stopped is counted by the next server."""
 
     def __init__(
         self,
@@ -27,20 +27,9 @@ class Folder:
         pause: float = PAUSE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("folder", pause)
         self._store, self._pause, self._clock = store, pause, clock
-        self._stopping = threading.Event()
         self._failed = False
-        self._thread = threading.Thread(target=self._fold_until_stopped, name="folder", daemon=True)
-
-    def start(self) -> None:
-        """Count now and then."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the fold that runs. What waits is counted by the next server."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def step(self) -> float:
         """Fold once; how long to rest then."""
@@ -65,8 +54,3 @@ class Folder:
             known = isinstance(error, StoreError)
             logger.error("events are not counted: %s", error if known else type(error).__name__)
         self._failed = True
-
-    def _fold_until_stopped(self) -> None:
-        rest = self._pause
-        while not self._stopping.wait(rest):
-            rest = self.step()

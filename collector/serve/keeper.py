@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
+from collector.base.background import BackgroundJob
 from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.store import StoreError, Stores
@@ -19,25 +19,26 @@ FIRST_SECONDS = 60
 HOUR_SECONDS = 3600
 
 
-class Keeper:
-    """Owns the thread that deletes; if everything is kept for ever, there is none."""
+class Keeper(BackgroundJob):
+    """Deletes some seconds after the start, and then hourly. A stop waits for the open transaction alone."""
 
-    def __init__(self, stores: Stores, keep: Keep, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        keep: Keep,
+        now: Callable[[], float] = time.time,
+        *,
+        first: float = FIRST_SECONDS,
+    ) -> None:
+        super().__init__("keeper", first)
         self._stores, self._keep, self._now = stores, keep, now
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._expire_until_stopped, name="keeper", daemon=True)
 
-    def start(self, wait: float = FIRST_SECONDS) -> None:
-        """Delete after some seconds, and then hourly."""
-        self._wait = wait
-        if not self._keep.forever:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the transaction that is open."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def step(self) -> float | None:
+        """Delete once, if anything is to be deleted at all."""
+        if self._keep.forever:
+            return None
+        self.expire()
+        return HOUR_SECONDS
 
     def expire(self) -> None:
         """Delete once."""
@@ -56,12 +57,6 @@ class Keeper:
     def _go_on(self, _: int) -> None:
         if self._stopping.is_set():
             raise _Stopped
-
-    def _expire_until_stopped(self) -> None:
-        wait = self._wait
-        while not self._stopping.wait(wait):
-            self.expire()
-            wait = HOUR_SECONDS
 
 
 def cutoffs_of(keep: Keep, now: int) -> Cutoffs:

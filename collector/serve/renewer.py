@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
+from collector.base.background import BackgroundJob
 from collector.store import EventStore, StoreError
 
 logger = logging.getLogger("rollcall.collector")
@@ -21,25 +21,14 @@ ROOM_BYTES = 64 * 2**20
 TENTHS = 10
 
 
-class Renewer:
-    """Owns the thread. What is left is done by the next server."""
+class Renewer(BackgroundJob):
+    """Ends after the last piece. What is left when it is stopped is done by the next server."""
 
     def __init__(self, store: EventStore, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("renewer")
         self._store, self._clock = store, clock
         self._first = self._left = 0  # numbers of events to look at: at the start, and now
         self._told = ""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._renew_until_done, name="renewer", daemon=True)
-
-    def start(self) -> None:
-        """Begin with the first piece, and end after the last one."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the piece that is being stored."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def step(self) -> float | None:
         """Store a piece; how long to rest then, or None if nothing is left."""
@@ -71,8 +60,3 @@ class Renewer:
         if text != self._told:
             logger.warning("%s", text)
             self._told = text
-
-    def _renew_until_done(self) -> None:
-        rest: float | None = 0.0
-        while rest is not None and not self._stopping.wait(rest):
-            rest = self.step()

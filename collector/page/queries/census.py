@@ -6,11 +6,11 @@ views show the last count.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from collector.base.background import BackgroundJob
 from collector.page.queries.sources import source_numbers
 from collector.store import StoreError, Stores
 from collector.store.fleet import Census
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
 
 
-class CensusCache:
+class CensusCache(BackgroundJob):
     """Counts the instances of a store; keeps the counts that took long, and renews them in the background."""
 
     def __init__(
@@ -35,10 +35,10 @@ class CensusCache:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("census", PAUSE_SECONDS)
         self._stores, self._now, self._clock = stores, now, clock
         self._kept: dict[int, tuple[float, Census]] = {}  # when it is due again, and the count
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._renew_until_stopped, name="census", daemon=True)
+        self._surveyed = float("-inf")
 
     def census(self, source: int, now: int) -> Census:
         """Counts of instances at this moment or, if counting takes long, of a moment ago."""
@@ -46,18 +46,22 @@ class CensusCache:
         if kept is None:
             self._stores.events.counted_until()  # counts a few events that wait: that is no census' time
         began = self._clock()
-        if kept is not None and kept.at <= now and (began < due or self._thread.is_alive()):
+        if kept is not None and kept.at <= now and (began < due or self.running):
             return kept
         return self._count(source, now, began)
 
-    def start(self) -> None:
-        """Count every source now and then, so that no view is the first to find one large."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def step(self) -> float:
+        """Count what is due; now and then every source, so that no view is the first to find one large."""
+        at = self._clock()
+        wanted = [source for source, (due, _) in list(self._kept.items()) if due <= at]
+        if at - self._surveyed >= SURVEY_SECONDS:
+            self._surveyed = at
+            wanted = [source for source in self._sources() if source not in self._kept] + wanted
+        for source in wanted:
+            with suppress(StoreError):
+                self._stores.events.counted_until()
+                self._count(source, int(self._now() * 1000), self._clock())
+        return PAUSE_SECONDS
 
     def _count(self, source: int, now: int, began: float) -> Census:
         census = self._stores.events.census(source, now)
@@ -67,19 +71,6 @@ class CensusCache:
         else:
             self._kept.pop(source, None)
         return census
-
-    def _renew_until_stopped(self) -> None:
-        surveyed = float("-inf")
-        while not self._stopping.wait(PAUSE_SECONDS):
-            at = self._clock()
-            wanted = [source for source, (due, _) in list(self._kept.items()) if due <= at]
-            if at - surveyed >= SURVEY_SECONDS:
-                surveyed = at
-                wanted = [source for source in self._sources() if source not in self._kept] + wanted
-            for source in wanted:
-                with suppress(StoreError):
-                    self._stores.events.counted_until()
-                    self._count(source, int(self._now() * 1000), self._clock())
 
     def _sources(self) -> list[int]:
         with suppress(StoreError):

@@ -158,9 +158,9 @@ def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables
     stores.events.keep([started(1, -3), started(2)])
     stores.events.fold()
     assert {"v1", "v2"} <= words(tables)
-    Keeper(stores, Keep(0, 0, 0)).start(0)
-    kept = Keeper(stores, Keep(*[2 * 86_400] * 3), lambda: NOW / 1000)
-    kept.start(0)
+    assert Keeper(stores, Keep(0, 0, 0)).step() is None
+    kept = Keeper(stores, Keep(*[2 * 86_400] * 3), lambda: NOW / 1000, first=0)
+    kept.start()
     try:
         assert until(lambda: "v1" not in words(tables), 30)  # the last of a purge
     finally:

@@ -1,0 +1,37 @@
+"""Work in the background: a thread that does a step, rests, and does the next one until it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+
+
+class BackgroundJob(ABC):
+    """Owns the thread. It ends with the process, whatever it is doing."""
+
+    def __init__(self, name: str, rest: float = 0.0) -> None:
+        self._rest: float | None = rest
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
+
+    @abstractmethod
+    def step(self) -> float | None:
+        """Do some of the work; how many seconds to rest then, or None at the end."""
+
+    def start(self) -> None:
+        """Rest, and do the first step."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step that is being done."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _repeat(self) -> None:
+        while self._rest is not None and not self._stopping.wait(self._rest):
+            self._rest = self.step()
