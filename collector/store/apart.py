@@ -50,3 +50,14 @@ def expiry_by_source(tx: Executes) -> None:
             f" WHERE m.name = 'expired' AND d.day <= m.value / {DAY_MS}",
         )
     tx.execute("DELETE FROM marks WHERE name = 'expired'")
+
+
+def kept_censuses(tx: Executes) -> None:
+    """The last census of each large source, for the first view after a start."""
+    integer, blob, tail = ("INTEGER", "BLOB", " WITHOUT ROWID")
+    if tx.dialect == "postgresql":
+        integer, blob, tail = "BIGINT", "BYTEA", ""
+    tx.execute(
+        f"CREATE TABLE censuses (source {integer} PRIMARY KEY, at {integer} NOT NULL,"
+        f" packed {blob} NOT NULL){tail}",
+    )

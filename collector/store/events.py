@@ -72,6 +72,14 @@ class EventStore(ABC):
         """Count the instances of a source at this moment."""
 
     @abstractmethod
+    def keep_census(self, source: int, census: Census | None) -> None:
+        """Keep a census for the next start, in place of an older one; None drops it."""
+
+    @abstractmethod
+    def kept_censuses(self) -> dict[int, Census]:
+        """Those that are kept, by source. What expires or is removed takes them all with it."""
+
+    @abstractmethod
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         """For each day, the instances active in the `span` days up to it: (short-lived, established)."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from collector.store.apart import counting_apart, expiry_by_source, old_heartbeats
+from collector.store.apart import counting_apart, expiry_by_source, kept_censuses, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
 from collector.store.errors import StoreError
@@ -189,6 +189,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     listed_states,
     expiry_by_source,
     release_feeds,
+    kept_censuses,
 )
 
 

@@ -20,6 +20,7 @@ Of the event store:
     words                 the names, versions, systems and places that are counted by themselves on a day
     cohorts               instances by the week of their first event
     retention             those of a cohort that were alive in a week
+    censuses              the last count of the instances of each large source
     removals              instances and runs to be made anew, because events of theirs were deleted
 
 Of the control store:

@@ -1,7 +1,7 @@
 """The count of a source's instances, as views show it.
 
 A small fleet is counted for every view. A large one is counted in the background, again and again, and
-views show the last count.
+views show the last count. The store keeps it, so that the first view after a start need not wait for one.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ class CensusCache(BackgroundJob):
             return kept
         return self._count(source, now, began)
 
+    def start(self) -> None:
+        """Begin with the counts that the store has kept; they are due at once."""
+        with suppress(StoreError):
+            self._kept = {source: (0.0, kept) for source, kept in self._stores.events.kept_censuses().items()}
+        super().start()
+
     def step(self) -> float:
         """Count what is due; now and then every source, so that no view is the first to find one large."""
         at = self._clock()
@@ -59,9 +65,17 @@ class CensusCache(BackgroundJob):
             wanted = [source for source in self._sources() if source not in self._kept] + wanted
         for source in wanted:
             with suppress(StoreError):
-                self._stores.events.counted_until()
-                self._count(source, int(self._now() * 1000), self._clock())
+                self._renew(source)
         return PAUSE_SECONDS
+
+    def _renew(self, source: int) -> None:
+        was_kept = source in self._kept
+        self._stores.events.counted_until()
+        census = self._count(source, int(self._now() * 1000), self._clock())
+        if source in self._kept:
+            self._stores.events.keep_census(source, census)
+        elif was_kept:
+            self._stores.events.keep_census(source, None)
 
     def _count(self, source: int, now: int, began: float) -> Census:
         census = self._stores.events.census(source, now)

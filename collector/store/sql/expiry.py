@@ -13,6 +13,7 @@ from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import days_of, table_of
 from collector.store.sql.email_expiry import expire_emails
 from collector.store.sql.folding import fold_all, fold_waiting
+from collector.store.sql.kept_census import drop_censuses
 from collector.store.sql.marks import note_cutoffs, note_run
 from collector.store.usage import HOUR_MS
 from collector.store.values import Cutoffs, Expired
@@ -43,6 +44,8 @@ def expire_events(database: Database, before: Cutoffs, now: int, progress: Progr
     found = Expired(beats, events, emails)
     with database.transaction() as tx:
         note_run(tx, now, found)
+        if found.deleted:
+            drop_censuses(tx)
     database.tidy()
     return found
 

@@ -10,6 +10,7 @@ from collector.store import schema
 from collector.store.fleet import Census, Instance, InstancesEnd
 from collector.store.sql.census import take_census
 from collector.store.sql.folding import fold_little
+from collector.store.sql.kept_census import keep_census, kept_censuses
 from collector.store.sql.part import SqlPart
 from collector.store.sql.walks import Walk, walks_of
 
@@ -25,6 +26,12 @@ class InstanceQuestions(SqlPart):
     def census(self, source: int, now: int) -> Census:
         fold_little(self._database)
         return take_census(self._database, source, now)
+
+    def keep_census(self, source: int, census: Census | None) -> None:
+        keep_census(self._database, source, census)
+
+    def kept_censuses(self) -> dict[int, Census]:
+        return kept_censuses(self._database)
 
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         sql = (

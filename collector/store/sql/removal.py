@@ -32,6 +32,7 @@ from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.sql.beats import read_day
 from collector.store.sql.days import days_of, delete_beats, table_of, time_of
 from collector.store.sql.folding import fold_all, fold_waiting
+from collector.store.sql.kept_census import drop_censuses
 from collector.store.sql.shapes import shapes_of_key
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 
@@ -67,6 +68,8 @@ def remove_events(database: Database, key: int, since: int, until: int, progress
                 count += _in_transaction(database, partial(_delete_narrow, day=day, source=source, keys=keys))
                 progress(count)
     finish(database)
+    with database.transaction() as tx:
+        drop_censuses(tx)
     database.tidy()
     return count
 

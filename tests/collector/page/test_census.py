@@ -52,6 +52,34 @@ def test_a_slow_count_is_renewed_in_the_background(page_stores: Stores, send: Ca
         cache.stop()
 
 
+def test_a_server_that_starts_shows_the_last_count_of_a_large_fleet_until_it_has_counted(
+    page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(seconds: float) -> CensusCache:
+        moments = itertools.count(0.0, seconds)
+        return CensusCache(page_stores, now=lambda: NOW / 1000, clock=moments.__next__)
+
+    send(event("Instance Active"))
+    made(1.0).step()
+    send({**event("Instance Active"), "anonymousId": "another"})
+    assert count(made(1.0)) == 2  # without a background, nobody would ever count anew
+    with monkeypatch.context() as idle:
+        idle.setattr(counting, "PAUSE_SECONDS", 3600.0)
+        started = made(1.0)
+        started.start()
+        assert count(started) == 1
+        started.stop()
+    started.step()
+    assert count(started) == 2
+    assert sum(page_stores.events.kept_censuses()[1].states.values()) == 2
+    started = made(0.0)
+    started.start()
+    try:
+        assert until(lambda: page_stores.events.kept_censuses() == {}, 20)  # it is no large fleet any more
+    finally:
+        started.stop()
+
+
 def test_versions_beyond_those_that_are_read_are_counted_together(
     page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ CONTROL = (
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),
-    *("usage", "words", "removals", "marks", "expired"),
+    *("usage", "words", "removals", "marks", "expired", "censuses"),
     *("daily", "active", "outcomes", "cohorts", "retention"),
 )
 

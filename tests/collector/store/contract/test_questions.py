@@ -11,12 +11,13 @@ import pytest
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
-from collector.store.fleet import InstancesEnd
+from collector.store.fleet import Census, InstancesEnd
 from collector.store.runs import NO_RUN
 from collector.store.usage import HOUR_MS, stored_bytes
-from collector.store.values import NO_PAGE, PageEnd, StoredEvent
+from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
 from tests.collector.store.contract.history import (
+    KEYS,
     NOW,
     OTHER_SOURCE,
     SOURCE,
@@ -40,6 +41,22 @@ def test_each_question_is_answered_as_the_events_say(events: EventStore, seed: i
     keep_in_pieces(events, history)
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(events, source) == said_by(history, source)
+
+
+def test_the_newest_census_is_kept_until_something_expires_or_is_removed(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    taken = events.census(SOURCE, NOW)
+    for delete in (
+        lambda: events.keep_census(SOURCE, None),
+        lambda: events.expire(Cutoffs.all_at(NOW - 40 * DAY_MS), NOW, lambda _: None),
+        lambda: events.remove(KEYS[0], 0, NOW, lambda _: None),
+    ):
+        events.keep_census(SOURCE, taken)
+        events.keep_census(SOURCE, events.census(SOURCE, NOW - DAY_MS))
+        events.keep_census(OTHER_SOURCE, Census(NOW))
+        assert events.kept_censuses() == {SOURCE: taken, OTHER_SOURCE: Census(NOW)}
+        delete()
+        assert SOURCE not in events.kept_censuses()
 
 
 def test_the_comparison_would_notice_an_event_that_is_missing(events: EventStore) -> None:
