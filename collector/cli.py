@@ -16,7 +16,7 @@ from typing import IO, Any
 from collector.admin import AdminError, keys, transfer
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores, open_stores
-from collector.verbs import bundles, people, releases, senders, storage
+from collector.verbs import alerts, bundles, people, releases, senders, storage
 from collector.verbs.instances import delete_instance
 from collector.verbs.serving import serve
 from collector.verbs.terminal import message, now_ms, progress
@@ -100,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     storage.add_verbs(verbs, verb)
     bundles.add_verbs(group, verb)
     releases.add_verbs(group, verb)
+    alerts.add_verbs(group, verb)
     return top
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from collector.base.hours import QUIET, WEEKLY, QuietHours, WeeklyTime, read_quiet, read_weekly
 from collector.base.keep import DEFAULT, Keep, read_keep
 from collector.base.peers import Network
 from collector.base.written import (
@@ -70,6 +71,9 @@ class Settings:
     max_connections: int
     timeout: float
     memory: int
+    alerts_file: str
+    alerts_quiet: QuietHours | None
+    alerts_digest: WeeklyTime | None
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -179,6 +183,27 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes of waiting requests; an eighth is for those without a known key in the header",
         read_count,
         FROM_ONE,
+    ),
+    Setting(
+        "ALERTS_FILE",
+        "",
+        "a file with the URLs of apprise to which [alerts](#alerts) are sent; without it there are none",
+        str,
+        "a path",
+    ),
+    Setting(
+        "ALERTS_QUIET",
+        "",
+        "hours in which only urgent alerts are sent, e.g. `22:00-07:00` (UTC)",
+        read_quiet,
+        QUIET,
+    ),
+    Setting(
+        "ALERTS_DIGEST",
+        "mon 08:00",
+        "when the week is told in a message (UTC), or `off`",
+        read_weekly,
+        WEEKLY,
     ),
 )
 

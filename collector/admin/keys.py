@@ -50,6 +50,11 @@ def source_named(tx: Transaction, name: str, now: int) -> int:
     return number
 
 
+def list_sources(control: ControlStore) -> list[tuple[int, str]]:
+    """The number and the name of every source."""
+    return [(number, name) for number, name in control.all("SELECT id, name FROM sources ORDER BY name")]
+
+
 def find_source(tx: Transaction, name: str) -> int:
     """The number of a source. AdminError if it does not exist."""
     rows = tx.all("SELECT id FROM sources WHERE name = ?", name)

@@ -1,7 +1,7 @@
 """The page over ASGI: reads a request, checks who sent it, and answers it.
 
 GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /find /events
-     /rejects
+     /rejects /alerts
      each also with .json and .csv
 GET and POST  the pages that are forms, in collector/page/forms
 POST /support
@@ -213,6 +213,7 @@ class Page:
             "tables": {table.name: table for table in result.tables},
             "periods": NAMED,
             "base": self._base(view.request),
+            "settings": self._settings,
             "source_word": shlex.quote(view.source.name),
             "support_waiting": len(view.help_requests.waiting),
             **result.context,

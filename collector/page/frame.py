@@ -27,6 +27,7 @@ NAVIGATION = (
     ("/support", "Support"),
     ("/events", "Events"),
     ("/rejects", "Rejected"),
+    ("/alerts", "Alerts"),
 )
 
 Header = tuple[bytes, bytes]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collector.store.control import ControlStore
+from collector.store.events import EventStore
+from collector.store.runs import NO_RUN, RunsEnd
 
 # When a request was marked as answered, and by whom.
 Answer = tuple[int, str]
@@ -18,6 +20,13 @@ def answers_of(control: ControlStore, source: int) -> dict[bytes, Answer]:
     """The answers of a source, by run."""
     rows = control.all("SELECT run, at, by_user FROM answered WHERE source = ?", source)
     return {bytes(run): (at, by) for run, at, by in rows}
+
+
+def waiting_requests(control: ControlStore, events: EventStore, source: int, most: int) -> list[RunsEnd]:
+    """When people asked for help who are still waiting, and after which run; the earliest first."""
+    answers = answers_of(control, source)
+    asked = events.asked_runs(source, NO_RUN, most + len(answers))
+    return [one for one in asked if one[1] not in answers][:most]
 
 
 def answered_sources(control: ControlStore) -> list[int]:

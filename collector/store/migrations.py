@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from collector.store.alerting import alert_tables
 from collector.store.apart import counting_apart, expiry_by_source, kept_censuses, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
@@ -190,6 +191,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     expiry_by_source,
     release_feeds,
     kept_censuses,
+    alert_tables,
 )
 
 

@@ -33,6 +33,9 @@ Of the control store:
     audit                 who signed in, and who changed users, keys, tokens and releases
     releases              the latest release feed of each source, and its signature
     release_keys          the public keys that may sign it
+    alerts                troubles that have begun, and those that are over
+    alert_messages        messages about them: those that wait, and what became of the others
+    alert_limits          what is worth a message, for each source
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 Only usage and pending change in the transaction that inserts events. Only migrations name tables of both.

@@ -88,12 +88,14 @@ def _serve_requests(
     member: Member | None = None,
 ) -> None:
     """Serve in this process, with all that runs in the background."""
+    from collector.alerts.watcher import Watcher
     from collector.page.app import Page
     from collector.serve import server
     from collector.serve.keeper import Keeper
     from collector.serve.renewer import Renewer
 
     page, keeper, renewer = Page(settings, stores), Keeper(stores, settings.keep), Renewer(stores.events)
+    watcher = Watcher(settings, stores)
 
     def begin() -> None:
         listening()
@@ -101,10 +103,12 @@ def _serve_requests(
         if member is None or member.number == 0:  # one of the workers does it for all
             keeper.start()
             renewer.start()
+            watcher.start()
 
     try:
         server.serve_requests(settings, stores, listener, begin, page, member)
     finally:
+        watcher.stop()
         renewer.stop()
         keeper.stop()
         page.stop()

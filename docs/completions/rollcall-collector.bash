@@ -8,11 +8,11 @@ _rollcall_collector() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list') path="$path ${COMP_WORDS[at]}" ;;
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles releases --help' ;;
+    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles releases alerts --help' ;;
     ' serve') words='--db --listen --workers --help' ;;
     ' keys') words='add list revoke limit --help' ;;
     ' keys add') words='--db --help' ;;
@@ -43,6 +43,8 @@ _rollcall_collector() {
     ' releases trust') words='--db --source --help' ;;
     ' releases distrust') words='--db --source --help' ;;
     ' releases list') words='--db --help' ;;
+    ' alerts') words='test --help' ;;
+    ' alerts test') words='--db --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

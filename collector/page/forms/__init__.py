@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.page.forms import account, admin, setup, sign_in
+from collector.page.forms import account, admin, alerts, setup, sign_in
 from collector.page.forms.form_types import Form
 
 # Forms by path.
@@ -12,4 +12,5 @@ FORMS: dict[str, Form] = {
     "/setup": Form(setup.show_setup, setup.submit_setup, to_strangers=True),
     "/account": Form(account.show_account, account.submit_account),
     "/admin": Form(admin.show_admin, admin.submit_admin),
+    "/alerts/limits": Form(alerts.show_limits, alerts.submit_limits),
 }

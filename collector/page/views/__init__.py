@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from collector.page.view_types import ViewRequest, ViewResult
-from collector.page.views import events, find, installs, instances, overview, rejects, support
+from collector.page.views import alerts, events, find, installs, instances, overview, rejects, support
 
 View = Callable[[ViewRequest], ViewResult]
 ViewOf = Callable[[ViewRequest, str], ViewResult]
@@ -21,6 +21,7 @@ VIEWS: dict[str, View] = {
     "/find": find.show_found,
     "/events": events.show_events,
     "/rejects": rejects.show_rejects,
+    "/alerts": alerts.show_alerts,
 }
 # Views of one run or instance, by the path before its id.
 VIEWS_OF: dict[str, ViewOf] = {"/run/": installs.show_run, "/instance/": instances.show_instance}

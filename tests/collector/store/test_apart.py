@@ -25,6 +25,7 @@ from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 CONTROL = (
     *("sessions", "users", "tokens", "write_keys", "sources", "answered"),
     *("rejects", "audit", "setup", "releases", "release_keys"),
+    *("alerts", "alert_messages", "alert_limits"),
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),

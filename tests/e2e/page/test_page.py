@@ -14,7 +14,7 @@ from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
 
 pytestmark = pytest.mark.needs("chromium")
-VIEWS = ["/", "/installs", "/instances?period=week", "/support", "/events", "/rejects"]
+VIEWS = ["/", "/installs", "/instances?period=week", "/support", "/events", "/rejects", "/alerts"]
 BEAT = {"event": "Instance Active", "anonymousId": "a", "properties": {"instanceId": "a"}}
 PASSWORD = "correct horse battery"
 # Where a link or a form leads.

@@ -1,0 +1,1 @@
+"""Alerts: what is worth a message, and how it is sent."""

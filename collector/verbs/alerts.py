@@ -1,0 +1,42 @@
+"""The verb `alerts test`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from collector.admin import AdminError
+from collector.settings import PREFIX
+from collector.store import Stores
+from collector.verbs.people import MakeVerb
+from collector.verbs.terminal import message
+
+TITLE = "Rollcall: a test"
+BODY = "Alerts arrive here."
+
+
+def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> None:
+    """Add the verb to the command line."""
+    group = make_group("alerts", "check how alerts are sent")
+    make_verb(group, "test", _test, "send a message to every channel, and say which took it")
+
+
+def _test(arguments: argparse.Namespace, _: Stores) -> None:
+    from collector.alerts.channels import ChannelError, read_channels, send_to
+
+    settings = arguments.settings
+    if not settings.alerts_file:
+        raise AdminError(f"{PREFIX}ALERTS_FILE is not set; it names a file with a URL of apprise a line")
+    try:
+        channels = read_channels(settings.alerts_file)
+    except ChannelError as error:
+        raise AdminError(str(error)) from None
+    body = f"{BODY}\n{settings.public_url}/" if settings.public_url else BODY
+    failed = 0
+    for channel in channels:
+        taken = send_to(channel, "test", TITLE, body)
+        failed += not taken
+        message(f"line {channel.number} ({channel.kind}): {'sent' if taken else 'not taken'}")
+    if failed:
+        raise AdminError(f"{failed} of {len(channels)} channels did not take the message")
