@@ -122,9 +122,9 @@ def _add_senders(add: Adder) -> None:
     verb.add_argument("--settle", action="store_true", help=settle)
     verb = add("support", "support.request_support", "ask for help with the last install that failed")
     verb.add_argument("--email", metavar="ADDRESS", help="where the answer is sent; asked for if missing")
-    bundle = "write a sealed support bundle instead: logs and facts for your vendor, shown to you first"
+    bundle = "send a sealed support bundle instead: logs and facts for your vendor, shown to you first"
     verb.add_argument("--bundle", action="store_true", help=bundle)
-    verb.add_argument("--out", metavar="FILE", help="where the sealed bundle is written")
+    verb.add_argument("--out", metavar="FILE", help="write the sealed bundle to this file, and send nothing")
     verb.add_argument("--yes", action="store_true", help="seal the bundle without a question")
 
 

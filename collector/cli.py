@@ -33,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = {name: getattr(arguments, name, None) for name in ("db", "listen", "workers")}
         settings = read_settings(os.environ, options)
+        arguments.settings = settings
         if arguments.action is None:
             serve(settings)
         elif getattr(arguments, "storeless", False):
             arguments.action(arguments, None)
         else:
-            arguments.settings = settings
             with closing(open_stores(settings.db)) as stores:
                 arguments.action(arguments, stores)
     except SettingError as error:

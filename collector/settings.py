@@ -68,6 +68,7 @@ class Settings:
     keep: Keep
     disk_free: int
     max_db: int
+    bundles: int
     max_connections: int
     timeout: float
     memory: int
@@ -148,7 +149,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEEP",
         DEFAULT,
-        "how long things are kept, in whole days; `0` is for ever. One duration alone is for all three; what"
+        "how long things are kept, in whole days; `0` is for ever. One duration alone is for everything; what"
         " is left out is as in the default. See [What is kept](#what-is-kept)",
         read_keep,
         f"words such as {DEFAULT}, or one duration for all; 0 means for ever",
@@ -164,6 +165,13 @@ SETTINGS: tuple[Setting, ...] = (
         "MAX_DB",
         "0",
         "bytes of the database from which no events are taken; 0 means no limit",
+        read_size,
+        SIZE,
+    ),
+    Setting(
+        "BUNDLES",
+        "256M",
+        "bytes of sealed support bundles that each source may have; 0 takes none",
         read_size,
         SIZE,
     ),

@@ -19,6 +19,8 @@ class StateDir:
         """The SQLite database: the events that wait, and the log of all others."""
         self.runs = os.path.join(path, "runs")
         """The directory of run files: one for each wrapped install that is not in the outbox yet."""
+        self.bundles = os.path.join(path, "bundles")
+        """The directory of sealed support bundles that wait."""
         self.seen = os.path.join(path, "env-files")
         """The paths of the docker.env files that the last beat read, separated by NUL."""
         self.notice = os.path.join(path, "notice-shown")
@@ -49,11 +51,15 @@ class StateDir:
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
         marks = (self.seen, self.due, self.notice, self.shown, self.asked, self.updates)
         known = [self.id, self.id + ".damaged", *databases, *marks]
-        return known + _below(self.path, ".new") + self.run_files()
+        return known + _below(self.path, ".new") + self.run_files() + self.bundle_files()
 
     def run_files(self) -> list[str]:
         """The run files that exist."""
         return _below(self.runs)
+
+    def bundle_files(self) -> list[str]:
+        """The files of support bundles that exist."""
+        return _below(self.bundles)
 
     def make(self) -> None:
         """Make the directory, for its owner only; one that exists is left as it is.

@@ -36,6 +36,11 @@ def _endpoint(settings: Settings, access: Access) -> str:
     return f"{settings.endpoint}/v1/batch through the proxy that {proxy} names"
 
 
+def _bundles(settings: Settings, access: Access) -> str:
+    del access
+    return f"{settings.endpoint}/v1/bundles" if settings.endpoint and settings.support_key else ""
+
+
 def _feed(settings: Settings, access: Access) -> str:
     del access
     return settings.updates_url if settings.updates else ""
@@ -63,6 +68,12 @@ CONNECTIONS = (
             "agent.delivery.forget",
         ),
         _endpoint,
+    ),
+    Connection(
+        "bundles",
+        "send a sealed support bundle that a person has made",
+        ("agent.delivery.bundles",),
+        _bundles,
     ),
     Connection("release feed", "ask for releases and advisories", ("agent.updates.fetch",), _feed),
     Connection("health check", "see whether the product is alive", ("agent.heartbeat.health",), _health),

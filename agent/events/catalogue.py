@@ -163,6 +163,8 @@ FIELDS = (
         since=2,
     ),
 )
+BUNDLE = "Support Bundle"
+"""A line of the log, and no event: the bundle itself is sent. No usage event may have its name."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def build_usage(
     name: str, properties: Mapping[str, Scalar], origin: Origin, *, timestamp: float
 ) -> dict[str, object]:
     """A usage event; NotInCatalogue if it takes a catalogue's name or is larger than may be sent."""
-    if " ".join(name.split()).casefold() in {known.casefold() for known in NAMES}:
+    if " ".join(name.split()).casefold() in {known.casefold() for known in (*NAMES, BUNDLE)}:
         raise NotInCatalogue(f"{name!r} is an event of Rollcall itself; choose another name")
     if not name.strip() or not name.isprintable():
         raise NotInCatalogue("a usage event needs a name of printable characters")
@@ -228,6 +230,22 @@ def build_usage(
     if len(dumps(event).encode()) > MAX_EVENT_BYTES:
         raise NotInCatalogue(f"a usage event may have at most {MAX_EVENT_BYTES} bytes; this one is larger")
     return event
+
+
+def build_bundle_line(
+    origin: Origin, *, size: int, digest: str, timestamp: float, installation: str | None
+) -> dict[str, object]:
+    """The line that a support bundle has in the log: all that the endpoint is told of it."""
+    context = {"installation": {"id": installation}} if installation else {}
+    return {
+        "type": "bundle",
+        "event": BUNDLE,
+        "anonymousId": origin.instance,
+        "messageId": uuid7(timestamp),
+        "timestamp": iso(timestamp),
+        "context": context,
+        "properties": {"size": size, "sha256": digest},
+    }
 
 
 def _is_scalar(value: object) -> bool:

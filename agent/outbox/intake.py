@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.base.owner import become_owner
 from agent.events import facts, identity
+from agent.outbox.bundles import erase_bundles
 from agent.outbox.collect import collect_runs, discard_runs, has_runs
 from agent.outbox.outbox import WAITING, Outbox
 
@@ -41,6 +42,7 @@ def erase_waiting(situation: Situation, now: Callable[[], float]) -> int | None:
     state = situation.state
     become_owner(state)
     discard_runs(state)
+    erase_bundles(state)
     if not os.path.exists(state.outbox):
         return None
     with closing(Outbox(state, now=now)) as outbox:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.base.clock import read_kernels_clocks
-from agent.events.catalogue import ACTIVE, NAMES, dumps, iso
+from agent.events.catalogue import ACTIVE, BUNDLE, NAMES, dumps, iso
 from agent.outbox.age import stamp_settled
 from agent.outbox.database import Database
 from agent.outbox.opening import execute_patiently, read_only
@@ -31,7 +31,6 @@ MAX_SETTLED = 10_000
 MAX_SETTLED_BYTES = 10 * 1024 * 1024
 KEEP_SECONDS = 90 * 86400
 """By the outbox's own clock; see age.py."""
-
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
 DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
@@ -80,9 +79,12 @@ class OutboxReader:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
 
     def count_for(self, endpoint: str) -> int:
-        """How many wait for this endpoint, or for any: they were recorded while none was set."""
-        query = "SELECT count(*) FROM event WHERE state = 'waiting' AND (endpoint IS NULL OR endpoint = ?)"
-        return self._number(query, endpoint)
+        """How many events wait for this endpoint, or for any: they were recorded while none was set."""
+        query = (
+            "SELECT count(*) FROM event"
+            " WHERE state = 'waiting' AND name <> ? AND (endpoint IS NULL OR endpoint = ?)"
+        )
+        return self._number(query, BUNDLE, endpoint)
 
     def waiting_elsewhere(self, endpoint: str) -> int:
         """How many wait for an endpoint other than this one."""
@@ -91,14 +93,12 @@ class OutboxReader:
 
     def waiting_since(self) -> str | None:
         """When the oldest event that waits was recorded."""
-        row = self._query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'").fetchone()
+        row = self.query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else str(row[0])
 
     def endpoints_sent_to(self) -> list[str]:
         """Every endpoint that took an event which is still in the log."""
-        rows = self._query(
-            "SELECT DISTINCT endpoint FROM event WHERE state = 'sent' AND endpoint IS NOT NULL"
-        )
+        rows = self.query("SELECT DISTINCT endpoint FROM event WHERE state = 'sent' AND endpoint IS NOT NULL")
         return [str(row[0]) for row in rows]
 
     def dropped(self) -> int:
@@ -108,13 +108,13 @@ class OutboxReader:
     def last_beat(self) -> str | None:
         """When the last Instance Active was recorded."""
         query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
-        row = self._query(query, ACTIVE).fetchone()
+        row = self.query(query, ACTIVE).fetchone()
         return None if row is None else str(row[0])
 
     def trouble(self, endpoint: str) -> Trouble | None:
         """The failures at an endpoint since it last answered, if any."""
         query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
-        row = self._query(query, endpoint).fetchone()
+        row = self.query(query, endpoint).fetchone()
         return None if row is None else Trouble(*row)
 
     def entries(self, last: int | None = None) -> list[LogEntry]:
@@ -123,7 +123,7 @@ class OutboxReader:
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM (SELECT * FROM event ORDER BY seq DESC LIMIT ?) ORDER BY seq"
         )
-        rows = self._query(query, -1 if last is None else last)
+        rows = self.query(query, -1 if last is None else last)
         return [LogEntry(*row) for row in rows]
 
     def find(self, message_id: str) -> LogEntry | None:
@@ -132,26 +132,30 @@ class OutboxReader:
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM event WHERE message_id = ?"
         )
-        row = self._query(query, message_id).fetchone()
+        row = self.query(query, message_id).fetchone()
         return None if row is None else LogEntry(*row)
 
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
         query = (
             "SELECT seq, payload FROM event"
-            " WHERE state = 'waiting' AND endpoint = ? AND seq > ? ORDER BY seq LIMIT ?"
+            " WHERE state = 'waiting' AND endpoint = ? AND seq > ? AND name <> ? ORDER BY seq LIMIT ?"
         )
-        return self._query(query, endpoint, after, limit).fetchall()
+        return self.query(query, endpoint, after, BUNDLE, limit).fetchall()
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""
-        query = "SELECT seq, payload FROM event WHERE state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?"
-        return self._query(query, after, limit).fetchall()
+        query = (
+            "SELECT seq, payload FROM event"
+            " WHERE state = 'waiting' AND seq > ? AND name <> ? ORDER BY seq LIMIT ?"
+        )
+        return self.query(query, after, BUNDLE, limit).fetchall()
 
     def _number(self, query: str, *values: object) -> int:
-        return int(self._query(query, *values).fetchone()[0])
+        return int(self.query(query, *values).fetchone()[0])
 
-    def _query(self, query: str, *values: object) -> sqlite3.Cursor:
+    def query(self, query: str, *values: object) -> sqlite3.Cursor:
+        """The answer to a question of another module of this room."""
         return self._execute(query, values)
 
 
@@ -233,8 +237,8 @@ class Outbox(OutboxReader):
         def work(db: sqlite3.Connection) -> int:
             erased = db.execute(
                 "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
-                " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?))",
-                (now, not usage, *NAMES),
+                " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?, ?))",
+                (now, not usage, *NAMES, BUNDLE),
             ).rowcount
             self._trim_log(db)
             return erased

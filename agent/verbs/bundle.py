@@ -6,40 +6,114 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
+from agent.base.locks import hold_lock
+from agent.base.owner import ActingAsOwner
 from agent.bundle.collect import Piece, collect, run_limited, within_limit
 from agent.bundle.pack import make_tar, report
 from agent.bundle.redact import Leak, Redactor, find_leak
 from agent.bundle.seal import Seal, SealError
 from agent.bundle.support_list import ListError, read_support_list
 from agent.bundle.surroundings import known_here
+from agent.config.access import access_problem
 from agent.events import catalogue
+from agent.outbox import intake
+from agent.outbox.bundles import MOST_BYTES, MOST_WAITING, TooManyWait, record_bundle
+from agent.wrapper.process.caller import Environment
+from agent.wrapper.process.flusher import start_flush
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 OWN = (sys.executable, "-I", "-m", "agent")
 OWN_SECONDS = 30.0
+SENDER_WAIT = 30.0
 YES = ("y", "yes")
 
 
 def make_bundle(app: App, args: argparse.Namespace) -> int:
-    """Write a sealed bundle to a file, once a person has seen what is in it."""
+    """Seal a bundle, once a person has seen what is in it, and send it or write it to a file."""
     seal = _seal(app, args)
-    plain, plain_path = _plain_bundle(app), f"{args.out}.tar"
-    _write_new(plain_path, plain)
-    app.say(f"this is the whole bundle, and nothing else is sealed: {plain_path}")
-    app.say(f"it can be opened only with the key whose thumbprint is {seal.thumbprint}")
-    if not args.yes and not _agreed(app):
-        os.unlink(plain_path)
-        app.say("nothing was sealed; the plain bundle is deleted")
-        return DONE
+    plain = _plain_bundle(app)
+    with _shown(args.out, plain) as plain_path:
+        app.say(f"this is the whole bundle, and nothing else is sealed: {plain_path}")
+        app.say(f"it can be opened only with the key whose thumbprint is {seal.thumbprint}")
+        agreed = args.yes or _agreed(app, "Seal it?" if args.out else "Seal and send it?")
+        if not agreed:
+            os.unlink(plain_path)
+            app.say("nothing was sealed; the plain bundle is deleted")
+            return DONE
     sealed = seal.seal(plain)
-    _write_new(args.out, sealed)
     digest = hashlib.sha256(sealed).hexdigest()
-    app.say(f"sealed: {args.out}, {len(sealed)} bytes, SHA-256 {digest}; send this file to your vendor")
+    if args.out:
+        _write_new(args.out, sealed)
+        app.say(f"sealed: {args.out}, {len(sealed)} bytes, SHA-256 {digest}; send this file to your vendor")
+        return DONE
+    return _send(app, sealed, digest)
+
+
+@contextmanager
+def _shown(out: str | None, plain: bytes) -> Iterator[str]:
+    """The plain bundle as a file, to look into; it stays only where the sealed one is a file too."""
+    if out:
+        _write_new(f"{out}.tar", plain)
+        yield f"{out}.tar"
+        return
+    with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
+        path = os.path.join(folder, "bundle.tar")
+        _write_new(path, plain)
+        yield path
+
+
+def _send(app: App, sealed: bytes, digest: str) -> int:
+    """Have the bundle wait as events do, and start the sender."""
+    situation = app.situation
+    state, settings = situation.state, situation.settings
+    if len(sealed) > MOST_BYTES:
+        raise CouldNot(f"the bundle has more than {MOST_BYTES} bytes; write it to a file, with --out FILE")
+    for module in intake.RECORDING:
+        __import__(module)  # its owner may not be able to read our files
+    state.make()
+    with ActingAsOwner(state), hold_lock(state.sender, SENDER_WAIT) as alone:
+        if not alone:
+            raise CouldNot("events are being sent at the moment; try again in a minute")
+        with intake.open_outbox(situation, app.now) as outbox:
+            failed = next(
+                (e for e in reversed(outbox.entries()) if e.name == catalogue.ERRORS and e.payload), None
+            )
+            run = (
+                json.loads(failed.payload)["context"]["installation"]["id"]
+                if failed and failed.payload
+                else None
+            )
+            line = catalogue.build_bundle_line(
+                app.origin(app.ensure_instance()),
+                size=len(sealed),
+                digest=digest,
+                timestamp=app.now(),
+                installation=run,
+            )
+            try:
+                record_bundle(state, outbox, line, sealed, digest, settings.endpoint)
+            except TooManyWait:
+                raise CouldNot(
+                    f"{MOST_WAITING} bundles are waiting already; send them with {app.name} flush"
+                ) from None
+    app.say(f"sealed: {len(sealed)} bytes, SHA-256 {digest}")
+    if problem := access_problem(settings):
+        app.say(f"the bundle is waiting: {problem}")
+        return DONE
+    start_flush(
+        Environment([os.fsencode(f"{name}={value}") for name, value in app.environ.items()]),
+        situation,
+        ending=True,
+    )
+    app.say(f"it is being sent; to see what becomes of it: {app.name} log")
     return DONE
 
 
@@ -48,11 +122,11 @@ def _seal(app: App, args: argparse.Namespace) -> Seal:
     key = app.situation.settings.support_key
     if not key:
         raise CouldNot("your vendor gave no key to seal a bundle for: ROLLCALL_SUPPORT_KEY is not set")
-    if not args.out:
-        raise WrongUse("--bundle needs --out FILE, the file to write")
+    if not args.out and not app.situation.settings.endpoint:
+        raise CouldNot("no endpoint is set, so nothing can be sent; write a file instead, with --out FILE")
     if not args.yes and not sys.stdin.isatty():
         raise WrongUse("there is no terminal to show the bundle on; use --yes")
-    for path in (args.out, f"{args.out}.tar"):
+    for path in (args.out, f"{args.out}.tar") if args.out else ():
         if os.path.lexists(path):
             raise CouldNot(f"{path} is there already; use another name, or delete it")
     try:
@@ -87,8 +161,9 @@ def _plain_bundle(app: App) -> bytes:
 
 
 def _own_pieces(app: App) -> list[Piece]:
-    """What Rollcall knows: its status, its log without e-mail addresses, and the last install that failed."""
+    """What Rollcall knows: status, findings, log without e-mail addresses, the last install that failed."""
     status = _own_words(app, "status", "--json")
+    doctor = _own_words(app, "doctor", "--json", codes=(0, 1))
     events = [json.loads(line) for line in _own_words(app, "log", "--json").splitlines()]
     failed = [entry for entry in events if (entry["event"] or {}).get("event") == catalogue.ERRORS]
     for entry in events:
@@ -96,13 +171,14 @@ def _own_pieces(app: App) -> list[Piece]:
             entry["event"]["properties"].pop("email", None)
     log = "".join(json.dumps(entry) + "\n" for entry in events)
     last = [Piece("rollcall/failed-install.json", json.dumps(failed[-1], indent=2) + "\n")] if failed else []
-    return [Piece("rollcall/status.json", status), Piece("rollcall/log.jsonl", log), *last]
+    own = [Piece("rollcall/status.json", status), Piece("rollcall/doctor.json", doctor)]
+    return [*own, Piece("rollcall/log.jsonl", log), *last]
 
 
-def _own_words(app: App, *verb: str) -> str:
+def _own_words(app: App, *verb: str, codes: tuple[int, ...] = (0,)) -> str:
     """What one of our read verbs prints; in a process of its own, which acts as the state's owner."""
     data, note = run_limited([*OWN, *verb], dict(app.environ), cwd=app.cwd, seconds=OWN_SECONDS, quiet=True)
-    if note:
+    if note and note not in [f"it ended with exit code {code}" for code in codes]:
         raise CouldNot(f"{app.name} {' '.join(verb)} failed: {note}")
     return data.decode()
 
@@ -116,6 +192,6 @@ def _write_new(path: str, data: bytes) -> None:
         os.fsync(handle)
 
 
-def _agreed(app: App) -> bool:
-    print("Seal it? [y/N] ", end="", file=app.err, flush=True)
+def _agreed(app: App, question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=app.err, flush=True)
     return sys.stdin.readline().strip().lower() in YES

@@ -18,6 +18,7 @@ from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
+from agent.outbox.bundles import waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 BEAT_BUDGET = 30.0
 ERASE_AGAIN = 900.0
 """Seconds until the daemon tries once more to erase what a full or read-only disk did not let go of."""
-SENDING = (*intake.RECORDING, "agent.delivery.drain", "agent.delivery.transport")
+SENDING = (*intake.RECORDING, "agent.delivery.drain", "agent.delivery.transport", "agent.delivery.bundles")
 """Imported only where something is sent."""
 
 
@@ -156,14 +157,35 @@ def _deliver(app: App, outbox: Outbox, sending: Sending, result: SendResult) -> 
         with hold_lock(app.situation.state.sender, sending.budget) as alone:
             if alone:
                 drained = _drain(app, outbox, sending, left=until - time.monotonic())
-                result.last_error = drained.waiting
-                for message in drained.messages:
+                waiting, messages = _send_bundles(app, outbox, sending, left=until - time.monotonic())
+                result.last_error = drained.waiting or waiting
+                for message in [*drained.messages, *messages]:
                     app.say(message)
             else:
                 result.last_error = "another process is sending"
     result.waiting, result.last_beat = outbox.count(WAITING), outbox.last_beat()
-    if endpoint and outbox.count_for(endpoint):
-        result.retry_in = seconds_to_next_try(outbox.trouble(endpoint), app.now())
+    result.retry_in = _next_try(app, outbox, endpoint) if endpoint else None
+
+
+def _next_try(app: App, outbox: Outbox, endpoint: str) -> float | None:
+    """Seconds until what waits is tried again; None if nothing waits for this endpoint."""
+    places = [endpoint] if outbox.count_for(endpoint) else []
+    if waiting_bundles(outbox, endpoint):
+        places.append(f"{endpoint}/v1/bundles")
+    return min((seconds_to_next_try(outbox.trouble(place), app.now()) for place in places), default=None)
+
+
+def _send_bundles(app: App, outbox: Outbox, sending: Sending, *, left: float) -> tuple[str | None, list[str]]:
+    """Send the support bundles that wait. Why one still does, and what is to be said."""
+    endpoint, state = app.situation.settings.endpoint, app.situation.state
+    if not waiting_bundles(outbox, endpoint):
+        return None, []
+    from agent.delivery.bundles import BundleSender, deliver_bundles
+
+    sender = BundleSender(
+        endpoint, sending.access, budget=left, still_allowed=sending.still_allowed, now=app.now
+    )
+    return deliver_bundles(state, outbox, endpoint, sender, now=app.now, eager=sending.manner == "eager")
 
 
 def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainResult:

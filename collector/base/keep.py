@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
-DEFAULT = "heartbeats=35d events=400d emails=90d"
+DEFAULT = "heartbeats=35d events=400d emails=90d bundles=30d"
 DURATION = "a duration such as 90d, 6h, 15m or 90s"
 
 
@@ -16,11 +16,12 @@ class Keep:
     heartbeats: int
     events: int
     emails: int
+    bundles: int = 0
 
     @property
     def forever(self) -> bool:
         """Whether nothing ever expires."""
-        return not any((self.heartbeats, self.events, self.emails))
+        return not any((self.heartbeats, self.events, self.emails, self.bundles))
 
 
 def read_seconds(text: str) -> int:
@@ -35,7 +36,7 @@ def read_keep(text: str) -> Keep:
     """`heartbeats=35d emails=0`, where what is missing is as in the default; or one time for everything."""
     if "=" not in text:
         seconds = _seconds_or_zero(text)
-        return Keep(seconds, seconds, seconds)
+        return Keep(seconds, seconds, seconds, seconds)
     found: dict[str, int] = {}
     for word in f"{DEFAULT} {text}".split():
         kind, _, duration = word.partition("=")

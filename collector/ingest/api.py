@@ -123,7 +123,7 @@ class Tracking:
         try:
             answer = await self._answer(path, scope, receive)
         except Refused as refused:
-            answer = _refusal(refused)
+            answer = refusal(refused)
         except http.ClientGone:
             return
         self._metrics.request(path, answer.status, time.perf_counter() - began)
@@ -237,7 +237,8 @@ def basic_key(authorization: str) -> str:
     return text.partition(":")[0]
 
 
-def _refusal(refused: Refused) -> Answer:
+def refusal(refused: Refused) -> Answer:
+    """The answer to a request that is refused."""
     answer = json_error(refused.status, refused.code, refused.message)
     if refused.retry is None:
         return answer

@@ -53,6 +53,7 @@ def receipt(instance: str, done: Forgotten, now: int) -> dict[str, Any]:
             "events": done.events,
             "runs": done.runs,
             "requestsForHelp": done.requests,
+            "bundles": done.bundles,
         },
         "at": write_time(now),
         "digest": f"sha256:{done.digest}",

@@ -1,8 +1,9 @@
 """The page over ASGI: reads a request, checks who sent it, and answers it.
 
 GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /find /events
-     /rejects /alerts
+     /rejects /alerts /bundles
      each also with .json and .csv
+GET  /bundle/ID.jwe
 GET and POST  the pages that are forms, in collector/page/forms
 POST /support
 """
@@ -36,9 +37,10 @@ from collector.page.queries.census import CensusCache
 from collector.page.queries.sources import Source, SourceList
 from collector.page.request import PageError, PageRequest, read_request
 from collector.page.view_types import ViewRequest, ViewResult
-from collector.page.views import VIEWS, VIEWS_OF, support
+from collector.page.views import VIEWS, VIEWS_OF, bundles, support
 from collector.settings import Settings
 from collector.store import StoreError, Stores
+from collector.store.bundles import bundle_parts
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -47,6 +49,7 @@ MOST_BODY = 16 * 1024
 VIEWS_AT_ONCE = 2
 EMPTY_REFRESH_SECONDS = 3
 CSV = b"text/csv; charset=utf-8"
+JOSE = b"application/jose"
 
 POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
@@ -172,8 +175,10 @@ class Page:
         return FormRequest(self._settings, self._stores, self._frame, self._signing, request, visitor, now)
 
     def _view(self, request: PageRequest, visitor: Visitor, now: int) -> Answer | StreamedAnswer:
-        show = _route(request.path)
+        show = _route(request.path) if request.suffix != "jwe" else None
         view = self._view_request(request, visitor, now)
+        if show is None:
+            return self._bundle(view)
         if view is None:
             return self._greeting(request, visitor)
         result = result_for(visitor, show(view))
@@ -193,6 +198,20 @@ class Page:
         if second is None:
             return Answer(200, first, kind, (PRIVATE, *headers))
         return StreamedAnswer(200, self._pieces(chain([first, second], pieces)), kind, (PRIVATE, *headers))
+
+    def _bundle(self, view: ViewRequest | None) -> StreamedAnswer:
+        """A sealed bundle, as it came."""
+        if view is None or not view.request.path.startswith("/bundle/"):
+            raise PageError(404, "This page does not exist.")
+        found = bundles.wanted_bundle(view)
+        disposition = f'attachment; filename="bundle-{found.id.hex()[:12]}.jwe"'.encode()
+        headers = (
+            PRIVATE,
+            (b"content-disposition", disposition),
+            (b"content-length", str(found.size).encode()),
+        )
+        parts = bundle_parts(self._stores.control, found.source, found.id)
+        return StreamedAnswer(200, self._pieces(parts), JOSE, headers)
 
     async def _pieces(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Pieces of an answer. While the client reads one, other views have their turn."""

@@ -11,7 +11,7 @@ from collector.base.http import Scope
 from collector.base.peers import in_networks, peer_of
 from collector.settings import Settings
 
-SUFFIXES = ("json", "csv")
+SUFFIXES = ("json", "csv", "jwe")
 MOST_FIELDS = 50
 HTML = b"text/html; charset=utf-8"
 
@@ -30,7 +30,7 @@ class PageRequest:
 
     method: str
     path: str
-    suffix: str  # "", "json" or "csv"
+    suffix: str  # "", "json" or "csv"; "jwe" of a sealed bundle
     query: Mapping[str, str]
     form: Mapping[str, str] = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)

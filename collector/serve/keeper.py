@@ -11,7 +11,7 @@ from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.store import StoreError, Stores
 from collector.store.deletion import expire_events
-from collector.store.values import Cutoffs
+from collector.store.values import Cutoffs, Expired
 
 logger = logging.getLogger("rollcall.collector")
 
@@ -50,9 +50,12 @@ class Keeper(BackgroundJob):
         except StoreError as error:
             logger.warning("what is old was not deleted: %s", error)
             return
-        if expired.deleted or expired.emails:
-            counts = (expired.beats, expired.events, expired.emails)
-            logger.info("deleted %d heartbeats, %d other events and %d e-mail addresses by age", *counts)
+        if expired != Expired():
+            counts = (expired.beats, expired.events, expired.emails, expired.bundles)
+            logger.info(
+                "deleted %d heartbeats, %d other events, %d e-mail addresses and %d support bundles by age",
+                *counts,
+            )
 
     def _go_on(self, _: int) -> None:
         if self._stopping.is_set():
@@ -66,7 +69,7 @@ def cutoffs_of(keep: Keep, now: int) -> Cutoffs:
         before = now - seconds * 1000
         return before - before % DAY_MS if seconds else 0
 
-    return Cutoffs(begin(keep.heartbeats), begin(keep.events), begin(keep.emails))
+    return Cutoffs(begin(keep.heartbeats), begin(keep.events), begin(keep.emails), begin(keep.bundles))
 
 
 class _Stopped(Exception):  # noqa: N818 - an outcome

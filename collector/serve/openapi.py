@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.ingest import api, decode, envelope
+from collector.ingest import api, bundles, decode, envelope
 from collector.ingest.forget import LONGEST_ID
 from collector.serve.openapi_views import TOKEN, view_paths
 
@@ -38,11 +38,13 @@ def openapi_document() -> dict[str, Any]:
                 "Taken": _taken(),
                 "Forget": _forget(),
                 "Receipt": _receipt(),
+                "BundleProgress": _progress(),
                 "Error": _error(),
             },
         },
         "paths": {
             **{path: {"post": _operation(path, kind)} for path, kind in api.ROUTES.items()},
+            bundles.PATH: {"post": _bundle()},
             **{path: {"post": _simple("Accepted, but not stored.")} for path in sorted(api.IGNORED)},
             "/v1/projects/{key}/settings": {
                 "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
@@ -86,6 +88,48 @@ def _release(meaning: str) -> dict[str, Any]:
     answers["responses"]["304"] = {"description": "as in `If-None-Match`"}
     source = {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
     return {"parameters": [source], "get": answers}
+
+
+def _bundle() -> dict[str, Any]:
+    number = {"type": "integer", "minimum": 0, "maximum": bundles.MAX_SEALED}
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
+    fields: dict[str, Any] = {
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "size": {**number, "minimum": 1},
+        "offset": number,
+        "instance": text,
+    }
+    wanted = [{"name": n, "in": "query", "required": True, "schema": s} for n, s in fields.items()]
+    meanings = {
+        **ANSWERS,
+        "200": "how much of the bundle is on disk",
+        "404": "this collector takes no bundles",
+        "409": "the part is not the next one; `received` says where to go on",
+    }
+    good = {"200": "BundleProgress"}
+    return {
+        "operationId": "v1_bundles",
+        "description": "The next part of a sealed support bundle; an empty one asks how much is stored.",
+        "parameters": [*wanted, {"name": "run", "in": "query", "schema": text}],
+        "security": [{"writeKey": []}],
+        "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string"}}}},
+        "responses": {
+            status: {
+                "description": meaning,
+                "content": {
+                    "application/json": {
+                        "schema": {"$ref": f"#/components/schemas/{good.get(status, 'Error')}"}
+                    }
+                },
+            }
+            for status, meaning in meanings.items()
+        },
+    }
+
+
+def _progress() -> dict[str, Any]:
+    fields = {"success": {"const": True}, "received": {"type": "integer"}, "complete": {"type": "boolean"}}
+    return {"type": "object", "required": list(fields), "properties": fields}
 
 
 def _simple(meaning: str, *others: str) -> dict[str, Any]:
@@ -165,7 +209,7 @@ def _forget() -> dict[str, Any]:
 
 
 def _receipt() -> dict[str, Any]:
-    names = ("instances", "events", "runs", "requestsForHelp")
+    names = ("instances", "events", "runs", "requestsForHelp", "bundles")
     counts = {name: {"type": "integer"} for name in names}
     fields = {
         "success": {"const": True},

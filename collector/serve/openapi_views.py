@@ -26,10 +26,24 @@ ANSWERS = {
 def view_paths() -> dict[str, Any]:
     """Every view by its paths."""
     views = [path for path in VIEWS if path != "/"]
-    return {
+    sealed = {"/bundle/{id}.jwe": _sealed()}
+    return sealed | {
         f"{path}.{suffix}": _path(suffix, with_id=path.endswith("{id}"))
         for path in (*views, *(f"{start}{{id}}" for start in VIEWS_OF))
         for suffix in KINDS
+    }
+
+
+def _sealed() -> dict[str, Any]:
+    """A sealed bundle's own address."""
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    answers = {status: {"description": meaning, "content": error} for status, meaning in ANSWERS.items()}
+    body = {"application/jose": {"schema": {"type": "string"}}}
+    number = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    good = {"description": "the sealed bundle, a compact JWE", "content": body}
+    return {
+        "parameters": [number],
+        "get": {"security": [{"apiToken": []}], "responses": {"200": good, **answers}},
     }
 
 

@@ -11,6 +11,7 @@ import msgspec
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
 from collector.base.peers import in_networks
+from collector.ingest import bundles
 from collector.ingest.allowance import Allowance
 from collector.ingest.api import OPEN, Tracking, json_error
 from collector.ingest.disk import DiskGuard, DiskWatch
@@ -50,6 +51,9 @@ class Site:
             settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting
         )
         self._releases = ReleaseFiles(stores.control, time.monotonic, settings.timeout)
+        self._bundles = bundles.BundleIntake(
+            settings, stores.control, ring, self._metrics, allowance, self._disk
+        )
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(
@@ -69,6 +73,8 @@ class Site:
         path = "/" + scope["path"].strip("/")
         if self._tracking.serves(path):
             await self._tracking(path, scope, receive, send)
+        elif path == bundles.PATH:
+            await self._bundles(scope, receive, send)
         elif (answer := await self._answer(path, scope)) is not None:
             await answer.send(send, head=scope["method"] == "HEAD")
         else:

@@ -1,4 +1,4 @@
-"""Deletions in both stores: events first, then the answers to requests for help that are gone.
+"""Deletions in both stores: support bundles, events, then the answers to requests for help that are gone.
 
 Each deletion looks at all answers. So one that was interrupted between the stores is made whole by the next.
 """
@@ -6,8 +6,9 @@ Each deletion looks at all answers. So one that was interrupted between the stor
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from collector.store import Stores
+from collector.store import Stores, bundles
 from collector.store.answers import answered_sources, answers_of, delete_answers
 from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Forgotten
@@ -18,20 +19,23 @@ AT_ONCE = 500
 
 def forget_instance(stores: Stores, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance."""
+    count = bundles.delete_of_instance(stores.control, source, who)
     done = stores.events.forget(source, who)
     _sweep_answers(stores, [source])
-    return done
+    return replace(done, bundles=count)
 
 
 def expire_events(stores: Stores, before: Cutoffs, now: int, progress: Progress) -> Expired:
     """Delete what was received before these times, and all that only that has left."""
+    count = bundles.delete_old(stores.control, before.bundles) if before.bundles else 0
     expired = stores.events.expire(before, now, progress)
     _sweep_answers(stores, answered_sources(stores.control))
-    return expired
+    return replace(expired, bundles=count)
 
 
 def remove_events(stores: Stores, key: int, since: int, until: int, progress: Progress) -> int:
-    """Delete the events of a write key that were received since one time and before another."""
+    """Delete the events, and bundles, of a write key that were received since one time and before another."""
+    bundles.delete_of_key(stores.control, key, since, until)
     count = stores.events.remove(key, since, until, progress)
     _sweep_answers(stores, answered_sources(stores.control))
     return count

@@ -172,6 +172,21 @@ def release_feeds(tx: Executes) -> None:
     )
 
 
+def bundle_tables(tx: Executes) -> None:
+    """Sealed support bundles, and the parts that they are made of."""
+    blob, tail = ("BYTEA", "") if tx.dialect == "postgresql" else ("BLOB", " WITHOUT ROWID")
+    tx.execute(
+        f"CREATE TABLE bundles (source BIGINT NOT NULL, id {blob} NOT NULL, key BIGINT NOT NULL,"
+        f" instance {blob} NOT NULL, run {blob}, size BIGINT NOT NULL, thumbprint TEXT NOT NULL,"
+        " received BIGINT NOT NULL, began BIGINT NOT NULL, arrived BIGINT,"
+        f" PRIMARY KEY (source, id)){tail}",
+    )
+    tx.execute(
+        f"CREATE TABLE bundle_parts (source BIGINT NOT NULL, id {blob} NOT NULL, start BIGINT NOT NULL,"
+        f" data {blob} NOT NULL, PRIMARY KEY (source, id, start))",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -192,6 +207,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     release_feeds,
     kept_censuses,
     alert_tables,
+    bundle_tables,
 )
 
 

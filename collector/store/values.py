@@ -31,16 +31,17 @@ class KeyUsage(NamedTuple):
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """Heartbeats, other events and e-mail addresses expire that came before these times; with 0, none do."""
+    """What came before these times expires; with 0, nothing of that kind does."""
 
     beats: int = 0
     events: int = 0
     emails: int = 0
+    bundles: int = 0
 
     @classmethod
     def all_at(cls, before: int) -> Cutoffs:
         """One time for everything."""
-        return cls(before, before, before)
+        return cls(before, before, before, before)
 
     @property
     def instances(self) -> int:
@@ -55,6 +56,7 @@ class Expired:
     beats: int = 0
     events: int = 0
     emails: int = 0
+    bundles: int = 0
 
     @property
     def deleted(self) -> int:
@@ -94,3 +96,4 @@ class Forgotten:
     requests: int = 0  # for help
     instances: int = 0
     digest: str = sha256().hexdigest()
+    bundles: int = 0

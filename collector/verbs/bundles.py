@@ -1,29 +1,99 @@
-"""The verb that opens a support bundle. It needs no collector and no database."""
+"""The verbs for support bundles, on a member's own machine. They need no database."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from collector.admin import bundles
+from collector.admin import AdminError, bundles
+from collector.admin.remote import Remote, RemoteBundle
+from collector.settings import PREFIX
 from collector.verbs.terminal import message
 
 Verb = Callable[..., argparse.ArgumentParser]
+LEAST_DIGITS = 8
+MAX_TOKEN = 1000
 
 
-def add_verbs(group: Callable[[str, str], Any], verb: Verb) -> None:
-    text = "open a sealed support bundle, with the private key, into a new folder"
-    made = verb(group("bundles", "open support bundles"), "open", _open, text)
-    made.add_argument("file", metavar="FILE", help="the sealed bundle")
+def add_verbs(make_group: Callable[[str, str], Any], verb: Verb) -> None:
+    group = make_group("bundles", "list, fetch and open support bundles")
+    _add_remote(verb(group, "list", _list, "list the sealed bundles that a collector has"))
+    text = "fetch a sealed bundle into a file, without opening it"
+    made = _add_remote(verb(group, "fetch", _fetch, text))
+    made.add_argument("id", metavar="ID", help="its SHA-256, or the first eight digits or more")
+    made.add_argument("-o", dest="file", metavar="FILE", help="the file to make [bundle-ID.jwe]")
+    text = "open a sealed bundle, with the private key, into a new folder"
+    made = _add_remote(verb(group, "open", _open, text))
+    made.add_argument("id", metavar="ID|FILE", help="a bundle of the collector, or a file")
     made.add_argument("--key", metavar="FILE", required=True, help="the private key, as JWK")
-    made.add_argument("-o", dest="folder", metavar="DIR", required=True, help="the folder to make")
+    made.add_argument("-o", dest="folder", metavar="DIR", help="the folder to make [bundle-ID]")
+
+
+def _add_remote(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    made.add_argument("--collector", metavar="URL", help=f"its address [{PREFIX}PUBLIC_URL]")
+    made.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=f"holds an API token with the role support [{PREFIX}TOKEN has one]",
+    )
+    made.add_argument("--source", metavar="S", help="only of this source [of the first that has events]")
     made.set_defaults(storeless=True)
+    return made
+
+
+def remote_of(arguments: argparse.Namespace) -> Remote:
+    """The collector that is asked. AdminError without an address or a token."""
+    base = arguments.collector or arguments.settings.public_url
+    if not base:
+        raise AdminError(f"no collector is named; use --collector URL, or set {PREFIX}PUBLIC_URL")
+    if arguments.token_file:
+        return Remote(base, bundles.read_text(arguments.token_file, MAX_TOKEN))
+    token = os.environ.get(f"{PREFIX}TOKEN", "")
+    if not token:
+        raise AdminError(f"no API token is given; use --token-file FILE, or set {PREFIX}TOKEN")
+    return Remote(base, token)
+
+
+def _list(arguments: argparse.Namespace, _: None = None) -> None:
+    for one in remote_of(arguments).bundles(arguments.source):
+        told = (one.id, one.arrived, f"{one.size} bytes", f"run {one.run or '-'}", f"key {one.key}")
+        sys.stdout.write("\t".join(told) + "\n")
+
+
+def _fetch(arguments: argparse.Namespace, _: None = None) -> None:
+    remote = remote_of(arguments)
+    found = meant(remote.bundles(arguments.source), arguments.id)
+    path = Path(arguments.file or f"bundle-{found.id[:12]}.jwe")
+    data = remote.fetch(found.id)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    message(f"fetched into {path}; its SHA-256 is {found.id}")
 
 
 def _open(arguments: argparse.Namespace, _: None = None) -> None:
     key = bundles.read_text(arguments.key, bundles.MAX_KEY)
-    sealed = bundles.read_text(arguments.file, bundles.MAX_SEALED)
-    for name in bundles.open_bundle(sealed, key, arguments.folder):
-        print(name)
-    message(f"opened into {arguments.folder}")
+    if os.path.isfile(arguments.id):
+        sealed, name = bundles.read_text(arguments.id, bundles.MAX_SEALED), Path(arguments.id).stem
+    else:
+        remote = remote_of(arguments)
+        found = meant(remote.bundles(arguments.source), arguments.id)
+        sealed, name = remote.fetch(found.id).decode("ascii", "replace"), f"bundle-{found.id[:12]}"
+    folder = arguments.folder or name
+    for file in bundles.open_bundle(sealed, key, folder):
+        print(file)
+    message(f"opened into {folder}")
+
+
+def meant(found: list[RemoteBundle], text: str) -> RemoteBundle:
+    """The only bundle whose id begins so. AdminError if there is not just one."""
+    fitting = [one for one in found if len(text) >= LEAST_DIGITS and one.id.startswith(text.lower())]
+    if len(fitting) != 1:
+        raise AdminError(
+            f"{len(fitting) or 'no'} bundles have an id that begins with {text!r}, and no file has that name;"
+            " see `rollcall-collector bundles list`"
+        )
+    return fitting[0]

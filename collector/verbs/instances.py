@@ -21,7 +21,7 @@ def delete_instance(arguments: argparse.Namespace, stores: Stores) -> None:
         if arguments.source not in (None, name):
             continue
         done = forget_instance(stores, number, key_of(arguments.id))
-        if done.events or done.instances:
+        if done.events or done.instances or done.bundles:
             found = True
             line = {"source": name, **receipt(arguments.id, done, now_ms())}
             sys.stdout.write(json.dumps(line) + "\n")

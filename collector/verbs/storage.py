@@ -56,7 +56,10 @@ def _purge(arguments: argparse.Namespace, stores: Stores) -> None:
         if (arguments.since, arguments.until) != (0, LATEST):
             raise AdminError("--since and --until go with --key; --older-than is a period by itself")
         before = Cutoffs.all_at(now - arguments.older_than * 1000)
-        count = expire_events(stores, before, now, progress("deleted")).deleted
+        expired = expire_events(stores, before, now, progress("deleted"))
+        count = expired.deleted
+        if expired.bundles:
+            message(f"{expired.bundles} support bundles deleted")
     else:
         key = keys.find_key(stores.control, arguments.key)
         count = remove_events(stores, key.id, arguments.since, arguments.until, progress("deleted"))

@@ -8,7 +8,7 @@ _rollcall_collector() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles list' | ' bundles fetch' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
@@ -36,8 +36,10 @@ _rollcall_collector() {
     ' instances delete') words='--db --source --help' ;;
     ' purge') words='--db --older-than --key --since --until --help' ;;
     ' recount') words='--db --help' ;;
-    ' bundles') words='open --help' ;;
-    ' bundles open') words='--db --key -o --help' ;;
+    ' bundles') words='list fetch open --help' ;;
+    ' bundles list') words='--db --collector --token-file --source --help' ;;
+    ' bundles fetch') words='--db --collector --token-file --source -o --help' ;;
+    ' bundles open') words='--db --collector --token-file --source --key -o --help' ;;
     ' releases') words='publish trust distrust list --help' ;;
     ' releases publish') words='--db --source --key --help' ;;
     ' releases trust') words='--db --source --help' ;;

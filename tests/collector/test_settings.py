@@ -31,6 +31,7 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("RATE", "-1"),
         ("PEER_RATE", "inf"),
         ("DAILY", "1.5G"),
+        ("BUNDLES", "many"),
         ("KEEP", "90"),
         ("KEEP", "heartbeats=90"),
         ("KEEP", "events=1d beats=1d"),
@@ -94,9 +95,14 @@ def test_several_workers_need_postgresql() -> None:
 
 @pytest.mark.parametrize(
     ("text", "days"),
-    [("", (35, 400, 90)), ("heartbeats=0 emails=7d", (0, 400, 7)), ("30d", (30, 30, 30)), ("0", (0, 0, 0))],
+    [
+        ("", (35, 400, 90, 30)),
+        ("heartbeats=0 emails=7d bundles=2d", (0, 400, 7, 2)),
+        ("30d", (30, 30, 30, 30)),
+        ("0", (0, 0, 0, 0)),
+    ],
 )
-def test_each_kind_is_kept_for_its_own_time(text: str, days: tuple[int, int, int]) -> None:
+def test_each_kind_is_kept_for_its_own_time(text: str, days: tuple[int, ...]) -> None:
     keep = read_settings({f"{PREFIX}KEEP": text}).keep
-    assert (keep.heartbeats, keep.events, keep.emails) == tuple(day * 86_400 for day in days)
+    assert (keep.heartbeats, keep.events, keep.emails, keep.bundles) == tuple(day * 86_400 for day in days)
     assert keep.forever == (not any(days))

@@ -22,7 +22,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_the_code_on_the_page_makes_a_key_and_opens_what_is_sealed_for_it(tmp_path: Path) -> None:
     (make_key,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    (command,) = re.findall(r"^rollcall-collector (bundles open .*)$", PAGE, re.MULTILINE)
+    (command,) = re.findall(r"^rollcall-collector (bundles open bundle.jwe .*)$", PAGE, re.MULTILINE)
     public, private = run(make_key, tmp_path).splitlines()
     (tmp_path / "private.json").write_text(private)
     (tmp_path / "bundle.jwe").write_bytes(Seal(public).seal(make_tar([Piece("a/b", "text")], "report", 0)))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from collector.page.view_types import ViewRequest, ViewResult
-from collector.page.views import alerts, events, find, installs, instances, overview, rejects, support
+from collector.page.views import (
+    alerts,
+    bundles,
+    events,
+    find,
+    installs,
+    instances,
+    overview,
+    rejects,
+    support,
+)
 
 View = Callable[[ViewRequest], ViewResult]
 ViewOf = Callable[[ViewRequest, str], ViewResult]
@@ -18,6 +28,7 @@ VIEWS: dict[str, View] = {
     "/failure": installs.show_failure,
     "/instances": instances.show_instances,
     "/support": support.show_requests,
+    "/bundles": bundles.show_bundles,
     "/find": find.show_found,
     "/events": events.show_events,
     "/rejects": rejects.show_rejects,

@@ -36,8 +36,10 @@ def test_the_directory_is_its_owners_alone(tmp_path: Path) -> None:
 def test_memory_is_all_but_the_locks(tmp_path: Path) -> None:
     found = StateDir(str(tmp_path))
     os.mkdir(found.runs)
+    os.mkdir(found.bundles)
     left = [
         os.path.join(found.runs, "1.run"),
+        os.path.join(found.bundles, "1.jwe"),
         f"{found.id}.7.new",
         f"{found.outbox}.newer-journal",
         found.seen,

@@ -1,6 +1,7 @@
 """`support --bundle`: what is collected, shown, sealed, and when nothing is."""
 
 import io
+import json
 import os
 import pty
 import subprocess
@@ -65,9 +66,9 @@ def test_a_bundle_holds_what_is_listed_and_what_rollcall_knows_and_no_secret(sit
     (log,) = (name for name in plain if name.endswith("shop.log"))
     assert plain[log] == "DB_PASSWORD='‹secret-1›'\ntried ‹secret-1›\nmail ‹email-1›: step 3\n"
     assert plain["commands/echo.txt"] == "from a command\n"
-    assert {"rollcall/status.json", "rollcall/log.jsonl", "rollcall/failed-install.json", "REPORT.txt"} < set(
-        plain
-    )
+    own = {f"rollcall/{name}" for name in ("status.json", "doctor.json", "log.jsonl", "failed-install.json")}
+    assert own | {"REPORT.txt"} < set(plain)
+    assert json.loads(plain["rollcall/doctor.json"])["checks"]
     assert "Installation Errors" in plain["rollcall/failed-install.json"]
     assert "hunter2" not in "".join(plain.values())
 
@@ -106,7 +107,7 @@ def test_a_person_is_asked_and_no_answer_is_a_no(site: Site, answer: str, sealed
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        (["--bundle", "--yes"], 2, "--bundle needs --out FILE"),
+        (["--bundle", "--yes"], 1, "no endpoint is set, so nothing can be sent; write a file instead"),
         (["--bundle", "--out", "{out}"], 2, "there is no terminal"),
         (["--out", "{out}"], 2, "belong to --bundle"),
         (["--yes"], 2, "belong to --bundle"),

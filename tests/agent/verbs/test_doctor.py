@@ -269,7 +269,7 @@ def test_it_lists_every_connection_and_where_each_leads(world: World) -> None:
     assert isinstance(listed, list)
     assert [kind["name"] for kind in listed] == [kind.name for kind in CONNECTIONS]
     assert str(listed[0]["to"]).startswith("https://t.example/v1/batch through the proxy")
-    assert [kind["to"] for kind in listed[1:4]] == [None, "tcp:127.0.0.1:80", None]
+    assert [kind["to"] for kind in listed[1:5]] == [None, None, "tcp:127.0.0.1:80", None]
     shown = world.run("doctor").out
     assert all(kind.name in shown for kind in CONNECTIONS)
 

@@ -21,7 +21,7 @@ from tests.collector.running import Collector, event
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 BODY = json.dumps({"instanceId": ADA}).encode()
-NOTHING = {"instances": 0, "events": 0, "runs": 0, "requestsForHelp": 0}
+NOTHING = {"instances": 0, "events": 0, "runs": 0, "requestsForHelp": 0, "bundles": 0}
 Start = Callable[..., Collector]
 
 
@@ -46,7 +46,7 @@ def test_the_receipt_says_what_was_deleted_and_the_others_stay(start: Start, dat
     receipt = collector.post("/v1/forget", {"instanceId": ADA}).json()
     assert receipt["success"] is True
     assert receipt["instanceId"] == ADA
-    assert receipt["deleted"] == {"instances": 1, "events": 6, "runs": 1, "requestsForHelp": 1}
+    assert receipt["deleted"] == {"instances": 1, "events": 6, "runs": 1, "requestsForHelp": 1, "bundles": 0}
     keys = sorted(key_of(one["messageId"]) for one in hers)
     assert receipt["digest"] == "sha256:" + sha256(b"".join(keys)).hexdigest()
     assert sorted(e["messageId"] for e in collector.export()) == sorted(e["messageId"] for e in his)

@@ -1,0 +1,95 @@
+"""Sealed support bundles that wait: a file each beside the outbox, and a line in it.
+
+Both are written under the lock of whoever sends. Under it, a file without a line belongs to nobody and is
+deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agent.base.files import read_small, replace_file
+from agent.events.catalogue import BUNDLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.base.statedir import StateDir
+    from agent.outbox.outbox import Outbox, OutboxReader
+
+MOST_BYTES = 16 * 1024 * 1024
+"""More than 10 MiB have once they are packed and sealed, and written as text."""
+MOST_WAITING = 3
+
+
+class TooManyWait(Exception):  # noqa: N818 - reads as what it says
+    """As many bundles wait as may."""
+
+
+class WaitingBundle(NamedTuple):
+    """A line of the outbox for a bundle, and what the endpoint is told of it."""
+
+    seq: int
+    digest: str
+    size: int
+    instance: str
+    run: str
+
+
+def waiting_bundles(outbox: OutboxReader, endpoint: str | None = None) -> list[WaitingBundle]:
+    """The bundles that wait for an endpoint, or for any, oldest first."""
+    query = (
+        "SELECT seq, payload FROM event"
+        " WHERE state = 'waiting' AND name = ? AND endpoint IS coalesce(?, endpoint) ORDER BY seq"
+    )
+    return [_read(seq, json.loads(text)) for seq, text in outbox.query(query, BUNDLE, endpoint)]
+
+
+def _read(seq: int, event: dict[str, Any]) -> WaitingBundle:
+    told, run = event["properties"], event["context"].get("installation", {})
+    return WaitingBundle(seq, told["sha256"], told["size"], event["anonymousId"], run.get("id", ""))
+
+
+def record_bundle(
+    state: StateDir, outbox: Outbox, event: Mapping[str, object], sealed: bytes, digest: str, endpoint: str
+) -> None:
+    """Have a bundle wait. Only while holding `state.sender`; TooManyWait if there are enough."""
+    if len(waiting_bundles(outbox)) >= MOST_WAITING:
+        raise TooManyWait
+    if not os.path.isdir(state.bundles):
+        os.mkdir(state.bundles, 0o700)
+    replace_file(_path(state, digest), sealed)
+    outbox.record(event, endpoint)
+
+
+def read_bundle(state: StateDir, bundle: WaitingBundle) -> bytes | None:
+    """The sealed bytes; None if they are gone."""
+    try:
+        data = read_small(_path(state, bundle.digest), MOST_BYTES)
+    except (OSError, ValueError):
+        return None
+    return data if len(data) == bundle.size else None
+
+
+def sweep_bundles(state: StateDir, outbox: OutboxReader) -> None:
+    """Delete the files of bundles that wait no more. Only while holding `state.sender`."""
+    waiting = {_path(state, bundle.digest) for bundle in waiting_bundles(outbox)}
+    _unlink(set(state.bundle_files()) - waiting)
+
+
+def erase_bundles(state: StateDir) -> None:
+    """Telemetry is off: delete all files."""
+    _unlink(set(state.bundle_files()))
+
+
+def _unlink(paths: set[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _path(state: StateDir, digest: str) -> str:
+    return os.path.join(state.bundles, f"{digest}.jwe")
