@@ -85,6 +85,8 @@ def _add_readers(add: Adder) -> None:
     verb.add_argument("--json", action="store_true", help="one line of JSON for each event")
     verb = add("status", "status.show_status", "show whether events are sent, and why")
     verb.add_argument("--json", action="store_true", help="print JSON")
+    verb = add("prove", "prove.show_proof", "show on this machine, in an empty network, that off is silent")
+    verb.add_argument("--json", action="store_true", help="print the evidence as JSON")
     verb = add("doctor", "doctor.examine", "check that reporting works, and list every possible connection")
     verb.add_argument("--json", action="store_true", help="print JSON")
 

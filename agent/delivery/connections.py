@@ -92,6 +92,13 @@ CONNECTIONS = (
         leaves=False,
     ),
     Connection(
+        "proof",
+        "let prove's own steps talk to a sink in an empty network namespace",
+        ("agent.proving.namespace", "agent.proving.sink"),
+        lambda _settings, _access: "loopback of that namespace, by prove",
+        leaves=False,
+    ),
+    Connection(
         "kernel",
         "hear which program of a wrapped script failed",
         ("agent.wrapper.exits.taskstats",),

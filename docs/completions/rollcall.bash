@@ -8,16 +8,17 @@ _rollcall() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' wrap' | ' daemon' | ' preview' | ' log' | ' status' | ' doctor' | ' disable' | ' enable' | ' consent' | ' beat' | ' flush' | ' track' | ' export' | ' support' | ' updates' | ' forget') path="$path ${COMP_WORDS[at]}" ;;
+        ' wrap' | ' daemon' | ' preview' | ' log' | ' status' | ' prove' | ' doctor' | ' disable' | ' enable' | ' consent' | ' beat' | ' flush' | ' track' | ' export' | ' support' | ' updates' | ' forget') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='wrap daemon preview log status doctor disable enable consent beat flush track export support updates forget --version --help' ;;
+    '') words='wrap daemon preview log status prove doctor disable enable consent beat flush track export support updates forget --version --help' ;;
     ' wrap') words='--no-trace --no-input --explain --help' ;;
     ' daemon') words='--help' ;;
     ' preview') words='--new --help' ;;
     ' log') words='-n --json --help' ;;
     ' status') words='--json --help' ;;
+    ' prove') words='--json --help' ;;
     ' doctor') words='--json --help' ;;
     ' disable') words='--help' ;;
     ' enable') words='--help' ;;

@@ -76,7 +76,7 @@ def test_a_bad_setting_in_a_file_is_named_by_file_and_line(world: World) -> None
 
 OF_THEIR_OWN = ["wrap", "daemon"]
 VERBS = ["status", "doctor", "log", "preview", "disable", "enable", "consent", "forget"]
-VERBS += ["beat", "flush", "track", "export", "support", "updates"]
+VERBS += ["beat", "flush", "track", "export", "support", "updates", "prove"]
 
 
 def test_the_verbs_are_those_that_were_promised() -> None:

@@ -1,0 +1,37 @@
+"""What is run: each verb that records, sends or reads, a wrapped command, and the daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SECONDS = 20.0
+"""The longest that a step may take."""
+HEARTBEAT = "daemon"
+"""The step that is ended from outside."""
+LEFT_OUT = ("disable", "enable", "consent", "prove")
+"""The verbs that edit docker.env, at the operator's word, and the one that asks."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of the command."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+STEPS = (
+    Step("beat", ("beat",)),
+    Step("track", ("track", "Proof Was Run", "-p", "number:=1")),
+    Step("flush", ("flush",)),
+    Step("wrap", ("wrap", "--no-input", "--", "false")),
+    Step("support", ("support", "--email", "operator@example.org")),
+    Step("updates", ("updates", "--check")),
+    Step("export", ("export", "-")),
+    Step("doctor", ("doctor",)),
+    Step("status", ("status",)),
+    Step("log", ("log",)),
+    Step("preview", ("preview",)),
+    Step(HEARTBEAT, ("daemon",)),
+    Step("forget", ("forget",)),
+)
