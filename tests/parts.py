@@ -172,6 +172,7 @@ PARTS: dict[str, Part] = {
     "pgbouncer": Part(has("pgbouncer"), ("pgbouncer",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
+    "prometheus": Part(has("prometheus"), ("prometheus",)),
     "curl": Part(has("curl"), ("curl",)),
     "git": Part(has("git"), ("git",)),
     "nginx": Part(has("nginx"), ("nginx",)),

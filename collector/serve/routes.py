@@ -23,6 +23,7 @@ from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
 from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.crowd import CrowdedPage
+from collector.serve.fleet import FleetMetrics
 from collector.serve.openapi import openapi_document
 from collector.serve.releases import ReleaseFiles
 from collector.settings import Settings
@@ -54,6 +55,7 @@ class Site:
         self._bundles = bundles.BundleIntake(
             settings, stores.control, ring, self._metrics, allowance, self._disk
         )
+        self._fleet = FleetMetrics(stores)
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(
@@ -130,7 +132,8 @@ class Site:
                 b"this address may not read the metrics; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n",
                 http.TEXT,
             )
-        return Answer(200, self._metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+        body = self._metrics.exposition() + await self._fleet.exposition()
+        return Answer(200, body, b"text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, _: Scope) -> Answer:
         return Answer(200, msgspec.json.encode(openapi_document()), headers=OPEN)

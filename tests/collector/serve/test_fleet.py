@@ -1,0 +1,69 @@
+"""The fleet's figures in /metrics are those of the page."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from collector.admin import demo, keys
+from collector.admin.transfer import add_in_chunks
+from collector.base.times import DAY_MS
+from collector.serve import fleet
+from collector.serve.fleet import FRESH_SECONDS, FleetMetrics
+from collector.store import StoreError, Stores
+from collector.store.answers import answer_request
+from collector.store.runs import NO_RUN, RunCounts
+
+NOW = 20_000 * DAY_MS + 13 * 3_600_000
+
+
+@pytest.fixture
+def filled(stores: Stores) -> Stores:
+    keys.add_key(stores.control, "demo", 0)
+    add_in_chunks(stores.events, demo.demo_events(20, 1, NOW, 1), lambda _: None)
+    while stores.events.fold():
+        pass
+    return stores
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.once
+def test_the_figures_are_those_of_the_store_and_a_moment_old(
+    filled: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    metrics = FleetMetrics(filled, now=lambda: NOW / 1000, clock=clock)
+    yesterday = NOW // DAY_MS - 1
+    counts = RunCounts()
+    for one in filled.events.run_counts_by_day(1, yesterday - 5, yesterday + 1, NOW).values():
+        counts.merge(one)
+    asked = [run for _, run in filled.events.asked_runs(1, NO_RUN, 1000)]
+    shown = asyncio.run(metrics.exposition()).decode()
+    for span in (1, 7, 30):
+        n = filled.events.active_by_day(1, span, yesterday, yesterday)[yesterday][1]
+        assert f'rollcall_active_instances{{days="{span}",source="demo"}} {n:.1f}' in shown
+    assert f'rollcall_installs{{outcome="succeeded",source="demo"}} {counts.succeeded:.1f}' in shown
+    assert f'rollcall_installs{{outcome="failed",source="demo"}} {counts.failed:.1f}' in shown
+    assert counts.succeeded
+    assert asked
+    assert f'rollcall_waiting_for_help{{source="demo"}} {len(asked):.1f}' in shown
+    answer_request(filled.control, 1, asked[0], "sam", NOW)
+    assert asyncio.run(metrics.exposition()).decode() == shown
+    clock.seconds = FRESH_SECONDS + 1
+    again = asyncio.run(metrics.exposition()).decode()
+    assert f'rollcall_waiting_for_help{{source="demo"}} {len(asked) - 1:.1f}' in again
+    clock.seconds = 2 * FRESH_SECONDS + 2
+    monkeypatch.setattr(fleet, "list_sources", _away)
+    assert asyncio.run(metrics.exposition()) == b""
+
+
+def _away(_: object) -> list[tuple[int, str]]:
+    raise StoreError("away")
