@@ -110,6 +110,7 @@ def _add_senders(add: Adder) -> None:
     verb.add_argument("--report", action="store_true", help=report)
     verb.add_argument("--from", dest="folder", help=argparse.SUPPRESS)  # see send.flush_outbox
     verb.add_argument("--eager", action="store_true", help=argparse.SUPPRESS)  # see retry.py
+    verb.add_argument("--feed", action="store_true", help=argparse.SUPPRESS)  # see heartbeat/answer.py
     verb = add("track", "track.track_event", "record one usage event, if the user has agreed to usage events")
     verb.add_argument("event", metavar="EVENT", help="name of the event, chosen by the product")
     property_help = "a property of the event; repeat it for more"

@@ -33,6 +33,8 @@ class StateDir:
         """When the daemon's next beat is due."""
         self.updates = os.path.join(path, "updates.json")
         """The vendor's last good feed of releases and advisories, and what it means for this version."""
+        self.feed_due = os.path.join(path, "feed-due.json")
+        """At which time of day the feed is asked for, and not before when."""
         self.lock = os.path.join(path, "lock")
         """Held while the id is made, a change of the outbox begins, or a broken one is set aside."""
         self.sender = os.path.join(path, "sender.lock")
@@ -49,7 +51,7 @@ class StateDir:
         """Every file that holds data; the locks do not. Some of them may not exist."""
         asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
         databases = [name + suffix for name in asides for suffix in ("", "-journal")]
-        marks = (self.seen, self.due, self.notice, self.shown, self.asked, self.updates)
+        marks = (self.seen, self.due, self.notice, self.shown, self.asked, self.updates, self.feed_due)
         known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files() + self.bundle_files()
 

@@ -136,6 +136,15 @@ class Settings:
         """The first that does not parse, where that was forgiven."""
 
     @property
+    def no_feed(self) -> str | None:
+        """Why no release feed is asked for with these settings; None if one is."""
+        if self.updates == "false":
+            return "ROLLCALL_UPDATES is false"
+        if not self.updates_url:
+            return "ROLLCALL_UPDATES_URL is not set"
+        return None if self.updates_key else "ROLLCALL_UPDATES_KEY is not set"
+
+    @property
     def usage(self) -> bool:
         """Whether usage events were opted in to."""
         return self.usage_telemetry == "true"

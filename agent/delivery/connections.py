@@ -43,7 +43,7 @@ def _bundles(settings: Settings, access: Access) -> str:
 
 def _feed(settings: Settings, access: Access) -> str:
     del access
-    return settings.updates_url if settings.updates else ""
+    return "" if settings.no_feed else f"{settings.updates_url} and its .minisig, once a day"
 
 
 def _health(settings: Settings, access: Access) -> str:

@@ -1,10 +1,11 @@
 """What a child answers the daemon: one line of JSON on stdout.
 
-The daemon starts three kinds of children, and each prints exactly one such line:
+The daemon starts four kinds of children, and each prints exactly one such line:
 
     flush --report --budget 0    check: decide, erase what waits if silent, take in finished runs,
                                  and send nothing; at start, on SIGHUP, after an edit
     flush --report               deliver what waits; when `retryIn` has passed
+    flush --report --budget 0 --feed   a check that also asks for the release feed; once a day
     beat --report --slot N       record slot N once if alive and allowed, then deliver; when due
 
     {"sending": bool, "rule": text, "source": text|null,        the decision
@@ -13,6 +14,8 @@ The daemon starts three kinds of children, and each prints exactly one such line
      "waiting": number, "retryIn": seconds|null,               null: nothing to send or erase again
      "lastBeat": ISO time|null, "lastError": text|null,
      "interval": s, "firstDelay": s, "jitter": s,
+     "feedIn": seconds|null,                                   null: the release feed is not asked for
+     "feedProblem": text|null, "critical": text|null,          of the feed; advisories for this version
      "stateDir": path,
      "files": [[path, device, inode, size, mtime_ns] or [path, null], ...]}
 
@@ -45,6 +48,9 @@ class ChildAnswer(NamedTuple):
     interval: float
     first_delay: float
     jitter: float
+    feed_in: float | None
+    feed_problem: str | None
+    critical: str | None
     state_dir: str
     files: list[FileStamp]
 

@@ -1,4 +1,4 @@
-"""What the heartbeat does and when: three jobs, and what they learned.
+"""What the heartbeat does and when: four jobs, and what they learned.
 
 All of the real world comes in as a World, so that a test simulates five days in milliseconds.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.base.files import file_stamp
 from agent.heartbeat.agenda import Agenda
-from agent.heartbeat.due import Pace, first_due, next_due, resumed_due, spread_due
+from agent.heartbeat.due import PROMPT, Pace, first_due, next_due, resumed_due, spread_due
 from agent.heartbeat.standing import Announcer, status_text
 from agent.heartbeat.systemd import ERROR, WARNING
 
@@ -32,6 +32,7 @@ CLOCK_MOVED = 60.0
 """A wall clock that moved by more than this against the boot clock is worth a note on disk."""
 
 CHECK = ("flush", "--report", "--budget", "0")
+FEED = (*CHECK, "--feed")
 FLUSH = ("flush", "--report")
 BEAT = ("beat", "--report", "--slot")
 
@@ -54,13 +55,14 @@ class World(Protocol):
 
 
 class Heart:
-    """The jobs `check`, `beat` and `flush`, and the state between them."""
+    """The jobs `check`, `beat`, `flush` and `feed`, and the state between them."""
 
     def __init__(self, world: World, longest_sleep: float = LONGEST_SLEEP) -> None:
         self._world = world
         self._longest_sleep = longest_sleep
         self._agenda = Agenda(self._job_failed)
-        for name, work in (("check", self._check), ("beat", self._beat), ("flush", self._flush)):
+        jobs = {"check": self._check, "beat": self._beat, "flush": self._flush, "feed": self._feed}
+        for name, work in jobs.items():
             self._agenda.add(name, work)
         self._announcer = Announcer(world.log)
         self._answer: ChildAnswer | None = None
@@ -76,6 +78,7 @@ class Heart:
     def step(self) -> float:
         """Do what is due; how many seconds until there is something to do again."""
         self._follow_the_clocks(self._world.clocks())
+        self._skip_a_missed_feed(self._world.clocks())
         self._notice_edits()
         self._agenda.run_due(self._world.clocks().boot)
         now = self._awake = self._world.clocks().boot
@@ -112,6 +115,12 @@ class Heart:
         if answer is None:
             self._agenda.set("flush", self._world.clocks().boot + self._retry())
         else:
+            self._take_in(answer)
+
+    def _feed(self) -> None:
+        """Ask for the release feed. Where that fails, the next answer of any child says when it is due."""
+        answer = self._ask_child(*FEED)
+        if answer is not None:
             self._take_in(answer)
 
     def _beat(self) -> None:
@@ -153,11 +162,13 @@ class Heart:
         self._claim(answer.state_dir)
         self._begin_or_shorten(answer)
         self._plan_flush(answer)
+        self._plan_feed(answer)
 
     def _forget_the_plan(self) -> None:
         self._due = None
         self._agenda.set("beat", None)
         self._agenda.set("flush", None)
+        self._agenda.set("feed", None)
 
     def _claim(self, state_dir: str) -> None:
         try:
@@ -199,6 +210,11 @@ class Heart:
         after, now = answer.retry_in, self._world.clocks().boot
         self._agenda.set("flush", None if after is None else now + max(after, LEAST_FLUSH_GAP))
 
+    def _plan_feed(self, answer: ChildAnswer) -> None:
+        self._announcer.feed(answer)
+        after = answer.feed_in
+        self._agenda.set("feed", None if after is None else self._world.clocks().boot + after)
+
     # what time and files change
 
     def _follow_the_clocks(self, now: Now) -> None:
@@ -214,6 +230,13 @@ class Heart:
         if abs(moved) > CLOCK_MOVED:
             self._due = self._due._replace(at=now)  # a reboot is bridged by the clock as it is now
             self._keep(self._due)
+
+    def _skip_a_missed_feed(self, now: Now) -> None:
+        """Plan a feed anew that was slept through: a fleet that wakes up must not ask all at once."""
+        due = self._agenda.due("feed")
+        if due is not None and now.boot - due > PROMPT:
+            self._agenda.set("feed", None)
+            self.reload()
 
     def _notice_edits(self) -> None:
         """Check again if a docker.env is not what the last child saw."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from agent.base.messages import product_name
 from agent.config.consent import decision_text
-from agent.heartbeat.systemd import INFO, NOTICE
+from agent.heartbeat.systemd import INFO, NOTICE, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,18 @@ class Announcer:
         elif "alive" in self._values:
             self.once("alive", "yes", INFO, "the product is alive again")
 
+    def feed(self, answer: ChildAnswer) -> None:
+        """A failure is logged once, until it changes; a critical advisory once in the life of the process."""
+        for subject, priority, text in (
+            ("feed", NOTICE, answer.feed_problem),
+            ("critical", WARNING, answer.critical),
+        ):
+            if text is None:
+                self.forget(subject)
+            else:
+                lead = "release feed: " if subject == "feed" else ""
+                self.once(subject, text, priority, f"{lead}{text}; see: {product_name()} updates")
+
 
 def status_text(answer: ChildAnswer | None, missing: str | None, next_beat: float | None) -> str:
     """One line for `systemctl status`. `missing` names a docker.env, `next_beat` is a wall time."""
@@ -52,7 +65,8 @@ def status_text(answer: ChildAnswer | None, missing: str | None, next_beat: floa
     following = "" if next_beat is None else f", next {_minute(next_beat)}"
     waiting = f", {answer.waiting} waiting" if answer.waiting else ""
     down = ", product not alive" if answer.alive is False else ""
-    return f"sending: {last}{following}{waiting}{down}"
+    critical = f"; {answer.critical}" if answer.critical else ""
+    return f"sending: {last}{following}{waiting}{down}{critical}"
 
 
 def sending_text(answer: ChildAnswer, missing: str | None) -> str:

@@ -45,6 +45,15 @@ class PublicKey(NamedTuple):
         return f"{int.from_bytes(self.id, 'little'):X}"
 
 
+def can_verify() -> bool:
+    """Whether the package that checks signatures is there."""
+    try:
+        import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def parse_keys(text: str) -> list[PublicKey]:
     """One or two public keys, with a comma or a space between; ValueError otherwise."""
     keys = [_parse_key(word) for word in text.replace(",", " ").split()]

@@ -21,6 +21,7 @@ from agent.outbox import intake
 from agent.outbox.bundles import waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
+from agent.verbs.asking import FETCHING, FeedNews, feed_news, feed_standing
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +50,13 @@ class SendResult:
     retry_in: float | None = None
     last_error: str | None = None
     last_beat: str | None = None
+    feed_in: float | None = None
+    feed_problem: str | None = None
+    critical: str | None = None
+
+    def tell(self, news: FeedNews) -> None:
+        """Add what is known of the release feed."""
+        self.feed_in, self.feed_problem, self.critical = news
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
         from agent.heartbeat.health import is_alive
 
         result.alive = is_alive(settings.health, settings.ca_file)
+        standing = feed_standing(app) if args.report else None
         with _opened(app, result) as (outbox, still_allowed):
             if result.alive:
                 _remember_files(app)
@@ -79,6 +88,7 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
                 result.recorded = True
             sending = Sending(access, still_allowed, BEAT_BUDGET)
             _deliver(app, outbox, sending, result)
+            result.tell(feed_news(app, standing, ask=None))
     else:
         _be_silent(app, decision, result, args)
     _tell(app, decision, result, args)
@@ -96,10 +106,13 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
     if decision.sending:
         access = read_access(situation.settings)
         if situation.state.exists():
-            with _opened(app, result) as (outbox, still_allowed):
+            standing = feed_standing(app) if args.report else None
+            with _opened(app, result, *(FETCHING if args.feed else ())) as (outbox, still_allowed):
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
                 sending = Sending(access, still_allowed, args.budget, manner)
                 _deliver(app, outbox, sending, result)
+                ask = access if args.feed and still_allowed() else None
+                result.tell(feed_news(app, standing, ask))
     else:
         _be_silent(app, decision, result, args)
     _tell(app, decision, result, args)
@@ -107,11 +120,11 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _opened(app: App, result: SendResult) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
+def _opened(app: App, result: SendResult, *modules: str) -> Iterator[tuple[Outbox, Callable[[], bool]]]:
     """The outbox, as its owner; and whether every docker.env is as it was, asked as the caller."""
     situation = app.situation
     with deputy_for(lambda: situation.file_stamps() == result.files, situation.state) as still_allowed:
-        become_owner(situation.state, *SENDING)
+        become_owner(situation.state, *SENDING, *modules)
         with intake.open_outbox(situation, app.now) as outbox:
             yield outbox, still_allowed
 

@@ -102,7 +102,7 @@ def _updates(app: App) -> str | None:
     if not settings.updates_key:
         return None
     from agent.updates.standing import summary
-    from agent.verbs.updates import read_standing
+    from agent.verbs.asking import read_standing
 
     return summary(read_standing(app))
 

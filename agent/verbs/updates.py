@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
 from agent.base.files import read_small
 from agent.base.messages import printable
-from agent.base.owner import ActingAsOwner, become_owner
+from agent.base.owner import become_owner
 from agent.config.access import read_access
 from agent.updates.feed import LONGEST_FEED
-from agent.updates.kept import KeptFeed, new_kept, note_problem, read_kept, take_feed, write_kept
-from agent.updates.minisign import LONGEST_SIGNATURE, CannotVerify, parse_keys
+from agent.updates.kept import new_kept, read_kept
+from agent.updates.minisign import LONGEST_SIGNATURE, CannotVerify
 from agent.updates.standing import UNBELIEVED, Standing, answer, judge, summary
+from agent.verbs.asking import FETCHING, NEEDED, ask_for_feed, keep, read_standing, taken, why_not_asked
 
 if TYPE_CHECKING:
     import argparse
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 NEWER, ADVISORY = 3, 4
 """The exit codes of this verb alone: there is something newer; an advisory concerns this version."""
 CODES = {"unknown": COULD_NOT, "current": DONE, "newer": NEWER, "advisory": ADVISORY}
-NEEDED = ("cryptography.hazmat.primitives.asymmetric.ed25519",)
-"""Imported before the verb acts as the state's owner, who may not be able to read it."""
 
 
 def show_updates(app: App, args: argparse.Namespace) -> int:
@@ -46,13 +45,6 @@ def show_updates(app: App, args: argparse.Namespace) -> int:
     return CODES[standing.state]
 
 
-def read_standing(app: App) -> Standing:
-    """What is kept on this machine. Nothing is asked, and nothing written."""
-    with ActingAsOwner(app.situation.state):
-        kept = read_kept(app.situation.state)
-    return judge(kept or new_kept(), app.situation.settings, app.now())
-
-
 def _nothing_yet(app: App) -> str:
     if not app.situation.settings.updates_key:
         return "there is no feed: ROLLCALL_UPDATES_URL and ROLLCALL_UPDATES_KEY name the vendor's"
@@ -60,35 +52,13 @@ def _nothing_yet(app: App) -> str:
 
 
 def _check_now(app: App) -> Standing:
-    """Ask for the feed, if that is allowed. The last good one stays where nothing good comes."""
-    situation = app.situation
+    """Ask for the feed, if that is allowed."""
     if why := why_not_asked(app):
         app.say(f"the feed is not asked for: {why}")
         return read_standing(app)
-    from agent.updates.fetch import FetchError, fetch_feed
-
-    access = read_access(situation.settings)
-    _become_owner(app, "agent.delivery.transport", "agent.updates.fetch")
-    kept = read_kept(situation.state) or new_kept()
-    try:
-        found = fetch_feed(situation.settings.updates_url, access, kept.feed.encode())
-        data, signature = found or (kept.feed.encode(), kept.signature)
-        kept = _taken(app, kept, data, signature)
-    except (FetchError, *UNBELIEVED) as why:
-        kept = note_problem(kept, str(why), app.now())
-    return _keep(app, kept)
-
-
-def why_not_asked(app: App) -> str | None:
-    """Why nothing may be asked; None if it may."""
-    settings, decision = app.situation.settings, app.situation.standing_decision
-    if not decision.sending:
-        return f"telemetry is off, {decision}"
-    if settings.updates == "false":
-        return "ROLLCALL_UPDATES is false"
-    if not settings.updates_url:
-        return "ROLLCALL_UPDATES_URL is not set"
-    return None if settings.updates_key else "ROLLCALL_UPDATES_KEY is not set"
+    access = read_access(app.situation.settings)
+    _become_owner(app, *FETCHING)
+    return ask_for_feed(app, access)
 
 
 def _import_feed(app: App, path: str) -> Standing:
@@ -99,13 +69,13 @@ def _import_feed(app: App, path: str) -> Standing:
     _become_owner(app)
     try:
         kept = read_kept(app.situation.state) or new_kept()
-        kept = _taken(app, kept, data, signature.decode("utf-8", "replace"))
+        kept = taken(app, kept, data, signature.decode("utf-8", "replace"))
     except UNBELIEVED as why:
         raise CouldNot(f"{path} is refused: {why}") from None
     if not app.situation.standing_decision.sending:
         app.say("telemetry is off, so nothing is written: the feed is shown once and not kept")
         return judge(kept, app.situation.settings, app.now())
-    return _keep(app, kept)
+    return keep(app, kept)
 
 
 def _read(path: str, longest: int) -> bytes:
@@ -120,19 +90,6 @@ def _become_owner(app: App, *modules: str) -> None:
         become_owner(app.situation.state, *NEEDED, *modules)
     except ImportError:
         raise CouldNot(str(CannotVerify())) from None
-
-
-def _taken(app: App, kept: KeptFeed, data: bytes, signature: str) -> KeptFeed:
-    settings = app.situation.settings
-    keys = parse_keys(settings.updates_key)
-    return take_feed(kept, data, signature, keys=keys, product=settings.product, now=app.now())
-
-
-def _keep(app: App, kept: KeptFeed) -> Standing:
-    settings = app.situation.settings
-    standing = judge(kept, settings, app.now())
-    write_kept(app.situation.state, kept, answer(standing, settings))
-    return standing
 
 
 def _text(standing: Standing, settings: Settings) -> str:

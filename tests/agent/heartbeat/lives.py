@@ -34,6 +34,9 @@ def answered(*, recorded: bool = False, **changes: object) -> ChildAnswer:
         interval=INTERVAL,
         first_delay=FIRST_DELAY,
         jitter=JITTER,
+        feed_in=None,
+        feed_problem=None,
+        critical=None,
         state_dir="/state",
         files=[],
     )

@@ -38,6 +38,9 @@ QUIET = {
     "interval": 3600,
     "firstDelay": 0,
     "jitter": 0,
+    "feedIn": None,
+    "feedProblem": None,
+    "critical": None,
     "files": [],
 }
 
