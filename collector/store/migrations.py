@@ -25,6 +25,7 @@ from collector.store.schema import (
     counter,
     create_table,
 )
+from collector.store.views import reading_views
 
 
 def first_schema(tx: Executes) -> None:
@@ -208,6 +209,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     kept_censuses,
     alert_tables,
     bundle_tables,
+    reading_views,
 )
 
 

@@ -25,7 +25,7 @@ from tests.collector.page.stories import INSTANCE, RUN, event, failed_run
 CONTROL = (
     *("sessions", "users", "tokens", "write_keys", "sources", "answered"),
     *("rejects", "audit", "setup", "releases", "release_keys"),
-    *("alerts", "alert_messages", "alert_limits"),
+    *("alerts", "alert_messages", "alert_limits", "bundles", "bundle_parts"),
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),
@@ -57,7 +57,10 @@ def quiet(_: int) -> None:
 def test_every_table_belongs_to_one_of_the_stores(tables: Database) -> None:
     sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     if tables.dialect == "postgresql":
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        sql = (
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+        )
     assert sorted(name for (name,) in tables.all(sql)) == sorted(["migrations", *CONTROL, *EVENTS])
 
 
