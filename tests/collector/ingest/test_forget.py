@@ -34,7 +34,9 @@ def story(who: str) -> list[dict[str, Any]]:
         event(
             event="Installation Support", anonymousId=who, context=run, properties={"email": "a@example.org"}
         ),
-        *(event(event="Instance Active", anonymousId=who) for _ in range(2)),
+        *(
+            event(event="Instance Active", anonymousId=who, properties={"instanceId": who}) for _ in range(2)
+        ),
         event(event="Something Used", anonymousId=who),
     ]
 
@@ -43,8 +45,10 @@ def test_the_receipt_says_what_was_deleted_and_the_others_stay(start: Start, dat
     collector = start(database)
     hers, his = story(ADA), story(BOB)
     assert collector.post("/v1/batch", {"batch": hers + his}).status == 200
+    assert {ADA, BOB} == {who for who in (ADA, BOB) if who in json.dumps(collector.export())}
     receipt = collector.post("/v1/forget", {"instanceId": ADA}).json()
     assert receipt["success"] is True
+    assert {BOB} == {who for who in (ADA, BOB) if who in json.dumps(collector.export())}
     assert receipt["instanceId"] == ADA
     assert receipt["deleted"] == {"instances": 1, "events": 6, "runs": 1, "requestsForHelp": 1, "bundles": 0}
     keys = sorted(key_of(one["messageId"]) for one in hers)
