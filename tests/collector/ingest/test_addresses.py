@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from collector.base.personal import HIDDEN
 from collector.ingest import decode
 from collector.ingest.addresses import NO_ADDRESS, drop_addresses, may_have_address
 from collector.ingest.rejects import OTHER, library_name
+from tests.collector import running
+from tests.collector.running import Collector
 
 AT = 1_795_168_800_000
 MAIL, ADDRESS = "ada@example.org", "203.0.113.9"
@@ -92,3 +96,18 @@ def test_names_versions_and_places_are_counted_without_addresses() -> None:
 def test_a_library_that_is_called_like_an_address_has_no_name() -> None:
     assert library_name("analytics-python") == "analytics-python"
     assert library_name(f"host {ADDRESS}") == OTHER
+
+
+def test_the_address_of_who_sends_is_in_no_byte_of_the_database(
+    start: Callable[..., Collector], tmp_path: Path
+) -> None:
+    """Only the address that the proxy names stands for a peer that is not this machine."""
+    collector = start(f"sqlite:///{tmp_path}/collector.db", TRUSTED_PROXIES="127.0.0.1")
+    for key, code in ((None, 200), ("wrong", 401)):
+        sent = [running.event(event="x", anonymousId="who-sent-it"), {"type": "nothing that is known"}]
+        assert collector.post("/v1/batch", {"batch": sent}, key=key, X_Forwarded_For=ADDRESS).status == code
+    assert len(collector.export()) == 1
+    collector.stop()
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("collector.db*"))
+    assert b"who-sent-it" in kept
+    assert ADDRESS.encode() not in kept

@@ -34,9 +34,7 @@ def story(who: str) -> list[dict[str, Any]]:
         event(
             event="Installation Support", anonymousId=who, context=run, properties={"email": "a@example.org"}
         ),
-        *(
-            event(event="Instance Active", anonymousId=who, properties={"instanceId": who}) for _ in range(2)
-        ),
+        *(event(event="Instance Active", anonymousId=who, properties={"instanceId": who}) for _ in range(2)),
         event(event="Something Used", anonymousId=who),
     ]
 
