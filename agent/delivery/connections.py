@@ -65,6 +65,7 @@ CONNECTIONS = (
             "agent.delivery.route",
             "agent.delivery.failures",
             "agent.delivery.probe",
+            "agent.delivery.steps",
             "agent.delivery.forget",
         ),
         _endpoint,

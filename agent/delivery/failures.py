@@ -43,7 +43,7 @@ def failure_text(why: BaseException, route: Route, target: Target = ENDPOINT) ->
     by_proxy = isinstance(why, requests.exceptions.ProxyError)
     if by_proxy and (refused := TUNNEL.search(str(why))):
         return _refused_by_proxy(refused[1], route, target)
-    what = next((words for cause in _causes(why) if (words := _words_of(cause)) is not None), None)
+    what = next((words for cause in causes_of(why) if (words := _words_of(cause)) is not None), None)
     if what is None and isinstance(why, requests.exceptions.Timeout):
         what = "no answer in time"
     if what is None:
@@ -69,7 +69,7 @@ def _refused_by_proxy(status: str, route: Route, target: Target) -> str:
 
 
 def _advice(why: BaseException, route: Route, target: Target) -> str:
-    causes = list(_causes(why))
+    causes = list(causes_of(why))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return "if you trust its issuer, name the issuer's certificate in ROLLCALL_CA_FILE"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
@@ -94,7 +94,7 @@ def _words_of(cause: BaseException) -> str | None:
     return None
 
 
-def _causes(why: BaseException) -> Iterator[BaseException]:
+def causes_of(why: BaseException) -> Iterator[BaseException]:
     """The exception and those behind it, innermost first."""
     chain: list[BaseException] = []
     queue: list[object] = [why]

@@ -12,6 +12,7 @@ import urllib3
 from agent.base.deadline import TookTooLong, within
 from agent.delivery.failures import check_route, failure_text
 from agent.delivery.route import Unpassable, find_route
+from agent.delivery.steps import Step, steps_before_failure, steps_of_answer
 from agent.delivery.transport import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
@@ -26,16 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config.access import Access
+    from agent.delivery.route import Route
 
 EMPTY = b'{"batch":[]}'
 
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What is wrong on the way to the endpoint, if anything; and how far our clock is ahead of its clock."""
+    """What is wrong on the way to the endpoint, if anything; and how far our clock is ahead of its clock.
+
+    `steps` went well before that.
+    """
 
     fault: str | None
     clock_ahead: float | None = None
+    steps: tuple[Step, ...] = ()
 
 
 def probe_endpoint(
@@ -45,18 +51,19 @@ def probe_endpoint(
     url, route = f"{endpoint}/v1/batch", find_route(endpoint, access)
     try:
         with open_endpoint(url, route, access) as session:
-            return within(seconds, lambda: _ask(session, url, now))
+            return within(seconds, lambda: _ask(session, url, route, now))
     except TookTooLong:
         return ProbeAnswer(f"no answer within {seconds:.0f} s; {check_route(route)}")
     except (Unpassable, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as why:
-        return ProbeAnswer(failure_text(why, route))
+        return ProbeAnswer(failure_text(why, route), steps=tuple(steps_before_failure(why, url, route)))
 
 
-def _ask(session: requests.Session, url: str, now: Callable[[], float]) -> ProbeAnswer:
+def _ask(session: requests.Session, url: str, route: Route, now: Callable[[], float]) -> ProbeAnswer:
     times = (CONNECT_SECONDS, READ_SECONDS)
     with session.post(url, data=EMPTY, timeout=times, allow_redirects=False, stream=True) as answer:
         ahead = _clock_ahead(answer.headers.get("Date"), now())
-        return ProbeAnswer(_fault(answer, now()), ahead)
+        steps = tuple(steps_of_answer(answer, url, route))
+        return ProbeAnswer(_fault(answer, now()), ahead, steps)
 
 
 def _fault(answer: requests.Response, now: float) -> str | None:

@@ -80,10 +80,12 @@ def _check_endpoint(app: App, access: Access) -> Iterator[Finding]:
     endpoint = app.situation.settings.endpoint
     answer = probe_endpoint(endpoint, access, now=app.now)
     ahead = answer.clock_ahead
+    for step in answer.steps:
+        yield Finding(step.name, OK, step.says)
     if answer.fault:
         yield Finding("endpoint", WRONG, f"{endpoint}: {answer.fault}")
     else:
-        yield Finding("endpoint", OK, f"{endpoint} answers")
+        yield Finding("endpoint", OK, f"{endpoint} answers as an endpoint does")
     if ahead is not None and abs(ahead) > CLOCK_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         says = f"it is {abs(ahead):.0f} s {way} the endpoint's: set this machine's clock"

@@ -18,6 +18,8 @@ from tests.agent.world import NOW, World, tree
 from tests.receiver import Deed, Receiver, answer, say
 
 UNIT = "root/etc/systemd/system/rollcall.service"
+CONNECTED = "connect: the connection was made"
+STEPS = ("proxy", "name", "connect", "tls", "endpoint")
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
@@ -296,10 +298,45 @@ def test_a_foreign_issuer_is_named(world: World) -> None:
         world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
         (found,) = wrong(world)
         assert "its certificate is not trusted" in found
+        assert CONNECTED in right(world)
+        assert not [check for check in right(world) if check.startswith("tls")]
         assert "name the issuer's certificate in ROLLCALL_CA_FILE" in found
         authority.cert_pem.write_to_path(str(world.path / "ca.pem"))
         world.environ["ROLLCALL_CA_FILE"] = str(world.path / "ca.pem")
         assert wrong(world) == []
+        names = [check for check in right(world) if check.partition(":")[0] in STEPS]
+    port = receiver.endpoint.rpartition(":")[2]
+    connect, tls, last = names
+    assert (connect, last.partition(":")[0]) == (f"connect: 127.0.0.1 port {port}", "endpoint")
+    assert re.fullmatch(r"tls: TLSv1\.\d, issued by trustme v.*, until .* GMT", tls), tls
+
+
+def right(world: World) -> list[str]:
+    checks = world.run("doctor", "--json").json["checks"]
+    assert isinstance(checks, list)
+    return [f"{check['check']}: {check['says']}" for check in checks if check["state"] == "ok"]
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize(
+    ("endpoint", "proxied", "steps"),
+    [
+        ("http://localhost:1", False, ["name: localhost is known"]),
+        ("http://nobody.invalid", False, []),
+        ("http://localhost:{port}", False, ["name: localhost is known", CONNECTED]),
+        ("http://nobody.invalid", True, ["proxy: the one that ROLLCALL_PROXY names", CONNECTED]),
+    ],
+    ids=["refused", "no name", "no HTTP", "no HTTP from the proxy"],
+)  # fmt: skip
+def test_how_far_it_came_is_told_step_by_step(
+    world: World, endpoint: str, proxied: bool, steps: list[str]
+) -> None:
+    with Receiver(then=say(b"SSH-2.0\r\n")) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = endpoint.format(port=receiver.endpoint.rpartition(":")[2])
+        if proxied:
+            world.environ["ROLLCALL_PROXY"] = receiver.endpoint
+        assert len(wrong(world)) == 1
+        assert [check for check in right(world) if check.partition(":")[0] in STEPS] == steps
 
 
 @pytest.mark.usefixtures("daemon")
