@@ -39,8 +39,8 @@ class Fact(NamedTuple):
 NOTHING = Fact()
 
 
-class Event(NamedTuple):
-    """One event: all fields but the last are its row, in the order of the table."""
+class _Fields(NamedTuple):
+    """All but the last are the row of an event, in the order of the table."""
 
     source: int
     id: bytes
@@ -53,6 +53,10 @@ class Event(NamedTuple):
     body: str
     key: int | None = None  # the number of the write key that it came with
     fact: Fact | None = None
+
+
+class Event(_Fields):
+    """One event. It also holds what was once found out about it (`vars`); a changed copy holds nothing."""
 
 
 def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]) -> Fact:

@@ -71,8 +71,22 @@ def time_in(key: bytes) -> int:
     return int.from_bytes(key[:6], "big")
 
 
-def narrow_beat(event: Event) -> tuple[int, NarrowBeat, str] | None:
-    """The day, the numbers and the shape of a heartbeat of the agent that came in time; None for all else."""
+Narrowed = tuple[int, NarrowBeat, str]
+
+
+def narrow_beat(event: Event) -> Narrowed | None:
+    """The day, the numbers and the shape of a heartbeat of the agent that came in time; None for all else.
+
+    Limits ask for it before the store does, so the event holds it.
+    """
+    held = vars(event)
+    if "narrowed" not in held:
+        held["narrowed"] = _narrow_beat(event)
+    narrowed: Narrowed | None = held["narrowed"]
+    return narrowed
+
+
+def _narrow_beat(event: Event) -> Narrowed | None:
     key, who, time, received = event.id, event.who, event.time, event.received
     if event.name != BEAT or who is None or event.run is not None or key[6] >> 4 != UUID_V7:
         return None

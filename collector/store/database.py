@@ -58,6 +58,10 @@ class Transaction(ABC):
         """Wait until no other transaction counts events, and keep others from it."""
 
     @abstractmethod
+    def may_count(self) -> bool:
+        """The same without a wait: False if another transaction counts."""
+
+    @abstractmethod
     def wait_for_keeps(self) -> None:
         """Wait until every event is stored or given up, with what it waits to be counted in; others wait.
 

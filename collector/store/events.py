@@ -46,7 +46,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def fold(self) -> int:
-        """Count some of the kept events that wait; returns how many. 0 if none waits.
+        """Count some of the kept events that wait; returns how many. 0 if another counts, or none waits.
 
         A question that needs what is counted counts a few events first. A deletion counts all.
         """

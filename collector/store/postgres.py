@@ -84,6 +84,9 @@ class PostgresTransaction(Transaction):
     def wait_to_count(self) -> None:
         self.all("SELECT pg_advisory_xact_lock(?)", COUNT_LOCK)
 
+    def may_count(self) -> bool:
+        return bool(self.all("SELECT pg_try_advisory_xact_lock(?)", COUNT_LOCK)[0][0])
+
     def wait_for_keeps(self) -> None:
         self.execute("LOCK TABLE pending IN SHARE ROW EXCLUSIVE MODE")
 

@@ -89,6 +89,9 @@ class SQLiteTransaction(Transaction):
     def wait_to_count(self) -> None:
         """There is one writer at a time in any case."""
 
+    def may_count(self) -> bool:
+        return True
+
     def wait_for_keeps(self) -> None:
         """There is no other writer."""
 
@@ -124,7 +127,7 @@ class SQLiteDatabase(Database):
     def __init__(self, path: str) -> None:
         self.path = path
         self._claim: int | None = None
-        self._lock = threading.Lock()
+        self._lock, self._turn = threading.Lock(), threading.Lock()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         with _explained(path):
@@ -140,7 +143,7 @@ class SQLiteDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._lock, _explained(self.path):
+        with self._in_turn(), _explained(self.path):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SQLiteTransaction(self._writer)
@@ -149,6 +152,16 @@ class SQLiteDatabase(Database):
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Hold the write connection. Who waits for it gets it before who has just had it."""
+        with self._turn:
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         with _explained(self.path):

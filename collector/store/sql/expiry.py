@@ -60,11 +60,11 @@ def _note(database: Database, before: Cutoffs) -> None:
 
 
 def _sources(database: Database) -> Iterator[int]:
-    return (source for (source,) in _each(database, "source", "1 = 1"))
+    return (source for (source,) in _each(database, "events", "source", "1 = 1"))
 
 
 def _names(database: Database, source: int) -> Iterator[str]:
-    return (name for (name,) in _each(database, "name", "source = ?", source))
+    return (name for (name,) in _each(database, "events", "name", "source = ?", source))
 
 
 def _delete_named(database: Database, source: int, name: str, before: int) -> Iterator[int]:
@@ -88,7 +88,7 @@ def _delete_named(database: Database, source: int, name: str, before: int) -> It
 def _delete_unneeded(database: Database, before: Cutoffs, now: int) -> None:
     """Delete the runs, instances and words that no event needs any more."""
     fold_waiting(database)
-    sources = database.all("SELECT DISTINCT source FROM instances")
+    sources = list(_each(database, "instances", "source", "1 = 1"))
     with database.transaction() as tx:
         fold_all(tx)
         tx.execute("DELETE FROM usage WHERE hour < ?", before.instances // HOUR_MS)
@@ -149,9 +149,9 @@ def _on_day(time: str, table: str) -> str:
     return f"{time} >= {table}.day * {DAY_MS} AND {time} < ({table}.day + 1) * {DAY_MS}"
 
 
-def _each(database: Database, column: str, where: str, *values: object) -> Iterator[Row]:
-    """The different values of a column of events, each found in an index after the one before."""
-    sql = f"SELECT {column} FROM events WHERE {where}{{}} ORDER BY {column} LIMIT 1"
+def _each(database: Database, table: str, column: str, where: str, *values: object) -> Iterator[Row]:
+    """The different values of a column of a table, each found in an index after the one before."""
+    sql = f"SELECT {column} FROM {table} WHERE {where}{{}} ORDER BY {column} LIMIT 1"
     found = database.all(sql.format(""), *values)
     while found:
         yield found[0]

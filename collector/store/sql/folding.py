@@ -5,12 +5,14 @@ event is counted exactly once, whatever dies when. One fold runs at a time. Orde
 number is a function of the set of events.
 
 Of a large fleet, each event changes the row of another instance, and each of these lies on another page of
-the disk. So if many events wait, they are sorted by instance first and cut into pieces. A piece is one short
-transaction, and writes each page once for many events.
+the disk. So if many events wait, they are sorted by instance first and cut into pieces, which write each page
+once for many events. A fold ends after a piece when its time is over, because whoever keeps events in SQLite
+waits for it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
@@ -24,22 +26,32 @@ from collector.store.waiting import pack_events, sort_packed, unpack_events
 
 # A question first counts so many events. If more wait, it answers from what is counted.
 LITTLE = 2000
-# Events of one fold: few enough, so that whoever keeps events does not wait long.
-FOLDED = 5000
+# Events that are counted together; and for how long a fold begins with other pieces.
+PIECE = 1000
+FOLD_SECONDS = 0.1
 # From so many on, waiting events are sorted; at most so many at once, which takes 20 MB of memory.
 SORTED_FROM, SORTED_MOST = 20_000, 200_000
 
 
 def add_pending(tx: Transaction, events: Sequence[Event]) -> None:
-    """Let events wait to be counted."""
-    _add(tx, min(event.received for event in events), len(events), pack_events(events))
+    """Let events wait to be counted, as pieces."""
+    for start in range(0, len(events), PIECE):
+        piece = events[start : start + PIECE]
+        _add(tx, min(event.received for event in piece), len(piece), pack_events(piece))
+
+
+def fold_some(database: Database) -> int:
+    """Count some of the events that wait; returns how many. 0 if another collector counts."""
+    sort_pending(database)
+    with database.transaction() as tx:
+        return _fold(tx, time.monotonic() + FOLD_SECONDS) if tx.may_count() else 0
 
 
 def fold(database: Database) -> int:
-    """Count some of the events that wait; returns how many."""
+    """Count some of the events that wait, once nobody else counts; returns how many."""
     with database.transaction() as tx:
         tx.wait_to_count()
-        return _fold(tx)
+        return _fold(tx, time.monotonic() + FOLD_SECONDS)
 
 
 def fold_little(database: Database) -> None:
@@ -66,7 +78,7 @@ def fold_all(tx: Transaction) -> None:
     """Count every event that waits; until the end of the transaction, no other is kept."""
     tx.wait_to_count()
     tx.wait_for_keeps()
-    while _fold(tx):
+    while _fold(tx, float("inf")):
         pass
 
 
@@ -95,10 +107,9 @@ def sort_pending(database: Database) -> None:
         at, count = min(at, since), count + events
     chosen = f"pending WHERE number IN ({', '.join('?' * len(numbers))})"
     packed = database.rows(f"SELECT packed FROM {chosen}", *numbers)
-    pieces = list(sort_packed((bytes(row) for (row,) in packed), FOLDED))
+    pieces = list(sort_packed((bytes(row) for (row,) in packed), PIECE))
     with database.transaction() as tx:
-        tx.wait_to_count()
-        if tx.all(f"SELECT COUNT(*) FROM {chosen}", *numbers) != [(len(numbers),)]:
+        if not tx.may_count() or tx.all(f"SELECT COUNT(*) FROM {chosen}", *numbers) != [(len(numbers),)]:
             return
         tx.execute(f"DELETE FROM {chosen}", *numbers)
         (lowest,) = tx.all("SELECT coalesce(MIN(number), 0) FROM pending")[0]
@@ -112,10 +123,21 @@ def _add(tx: Transaction, at: int, events: int, packed: bytes, *number: int) -> 
     tx.send(f"INSERT INTO pending ({named}) VALUES ({', '.join('?' * len(values))})", *values)
 
 
-def _fold(tx: Transaction) -> int:
+def _fold(tx: Transaction, until: float) -> int:
+    """Count pieces, at least one, until a time by the monotonic clock."""
+    count = 0
+    while counted := _fold_piece(tx):
+        count += counted
+        if time.monotonic() >= until:
+            break
+    return count
+
+
+def _fold_piece(tx: Transaction) -> int:
+    """Count as many rows together as a piece has events. A row of an older version may have more."""
     count, numbers = 0, list[int]()
-    for number, events in tx.all("SELECT number, events FROM pending ORDER BY number LIMIT ?", FOLDED):
-        if numbers and count + events > FOLDED:
+    for number, events in tx.all("SELECT number, events FROM pending ORDER BY number LIMIT ?", PIECE):
+        if numbers and count + events > PIECE:
             break
         numbers.append(number)
         count += events

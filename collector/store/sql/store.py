@@ -11,7 +11,7 @@ from collector.store.database import Database
 from collector.store.events import EventStore, Progress, SourcedBody
 from collector.store.sql.events import EventQuestions
 from collector.store.sql.expiry import expire_events
-from collector.store.sql.folding import counted_until, fold, sort_pending
+from collector.store.sql.folding import counted_until, fold_some
 from collector.store.sql.forgetting import forget_instance
 from collector.store.sql.installs import InstallQuestions
 from collector.store.sql.instances import InstanceQuestions
@@ -38,8 +38,7 @@ class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventSt
         return keep_events(self._database, self._shapes, events, self._lane)
 
     def fold(self) -> int:
-        sort_pending(self._database)
-        return fold(self._database)
+        return fold_some(self._database)
 
     def counted_until(self) -> int | None:
         return counted_until(self._database)

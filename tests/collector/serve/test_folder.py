@@ -21,7 +21,8 @@ def waiting(tables: Database) -> int:
 def test_what_waits_is_counted_in_a_fifth_of_the_time(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folding, "FOLDED", 20)
+    monkeypatch.setattr(folding, "PIECE", 20)
+    monkeypatch.setattr(folding, "FOLD_SECONDS", 0)
     times = iter(range(0, 1000, 3))  # a fold takes three seconds
     folder = Folder(stores.events, pause=60, clock=lambda: float(next(times)))
     history = made_history(0)[:60]

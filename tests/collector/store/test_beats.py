@@ -147,3 +147,13 @@ def test_a_heartbeat_is_narrow_if_its_clock_is_right_and_it_comes_soon(
     assert (found is not None) == narrow
     if found:
         assert again(found) == event.body
+
+
+def test_what_is_found_out_about_an_event_is_of_that_event_alone() -> None:
+    event = kept(beat())
+    found = narrow_beat(event)
+    assert found is not None
+    assert narrow_beat(event) is found
+    assert narrow_beat(event._replace(source=2)) == found
+    assert narrow_beat(event._replace(body="{}")) is None
+    assert narrow_beat(event._replace(received=NOW + 1)) is None

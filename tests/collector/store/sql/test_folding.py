@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
-from collector.store import StoreError, Stores
+from collector.store import StoreError, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql import folding
 from tests.collector.store.contract.answers import said_by, told_by
@@ -54,7 +56,8 @@ def test_what_waits_in_great_number_is_sorted_and_counted_in_pieces(
 ) -> None:
     monkeypatch.setattr(folding, "SORTED_FROM", 50)
     monkeypatch.setattr(folding, "SORTED_MOST", 100)
-    monkeypatch.setattr(folding, "FOLDED", 30)
+    monkeypatch.setattr(folding, "PIECE", 30)
+    monkeypatch.setattr(folding, "FOLD_SECONDS", 0)
     history = made_history(0)
     keep_in_pieces(stores.events, history, 10)
     assert 0 < stores.events.fold() <= 30
@@ -70,12 +73,45 @@ def test_what_waits_in_great_number_is_sorted_and_counted_in_pieces(
         assert told_by(stores.events, source) == said_by(history, source)
 
 
+def test_a_fold_ends_with_its_time_and_a_large_batch_waits_in_pieces(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "PIECE", 30)
+    monkeypatch.setattr(folding, "LITTLE", 0)
+    history = made_history(0)
+    stores.events.keep(history)
+    assert max(tables.all("SELECT events FROM pending")) == (30,)
+    assert len({event[:2] for event in history}) == waiting(tables)
+    monkeypatch.setattr(folding, "FOLD_SECONDS", 0)
+    assert stores.events.fold() == 30
+    monkeypatch.setattr(folding, "FOLD_SECONDS", 3600)
+    assert stores.events.fold() == len(history) - 30
+    for source in (SOURCE, OTHER_SOURCE):
+        assert told_by(stores.events, source) == said_by(history, source)
+
+
+def test_who_counts_now_and_then_does_not_wait_for_another_who_counts(
+    stores: Stores, tables: Database, database: str
+) -> None:
+    """In SQLite there is one server, and others wait for its whole transaction."""
+    history = made_history(0)
+    stores.events.keep(history)
+    if tables.dialect == "sqlite":
+        assert stores.events.fold() == len(history)
+        return
+    with closing(open_database(database)) as other, other.transaction() as tx:
+        tx.wait_to_count()
+        assert stores.events.fold() == 0
+        assert waiting(tables) == len(history)
+    assert stores.events.fold() == len(history)
+
+
 def test_an_event_that_was_deleted_before_it_was_counted_is_in_no_number(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deletion counts first what waits, however much."""
     monkeypatch.setattr(folding, "LITTLE", 0)
-    monkeypatch.setattr(folding, "FOLDED", 30)
+    monkeypatch.setattr(folding, "PIECE", 30)
     history = made_history(0)
     keep_in_pieces(stores.events, history)
     assert waiting(tables) == len(history)
