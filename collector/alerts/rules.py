@@ -13,7 +13,8 @@ from math import sqrt
 from statistics import median
 from urllib.parse import urlencode
 
-from collector.alerts.troubles import Trouble, is_plain, plain, span_text
+from collector.alerts.troubles import Trouble, span_text
+from collector.base.plain import is_plain, plain
 from collector.base.times import DAY_MS
 from collector.base.versions import version_key
 from collector.releases.published import published_feed

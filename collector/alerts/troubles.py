@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 # The number of no source: a trouble of the collector itself.
 SERVER = 0
-
-# Clients choose versions and places. Only what looks like one gets into a message: no address, no link, and
-# nothing as long as a write key.
-_PLAIN = re.compile(r"[A-Za-z0-9_.+~-]{1,31}")
 
 
 @dataclass(frozen=True)
@@ -23,15 +18,6 @@ class Trouble:
     detail: str
     path: str  # of the page that shows it
     urgent: bool = False  # whether its messages are sent in quiet hours too
-
-
-def plain(text: str, otherwise: str) -> str:
-    """A text that a client chose, if it is harmless; otherwise another one."""
-    return text if _PLAIN.fullmatch(text) else otherwise
-
-
-def is_plain(text: str) -> bool:
-    return _PLAIN.fullmatch(text) is not None
 
 
 def span_text(milliseconds: int) -> str:

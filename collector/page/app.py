@@ -4,6 +4,7 @@ GET  / /overview /installs /failure /run/ID /instances /instance/ID /support /fi
      /rejects /alerts /bundles
      each also with .json and .csv
 GET  /bundle/ID.jwe
+     /public/SOURCE, to everybody where it is allowed
 GET and POST  the pages that are forms, in collector/page/forms
 POST /support
 """
@@ -22,7 +23,7 @@ from collector.admin import users
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send, StreamedAnswer
 from collector.ingest.disk import DiskWatch
-from collector.page import export
+from collector.page import export, public
 from collector.page.access.authentication import Authenticator
 from collector.page.access.cookies import SESSION, check_form
 from collector.page.access.sign_in import SignIn
@@ -82,6 +83,7 @@ class Page:
         self._sources = SourceList(stores)
         self._censuses = CensusCache(stores, now=now, clock=clock)
         self._frame = Frame(DiskWatch(settings, stores.events))
+        self._public = public.PublicPages(stores.control, self._frame, clock)
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
 
     def start(self) -> None:
@@ -142,6 +144,8 @@ class Page:
             raise PageError(408, "The form took too long to arrive.") from None
 
     def _get(self, request: PageRequest) -> Answer | StreamedAnswer:
+        if request.path.startswith(public.START):
+            return self._public.show(request.path.removeprefix(public.START), request.suffix)
         now = self._now_ms()
         visitor = self._authenticator.visitor(request, now)
         form = None if request.suffix else FORMS.get(request.path)

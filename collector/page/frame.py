@@ -50,11 +50,12 @@ class Frame:
         *,
         status: int = 200,
         headers: Iterable[Header] = (),
+        cache: Header = PRIVATE,
     ) -> Answer:
         """A page made from a template."""
         around = {"visitor": visitor, "navigation": NAVIGATION, "css": self._css}
         around["shortage"] = self._disk.look() if visitor else ""
-        return Answer(status, self._render(template, **around, **context), HTML, (PRIVATE, *headers))
+        return Answer(status, self._render(template, **around, **context), HTML, (cache, *headers))
 
     def error(self, error: PageError, suffix: str = "") -> Answer:
         """An error as a page, or as JSON where a program asked for JSON or CSV."""

@@ -124,6 +124,10 @@ class EventStore(ABC):
         """Runs that began in a period by `version` or `system`, most frequent first; the rest as OTHER."""
 
     @abstractmethod
+    def instances_with_installs(self, source: int, first: int, last: int) -> tuple[int, int]:
+        """Instances with a run that began in a period and has ended, and those with one that succeeded."""
+
+    @abstractmethod
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         """The places where most of the runs that began in a period failed, the worst first."""
 

@@ -13,6 +13,7 @@ from collector.store.apart import counting_apart, expiry_by_source, kept_censuse
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
 from collector.store.errors import StoreError
+from collector.store.publication import public_numbers
 from collector.store.schema import (
     ACTIVE,
     BEGAN,
@@ -210,6 +211,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     alert_tables,
     bundle_tables,
     reading_views,
+    public_numbers,
 )
 
 

@@ -37,6 +37,7 @@ Of the control store:
     alert_messages        messages about them: those that wait, and what became of the others
     alert_limits          what is worth a message, for each source
     bundles, bundle_parts sealed support bundles, whole or on their way
+    public_sources, …     sources with a public page; public_weeks, public_cells: the numbers on it
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 Only usage and pending change in the transaction that inserts events. Only migrations name tables of both.

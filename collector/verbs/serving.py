@@ -90,12 +90,13 @@ def _serve_requests(
     """Serve in this process, with all that runs in the background."""
     from collector.alerts.watcher import Watcher
     from collector.page.app import Page
+    from collector.public.publisher import Publisher
     from collector.serve import server
     from collector.serve.keeper import Keeper
     from collector.serve.renewer import Renewer
 
     page, keeper, renewer = Page(settings, stores), Keeper(stores, settings.keep), Renewer(stores.events)
-    watcher = Watcher(settings, stores)
+    watcher, publisher = Watcher(settings, stores), Publisher(stores)
 
     def begin() -> None:
         listening()
@@ -104,10 +105,12 @@ def _serve_requests(
             keeper.start()
             renewer.start()
             watcher.start()
+            publisher.start()
 
     try:
         server.serve_requests(settings, stores, listener, begin, page, member)
     finally:
+        publisher.stop()
         watcher.stop()
         renewer.stop()
         keeper.stop()

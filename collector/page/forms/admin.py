@@ -16,6 +16,7 @@ from collector.page.forms.form_types import FormRequest, sentence
 from collector.page.frame import redirect
 from collector.page.queries.sources import source_names
 from collector.page.request import PageError
+from collector.public.numbers import public_sources, set_public
 from collector.store.values import Expired
 
 LATEST = 50
@@ -44,6 +45,7 @@ def show_admin(form: FormRequest, wrong: str = "", made: NewSecret | None = None
         tokens=tokens.list_tokens(form.control),
         log=audit.latest_entries(form.control, LATEST),
         sources=source_names(form.control),
+        public=public_sources(form.control),
         user_roles=users.ROLES,
         token_roles=tokens.ROLES,
         expiry=expiry,
@@ -129,6 +131,18 @@ def _one_of(roles: tuple[str, ...], wanted: str | None) -> str:
     return wanted
 
 
+async def _make_public(form: FormRequest, by: str) -> None:
+    await asyncio.to_thread(_set_public, form, by, public=True)
+
+
+async def _make_private(form: FormRequest, by: str) -> None:
+    await asyncio.to_thread(_set_public, form, by, public=False)
+
+
+def _set_public(form: FormRequest, by: str, *, public: bool) -> None:
+    set_public(form.control, form.fields.get("source", ""), form.now, public=public, by=by)
+
+
 _ACTIONS: dict[str, Callable[[FormRequest, str], Awaitable[NewSecret | None]]] = {
     "add-user": _add_user,
     "remove-user": _remove_user,
@@ -136,4 +150,6 @@ _ACTIONS: dict[str, Callable[[FormRequest, str], Awaitable[NewSecret | None]]] =
     "revoke-key": _revoke_key,
     "add-token": _add_token,
     "revoke-token": _revoke_token,
+    "make-public": _make_public,
+    "make-private": _make_private,
 }

@@ -59,6 +59,14 @@ class InstallQuestions(SqlPart):
         running = (source, *_running_times(first, last, now), MOST_RUNNING)
         return _listed(self._counted(sql, *values, *running))
 
+    def instances_with_installs(self, source: int, first: int, last: int) -> tuple[int, int]:
+        sql = (
+            "SELECT COUNT(DISTINCT instance), COUNT(DISTINCT CASE WHEN outcome = 'success' THEN instance END)"
+            " FROM runs WHERE source = ? AND began >= ? AND began < ? AND outcome IS NOT NULL"
+        )
+        ended, succeeded = self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS)[0]
+        return ended, succeeded
+
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         sql = (
             "SELECT word, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place' AND day BETWEEN ? AND ?"

@@ -26,6 +26,7 @@ CONTROL = (
     *("sessions", "users", "tokens", "write_keys", "sources", "answered"),
     *("rejects", "audit", "setup", "releases", "release_keys"),
     *("alerts", "alert_messages", "alert_limits", "bundles", "bundle_parts"),
+    *("public_sources", "public_weeks", "public_cells"),
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),

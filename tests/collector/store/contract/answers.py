@@ -111,6 +111,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             f"by day {first}": {day: _counts(counts) for day, counts in by_day.items() if counts.started},
             f"failures {first}": [_failure(one) for one in failures],
             f"alone {first}": [_failure(one) for one in alone],
+            f"tried {first}": store.instances_with_installs(source, first, last),
             f"trends {first}": {key: +Counter(days) for key, days in trends.items()},
             f"failed at {first}": [
                 [run.id for run in store.runs_failed_at(source, place, *_times(first, last), ALL)]
@@ -144,6 +145,7 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
             f"by day {first}": plain.counts_by(runs, first, last, "day"),
             f"failures {first}": failures,
             f"alone {first}": failures,
+            f"tried {first}": plain.tried_in(runs, first, last),
             f"trends {first}": trends,
             f"failed at {first}": [
                 [run.key for run in runs if run.place == one[0] and run.began_in(first, last)]

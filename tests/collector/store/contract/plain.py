@@ -158,6 +158,12 @@ def failures_in(runs: Sequence[PlainRun], first: int, last: int) -> list[tuple[A
     return sorted(found, key=lambda one: (one[2], one[1], one[3]), reverse=True)
 
 
+def tried_in(runs: Sequence[PlainRun], first: int, last: int) -> tuple[int, int]:
+    """Instances with a run that has ended, and those with one that succeeded."""
+    ended = [run for run in runs if run.end and run.began_in(first, last)]
+    return len({run.who for run in ended}), len({run.who for run in ended if run.state == "succeeded"})
+
+
 def new_by_week(fleet: Sequence[PlainInstance]) -> Counter[int]:
     return Counter(week_of(one.first // DAY_MS) for one in fleet if one.established)
 

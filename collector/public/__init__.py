@@ -1,0 +1,1 @@
+"""What is shown to everybody about a source, if its vendor allows that."""
