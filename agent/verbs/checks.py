@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.base.files import read_small
 from agent.base.locks import try_lock
 from agent.config.access import access_problem
 from agent.events import identity
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 OK, WRONG = "ok", "wrong"
 UNITS = "etc/systemd/system"
 OUR_DROP_IN = "env-file.conf"
+MADE = "units.sha256"
+"""What install.sh notes in /opt/NAME of the units that it made."""
+MAX_BYTES = 64 * 1024
 LEAST_TIME = 1_735_689_600.0
 """The start of 2025: a clock before it was never set."""
 
@@ -81,7 +87,7 @@ def check_service(app: App) -> Iterator[Finding]:
     if not os.path.lexists(unit):
         yield Finding("service", OK, "none is installed for the whole machine")
         return
-    wrong = _unit_fault(app.root, unit, name) or _daemon_fault(app, name)
+    wrong = _unit_fault(app.root, unit, name) or _drift(app.root, name) or _daemon_fault(app, name)
     yield Finding("service", WRONG, wrong) if wrong else Finding("service", OK, f"{name}.service runs")
     for path in sorted(glob.glob(f"{glob.escape(unit)}.d/*.conf")):
         if os.path.basename(path) != OUR_DROP_IN:
@@ -103,6 +109,22 @@ def _unit_fault(root: str, unit: str, name: str) -> str | None:
     if not glob.glob(os.path.join(glob.escape(os.path.join(root, UNITS)), "*.wants", f"{name}.service")):
         return f"it does not start with the machine: systemctl enable {name}.service"
     return None
+
+
+def _drift(root: str, name: str) -> str | None:
+    """Whether the units are as install.sh made them; nothing is known where it did not note that."""
+    try:
+        made = read_small(os.path.join(root, "opt", name, MADE), MAX_BYTES).decode().strip()
+    except (OSError, ValueError):
+        return None
+    found = hashlib.sha256()
+    for file in (f"{name}.service", f"{name}-env.path", f"{name}-env.service"):
+        for path in (file, os.path.join(f"{file}.d", OUR_DROP_IN)):
+            with contextlib.suppress(OSError, ValueError):
+                found.update(read_small(os.path.join(root, UNITS, path), MAX_BYTES))
+    if found.hexdigest() == made:
+        return None
+    return f"a unit was edited: move the change to a drop-in (systemctl edit {name}) and run install.sh again"
 
 
 def _daemon_fault(app: App, name: str) -> str | None:

@@ -40,7 +40,14 @@ write_units() { # ENVIRONMENT
         done
         point_at_env_file || return
     fi
+    note_units
     [ "$before" = "$(cat_units)" ] || echo changed
+}
+
+# What the units are like as we made them, for `doctor`.
+note_units() {
+    digest=$(cat_units | "$python" -I -c 'import hashlib, sys
+print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())') && printf '%s\n' "$digest" | put "$root/units.sha256" 644
 }
 
 rendered() { # TEMPLATE ENVIRONMENT FILE

@@ -51,6 +51,11 @@ def test_an_installation_comes_is_upgraded_and_goes(machine: Machine, bundle: Pa
     assert (upgraded["instanceId"], upgraded["endpoint"]) == (status["instanceId"], status["endpoint"])
     assert len(list(machine.path("/opt/rollcall").glob("env-*"))) == 1
 
+    unit = machine.path("/etc/systemd/system/rollcall.service")
+    assert "a unit was edited" not in machine.run("/usr/local/bin/rollcall", "doctor", check=False)
+    unit.write_text(unit.read_text() + "# mine\n")
+    assert "a unit was edited" in machine.run("/usr/local/bin/rollcall", "doctor", check=False)
+
     server.uninstall()
     assert server.tree() == before
     assert "rollcall" not in machine.run("systemctl", "list-units", "--all", "rollcall*", "--no-legend")

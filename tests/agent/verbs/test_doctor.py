@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,20 @@ def drifted(world: World) -> None:
     (world.path / UNIT).write_text("[Service]\nExecStart=/opt/old/python -m agent daemon\n")
 
 
+def edited(world: World) -> None:
+    """A service, and a unit beside it with the drop-in of install.sh, one of which was edited."""
+    folder, noted = (world.path / UNIT).parent, world.root / "opt/rollcall/units.sha256"
+    drop_in = folder / "rollcall-env.path.d/env-file.conf"
+    for path in (drop_in, noted):
+        path.parent.mkdir()
+    (folder / "rollcall-env.path").write_text("[Path]\n")
+    drop_in.write_text("[Path]\nPathChanged=/a\n")
+    text = (world.path / UNIT).read_text() + "[Path]\n[Path]\nPathChanged=/a\n"
+    noted.write_text(sha256(text.encode()).hexdigest() + "\n")
+    assert wrong(world) == []
+    drop_in.write_text("[Path]\nPathChanged=/b\n")
+
+
 def empty_unit(world: World) -> None:
     (world.path / UNIT).write_text("")
 
@@ -216,6 +231,7 @@ def other_endpoint(world: World) -> None:
         (doubled_flag, r"sending: no, .* more than once .*docker.env:2.: mend the file"),
         (masked, r"service: it is masked: systemctl unmask rollcall.service"),
         (drifted, r"service: .* starts /opt/old/python, which does not exist: run install.sh again"),
+        (edited, r"service: a unit was edited: move the change to a drop-in .systemctl edit rollcall."),
         (empty_unit, r"service: .* starts nothing, which does not exist"),
         (not_enabled, r"service: it does not start with the machine: systemctl enable"),
         (old_clock, r"clock: it is before 2025"),
