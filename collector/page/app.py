@@ -35,6 +35,7 @@ from collector.page.frame import PRIVATE, STATIC, Frame, Header, redirect, refre
 from collector.page.masking import result_for
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries.census import CensusCache
+from collector.page.queries.history import HistoryCache
 from collector.page.queries.sources import Source, SourceList
 from collector.page.request import PageError, PageRequest, read_request
 from collector.page.view_types import ViewRequest, ViewResult
@@ -82,6 +83,7 @@ class Page:
         self._signing = SignIn(stores.control, clock)
         self._sources = SourceList(stores)
         self._censuses = CensusCache(stores, now=now, clock=clock)
+        self._histories = HistoryCache(stores, clock=clock)
         self._frame = Frame(DiskWatch(settings, stores.events))
         self._public = public.PublicPages(stores.control, self._frame, clock)
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
@@ -89,10 +91,12 @@ class Page:
     def start(self) -> None:
         """Begin to count large fleets in the background."""
         self._censuses.start()
+        self._histories.start()
 
     def stop(self) -> None:
         """End what runs in the background."""
         self._censuses.stop()
+        self._histories.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""
@@ -258,7 +262,8 @@ class Page:
         except BadPeriod as error:
             raise PageError(400, f"{error}.".capitalize()) from None
         source = _source(sources, request.query.get("source"))
-        return ViewRequest(self._stores, self._censuses, request, visitor, source, sources, period, now)
+        caches = self._censuses, self._histories
+        return ViewRequest(self._stores, *caches, request, visitor, source, sources, period, now)
 
     def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
         """The page of an empty database: how to connect an agent."""

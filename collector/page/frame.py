@@ -29,6 +29,15 @@ NAVIGATION = (
     ("/rejects", "Rejected"),
     ("/alerts", "Alerts"),
 )
+# The views that answer a question about the fleet, and what a click on each shows.
+QUESTIONS: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("/since", {}, "What broke?"),
+    ("/stuck", {}, "Who is stuck?"),
+    ("/steps", {}, "Which step first?"),
+    ("/adoption", {}, "Versions over time"),
+    ("/adoption", {"by": "system"}, "Systems over time"),
+    ("/usage", {}, "What is used?"),
+)
 
 Header = tuple[bytes, bytes]
 
@@ -53,7 +62,12 @@ class Frame:
         cache: Header = PRIVATE,
     ) -> Answer:
         """A page made from a template."""
-        around = {"visitor": visitor, "navigation": NAVIGATION, "css": self._css}
+        around = {
+            "visitor": visitor,
+            "navigation": NAVIGATION,
+            "questions": QUESTIONS,
+            "css": self._css,
+        }
         around["shortage"] = self._disk.look() if visitor else ""
         return Answer(status, self._render(template, **around, **context), HTML, (cache, *headers))
 

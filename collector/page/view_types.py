@@ -15,10 +15,12 @@ from collector.page.access.visitor import Visitor
 from collector.page.period import Period, iso
 from collector.page.queries.census import CensusCache
 from collector.page.queries.help import Requests, find_requests
+from collector.page.queries.history import HistoryCache
 from collector.page.queries.sources import Source
 from collector.page.request import PageRequest
 from collector.store import EventStore, Stores
 from collector.store.fleet import Census
+from collector.store.history import FleetHistory
 from collector.store.values import NO_PAGE, PageEnd
 
 # Rows of a list on one page; a link leads to the next ones.
@@ -28,6 +30,8 @@ PIECE_ROWS = 500
 # A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
 PAGE_BYTES = 256 * 1024
 MINUTE_MS = 60_000
+# A version or system that an event did not tell.
+UNKNOWN = "unknown"
 # `before` in a URL: where a page of a list ended.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
@@ -67,6 +71,7 @@ class ViewRequest:
 
     stores: Stores
     censuses: CensusCache
+    histories: HistoryCache
     request: PageRequest
     visitor: Visitor
     source: Source
@@ -104,6 +109,11 @@ class ViewRequest:
         """Counts of instances: active now, and by the days on which they were seen first and last."""
         return self.censuses.census(self.source.id, self.now)
 
+    @cached_property
+    def history(self) -> FleetHistory | None:
+        """The instances on every day; None while those of a large fleet are counted for the first time."""
+        return self.histories.history(self.source.id, sum(self.census.states.values()))
+
     @property
     def census_was(self) -> int | None:
         """When the instances were counted, if that is more than a minute ago."""
@@ -124,6 +134,11 @@ class ViewRequest:
         kept.update(more)
         text = urlencode({name: value for name, value in kept.items() if value})
         return f"{path}?{text}" if text else path
+
+    def here(self, **more: str | None) -> str:
+        """The URL of this view with some parameters changed."""
+        own = {name: value for name, value in self.query.items() if name not in ("before", "table", "source")}
+        return self.url(self.request.path, **{**own, **more})
 
     def export(self, path: str, suffix: str, table: str | None = None) -> str:
         """The URL of this view as JSON or CSV."""

@@ -13,6 +13,18 @@ TOKEN = {
     "description": "made by `rollcall-collector tokens add NAME`; Basic works too, with the token as user",
 }
 KINDS = {"json": "application/json", "csv": "text/csv"}
+_WORDS = {"version": "only those of a version", "system": "only those of a system, as `debian 12`"}
+OWN: dict[str, dict[str, str]] = {
+    "/installs": {"state": "only runs that ended so, or `stuck` ones", **_WORDS},
+    "/stuck": _WORDS,
+    "/since": {"version": "the release; without it, the latest"},
+    "/adoption": {"by": "`version` or `system`"},
+    "/usage": {"event": "the name of an event; without it, the most frequent one"},
+    "/instances": {"state": "only instances in a state"},
+    "/events": {"event": "only events with a name", "instance": "only those of an instance"},
+    "/failure": dict.fromkeys(("script", "line", "command", "end"), "of the place"),
+    "/find": {"id": "an id, or its first eight characters or more"},
+}
 TABLES = {"json": "all of them", "csv": "the first"}
 ANSWERS = {
     "400": "a parameter is wrong; `message` says which values it takes",
@@ -28,7 +40,7 @@ def view_paths() -> dict[str, Any]:
     views = [path for path in VIEWS if path != "/"]
     sealed = {"/bundle/{id}.jwe": _sealed()}
     return sealed | {
-        f"{path}.{suffix}": _path(suffix, with_id=path.endswith("{id}"))
+        f"{path}.{suffix}": _path(path, suffix, with_id=path.endswith("{id}"))
         for path in (*views, *(f"{start}{{id}}" for start in VIEWS_OF))
         for suffix in KINDS
     }
@@ -47,7 +59,7 @@ def _sealed() -> dict[str, Any]:
     }
 
 
-def _path(suffix: str, *, with_id: bool) -> dict[str, Any]:
+def _path(path: str, suffix: str, *, with_id: bool) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     body = {"type": "object" if suffix == "json" else "string"}
     answers = {status: {"description": meaning, "content": error} for status, meaning in ANSWERS.items()}
@@ -59,6 +71,7 @@ def _path(suffix: str, *, with_id: bool) -> dict[str, Any]:
         _query("to", "the last day; without it, today", {"format": "date"}),
         _query("table", f"the name of one of the view's tables; without it, {TABLES[suffix]}"),
     ]
+    parameters += [_query(name, meaning) for name, meaning in OWN.get(path, {}).items()]
     if with_id:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     return {

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collector.base.events import Event
 from collector.store.fleet import Census, Instance, InstancesEnd
-from collector.store.runs import Failure, Place, Run, RunCounts, RunsEnd
+from collector.store.history import FleetHistory
+from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
 from collector.store.values import (
     Cutoffs,
     Expired,
@@ -91,6 +92,10 @@ class EventStore(ABC):
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         """Of the instances of each week, by later week: how many established ones beat in it."""
 
+    @abstractmethod
+    def fleet_history(self, source: int) -> FleetHistory:
+        """The established instances on every day, by version and system. This reads them all."""
+
     # Single instances.
 
     @abstractmethod
@@ -144,12 +149,25 @@ class EventStore(ABC):
     # Single runs.
 
     @abstractmethod
-    def latest_runs(self, source: int, since: int, before: RunsEnd, most: int) -> list[Run]:
-        """The runs that began since a time, the latest first; `before` is where the list ended before."""
+    def list_runs(
+        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+    ) -> tuple[list[Run], RunsEnd | None]:
+        """Runs that began since a time, the latest first, and where the list goes on if it does.
+
+        `before` is where the list ended before. A search may end before it has found `most`, and still go on.
+        """
 
     @abstractmethod
     def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
-        """Those of them that failed at a place."""
+        """The runs that began since a time and failed at a place, the latest first."""
+
+    @abstractmethod
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
+        """The runs that began in a period and failed, the latest first."""
+
+    @abstractmethod
+    def first_days(self, source: int, kind: str) -> dict[str, int]:
+        """The first day on which a run began with each `version` or `system` that is counted by itself."""
 
     @abstractmethod
     def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:
@@ -198,6 +216,10 @@ class EventStore(ABC):
     @abstractmethod
     def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
         """The names of events of a period, most frequent first, and how many there were."""
+
+    @abstractmethod
+    def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
+        """The events with a name, by the day on which they happened."""
 
     # Whole histories.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from collector.base.times import DAY_MS
 from collector.store.rows import InstanceRow
-from collector.store.spans import SLOT_MS, SLOTS_A_DAY
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
 
 # Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000
@@ -28,6 +28,19 @@ class Instance(InstanceRow):
         if self.last_beat <= now - GONE_MS:
             return "gone"
         return "silent" if self.last_beat <= now - SILENT_MS else "beating"
+
+    def state_on(self, day: int) -> str:
+        """The same at the end of a day that is over: `silent` if it sent nothing on that day.
+
+        `not yet`, if it was seen first after that day.
+        """
+        if self.first_seen // DAY_MS > day:
+            return "not yet"
+        beats = self.slots & (1 << max(0, day + 1 - self.first_day) * SLOTS_A_DAY) - 1
+        if not beats:
+            return "never"
+        quiet = day - self.first_day - (beats.bit_length() - 1) // SLOTS_A_DAY
+        return "beating" if not quiet else "silent" if quiet < SPANS[-1] else "gone"
 
     def beat_in(self, slot: int) -> bool:
         """Whether it sent a heartbeat in a slot of six hours, counted from 1970."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collector.base.times import DAY_MS
 from collector.store.rows import RunRow
@@ -15,6 +16,8 @@ GIVE_UP_MS = DAY_MS
 RunsEnd = tuple[int, bytes]
 # Before every run.
 NO_RUN: RunsEnd = (-1, b"")
+
+RUN_STATES = ("succeeded", "failed", "given up", "running", "stuck")
 
 # How open runs that began less than a day ago are named beside the outcomes in a store.
 RUNNING = "running"
@@ -93,6 +96,28 @@ def place_of(key: str) -> Place:
     """The place with a key. A client may send further separators; they stay in `end`."""
     script, line, command, end = key.split(SEPARATOR, 3)
     return Place(script, line, command, end)
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs a list has. `stuck` is the last run of an instance, if it failed or was given up."""
+
+    state: str = ""  # one of RUN_STATES, or empty for any
+    version: str | None = None  # None for any
+    system: str | None = None
+
+
+EVERY_RUN = RunFilter()
+
+
+class FailedRun(NamedTuple):
+    """Where a run failed, and with what."""
+
+    place: Place
+    version: str
+    system: str
+    instance: bytes
+    began: int
 
 
 @dataclass

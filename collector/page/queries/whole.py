@@ -17,3 +17,11 @@ def read_on(
     while found := ask(end):
         yield found
         end = end_of(found[-1])
+
+
+def follow(ask: Callable[[End], tuple[Sequence[One], End | None]], start: End) -> Iterator[Sequence[One]]:
+    """The pages of a list that says where it goes on."""
+    end: End | None = start
+    while end is not None:
+        found, end = ask(end)
+        yield found

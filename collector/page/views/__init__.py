@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import (
+    adoption,
     alerts,
     bundles,
     events,
@@ -14,7 +15,11 @@ from collector.page.views import (
     instances,
     overview,
     rejects,
+    since,
+    steps,
+    stuck,
     support,
+    usage,
 )
 
 View = Callable[[ViewRequest], ViewResult]
@@ -26,6 +31,11 @@ VIEWS: dict[str, View] = {
     "/overview": overview.show_overview,
     "/installs": installs.show_installs,
     "/failure": installs.show_failure,
+    "/since": since.show_since,
+    "/stuck": stuck.show_stuck,
+    "/steps": steps.show_steps,
+    "/adoption": adoption.show_adoption,
+    "/usage": usage.show_usage,
     "/instances": instances.show_instances,
     "/support": support.show_requests,
     "/bundles": bundles.show_bundles,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
 from collector.base.ids import as_uuid
-from collector.base.times import DAY_MS
 from collector.page import charts
+from collector.page.analysis.release_order import in_release_order, outliers
 from collector.page.charts import Series
 from collector.page.event_json import compact_json, indented_json
+from collector.page.listing import Listing, list_rows
 from collector.page.period import iso
 from collector.page.queries.short_ids import meant, run_keys
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.events import first_page
 from collector.page.views.over_time import counts_table, installs_over_time
-from collector.page.views.run_list import run_list, runs_table
-from collector.store.runs import Failure, Place
+from collector.page.views.run_list import filter_of, list_of_failures, run_list, runs_table
+from collector.store.runs import RUN_STATES, Failure, Place
+from collector.store.words import OTHER
 
 MOST_FAILURES = 30
 
@@ -26,28 +28,32 @@ def show_installs(view: ViewRequest) -> ViewResult:
     source, period = view.source.id, view.period
     runs = installs_over_time(view)
     versions = view.events.run_counts_by_word(source, "version", *period.ends, view.now)
+    latest_first = in_release_order(word for word, _ in versions if word != OTHER)
+    places = {word: number for number, word in enumerate(latest_first)}
+    versions.sort(key=lambda one: places.get(one[0], len(places)))
     systems = view.events.run_counts_by_word(source, "system", *period.ends, view.now)
     failures = view.events.worst_failures(source, *period.ends, MOST_FAILURES)
     elsewhere = max(0, runs.now.failed - sum(one.runs for one in failures))
-    ask = partial(view.events.latest_runs, source, period.first * DAY_MS)
-    latest = run_list(view, ask, "Latest runs")
-    tables = (
-        ViewTable(
-            "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
-        ),
-        counts_table("versions", "By version", "version", versions),
-        counts_table("systems", "By operating system", "os", systems),
-        latest.table,
-        *runs.tables,
+    wanted = filter_of(view)
+    latest = run_list(view, wanted, "Latest runs")
+    worst = ViewTable(
+        "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
     )
+    lists: dict[str, Listing[Any]] = {
+        "failures": list_rows(view, worst, failures),
+        "versions": list_rows(view, counts_table("versions", "By version", "version", versions), versions),
+        "systems": list_rows(view, counts_table("systems", "By operating system", "os", systems), systems),
+    }
+    tables = (*(one.table for one in lists.values()), latest.table, *runs.tables)
     by_day = _trends(view, [one.place for one in failures])
     trends = {key: charts.sparkline(_by_bar(view, days)) for key, days in by_day.items()}
     context = {
         "installs": runs,
-        "failures": failures,
+        "lists": lists,
         "trends": trends,
-        "versions": versions,
-        "systems": systems,
+        "outliers": outliers({word: counts.started for word, counts in versions}) - {OTHER},
+        "wanted": wanted,
+        "states": RUN_STATES,
         "elsewhere": elsewhere,
         "runs": latest.shown,
         "older": latest.older,
@@ -69,8 +75,7 @@ def show_failure(view: ViewRequest) -> ViewResult:
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
-    ask = partial(view.events.runs_failed_at, view.source.id, place, view.period.first * DAY_MS)
-    runs = run_list(view, ask, "Latest runs that failed here")
+    runs = list_of_failures(view, place, "Latest runs that failed here")
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}
     return ViewResult("failure", "Failure", data, (runs.table, table), context)

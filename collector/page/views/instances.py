@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from collector.page.analysis.release_order import in_release_order
+from collector.page.listing import list_rows
 from collector.page.period import iso
 from collector.page.queries.short_ids import instance_keys, meant
+from collector.page.queries.whole import follow
 from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
@@ -24,7 +27,8 @@ from collector.page.view_types import (
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
 from collector.store.fleet import STATES, Instance, InstancesEnd
-from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
+from collector.store.history import FleetHistory, on_day
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
 FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
 # Weeks of installation in the retention table.
@@ -68,13 +72,16 @@ def show_instances(view: ViewRequest) -> ViewResult:
     wanted = view.query.get("state", "all")
     if wanted not in FILTERS:
         raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
+    now = view.period.is_now
+    if not now and wanted in STATES:  # which were those of today
+        wanted = "all"
     census = view.census
     listed, end = _list(view, wanted, view.before_id, PAGE_ROWS)
     chart, active = active_chart(view)
     cohorts = retention(view)
-    states = {name: census.states[name, True] for name in STATES}
+    states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
-    versions, systems = _ranked(census.versions), _ranked(census.systems)
+    lists = {name: list_rows(view, table, table.rows) for name, table in _words(view).items()}
     older = end_text(end) if end else None
     new = census.new(view.period.first, view.period.last)
     returning = census.returning(view.period.first)
@@ -85,8 +92,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
             "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, wanted)
         ),
         active,
-        ViewTable("versions", "Versions at the last install", ("version", "instances"), versions),
-        ViewTable("systems", "Operating systems at the last install", ("os", "instances"), systems),
+        *(one.table for one in lists.values()),
         retention_table(cohorts),
     )
     context = {
@@ -95,16 +101,41 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "states": states,
         "short_lived": short_lived,
         "chart": chart,
-        "versions": versions,
-        "systems": systems,
+        "lists": lists,
+        "is_now": now,
+        "counted": now or view.history is not None,
         "cohorts": cohorts,
         "retention": tables[-1],
-        "listed": listed,
+        "listed": [(one, _state(view, one)) for one in listed],
         "older": older,
-        "filters": FILTERS,
+        "filters": FILTERS if now else [name for name in FILTERS if name not in STATES],
         "wanted": wanted,
     }
     return ViewResult("instances", "Instances", data, tables, context)
+
+
+def states_then(view: ViewRequest) -> dict[str, int]:
+    """The states of established instances at the end of a period that is over, by whole days."""
+    day, source = view.period.last, view.source.id
+    known = sum(n for first, n in view.census.first_days.items() if first <= day)
+    that_day, month = (view.events.active_by_day(source, span, day, day)[day][1] for span in (1, SPANS[-1]))
+    return {"beating": that_day, "silent": month - that_day, "gone": known - month}
+
+
+def _words(view: ViewRequest) -> dict[str, ViewTable]:
+    """Versions and systems at the end of the period."""
+    if view.period.is_now:
+        versions, systems = view.census.versions, view.census.systems
+    else:
+        history = view.history or FleetHistory()
+        versions, systems = (on_day(one, view.period.last) for one in (history.versions, history.systems))
+    latest_first = {word: place for place, word in enumerate(in_release_order(versions))}
+    by_release = sorted(_ranked(versions), key=lambda one: latest_first.get(one[0], len(latest_first)))
+    title = "{} at the last install".format
+    return {
+        "versions": ViewTable("versions", title("Versions"), ("version", "instances"), by_release),
+        "systems": ViewTable("systems", title("Operating systems"), ("os", "instances"), _ranked(systems)),
+    }
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
@@ -130,9 +161,9 @@ def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
         beats,
         ViewTable("gaps", "Gaps of two heartbeats or more", ("from", "until", "beats_missed"), gap_rows),
         runs_table("runs", "Runs of the installer", runs, view.now),
-        ViewTable("instance", "This instance", INSTANCE_COLUMNS, [_row(one, view.now)]),
+        ViewTable("instance", "This instance", INSTANCE_COLUMNS, [_row(one, one.state(view.now))]),
     )
-    data = dict(zip(INSTANCE_COLUMNS, _row(one, view.now), strict=True))
+    data = dict(zip(INSTANCE_COLUMNS, _row(one, one.state(view.now)), strict=True))
     context = {
         "one": one,
         "state": one.state(view.now),
@@ -197,10 +228,15 @@ INSTANCE_COLUMNS = (
 )
 
 
-def _row(one: Instance, now: int) -> tuple[Cell, ...]:
+def _state(view: ViewRequest, one: Instance) -> str:
+    """Its state now, or at the end of a period that is over."""
+    return one.state(view.now) if view.period.is_now else one.state_on(view.period.last)
+
+
+def _row(one: Instance, state: str) -> tuple[Cell, ...]:
     return (
         id_text(one.id),
-        one.state(now),
+        state,
         int(one.established),
         time_text(one.first_seen),
         time_text(one.last_seen),
@@ -238,14 +274,12 @@ def _list(
 
 def _whole(view: ViewRequest, state: str) -> Iterator[Rows]:
     """Every instance in a state."""
-    end: InstancesEnd | None = view.before_id
-    while end is not None:
-        listed, end = _list(view, state, end, PIECE_ROWS)
-        yield _rows(view, listed)
+    listed = follow(lambda end: _list(view, state, end, PIECE_ROWS), view.before_id)
+    return (_rows(view, some) for some in listed)
 
 
-def _rows(view: ViewRequest, listed: list[Instance]) -> Rows:
-    return [_row(one, view.now) for one in listed]
+def _rows(view: ViewRequest, listed: Sequence[Instance]) -> Rows:
+    return [_row(one, _state(view, one)) for one in listed]
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collector.base.events import CATALOGUE
+from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
 from collector.page.views.over_time import active_chart, installs_over_time
@@ -13,12 +14,14 @@ from collector.store.spans import SPANS
 TOP_FAILURES = 3
 # Names of usage events, the most frequent ones.
 MOST_NAMES = 200
+# How many days before it a number is compared with: a day with the same day of the week before.
+BEFORE = {1: 7, 7: 7, 30: 30}
 SPAN_NAMES = {1: "24h", 7: "7d", 30: "30d"}
 
 
 @dataclass(frozen=True)
 class ActiveCount:
-    """Instances that were active in a span at the end of the period, and in the span before."""
+    """Instances that were active in a span at the end of the period, and some days before."""
 
     span: int
     established: int
@@ -42,6 +45,7 @@ def show_overview(view: ViewRequest) -> ViewResult:
     worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
     counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
     usage = [(name, n) for name, n in counted if name not in CATALOGUE]
+    listed = list_rows(view, ViewTable("usage", "Other events", ("event", "events"), usage), usage)
     data = {
         "active": {
             SPAN_NAMES[one.span]: {
@@ -58,18 +62,18 @@ def show_overview(view: ViewRequest) -> ViewResult:
         "installs": runs,
         "active_chart": chart,
         "worst": worst,
-        "usage": usage,
+        "usage": listed,
         "waiting": len(view.help_requests.waiting),
         "rejected": count_rejected(view.stores.control, view.source.id, view.period),
     }
-    tables = (table, *runs.tables, ViewTable("usage", "Other events", ("event", "events"), usage))
+    tables = (table, *runs.tables, listed.table)
     return ViewResult("overview", "Overview", data, tables, context)
 
 
 def active_within(view: ViewRequest, span: int) -> ActiveCount:
     """Active instances: up to this minute if the period includes today, otherwise by whole days (UTC)."""
     period, source = view.period, view.source.id
-    before_day = period.last - span
+    before_day = period.last - BEFORE[span]
     before = view.events.active_by_day(source, span, before_day, before_day)[before_day][1]
     if period.is_now:
         alive = view.census.active

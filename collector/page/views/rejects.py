@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collector.page.listing import list_rows
 from collector.page.queries import rejects
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable, time_text
 
@@ -14,4 +15,7 @@ def show_rejects(view: ViewRequest) -> ViewResult:
     total = rejects.count_rejected(view.stores.control, view.source.id, view.period)
     rows = [(one.code, one.library, one.count, one.message, time_text(one.last)) for one in found]
     table = ViewTable("rejects", "Rejected events", ("code", "library", "events", "message", "last"), rows)
-    return ViewResult("rejects", "Rejected", {"rejected": total}, (table,), {"found": found, "total": total})
+    listed = list_rows(view, table, found)
+    return ViewResult(
+        "rejects", "Rejected", {"rejected": total}, (listed.table,), {"list": listed, "total": total}
+    )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.page.queries.whole import read_on
+from collector.base.times import DAY_MS
+from collector.page.queries.whole import follow
+from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
     PIECE_ROWS,
+    UNKNOWN,
     Cell,
     Rows,
     ViewRequest,
@@ -17,11 +20,11 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
-from collector.store.runs import Run, RunsEnd
+from collector.store.runs import RUN_STATES, Place, Run, RunFilter, RunsEnd
 
 RUN_COLUMNS = (
     *("run", "began", "state", "version", "os"),
-    *("script", "line", "command", "end", "duration_ms", "instance"),
+    *("script", "line", "command", "end", "duration_ms", "instance", "ended", "asked_for_help"),
 )
 
 
@@ -34,17 +37,53 @@ class RunList:
     table: ViewTable
 
 
-def run_list(view: ViewRequest, ask: Callable[[RunsEnd, int], list[Run]], title: str) -> RunList:
-    """The page that the address asks for, of runs that began before the period ended."""
-    start = min(view.before_id, (min(view.now + 1, view.period.until_ms), b""))
-    found = ask(start, PAGE_ROWS + 1)
-    shown = found[:PAGE_ROWS]
-    older = end_text(_end(shown[-1])) if len(found) > len(shown) else None
+def run_list(view: ViewRequest, wanted: RunFilter, title: str) -> RunList:
+    """The page that the address asks for, of runs that began within the period."""
+    source, since = view.source.id, view.period.first * DAY_MS
+
+    def ask(end: RunsEnd, most: int) -> tuple[list[Run], RunsEnd | None]:
+        return view.events.list_runs(source, wanted, since, end, view.now, most)
+
+    return _run_list(view, ask, title)
+
+
+def list_of_failures(view: ViewRequest, place: Place, title: str) -> RunList:
+    """The same of runs that failed at a place."""
+    source, since = view.source.id, view.period.first * DAY_MS
+
+    def ask(end: RunsEnd, most: int) -> tuple[list[Run], RunsEnd | None]:
+        found = view.events.runs_failed_at(source, place, since, end, most + 1)
+        return found[:most], _end(found[most - 1]) if len(found) > most else None
+
+    return _run_list(view, ask, title)
+
+
+def start_of_list(view: ViewRequest) -> RunsEnd:
+    """After the runs that began within the period."""
+    return min(view.now + 1, view.period.until_ms), b""
+
+
+def filter_of(view: ViewRequest, state: str | None = None) -> RunFilter:
+    """The filter in the address."""
+    state = view.query.get("state", "") if state is None else state
+    if state and state not in RUN_STATES:
+        raise PageError(400, f"`state` must be one of {', '.join(RUN_STATES)}.")
+    words = (view.query.get(name, "").strip() for name in ("version", "system"))
+    version, system = (None if not word else "" if word == UNKNOWN else word for word in words)
+    return RunFilter(state, version, system)
+
+
+def _run_list(
+    view: ViewRequest, ask: Callable[[RunsEnd, int], tuple[list[Run], RunsEnd | None]], title: str
+) -> RunList:
+    start = min(view.before_id, start_of_list(view))
+    shown, end = ask(start, PAGE_ROWS)
 
     def whole() -> Iterator[Rows]:
-        return (_rows(runs, view.now) for runs in read_on(lambda end: ask(end, PIECE_ROWS), start, _end))
+        return (_rows(runs, view.now) for runs in follow(lambda end: ask(end, PIECE_ROWS), start))
 
-    return RunList(shown, older, ViewTable("runs", title, RUN_COLUMNS, _rows(shown, view.now), whole))
+    table = ViewTable("runs", title, RUN_COLUMNS, _rows(shown, view.now), whole)
+    return RunList(shown, end_text(end) if end else None, table)
 
 
 def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:
@@ -75,4 +114,6 @@ def _run_row(run: Run, now: int) -> tuple[Cell, ...]:
         place.end or None,
         run.duration,
         id_text(run.instance),
+        time_text(run.ended),
+        time_text(run.asked),
     )

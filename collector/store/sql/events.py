@@ -112,6 +112,13 @@ class EventQuestions(SqlPart):
         )
         return [(name, int(n)) for name, n in self._counted(sql, source, first, last, most)]
 
+    def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
+        sql = (
+            "SELECT day, SUM(n) FROM daily WHERE source = ? AND day BETWEEN ? AND ? AND name = ?"
+            " GROUP BY day HAVING SUM(n) > 0"
+        )
+        return {day: int(n) for day, n in self._counted(sql, source, first, last, name)}
+
 
 def _search(
     database: Database,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from collector.base.times import DAY_MS
-from collector.store import schema
 from collector.store.database import Database
 from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, RunsEnd, place_of
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
+from collector.store.sql.run_lists import RUN, run_of
 from collector.store.words import OTHER
 
 # Open runs that began less than a day ago are counted in the same statement as the others, because an
@@ -22,8 +22,6 @@ MOST_RUNNING = 5_000
 MOST_ROWS = 200
 # Instances that failed at a place are counted among so many of its latest runs; on its own page among more.
 COUNTED, COUNTED_ALONE = 1_000, 10_000
-
-RUN = ", ".join(schema.RUNS.names)
 
 
 class InstallQuestions(SqlPart):
@@ -107,13 +105,6 @@ class InstallQuestions(SqlPart):
             " AND began >= ? AND (began, id) < (?, ?) ORDER BY began DESC, id DESC LIMIT ?"
         )
         return [run_of(row) for row in self._counted(sql, source, place.key, since, *before, most)]
-
-    def latest_runs(self, source: int, since: int, before: RunsEnd, most: int) -> list[Run]:
-        sql = (
-            f"SELECT {RUN} FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
-            " ORDER BY began DESC, id DESC LIMIT ?"
-        )
-        return [run_of(row) for row in self._counted(sql, source, since, *before, most)]
 
     def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
         sql = (
@@ -203,8 +194,3 @@ def _failures(
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def run_of(row: tuple[Any, ...]) -> Run:
-    """A run from its row of RUN."""
-    return Run(row[0], bytes(row[1]), bytes(row[2]), *row[3:])

@@ -13,6 +13,7 @@ from collector.store.sql.events import EventQuestions
 from collector.store.sql.expiry import expire_events
 from collector.store.sql.folding import counted_until, fold_some
 from collector.store.sql.forgetting import forget_instance
+from collector.store.sql.history import HistoryQuestions
 from collector.store.sql.installs import InstallQuestions
 from collector.store.sql.instances import InstanceQuestions
 from collector.store.sql.keeping import keep_events
@@ -20,6 +21,7 @@ from collector.store.sql.marks import last_run
 from collector.store.sql.narrowing import narrow_some
 from collector.store.sql.recount import recount
 from collector.store.sql.removal import remove_events
+from collector.store.sql.run_lists import RunListQuestions
 from collector.store.sql.transfer import stored_bodies
 from collector.store.values import Cutoffs, Expired, Expiry, Forgotten, Space
 
@@ -27,7 +29,9 @@ from collector.store.values import Cutoffs, Expired, Expiry, Forgotten, Space
 LANE_BITS = 31
 
 
-class SqlEventStore(InstanceQuestions, InstallQuestions, EventQuestions, EventStore):
+class SqlEventStore(
+    InstanceQuestions, HistoryQuestions, InstallQuestions, RunListQuestions, EventQuestions, EventStore
+):
     """Keeps events in the tables of a database, where the control store may have its own."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:

@@ -9,13 +9,18 @@ import pytest
 
 from collector.admin import users
 from collector.page.access.limits import IDLE_MS, LONGEST_MS, TRIES
-from collector.page.frame import NAVIGATION
+from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.store import Stores, StoreUnavailable, open_database, open_stores, sqlite
 from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, event, failed_run
 
-VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}"]
+VIEWS = [
+    *(path for path, _ in NAVIGATION),
+    *(path for path, *_ in QUESTIONS),
+    f"/run/{RUN}",
+    f"/instance/{INSTANCE}",
+]
 
 
 @pytest.fixture(autouse=True)

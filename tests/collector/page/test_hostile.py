@@ -249,7 +249,7 @@ def test_thousands_of_versions_and_deep_events_of_a_stranger_leave_a_page_short(
         pass
     shown = client.get("/installs")
     assert len(shown.text) < 300_000
-    assert "151 more, as CSV" in shown.text
+    assert shown.text.count("page 1 of 5") == 2
     versions = client.get("/installs.json").json()["tables"]["versions"]
     assert len(versions) == MOST_WORDS + 1
     assert (versions[-1]["version"], sum(row["started"] for row in versions)) == (OTHER, 3000)

@@ -10,7 +10,7 @@ import pytest
 from collector.base.events import ERRORS, STARTED, SUPPORT, Event, Fact
 from collector.base.ids import key_of
 from collector.base.personal import HIDDEN
-from collector.page.frame import NAVIGATION
+from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.store import Stores
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.conftest import PASSWORD
@@ -23,7 +23,13 @@ BODY = (
 )
 PLACE = f"/failure?script={MAIL}&line=7&command={V4}&end={V6}"
 ASKED = re.compile(r'(?:href|value)="[^"]*"')  # repeats what was asked for
-VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}", PLACE]
+VIEWS = [
+    *(path for path, _ in NAVIGATION),
+    *(path for path, *_ in QUESTIONS),
+    f"/run/{RUN}",
+    f"/instance/{INSTANCE}",
+    PLACE,
+]
 
 
 def told(name: str, fact: Fact, number: int) -> Event:

@@ -67,7 +67,8 @@ def check_all(client: PageClient, name: str, kept: Sequence[Event], first: int) 
 def check_overview(shown: dict[str, Any], kept: Sequence[Event], first: int) -> None:
     for name, span in (("24h", 1), ("7d", 7), ("30d", 30)):
         now = active(kept, NOW - span * DAY_MS, NOW)
-        then = active(kept, (TODAY - 2 * span + 1) * DAY_MS - 1, (TODAY - span + 1) * DAY_MS - 1)
+        last = TODAY - max(span, 7)
+        then = active(kept, (last - span + 1) * DAY_MS - 1, (last + 1) * DAY_MS - 1)
         expected = {"established": now[True], "short_lived": now[False], "change": now[True] - then[True]}
         assert shown["active"][name] == expected
     counted = outcomes(kept, first, TODAY)

@@ -10,6 +10,7 @@ from tests.collector.page.stories import HOUR, event
 
 CARD = re.compile(r'<div class="card big"><dt>(.*?)</dt><dd>(.*?)</dd></div>')
 DAY = 24 * HOUR
+COMPARED = "compared with the same weekday a week ago"
 
 
 def cards(client: PageClient) -> dict[str, str]:
@@ -33,12 +34,12 @@ def test_beside_established_instances_a_new_one_is_shown_apart(
 ) -> None:
     send(*(event("Instance Active", ago) for ago in (HOUR, 2 * DAY)))
     send({**event("Instance Active"), "anonymousId": "another"})
-    assert cards(client)["last 24 hours"] == "1 +1 compared with a day ago; plus 1 short-lived"
+    assert cards(client)["last 24 hours"] == f"1 +1 {COMPARED}; plus 1 short-lived"
 
 
 def test_a_new_instance_does_not_hide_that_the_established_ones_fell_silent(
     client: PageClient, send: Callable[..., None]
 ) -> None:
-    send(*(event("Instance Active", ago) for ago in (DAY + HOUR, 3 * DAY)))
+    send(*(event("Instance Active", ago) for ago in (DAY + HOUR, 7 * DAY)))
     send({**event("Instance Active"), "anonymousId": "another"})
-    assert cards(client)["last 24 hours"] == "0 \N{MINUS SIGN}1 compared with a day ago; plus 1 short-lived"
+    assert cards(client)["last 24 hours"] == f"0 \N{MINUS SIGN}1 {COMPARED}; plus 1 short-lived"

@@ -18,7 +18,7 @@ import pytest
 
 from collector.admin import AdminError, setup, users
 from collector.base.secrets import secret_digest
-from collector.page.frame import NAVIGATION
+from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
@@ -26,7 +26,12 @@ from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
 from tests.collector.running import Collector
 
 ROOT = Path(__file__).parents[3]
-VIEWS = [*(path for path, _ in NAVIGATION), f"/run/{RUN}", f"/instance/{INSTANCE}"]
+VIEWS = [
+    *(path for path, _ in NAVIGATION),
+    *(path for path, *_ in QUESTIONS),
+    f"/run/{RUN}",
+    f"/instance/{INSTANCE}",
+]
 LINK = re.compile(r"http://\S+/setup\?token=([A-Za-z0-9_-]{43})")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from collector.admin import AdminError, keys, tokens
 from collector.base.secrets import secret_digest
-from collector.page.frame import NAVIGATION
+from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.store import Stores
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
@@ -22,7 +22,13 @@ from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
 from tests.collector.running import Collector
 
 ROOT = Path(__file__).parents[3]
-VIEWS = ["/overview", *(path for path, _ in NAVIGATION[1:]), f"/run/{RUN}", f"/instance/{INSTANCE}"]
+VIEWS = [
+    "/overview",
+    *(path for path, _ in NAVIGATION[1:]),
+    *(path for path, *_ in QUESTIONS),
+    f"/run/{RUN}",
+    f"/instance/{INSTANCE}",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
 
 pytestmark = pytest.mark.needs("chromium")
-VIEWS = ["/", "/installs", "/instances?period=week", "/support", "/events", "/rejects", "/alerts"]
+QUESTIONS = ["/since", "/stuck", "/steps", "/adoption?period=quarter", "/adoption?by=system", "/usage"]
+VIEWS = ["/", *QUESTIONS, "/installs", "/instances?period=week", "/support", "/events", "/rejects", "/alerts"]
 BEAT = {"event": "Instance Active", "anonymousId": "a", "properties": {"instanceId": "a"}}
 PASSWORD = "correct horse battery"
 # Where a link or a form leads.

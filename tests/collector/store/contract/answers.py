@@ -10,7 +10,8 @@ from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import Instance
-from collector.store.runs import NO_RUN, Failure, Run, RunCounts, RunsEnd
+from collector.store.history import on_day
+from collector.store.runs import NO_RUN, RUN_STATES, Failure, Run, RunCounts, RunFilter, RunsEnd
 from collector.store.spans import SPANS
 from collector.store.values import NO_PAGE, StoredEvent
 from tests.collector.store.contract import plain
@@ -19,6 +20,11 @@ from tests.collector.store.contract.history import INSTANCES, NOW, RUNS, SOURCE,
 FIRST, LAST = TODAY - 50, TODAY
 PERIODS = ((TODAY - 29, TODAY), (TODAY - 20, TODAY - 9))
 STATES = ("all", "beating", "silent", "gone", "never", "new", "returning", "short-lived")
+FILTERS = (
+    *(RunFilter(state) for state in ("", *RUN_STATES)),
+    RunFilter(version="1.1"),
+    RunFilter("failed", version="2.0", system="debian 12"),
+)
 ALL = 1000
 LATEST = 2**62
 NAMES = ("", BEAT, "Deployed")
@@ -51,6 +57,10 @@ def _of_fleet(store: EventStore, source: int) -> Answers:
         "instances": {who: _instance(store.find_instance(source, who)) for who in INSTANCES},
         "between": store.instances_between(source, INSTANCES[1], INSTANCES[4], ALL),
     }
+    history = store.fleet_history(source)
+    days = range(FIRST, LAST)
+    found["history"] = [[on_day(history.versions, day), on_day(history.systems, day)] for day in days]
+    found["came and left"] = [history.new, history.back, history.lost]
     for span in SPANS:
         found[f"active in {span}"] = store.active_by_day(source, span, FIRST, LAST)
     for period in PERIODS:
@@ -82,6 +92,9 @@ def _fleet_in(kept: Sequence[Event]) -> Answers:
         "instances": {who: rows.get(who) for who in INSTANCES},
         "between": [who for who in INSTANCES[1:5] if who in rows],
     }
+    runs = plain.runs_of(kept)
+    found["history"] = [plain.words_on(fleet, runs, day) for day in range(FIRST, LAST)]
+    found["came and left"] = plain.came_and_left(fleet)
     for span in SPANS:
         days = range(FIRST, LAST + 1)
         found[f"active in {span}"] = {day: plain.active_on(fleet, span, day) for day in days}
@@ -96,11 +109,14 @@ def _of_runs(store: EventStore, source: int) -> Answers:
         "runs": {run.id: _run(run) for run in store.find_runs(source, RUNS)},
         "asked": store.asked_runs(source, NO_RUN, ALL),
         "runs between": store.runs_between(source, RUNS[2], RUNS[9], ALL),
-        "latest": [run.id for run in store.latest_runs(source, 0, (NOW, b""), ALL)],
+        "first days of": {kind: store.first_days(source, kind) for kind in ("version", "system")},
         "of instance": {
             who: [run.id for run in store.runs_of_instance(source, who, ALL)] for who in INSTANCES
         },
     }
+    for wanted in FILTERS:
+        listed, _ = store.list_runs(source, wanted, 0, (NOW, b""), NOW, ALL)
+        found[f"list of {wanted}"] = [run.id for run in listed]
     for first, last in PERIODS:
         by_day = store.run_counts_by_day(source, first, last, NOW)
         failures = store.worst_failures(source, first, last, ALL)
@@ -113,6 +129,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             f"alone {first}": [_failure(one) for one in alone],
             f"tried {first}": store.instances_with_installs(source, first, last),
             f"trends {first}": {key: +Counter(days) for key, days in trends.items()},
+            f"failed {first}": store.failed_runs(source, first, last, ALL),
             f"failed at {first}": [
                 [run.id for run in store.runs_failed_at(source, place, *_times(first, last), ALL)]
                 for place in places
@@ -132,9 +149,11 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
         "runs": {run.key: run.row for run in runs},
         "asked": [(run.asked, run.key) for run in asked],
         "runs between": sorted(run.key for run in runs if RUNS[2] <= run.key <= RUNS[9]),
-        "latest": [run.key for run in runs if run.began],
+        "first days of": {kind: plain.first_days_of(runs, kind) for kind in ("version", "system")},
         "of instance": {who: [run.key for run in told if run.who == who] for who in INSTANCES},
     }
+    for wanted in FILTERS:
+        found[f"list of {wanted}"] = [run.key for run in runs if run.began and run.is_in(wanted, runs)]
     for first, last in PERIODS:
         failures = [one for one in plain.failures_in(runs, first, last) if one[1]]
         trends: dict[str, Counter[int]] = {place.key: Counter() for place, *_ in failures}
@@ -147,6 +166,7 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
             f"alone {first}": failures,
             f"tried {first}": plain.tried_in(runs, first, last),
             f"trends {first}": trends,
+            f"failed {first}": [run.failed for run in runs if run.place and run.began_in(first, last)],
             f"failed at {first}": [
                 [run.key for run in runs if run.place == one[0] and run.began_in(first, last)]
                 for one in failures
@@ -162,6 +182,7 @@ def _of_events(store: EventStore, source: int) -> Answers:
     return {
         "names": store.event_names(source, ALL),
         "by name": [store.count_by_name(source, *period, ALL) for period in PERIODS],
+        "by day": [store.count_by_day(source, name, *PERIODS[0]) for name in NAMES[1:]],
         "events": Counter(map(_event, store.latest_events(source, NO_PAGE, ALL))),
         "named": {
             name: list(map(_event, store.events_named(source, name, NO_PAGE, ALL))) for name in NAMES[1:]
@@ -181,6 +202,10 @@ def _events_in(kept: Sequence[Event]) -> Answers:
     return {
         "names": sorted(often, key=lambda name: (-often[name], name)),
         "by name": [_by_name(kept, *period) for period in PERIODS],
+        "by day": [
+            Counter(e.time // DAY_MS for e in kept if e.name == name and e.time // DAY_MS >= PERIODS[0][0])
+            for name in NAMES[1:]
+        ],
         "events": Counter(map(_event, kept)),
         "named": {name: [_event(e) for e in latest if e.name == name] for name in NAMES[1:]},
         "events of instance": {

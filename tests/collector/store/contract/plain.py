@@ -8,7 +8,7 @@ from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
 from collector.base.times import DAY_MS
-from collector.store.runs import Place
+from collector.store.runs import FailedRun, Place, RunFilter
 from collector.store.spans import SLOT_MS, week_of
 from tests.collector.store.contract.history import HOUR, NOW
 
@@ -25,7 +25,7 @@ class PlainInstance:
         self.beats = sorted(event.time for event in told if event.name == BEAT)
         facts = [(e.time, e.fact.version, e.fact.os, e.fact.os_version) for e in told if e.fact]
         installs = [fact for fact, e in zip(facts, told, strict=True) if e.name != BEAT]
-        _, self.version, self.os, self.os_version = max(installs, default=(0, "", "", ""))
+        self.told_at, self.version, self.os, self.os_version = max(installs, default=(0, "", "", ""))
 
     @property
     def established(self) -> bool:
@@ -96,6 +96,22 @@ class PlainRun:
         system = (self.version, self.os, self.os_version)
         place = self.place or Place("", "", "", "")
         return (self.key, self.who, self.state, *system, self.started, self.ended, place, *asked)
+
+    @property
+    def failed(self) -> FailedRun:
+        """It, among the failed runs."""
+        assert self.place is not None
+        return FailedRun(self.place, self.version, f"{self.os} {self.os_version}", self.who, self.began or 0)
+
+    def is_in(self, wanted: RunFilter, runs: Sequence[PlainRun]) -> bool:
+        """Whether it is on a list of runs."""
+        last = max((run for run in runs if run.who == self.who and run.began), key=lambda run: run.began or 0)
+        states = {self.state, "stuck" if self is last and self.state in ("failed", "given up") else ""}
+        return (
+            wanted.state in {"", *states}
+            and wanted.version in (None, self.version)
+            and wanted.system in (None, f"{self.os} {self.os_version}")
+        )
 
     def word(self, kind: str) -> Any:
         """What it is counted by."""
@@ -175,3 +191,47 @@ def retention_of(fleet: Sequence[PlainInstance]) -> Counter[tuple[int, int]]:
             weeks = {week_of(beat // DAY_MS) for beat in one.beats}
             found.update((week_of(one.first // DAY_MS), week) for week in weeks)
     return found
+
+
+def first_days_of(runs: Sequence[PlainRun], kind: str) -> dict[str, int]:
+    """The first day of each version or system."""
+    found: dict[str, int] = {}
+    for run in sorted(runs, key=lambda run: run.began or 0):
+        if run.began:
+            found.setdefault(run.word(kind), run.began // DAY_MS)
+    return found
+
+
+def words_on(fleet: Sequence[PlainInstance], runs: Sequence[PlainRun], day: int) -> list[Counter[str]]:
+    """Versions and systems, by the last install up to a day, of the instances that were active up to it."""
+    versions, systems = Counter[str](), Counter[str]()
+    for one in fleet:
+        if one.established and any(day - 30 < beat // DAY_MS <= day for beat in one.beats):
+            version, system = install_on(one, runs, day)
+            versions[version] += 1
+            systems[system] += 1
+    return [versions, systems]
+
+
+def install_on(one: PlainInstance, runs: Sequence[PlainRun], day: int) -> tuple[str, str]:
+    """Version and system of an instance by its last run until a day; without runs, by what it told at all."""
+    told = [(r.began, r.version, f"{r.os} {r.os_version}") for r in runs if r.who == one.who and r.began]
+    told = told or [(one.told_at, one.version, f"{one.os} {one.os_version}".strip())]
+    _, version, system = max((t for t in told if t[0] // DAY_MS <= day), default=(0, "", ""))
+    return version, system
+
+
+def came_and_left(fleet: Sequence[PlainInstance]) -> list[Counter[int]]:
+    """The days on which instances were new, came back, and were lost."""
+    new, back, lost = Counter[int](), Counter[int](), Counter[int]()
+    for one in fleet:
+        days = sorted({beat // DAY_MS for beat in one.beats}) if one.established else []
+        for number, day in enumerate(days):
+            if not number:
+                new[day] += 1
+            elif day - days[number - 1] > 30:
+                back[day] += 1
+                lost[days[number - 1] + 30] += 1
+        if days:
+            lost[days[-1] + 30] += 1
+    return [new, back, lost]

@@ -12,7 +12,7 @@ from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import Census, InstancesEnd
-from collector.store.runs import NO_RUN
+from collector.store.runs import EVERY_RUN, NO_RUN, RunFilter, RunsEnd
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
@@ -110,6 +110,20 @@ def test_every_page_of_the_instances_has_each_of_them_once(events: EventStore) -
     assert pages == [one.id for one in whole]
 
 
+@pytest.mark.parametrize("state", ["", "failed", "stuck"])
+def test_every_page_of_the_runs_has_each_of_them_once(events: EventStore, state: str) -> None:
+    keep_in_pieces(events, made_history(0))
+    wanted = RunFilter(state)
+    whole, _ = events.list_runs(SOURCE, wanted, 0, (NOW, b""), NOW, 100)
+    pages: list[bytes] = []
+    end: RunsEnd | None = (NOW, b"")
+    while end is not None:
+        listed, end = events.list_runs(SOURCE, wanted, 0, end, NOW, 1)
+        pages += [one.id for one in listed]
+    assert pages == [one.id for one in whole]
+    assert len(pages) > 1
+
+
 def test_every_page_of_the_events_has_each_of_them_once(events: EventStore) -> None:
     history = made_history(0)
     keep_in_pieces(events, history)
@@ -154,7 +168,9 @@ def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None
     keep_in_pieces(events, history)
     run = next(event.run for event in history if event.run and event.source == SOURCE)
     who = next(event.who for event in history if event.run == run)
-    assert len(events.latest_runs(SOURCE, 0, (NOW, b""), 2)) == 2
+    listed, end = events.list_runs(SOURCE, EVERY_RUN, 0, (NOW, b""), NOW, 2)
+    assert (len(listed), end) == (2, (listed[1].began, listed[1].id))
+    assert len(events.failed_runs(SOURCE, TODAY - 40, TODAY, 2)) == 2
     assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
     asked = events.asked_runs(SOURCE, NO_RUN, 3)
     assert events.asked_runs(SOURCE, asked[0], 2) == asked[1:]

@@ -1,0 +1,39 @@
+"""Success rates with a range that respects small numbers, and what a difference of two means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from collector.store.runs import RunCounts
+
+# Of 20 ranges, 19 contain the true rate.
+_Z = 1.96
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The share of finished runs that succeeded, and Wilson's range of what the true share may be."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+def rate_of(counts: RunCounts) -> Rate:
+    """The rate of these runs; of none it may be anything."""
+    n = counts.started - counts.running
+    if n <= 0:
+        return Rate(None, 0.0, 1.0)
+    share, square = counts.succeeded / n, _Z * _Z
+    middle = share + square / (2 * n)
+    spread = _Z * sqrt(share * (1 - share) / n + square / (4 * n * n))
+    scale = 1 + square / n
+    return Rate(share, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
+
+
+def compare_rates(now: Rate, before: Rate) -> str:
+    """`better`, `worse`, or `noise` if their ranges overlap."""
+    if now.low > before.high:
+        return "better"
+    return "worse" if now.high < before.low else "noise"

@@ -1,0 +1,64 @@
+"""How a fleet changed: which version and system its instances had on each day, and who came and left."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges
+
+# An instance belongs to the fleet for this many days from a heartbeat on, the heartbeat's day included.
+SPAN = SPANS[-1]
+
+# Words by the day on which instances begin or end to count for them: how many more than on the day before.
+Changes = dict[str, Counter[int]]
+
+
+class Installed(NamedTuple):
+    """An instance has this version and system from a day on."""
+
+    day: int
+    version: str
+    system: str
+
+
+@dataclass
+class FleetHistory:
+    """Established instances that were active in the 30 days up to a day; a fact of the events alone."""
+
+    versions: Changes = field(default_factory=lambda: defaultdict(Counter))
+    systems: Changes = field(default_factory=lambda: defaultdict(Counter))
+    new: Counter[int] = field(default_factory=Counter)  # by the day of the first heartbeat
+    back: Counter[int] = field(default_factory=Counter)  # by the day of a heartbeat after 30 days without
+    lost: Counter[int] = field(default_factory=Counter)  # by the first day on which they no longer count
+
+    def count(self, first_day: int, slots: int, installs: Sequence[Installed]) -> None:
+        """Count an instance by its slots with a heartbeat, and its installs in their order."""
+        came, left = (list(bits_of(mask, SLOTS_A_DAY)) for mask in edges(days_of(slots), SPAN))
+        known = [Installed(0, "", ""), *installs]
+        ends = [one.day for one in installs] + [first_day + (left[-1] if left else 0)]
+        for number, (begin, end) in enumerate(zip(came, left, strict=True)):
+            begin, end = begin + first_day, end + first_day  # noqa: PLW2901 - days since 1970
+            (self.back if number else self.new)[begin] += 1
+            self.lost[end] += 1
+            for one, until in zip(known, ends, strict=True):
+                since, until = max(one.day, begin), min(until, end)  # noqa: PLW2901 - within both
+                if since < until:
+                    for changes, word in ((self.versions, one.version), (self.systems, one.system)):
+                        changes[word][since] += 1
+                        changes[word][until] -= 1
+
+
+def levels(changes: Counter[int], first: int, last: int) -> list[int]:
+    """How many there were on each of these days."""
+    before = sum(n for day, n in changes.items() if day < first)
+    return list(accumulate((changes[day] for day in range(first, last + 1)), initial=before))[1:]
+
+
+def on_day(changes: Changes, day: int) -> Counter[str]:
+    """How many there were of each word on a day."""
+    counted = Counter({word: sum(n for at, n in days.items() if at <= day) for word, days in changes.items()})
+    return +counted

@@ -1,0 +1,95 @@
+"""Lists of runs by state, version and system; and the failed runs, to be grouped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.base.times import DAY_MS
+from collector.store import schema
+from collector.store.rows import system_name
+from collector.store.runs import GIVE_UP_MS, FailedRun, Run, RunFilter, RunsEnd, place_of
+from collector.store.sql.part import SqlPart
+from collector.store.words import OTHER
+
+# A page of a list is searched among so many runs; a link leads to the next ones.
+RUNS_SEARCHED = 5_000
+
+RUN = ", ".join(schema.RUNS.names)
+_OPEN = "outcome IS NULL AND began {} ?"
+_LATER = (
+    "EXISTS (SELECT 1 FROM runs later{index} WHERE later.source = searched.source"
+    " AND later.instance = searched.instance AND later.began IS NOT NULL"
+    " AND coalesce(later.started, later.ended, later.asked) > searched.began)"
+)
+_STATES = {
+    "succeeded": "outcome = 'success'",
+    "failed": "outcome = 'errors'",
+    "running": _OPEN.format(">"),
+    "given up": _OPEN.format("<="),
+    "stuck": f"(outcome = 'errors' OR {_OPEN.format('<=')}) AND NOT {_LATER}",
+}
+
+
+class RunListQuestions(SqlPart):
+    """What is asked of many runs."""
+
+    def list_runs(
+        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+    ) -> tuple[list[Run], RunsEnd | None]:
+        index = " INDEXED BY runs_by_instance" if self._database.dialect == "sqlite" else ""
+        where, values = _conditions(wanted, now, index)
+        limit = RUNS_SEARCHED if where else most + 1
+        searched = (
+            f"SELECT {RUN}, began FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
+            " ORDER BY began DESC, id DESC LIMIT ?"
+        )
+        sql = (
+            f"SELECT {RUN} FROM ({searched}) AS searched WHERE {' AND '.join(where) or '1 = 1'}"
+            " ORDER BY began DESC, id DESC LIMIT ?"
+        )
+        rows = self._counted(sql, source, since, *before, limit, *values, most + 1)
+        runs = [run_of(row) for row in rows]
+        if len(runs) > most:
+            return runs[:most], (runs[most - 1].began or 0, runs[most - 1].id)
+        end = self._all(
+            "SELECT began, id FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
+            " ORDER BY began DESC, id DESC LIMIT 1 OFFSET ?",
+            *(source, since, *before, limit - 1),
+        )
+        return runs, (end[0][0], bytes(end[0][1])) if end else None
+
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
+        sql = (
+            "SELECT place, version, os, os_version, instance, began FROM runs WHERE source = ?"
+            " AND outcome = 'errors' AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?"
+        )
+        rows = self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS, most)
+        return [
+            FailedRun(place_of(place), version, system_name(os, os_version), bytes(who), began)
+            for place, version, os, os_version, who, began in rows
+        ]
+
+    def first_days(self, source: int, kind: str) -> dict[str, int]:
+        sql = (
+            "SELECT word, MIN(day) FROM outcomes WHERE source = ? AND kind = ? AND word <> ? AND n > 0"
+            " GROUP BY word"
+        )
+        return dict(self._counted(sql, source, kind, OTHER))
+
+
+def _conditions(wanted: RunFilter, now: int, index: str) -> tuple[list[str], list[Any]]:
+    """The conditions of a filter, and their values."""
+    where, values = list[str](), list[Any]()
+    if wanted.state:
+        where.append(_STATES[wanted.state].replace("{index}", index))
+        values += [now - GIVE_UP_MS] * where[-1].count("?")
+    for column, value in (("version", wanted.version), ("trim(os || ' ' || os_version)", wanted.system)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    return where, values
+
+
+def run_of(row: tuple[Any, ...]) -> Run:
+    """A run from its row of RUN."""
+    return Run(row[0], bytes(row[1]), bytes(row[2]), *row[3:])

@@ -1,0 +1,100 @@
+"""A made-up fleet with what makes numbers wrong: a bad release, an outage, clones, and the noise of CI."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT
+from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS, write_time
+from tests.collector.page.client import NOW
+
+HOUR = 3_600_000
+# Version, how many days ago it came out, and the line of its download.
+RELEASES = (("1.8.0", 70, 42), ("1.9.0", 45, 45), ("1.10.0", 20, 51))
+BAD, BAD_STEP = "1.10.0", ("migrate.sh", 214, "psql", 3)
+GONE_STEP = ("install.sh", 300, "openssl", 127)  # mended in the bad release
+OUTAGE = (50, 48)  # days ago
+SYSTEMS = (("debian", "12"), ("ubuntu", "24.04"), ("alpine", "3.22"))
+CI_VERSION = "9.9.9-dev"
+
+
+def made_fleet(instances: int, seed: int = 1) -> Iterator[dict[str, Any]]:
+    """Events as clients send them, in no order."""
+    chance = random.Random(seed)
+    for number in range(instances):
+        yield from _life(chance, as_uuid(bytes([number // 256, number % 256]) * 8), number)
+    clone = as_uuid(b"clone" + b"\0" * 11)
+    for number in range(6):
+        yield from _life(chance, clone, 1000 + number)
+    for number in range(2):  # two in ten thousand lines of a CI's log
+        yield from _run(chance, clone, CI_VERSION, NOW - (number + 1) * DAY_MS, f"ci {number}", "")
+
+
+def _life(chance: random.Random, who: str, number: int) -> Iterator[dict[str, Any]]:
+    installed = NOW - chance.randrange(1, 69) * DAY_MS - chance.randrange(DAY_MS // 2)
+    system = chance.choice(SYSTEMS)
+    until = NOW if chance.random() < 0.7 else installed + chance.randrange(40) * DAY_MS
+    upgrades = [at for _, ago, _ in RELEASES if (at := NOW - ago * DAY_MS + number) > installed]
+    for attempt, at in enumerate([installed, *(at for at in upgrades if chance.random() < 0.6)]):
+        version = next(v for v, ago, _ in reversed(RELEASES) if at >= NOW - ago * DAY_MS)
+        end = _end(chance, version)
+        yield from _run(chance, who, version, at, f"{number} {attempt}", end, system)
+        if end == ERRORS and chance.random() < 0.5:
+            yield from _run(chance, who, version, at + HOUR, f"{number} {attempt} again", SUCCESS, system)
+    dark = number % 2 == 0
+    for day in range((until - installed) // DAY_MS):
+        at = installed + day * DAY_MS + HOUR
+        ago = (NOW - at) // DAY_MS
+        if at < NOW and not (dark and OUTAGE[1] <= ago <= OUTAGE[0]):
+            yield _told(who, BEAT, at, {"instanceId": who})
+    if number % 3 == 0:
+        for n in range(number % 7):
+            yield _told(who, "Backup Made", NOW - n * DAY_MS - HOUR, {"kind": ("full", "part")[n % 2]})
+
+
+def _end(chance: random.Random, version: str) -> str:
+    failing = 0.45 if version == BAD else 0.12
+    kind = chance.random()
+    return ERRORS if kind < failing else "" if kind < failing + 0.03 else SUCCESS
+
+
+def _run(
+    chance: random.Random,
+    who: str,
+    version: str,
+    at: int,
+    name: str,
+    end: str,
+    system: tuple[str, str] = SYSTEMS[0],
+) -> Iterator[dict[str, Any]]:
+    context = {
+        "app": {"version": version},
+        "os": {"name": system[0], "version": system[1]},
+        "installation": {"id": f"run {name}"},
+    }
+    yield _told(who, STARTED, at, {}, context)
+    if end == ERRORS:
+        script, line, command, code = _step(chance, version)
+        place = {"script": script, "line": line, "command": command, "exitCode": code}
+        yield _told(who, ERRORS, at + 60_000, place, context)
+        if chance.random() < 0.3:
+            yield _told(who, SUPPORT, at + 120_000, {"email": "ada@example.org"}, context)
+    elif end:
+        yield _told(who, SUCCESS, at + 60_000, {}, context)
+
+
+def _step(chance: random.Random, version: str) -> tuple[str, int, str, int]:
+    line = next((line for v, _, line in RELEASES if v == version), 1)
+    steps = [("install.sh", line, "curl", 6), ("install.sh", line + 150, "curl", 6)]
+    return chance.choice([*steps, BAD_STEP if version == BAD else GONE_STEP])
+
+
+def _told(
+    who: str, name: str, at: int, properties: dict[str, Any], context: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    told = {"type": "track", "event": name, "anonymousId": who, "timestamp": write_time(at)}
+    number = f"{who} {name} {at} {(context or {}).get('installation')}"
+    return {**told, "messageId": number, "context": context or {}, "properties": properties}

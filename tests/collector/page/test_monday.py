@@ -1,0 +1,257 @@
+"""The questions of a Monday, answered by the page as plain Python answers them over the same events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from collector.admin.keys import source_named
+from collector.base.events import Event
+from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
+from collector.page.period import iso
+from collector.store import Stores, open_stores
+from collector.store.runs import Place
+from tests.collector.page.client import NOW, PageClient
+from tests.collector.page.made_fleet import BAD, BAD_STEP, CI_VERSION, GONE_STEP, made_fleet
+from tests.collector.store.contract import plain
+from tests.collector.store.contract.plain import PlainInstance, PlainRun
+
+TODAY = NOW // DAY_MS
+FIRST = TODAY - 29
+Row = dict[str, Any]
+
+
+class Monday:
+    """A page over a made-up fleet, and the same events read plainly."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        with stores.control.transaction() as tx:
+            source = source_named(tx, "product", 0)
+        sent = [decode.read_event(one, "", source, NOW) for one in made_fleet(150)]
+        self.kept: list[Event] = list({event.id: event for event in sent}.values())
+        stores.events.keep(sent)
+        assert len(self.kept) < len(sent)  # clones say some things twice
+        while stores.events.fold():
+            pass
+        self.client = PageClient(stores)
+        self.fleet: list[PlainInstance] = plain.instances_of(self.kept)
+        self.runs: list[PlainRun] = sorted(plain.runs_of(self.kept), key=lambda run: -(run.began or 0))
+
+    def json(self, address: str) -> Any:
+        reply = self.client.get(address)
+        assert reply.status == 200, reply.text
+        return reply.json()
+
+    def failed(self, *versions: str) -> list[PlainRun]:
+        return [run for run in self.runs if run.place and run.version in versions]
+
+
+@pytest.fixture(scope="module")
+def monday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monday]:
+    with closing(open_stores(f"sqlite:///{tmp_path_factory.mktemp('monday')}/page.db")) as stores:
+        yield Monday(stores)
+
+
+def places(rows: list[Row]) -> set[tuple[Any, ...]]:
+    return {(row["script"], int(row["line"]), row["command"], int(row["end"])) for row in rows}
+
+
+def test_what_broke_since_the_release(monday: Monday) -> None:
+    shown = monday.json("/since.json")
+    assert (shown["version"], shown["before"], shown["meaning"]) == (BAD, "1.9.0", "worse")
+    mine = [run for run in monday.runs if run.version == BAD]
+    assert shown["released"] == iso(min(run.began or 0 for run in mine) // DAY_MS)
+    states = Counter(run.state for run in mine)
+    rate = states["succeeded"] / (len(mine) - states["running"])
+    assert shown["success_rate"]["value"] == pytest.approx(rate)
+    assert shown["success_rate"]["low"] < rate < shown["success_rate"]["high"]
+    tables = shown["tables"]
+    assert places(tables["new"]) == {BAD_STEP}
+    assert places(tables["gone"]) == {GONE_STEP}
+    failed = [run for run in monday.failed(BAD) if run.place and run.place.script == BAD_STEP[0]]
+    assert tables["new"][0]["runs"] == len(failed)
+    assert tables["new"][0]["instances"] == len({run.who for run in failed})
+    assert CI_VERSION not in monday.client.get("/since").text
+    assert "fail more often" in monday.client.get("/since").text
+
+
+def test_a_release_of_the_past_is_judged_without_what_came_later(monday: Monday) -> None:
+    shown = monday.json("/since.json?version=1.9.0")
+    assert (shown["before"], shown["meaning"]) == ("1.8.0", "noise")
+    assert BAD_STEP not in places([*shown["tables"]["new"], *shown["tables"]["still"]])
+    assert monday.client.get("/since?version=7").status == 404
+
+
+def test_who_is_stuck(monday: Monday) -> None:
+    rows = monday.json("/stuck.json?period=quarter")["tables"]["runs"]
+    last: dict[bytes, PlainRun] = {}
+    for run in monday.runs:
+        last.setdefault(run.who, run)
+    stuck = [run for run in last.values() if run.state in ("failed", "given up")]
+    assert [(row["instance"], row["state"]) for row in rows] == [
+        (as_uuid(run.who), run.state) for run in stuck
+    ]
+    assert [row["asked_for_help"] for row in rows] == [
+        write_time(run.asked) if run.asked else None for run in stuck
+    ]
+    assert {row["state"] for row in rows} == {"failed", "given up"}
+    assert any(row["asked_for_help"] for row in rows)
+    text = monday.client.get("/stuck?period=quarter").text
+    assert f"{len(stuck)} instances are stuck" in text
+    only = monday.json("/stuck.json?period=quarter&version=1.9.0&system=debian+12")["tables"]["runs"]
+    assert len(only) == sum((r.version, r.os) == ("1.9.0", "debian") for r in stuck)
+
+
+def test_which_step_hurts_most_across_versions_whose_lines_moved(monday: Monday) -> None:
+    shown = monday.json("/steps.json?period=quarter")
+    rows = shown["tables"]["steps"]
+    failed = monday.failed("1.8.0", "1.9.0", BAD)
+    moved = {"1.8.0": 42, "1.9.0": 45, BAD: 51}
+    near = [run for run in failed if run.place and run.place.line == str(moved[run.version])]
+    row = next(row for row in rows if row["line"] == "51")
+    assert (row["runs"], row["instances"], row["versions"]) == (len(near), len({r.who for r in near}), 3)
+    assert len(rows) == 4
+    assert sum(row["runs"] for row in rows) == len(failed)
+    assert [row["instances"] for row in rows] == sorted((row["instances"] for row in rows), reverse=True)
+    by_version = {
+        row["version"]: (row["line"], row["runs"])
+        for row in shown["tables"]["by_version"]
+        if (row["command"], int(row["line"]) < 100) == ("curl", True)
+    }
+    counted = Counter(run.version for run in near)
+    assert by_version == {version: (str(line), counted[version]) for version, line in moved.items()}
+    systems = Counter(f"{run.os} {run.os_version}" for run in failed)
+    told = Counter[str]()
+    for one in shown["tables"]["by_system"]:
+        told[one["os"]] += one["runs"]
+    assert told == systems
+
+
+@pytest.mark.parametrize("kind", ["version", "system"])
+def test_versions_and_systems_over_time(monday: Monday, kind: str) -> None:
+    shown = monday.json(f"/adoption.json?by={kind}")
+    place = ["version", "system"].index(kind)
+    days = {day: plain.words_on(monday.fleet, monday.runs, day)[place] for day in range(FIRST - 1, TODAY + 1)}
+    now, week, start = days[TODAY], days[TODAY - 7], days[FIRST - 1]
+    told = {row[kind]: row for row in shown["tables"]["words"]}
+    assert set(told) == {word or "unknown" for word in {*+now, *+week, *+start}}
+    for word, row in told.items():
+        assert row["instances"] == now[word]
+        assert row["share"] == round(now[word] / now.total(), 4)
+        assert row["change_in_a_week"] == now[word] - week[word]
+        assert row["change_in_the_period"] == now[word] - start[word]
+    for row in shown["tables"]["over_time"]:
+        day = FIRST + shown["tables"]["over_time"].index(row)
+        assert sum(n for name, n in row.items() if name != "day") == days[day].total()
+    new, back, lost = plain.came_and_left(monday.fleet)
+    for name, counted in (("new", new), ("back", back), ("lost", lost)):
+        assert shown[name] == sum(counted[day] for day in range(FIRST, TODAY + 1))
+    assert now.total() - start.total() == shown["new"] + shown["back"] - shown["lost"]
+    assert shown["lost"]
+
+
+def test_versions_stand_in_the_order_of_their_releases(monday: Monday) -> None:
+    versions = [row["version"] for row in monday.json("/installs.json?period=quarter")["tables"]["versions"]]
+    assert versions == [CI_VERSION, BAD, "1.9.0", "1.8.0"]
+    text = monday.client.get("/installs?period=quarter").text
+    assert f'{CI_VERSION} <span class="state">outlier</span>' in text
+    assert text.count(">outlier<") == 1
+
+
+def test_a_past_period_has_its_own_versions_and_states(monday: Monday) -> None:
+    last = TODAY - 15
+    shown = monday.json(f"/instances.json?to={iso(last)}")
+    versions, systems = plain.words_on(monday.fleet, monday.runs, last)
+    tables = shown["tables"]
+    assert {row["version"]: row["instances"] for row in tables["versions"]} == versions
+    assert {row["os"]: row["instances"] for row in tables["systems"]} == systems
+    lasting = [one for one in monday.fleet if one.established and one.first // DAY_MS <= last]
+    states = Counter(state_on(one, last) for one in lasting)
+    assert shown["beating"] == states["beating"]
+    assert shown["silent"] == states["silent"]
+    assert shown["gone"] == states["gone"] + states["never"]
+    assert min(states["beating"], states["silent"], states["gone"]) > 0
+    told = {row["instance"]: row["state"] for row in tables["instances"]}
+    assert told == {
+        as_uuid(one.who): state_on(one, last) if one.first // DAY_MS <= last else "not yet"
+        for one in monday.fleet
+    }
+    assert "Version now" in monday.client.get(f"/instances?to={iso(last)}").text
+
+
+def state_on(one: PlainInstance, day: int) -> str:
+    beats = [beat // DAY_MS for beat in one.beats if beat // DAY_MS <= day]
+    if not beats:
+        return "never"
+    quiet = day - max(beats)
+    return "beating" if quiet < 1 else "silent" if quiet < 30 else "gone"
+
+
+def test_what_people_use(monday: Monday) -> None:
+    shown = monday.json("/usage.json?event=Backup+Made")
+    mine = [event for event in monday.kept if event.name == "Backup Made"]
+    assert shown["tables"]["usage"] == [{"event": "Backup Made", "events": len(mine)}]
+    assert shown["instances_in_sample"] == len({event.who for event in mine})
+    days = Counter(iso(event.time // DAY_MS) for event in mine)
+    assert {row["day"]: row["events"] for row in shown["tables"]["over_time"] if row["events"]} == days
+    values = Counter("full" if '"full"' in event.body else "part" for event in mine)
+    assert {row["value"]: row["events"] for row in shown["tables"]["values"]} == values
+    assert {row["property"] for row in shown["tables"]["values"]} == {"kind"}
+
+
+def test_numbers_lead_to_their_rows(monday: Monday) -> None:
+    table = monday.json("/installs.json?period=quarter")["tables"]
+    for kind, column in (("versions", "version"), ("systems", "os")):
+        for row in table[kind]:
+            word = f"{'version' if kind == 'versions' else 'system'}={row[column]}&period=quarter"
+            for state, name in (("failed", "failed"), ("given up", "given_up"), ("", "started")):
+                runs = monday.json(f"/installs.json?table=runs&state={state}&{word}")["tables"]["runs"]
+                assert len(runs) == row[name], (row, state)
+    assert monday.client.get("/installs?state=lost").status == 400
+    linked = monday.client.get("/installs?period=quarter").text
+    assert 'href="/installs?period=quarter&amp;state=failed&amp;version=1.9.0#latest"' in linked
+
+
+def test_each_question_is_one_click_from_the_overview(monday: Monday) -> None:
+    text = monday.client.get("/").text
+    for path in ("/since", "/stuck", "/steps", "/adoption", "/adoption?by=system", "/usage"):
+        assert f'href="{path}"' in text
+        assert monday.client.get(path).status == 200
+
+
+def test_an_empty_source_has_an_answer_to_each_question(monday: Monday) -> None:
+    with monday.stores.control.transaction() as tx:
+        source_named(tx, "new", 0)
+    for path in ("/since", "/stuck", "/steps", "/adoption", "/usage"):
+        for suffix in ("", ".json", ".csv"):
+            assert monday.client.get(f"{path}{suffix}?source=new").status == 200
+
+
+def test_a_table_is_sorted_searched_and_paged_by_its_address(monday: Monday) -> None:
+    address = "/installs{}?period=quarter&systems.sort={}&systems.find={}"
+    for sort in ("failed", "-failed", "os", "-os"):
+        rows = monday.json(address.format(".json", sort, ""))["tables"]["systems"]
+        column = sort.removeprefix("-")
+        assert rows == sorted(rows, key=lambda row: row[column], reverse=sort[0] == "-"), column
+        assert f'aria-sort="{"descending" if sort[0] == "-" else "ascending"}"' in (
+            monday.client.get(address.format("", sort, "")).text
+        )
+    found = monday.json(address.format(".json", "", "UBU"))["tables"]["systems"]
+    assert [row["os"] for row in found] == ["ubuntu 24.04"]
+    assert "1 of 3 match" in monday.client.get(address.format("", "", "ubu")).text
+    assert monday.client.get("/installs?systems.sort=nothing&systems.page=x").status == 200
+
+
+def test_a_place_that_failed_opens_from_each_step(monday: Monday) -> None:
+    for row in monday.json("/steps.json?period=quarter")["tables"]["by_version"]:
+        place = Place(row["script"], row["line"], row["command"], row["end"])
+        query = f"script={place.script}&line={place.line}&command={place.command}&end={place.end}"
+        runs = monday.json(f"/failure.json?{query}&period=quarter")["tables"]["runs"]
+        assert sum(run["version"] == row["version"] for run in runs) == row["runs"]
