@@ -212,8 +212,11 @@ class Heart:
 
     def _plan_feed(self, answer: ChildAnswer) -> None:
         self._announcer.feed(answer)
-        after = answer.feed_in
-        self._agenda.set("feed", None if after is None else self._world.clocks().boot + after)
+        after, due, now = answer.feed_in, self._agenda.due("feed"), self._world.clocks().boot
+        if after is None:
+            self._agenda.set("feed", None)
+        elif due is None or due > now:  # one that became due while this child ran comes next
+            self._agenda.set("feed", now + after)
 
     # what time and files change
 

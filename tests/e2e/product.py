@@ -27,8 +27,8 @@ UNITS = {
 class Product:
     """NAME in a machine: its files, its service, and its verbs as root."""
 
-    def __init__(self, machine: Machine, name: str) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, name: str, extra: str | None = None) -> None:
+        self.machine, self.extra = machine, extra
         self.name = name
         self.unit = f"{name}.service"
         self.python = f"/opt/{name}/bin/python"
@@ -38,7 +38,7 @@ class Product:
     def install(self, settings: str, mode: int = 0o600) -> None:
         """Everything but the start."""
         prefix = self.machine.path(f"/opt/{self.name}")
-        shutil.copytree(environment(), prefix, symlinks=True)
+        shutil.copytree(environment(extra=self.extra), prefix, symlinks=True)
         (prefix / "rollcall.name").write_text(f"{self.name}\n")
         self.env.parent.mkdir()
         self.env.write_text(settings)

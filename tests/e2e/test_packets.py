@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.agent.updates.signing import Vendor, feed
 from tests.e2e.machine import Machine, booted
 from tests.e2e.product import Product
 from tests.wait import until
@@ -28,6 +29,15 @@ ROLLCALL_FIRST_DELAY=0s
 ROLLCALL_JITTER=0
 """
 REFUSAL = "DO_NOT_TRACK=1\n"
+VENDOR = Vendor()
+FEED = f"""
+ROLLCALL_PRODUCT=Shop
+ROLLCALL_PRODUCT_VERSION=1.0
+ROLLCALL_UPDATES_URL=http://198.51.100.7/feed.json
+ROLLCALL_UPDATES_KEY={VENDOR.public}
+ROLLCALL_FIRST_DELAY=0s
+"""
+QUESTION = ("flush", "--report", "--budget", "0", "--feed")
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +93,38 @@ def test_silence_is_silence_to_the_packet(machine: Machine) -> None:
     machine.run("systemctl", "reload", product.unit)
     machine.run("systemctl", "stop", product.unit)
     assert counted(product) == before
+
+
+def test_the_release_feed_is_asked_for_only_where_it_may_to_the_packet(machine: Machine) -> None:
+    """The question is what the daemon's child does at its time of day. There is no endpoint."""
+    product = Product(machine, "rollcall-feed", extra="sealed")
+    product.install(FEED)
+    uid = machine.run("id", "-u", product.name)
+    assert re.fullmatch("[0-9]+", uid)
+    machine.run("nft", "flush", "chain", "inet", "count", "out")
+    machine.run("nft", "add", "rule", "inet", "count", "out", "meta", "skuid", uid, "counter")
+    VENDOR.publish(machine.path("/root"), feed())
+    product.start()
+    until(lambda: product.status().startswith("sending: last beat"))
+    product.verb("updates", "import", "/root/feed.json", check=False)
+    machine.run("systemctl", "reload", product.unit)
+    until(lambda: "critical advisory SHOP-2026-1" in product.status())
+    machine.run("systemctl", "reload", product.unit)
+    warnings = machine.journal(product.unit, "-p", "warning").splitlines()
+    assert [line for line in warnings if "SHOP-2026-1" in line] == [
+        "critical advisory SHOP-2026-1 (fixed in 1.4.2); see: rollcall-feed updates"
+    ]
+    for quiet in (
+        FEED + REFUSAL,
+        FEED + "ROLLCALL_UPDATES=false\n",
+        FEED.replace("ROLLCALL_UPDATES_URL", "#"),
+        FEED.replace("ROLLCALL_UPDATES_KEY", "#"),
+    ):
+        product.env.write_text(quiet)
+        assert '"feedIn": null' in product.verb(*QUESTION)
+        machine.run("systemctl", "restart", product.unit)
+        assert counted(product) == 0
+    product.env.write_text(FEED)
+    assert '"feedIn": null' not in product.verb(*QUESTION)
+    assert counted(product) > 0
+    assert "advisory SHOP-2026-1 (critical)" in product.verb("status")

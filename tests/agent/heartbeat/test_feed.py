@@ -87,6 +87,27 @@ def test_a_machine_that_wakes_after_its_time_waits_for_the_next() -> None:
     assert [at - asked for at in life.asks[before:]] == [pytest.approx(2 * DAY, abs=1)]
 
 
+def test_a_question_that_becomes_due_while_another_child_runs_comes_next() -> None:
+    life = Asking()
+    life.run(DAY)
+    asked = life.asks[-1]
+    plain = life.ask_child
+
+    def slow(*verb: str) -> ChildAnswer | None:
+        """A child that runs past the time of day."""
+        life.freeze(50)
+        return plain(*verb)
+
+    life.run(asked + DAY - life.true - 20)
+    assert life.heart is not None
+    life.heart.reload()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(life, "ask_child", slow)
+        life.run(60)
+    assert life.asked[-2:] == [CHECK, FEED]
+    assert life.asks[-1] - asked == pytest.approx(DAY, abs=120)
+
+
 def test_while_silent_or_switched_off_nothing_is_asked() -> None:
     life = Life(answer=answered(feed_in=None))
     life.run(3 * DAY)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import string
 import subprocess
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from agent.updates.minisign import SignatureError, parse_keys, verify
 from tests.agent.updates.signing import Minisign, Vendor, feed
 
+ALPHABET = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}+/"
 VENDOR, OTHER = Vendor(), Vendor(b"somebody")
 SIGNATURE = VENDOR.sign(feed())
 HEAD = len("untrusted comment: ")
@@ -81,3 +84,22 @@ def test_a_signature_that_was_cut_is_refused(length: int) -> None:
 def test_no_text_is_worse_than_a_refused_signature(text: str) -> None:
     with pytest.raises(SignatureError):
         verify(feed(), text, parse_keys(VENDOR.public))
+
+
+@pytest.mark.parametrize(("line", "spare"), [(1, 2), (3, 4)])
+def test_base64_that_is_written_otherwise_is_refused(line: int, spare: int) -> None:
+    """The last sign before the padding has bits that stand for nothing, so one meaning has many spellings."""
+    vendor, data = Vendor(), feed()
+    lines = vendor.sign(data).split("\n")
+    stem = lines[line].rstrip("=")
+    ending = lines[line][len(stem) :]
+    written = ALPHABET.index(stem[-1])
+    for bits in range(2**spare):
+        spelled = stem[:-1] + ALPHABET[written | bits] + ending
+        assert base64.b64decode(spelled) == base64.b64decode(lines[line])
+        text = "\n".join([*lines[:line], spelled, *lines[line + 1 :]])
+        if bits == 0:
+            assert verify(data, text, parse_keys(vendor.public)).id == vendor.id
+        else:
+            with pytest.raises(SignatureError, match="not one of minisign"):
+                verify(data, text, parse_keys(vendor.public))
