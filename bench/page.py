@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import MutableMapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from bench.compare import goal
@@ -115,8 +115,12 @@ async def timed(page: Page, view: str, cookie: str, rounds: int) -> tuple[float,
     return statistics.median(walls), statistics.median(cpus)
 
 
-async def ask(page: Page, view: str, cookie: str) -> None:
-    """One request of somebody who opened the setup link."""
+class _Enough(Exception):  # noqa: N818 - an outcome
+    """The first piece of a whole list is there."""
+
+
+async def ask(page: Page, view: str, cookie: str, *, head: bool = False) -> None:
+    """One request of somebody who opened the setup link; of a head, nothing after the first piece."""
     path, _, query = view.partition("?")
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "scheme": "http"}
     scope |= {
@@ -131,7 +135,10 @@ async def ask(page: Page, view: str, cookie: str) -> None:
 
     async def send(message: MutableMapping[str, Any]) -> None:
         statuses.append(message.get("status", 0))
+        if head and message.get("body"):
+            raise _Enough
 
-    await page(scope, receive, send)
+    with suppress(_Enough):
+        await page(scope, receive, send)
     if statuses[0] != 200:
         raise SystemExit(f"{view} answered {statuses[0]}")
