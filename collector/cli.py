@@ -16,7 +16,7 @@ from typing import IO, Any
 from collector.admin import AdminError, keys, transfer
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores, open_stores
-from collector.verbs import alerts, bundles, people, releases, senders, storage
+from collector.verbs import alerts, bundles, members, people, releases, senders, storage
 from collector.verbs.instances import delete_instance
 from collector.verbs.serving import serve
 from collector.verbs.terminal import message, now_ms, progress
@@ -99,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     delete.add_argument("--source", metavar="S", help="only from this source [from all]")
     storage.add_verbs(verbs, verb)
     bundles.add_verbs(group, verb)
+    members.add_verbs(group, verb)
     releases.add_verbs(group, verb)
     alerts.add_verbs(group, verb)
     return top

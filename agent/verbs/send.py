@@ -18,7 +18,7 @@ from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
-from agent.outbox.bundles import waiting_bundles
+from agent.outbox.bundles import sweep_bundles, waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
 from agent.verbs.asking import FETCHING, FeedNews, feed_news, feed_standing
@@ -192,6 +192,8 @@ def _send_bundles(app: App, outbox: Outbox, sending: Sending, *, left: float) ->
     """Send the support bundles that wait. Why one still does, and what is to be said."""
     endpoint, state = app.situation.settings.endpoint, app.situation.state
     if not waiting_bundles(outbox, endpoint):
+        if state.bundle_files():  # of a sender that was killed
+            sweep_bundles(state, outbox)
         return None, []
     from agent.delivery.bundles import BundleSender, deliver_bundles
 

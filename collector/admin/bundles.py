@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,15 @@ def open_bundle(sealed: str, key: str, folder: str) -> list[str]:
         raise AdminError("what was sealed is no bundle") from None
     _write(Path(folder), files)
     return [str(name) for name in files]
+
+
+def thumbprint_of(sealed: str) -> str:
+    """The thumbprint of the key that opens it, as its header says."""
+    try:
+        header = json.loads(urlsafe_b64decode(sealed.partition(".")[0] + "=="))
+        return str(header["kid"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise AdminError("this is no sealed bundle") from None
 
 
 def read_text(path: str, at_most: int) -> str:

@@ -21,6 +21,7 @@ from collector.ingest.member import Member
 from collector.ingest.metrics import REFRESH_SECONDS, Metrics
 from collector.ingest.rejects import RejectCounter
 from collector.ingest.writer import Writer
+from collector.serve import members
 from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.crowd import CrowdedPage
 from collector.serve.fleet import FleetMetrics
@@ -56,6 +57,7 @@ class Site:
             settings, stores.control, ring, self._metrics, allowance, self._disk
         )
         self._fleet = FleetMetrics(stores)
+        self._members = members.MembersApi(settings, stores.control, time.time, time.monotonic)
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(
@@ -77,6 +79,8 @@ class Site:
             await self._tracking(path, scope, receive, send)
         elif path == bundles.PATH:
             await self._bundles(scope, receive, send)
+        elif path.startswith(members.PREFIX):
+            await self._members(path, scope, receive, send)
         elif (answer := await self._answer(path, scope)) is not None:
             await answer.send(send, head=scope["method"] == "HEAD")
         else:

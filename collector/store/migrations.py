@@ -196,6 +196,31 @@ def failures_by_version(tx: Executes) -> None:
     tx.execute(f"CREATE INDEX runs_failed ON runs ({columns}) WHERE outcome = 'errors'")
 
 
+def member_tables(tx: Executes) -> None:
+    """Members who open support bundles: accounts, sign-ins, the roster, and the support keys' links."""
+    blob = "BYTEA" if tx.dialect == "postgresql" else "BLOB"
+    tx.execute(
+        "CREATE TABLE members (name TEXT PRIMARY KEY, public TEXT NOT NULL, auth_salt TEXT NOT NULL,"
+        " srp_salt TEXT NOT NULL, verifier TEXT NOT NULL, wrapped TEXT NOT NULL,"
+        " state TEXT NOT NULL CHECK (state IN ('waiting', 'member')), created BIGINT NOT NULL)",
+    )
+    tx.execute(
+        f"CREATE TABLE member_challenges (id {blob} PRIMARY KEY, name TEXT NOT NULL, client TEXT NOT NULL,"
+        " private TEXT NOT NULL, until BIGINT NOT NULL)",
+    )
+    tx.execute(
+        f"CREATE TABLE member_sessions (token {blob} PRIMARY KEY, name TEXT NOT NULL, until BIGINT NOT NULL)",
+    )
+    tx.execute(
+        "CREATE TABLE member_roster (revision BIGINT NOT NULL, current TEXT NOT NULL, text TEXT NOT NULL,"
+        " code TEXT NOT NULL)",
+    )
+    tx.execute(
+        "CREATE TABLE member_links (key TEXT NOT NULL, name TEXT NOT NULL, link TEXT NOT NULL,"
+        " PRIMARY KEY (key, name))",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -220,6 +245,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     reading_views,
     public_numbers,
     failures_by_version,
+    member_tables,
 )
 
 

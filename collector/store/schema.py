@@ -38,6 +38,7 @@ Of the control store:
     alert_limits          what is worth a message, for each source
     bundles, bundle_parts sealed support bundles, whole or on their way
     public_sources, …     sources with a public page; public_weeks, public_cells: the numbers on it
+    members, member_*     who opens bundles: wrapped keys and verifiers, which open nothing by themselves
     setup                 the setup link and the session of whoever opened it, while no user exists
 
 Only usage and pending change in the transaction that inserts events. Only migrations name tables of both.

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from collector.admin import AdminError, bundles
+from collector.admin.member_keys import key_of_recovery
+from collector.admin.membership import Member
 from collector.admin.remote import Remote, RemoteBundle
 from collector.settings import PREFIX
+from collector.verbs.members import note_path, signed_in
 from collector.verbs.terminal import message
 
 Verb = Callable[..., argparse.ArgumentParser]
@@ -29,7 +32,8 @@ def add_verbs(make_group: Callable[[str, str], Any], verb: Verb) -> None:
     text = "open a sealed bundle, with the private key, into a new folder"
     made = _add_remote(verb(group, "open", _open, text))
     made.add_argument("id", metavar="ID|FILE", help="a bundle of the collector, or a file")
-    made.add_argument("--key", metavar="FILE", required=True, help="the private key, as JWK")
+    key = "the private key, as JWK or as a recovery code [that of this machine's member]"
+    made.add_argument("--key", metavar="FILE", help=key)
     made.add_argument("-o", dest="folder", metavar="DIR", help="the folder to make [bundle-ID]")
 
 
@@ -41,6 +45,7 @@ def _add_remote(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         help=f"holds an API token with the role support [{PREFIX}TOKEN has one]",
     )
     made.add_argument("--source", metavar="S", help="only of this source [of the first that has events]")
+    made.add_argument("--member", metavar="FILE", help="as for `members`")
     made.set_defaults(storeless=True)
     return made
 
@@ -54,18 +59,29 @@ def remote_of(arguments: argparse.Namespace) -> Remote:
         return Remote(base, bundles.read_text(arguments.token_file, MAX_TOKEN))
     token = os.environ.get(f"{PREFIX}TOKEN", "")
     if not token:
-        raise AdminError(f"no API token is given; use --token-file FILE, or set {PREFIX}TOKEN")
+        raise AdminError(
+            f"no API token is given; use --token-file FILE, or set {PREFIX}TOKEN, or become a member"
+        )
     return Remote(base, token)
 
 
+def _member_of(arguments: argparse.Namespace) -> Member | None:
+    """This machine's member, if it is one's and nothing else is named."""
+    named = arguments.token_file or os.environ.get(f"{PREFIX}TOKEN") or getattr(arguments, "key", None)
+    return None if named or not note_path(arguments).exists() else signed_in(arguments)
+
+
 def _list(arguments: argparse.Namespace, _: None = None) -> None:
-    for one in remote_of(arguments).bundles(arguments.source):
+    member = _member_of(arguments)
+    remote = member.remote if member else remote_of(arguments)
+    for one in remote.bundles(arguments.source):
         told = (one.id, one.arrived, f"{one.size} bytes", f"run {one.run or '-'}", f"key {one.key}")
         sys.stdout.write("\t".join(told) + "\n")
 
 
 def _fetch(arguments: argparse.Namespace, _: None = None) -> None:
-    remote = remote_of(arguments)
+    member = _member_of(arguments)
+    remote = member.remote if member else remote_of(arguments)
     found = meant(remote.bundles(arguments.source), arguments.id)
     path = Path(arguments.file or f"bundle-{found.id[:12]}.jwe")
     data = remote.fetch(found.id)
@@ -75,17 +91,31 @@ def _fetch(arguments: argparse.Namespace, _: None = None) -> None:
 
 
 def _open(arguments: argparse.Namespace, _: None = None) -> None:
-    key = bundles.read_text(arguments.key, bundles.MAX_KEY)
+    member = None if arguments.key else _member_of(arguments)
+    if not arguments.key and member is None:
+        raise AdminError("no key opens it: use --key FILE, or become a member of this machine")
     if os.path.isfile(arguments.id):
         sealed, name = bundles.read_text(arguments.id, bundles.MAX_SEALED), Path(arguments.id).stem
     else:
-        remote = remote_of(arguments)
+        remote = member.remote if member else remote_of(arguments)
         found = meant(remote.bundles(arguments.source), arguments.id)
         sealed, name = remote.fetch(found.id).decode("ascii", "replace"), f"bundle-{found.id[:12]}"
     folder = arguments.folder or name
-    for file in bundles.open_bundle(sealed, key, folder):
+    for file in bundles.open_bundle(sealed, _key_for(sealed, arguments.key, member), folder):
         print(file)
     message(f"opened into {folder}")
+
+
+def _key_for(sealed: str, path: str | None, member: Member | None) -> str:
+    """The private key, as JWK: of a file, or the member's for which it is sealed."""
+    if path:
+        text = bundles.read_text(path, bundles.MAX_KEY)
+        return text if text.startswith("{") else key_of_recovery(text).private_jwk
+    keys = member.support_keys() if member else {}
+    thumbprint = bundles.thumbprint_of(sealed)
+    if thumbprint not in keys:
+        raise AdminError(f"it is sealed for the key {thumbprint}, for which you have no link")
+    return keys[thumbprint].private_jwk
 
 
 def meant(found: list[RemoteBundle], text: str) -> RemoteBundle:

@@ -8,11 +8,11 @@ _rollcall_collector() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles list' | ' bundles fetch' | ' bundles open' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles list' | ' bundles fetch' | ' bundles open' | ' members' | ' members join' | ' members list' | ' members approve' | ' members remove' | ' members trust' | ' members key' | ' members backup' | ' members reset' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles releases alerts --help' ;;
+    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles members releases alerts --help' ;;
     ' serve') words='--db --listen --workers --help' ;;
     ' keys') words='add list revoke limit --help' ;;
     ' keys add') words='--db --help' ;;
@@ -37,9 +37,18 @@ _rollcall_collector() {
     ' purge') words='--db --older-than --key --since --until --help' ;;
     ' recount') words='--db --help' ;;
     ' bundles') words='list fetch open --help' ;;
-    ' bundles list') words='--db --collector --token-file --source --help' ;;
-    ' bundles fetch') words='--db --collector --token-file --source -o --help' ;;
-    ' bundles open') words='--db --collector --token-file --source --key -o --help' ;;
+    ' bundles list') words='--db --collector --token-file --source --member --help' ;;
+    ' bundles fetch') words='--db --collector --token-file --source --member -o --help' ;;
+    ' bundles open') words='--db --collector --token-file --source --member --key -o --help' ;;
+    ' members') words='join list approve remove trust key backup reset --help' ;;
+    ' members join') words='--db --member --collector --token-file --help' ;;
+    ' members list') words='--db --member --help' ;;
+    ' members approve') words='--db --member --fingerprint --help' ;;
+    ' members remove') words='--db --member --keep-key --help' ;;
+    ' members trust') words='--db --member --help' ;;
+    ' members key') words='--db --member --help' ;;
+    ' members backup') words='--db --member --help' ;;
+    ' members reset') words='--db --help' ;;
     ' releases') words='publish trust distrust list --help' ;;
     ' releases publish') words='--db --source --key --help' ;;
     ' releases trust') words='--db --source --help' ;;

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jwcrypto import jwk
 
 from agent.base.statedir import StateDir
 from agent.events.catalogue import BUNDLE
@@ -23,6 +22,7 @@ from tests.wait import until
 
 pytestmark = pytest.mark.needs("root")  # only root's list is heeded
 PASSWORD = "hunter2 it's"
+PHRASE = "correct horse battery"
 
 
 class Site:
@@ -30,7 +30,7 @@ class Site:
 
     def __init__(self, collector: Collector, path: Path) -> None:
         self.collector, self.path = collector, path
-        self.key = jwk.JWK.generate(kty="OKP", crv="X25519")
+        self.key = ""
         self.log = path / "install.log"
         noise = "".join(f"{hashlib.sha256(b'%d' % n).hexdigest()[:9]} step {n}\n" for n in range(30_000))
         self.log.write_text(f"{noise}connecting with DB_PASSWORD={PASSWORD}\nstep 3 failed\n")
@@ -45,7 +45,7 @@ class Site:
             "ROLLCALL_ENDPOINT": f"http://127.0.0.1:{self.collector.port}",
             "ROLLCALL_WRITE_KEY": self.collector.key,
             "ROLLCALL_STATE_DIR": str(self.path / "state"),
-            "ROLLCALL_SUPPORT_KEY": self.key.export_public(),
+            "ROLLCALL_SUPPORT_KEY": self.key,
             "ROLLCALL_SUPPORT_LIST": str(self.path / "support.list"),
             "DB_PASSWORD": PASSWORD,
             **more,
@@ -75,12 +75,13 @@ def site(collector: Collector, tmp_path: Path) -> Iterator[Site]:
     end_senders(tmp_path)
 
 
-def member(folder: Path, *words: str) -> str:
-    """What a verb for bundles prints, on a machine that has no database."""
+def support(folder: Path, *words: str) -> str:
+    """What a verb prints on a member's machine, which has no database."""
     done = subprocess.run(
-        [sys.executable, "-m", "collector", "bundles", *words],
+        [sys.executable, "-m", "collector", *words],
         cwd=folder,
         env=environ.bare(folder),
+        input=f"{PHRASE}\n",
         capture_output=True,
         text=True,
         check=False,
@@ -94,6 +95,10 @@ def member(folder: Path, *words: str) -> str:
 def test_a_failed_installs_log_reaches_support_although_the_collector_is_killed(
     site: Site, collector: Collector
 ) -> None:
+    (site.path / "token").write_text(collector.verb("tokens", "add", "ann", "--role", "support").stdout)
+    address = f"http://127.0.0.1:{collector.port}"
+    support(site.path, "members", "join", "ann", "--collector", address, "--token-file", "token")
+    site.key = support(site.path, "members", "key").strip()
     site.run("wrap", "--no-input", "--", str(site.installer), code=2)
     collector.kill()
     said = site.run("support", "--bundle", "--yes")
@@ -102,17 +107,17 @@ def test_a_failed_installs_log_reaches_support_although_the_collector_is_killed(
     assert "Support Bundle" in site.run("log")
     collector.start(f"127.0.0.1:{collector.port}")
     until(lambda: site.states() == ["sent"], 150, "the sender tries again")
-    assert list((site.path / "state/bundles").iterdir()) == []
-    (site.path / "token").write_text(collector.verb("tokens", "add", "ann", "--role", "support").stdout)
-    (site.path / "key").write_text(site.key.export_private())
-    where = ["--collector", f"http://127.0.0.1:{collector.port}", "--token-file", "token", "--source", "test"]
-    (line,) = member(site.path, "list", *where).splitlines()
+    until(lambda: not list((site.path / "state/bundles").iterdir()), 30, "its file is deleted")
+    here = ["--token-file", "token", "--collector", f"http://127.0.0.1:{collector.port}"]
+    (line,) = support(site.path, "bundles", "list", "--source", "test").splitlines()
+    assert support(site.path, "bundles", "list", "--source", "test", *here) == f"{line}\n"
     bundle, _, _, run, key = line.split("\t")
     assert f"SHA-256 {bundle}" in said
-    assert key == f"key {site.key.thumbprint()}"
-    member(site.path, "fetch", bundle[:8], *where, "-o", "bundle.jwe")
-    member(site.path, "open", "bundle.jwe", "--key", "key", "-o", "by-file")
-    member(site.path, "open", bundle[:8], *where, "--key", "key", "-o", "opened")
+    assert key.removeprefix("key ") in said
+    support(site.path, "bundles", "open", bundle[:8], "--source", "test", "-o", "opened")
+    support(site.path, "bundles", "fetch", bundle[:8], "--source", "test", "-o", "bundle.jwe")
+    (site.path / "code").write_text(support(site.path, "members", "backup"))
+    support(site.path, "bundles", "open", "bundle.jwe", "--key", "code", "-o", "by-file")
     folder = site.path / "opened"
     names = sorted(path.name for path in folder.rglob("*"))
     assert names == sorted(path.name for path in (site.path / "by-file").rglob("*"))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 
 from collector.admin import setup
-from collector.admin.tokens import token_access
+from collector.admin.members import is_member, session_name
+from collector.admin.tokens import TokenAccess, token_access
 from collector.base.secrets import new_secret, secret_digest
 from collector.page.access.authorization import api_token
 from collector.page.access.cookies import SESSION
@@ -30,7 +31,7 @@ class Authenticator:
     def visitor(self, request: PageRequest, now: int) -> Visitor | None:
         """Who sends this request; None if nobody that the page knows. PageError if a token is wrong."""
         if token := api_token(request):
-            return self._by_token(request, token)
+            return self._by_token(request, token, now)
         secret = SESSION.read(request)
         if request.proxy_user and (visitor := self._by_proxy(request.proxy_user, secret)):
             return visitor
@@ -38,14 +39,19 @@ class Authenticator:
             return None
         return self._by_session(secret, now) or self._by_setup(secret, now)
 
-    def _by_token(self, request: PageRequest, token: str) -> Visitor:
+    def _by_token(self, request: PageRequest, token: str, now: int) -> Visitor:
         """A program. Pages and forms are for browsers, so it needs no form tokens."""
-        found = token_access(self._control, token)
+        found = token_access(self._control, token) or self._member(token, now)
         if found is None:
             raise PageError(401, "This token is unknown, or it was revoked.")
         if not request.suffix:
             raise PageError(401, "A token reads addresses that end in .json or .csv.")
         return Visitor(found.name, found.role, "token", found.source)
+
+    def _member(self, token: str, now: int) -> TokenAccess | None:
+        """A member who has signed in to open support bundles."""
+        name = session_name(self._control, token, now)
+        return TokenAccess(name, "support", None) if name and is_member(self._control, name) else None
 
     def _by_proxy(self, name: str, secret: str) -> Visitor | None:
         """A user whom a trusted proxy has signed in. The cookie serves their forms alone."""

@@ -25,7 +25,7 @@ from tests.receiver import Peer, Receiver, Request, abort, answer
 NOW = 1_800_000_000.0
 RUN = "3f2b8c1d-0000-4000-8000-000000000000"
 ORIGIN = catalogue.Origin("11111111-2222-4333-8444-555555555555", "shop", "1", System("debian", "12"), 1)
-SEALED = b"0123456789abcdef" * (PART // 8)
+SEALED = b"".join(b"%08d" % number for number in range(PART // 4))  # no two parts are alike
 
 
 class Shelf:
@@ -166,6 +166,19 @@ def test_only_a_few_wait_and_no_batch_or_export_has_one(waiting: Waiting) -> Non
     assert waiting_bundles(waiting.outbox, "https://other.example") == []
     waiting.outbox.erase(usage=True)
     assert waiting.states == ["waiting"] * MOST_WAITING, "no usage event"
+
+
+def test_what_a_killed_sender_left_is_deleted_by_the_next(world: World) -> None:
+    waiting = Waiting(world.path)
+    world.environ["ROLLCALL_STATE_DIR"] = waiting.state.path
+    waiting.put("https://a.example")
+    (path,) = map(Path, waiting.state.bundle_files())
+    path.with_name("stray.jwe").write_text("x")
+    waiting.outbox.close()
+    with Receiver() as receiver:
+        world.environ |= {"ROLLCALL_ENDPOINT": receiver.endpoint, "ROLLCALL_WRITE_KEY": "key"}
+        assert world.run("beat").code == 0
+    assert waiting.state.bundle_files() == [str(path)], "that of another endpoint waits on"
 
 
 @pytest.mark.parametrize("verb", ["flush", "forget"])

@@ -1,0 +1,151 @@
+"""The API for members: they join, sign in by SRP, and read and change what only they can open.
+
+Nothing here is secret to a stranger but the sessions: what a member writes is wrapped or public.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from collector.admin import AdminError, members
+from collector.admin.tokens import token_access
+from collector.base import http
+from collector.base.http import Answer, Receive, Refused, Scope, Send
+from collector.base.limits import RETRY_SECONDS
+from collector.base.peers import peer_of
+from collector.ingest.api import basic_key, json_error, refusal
+from collector.ingest.decode import parse_object
+from collector.page.access.limits import Attempt, AttemptLimits
+from collector.settings import Settings
+from collector.store import ControlStore, StoreError
+
+PREFIX = "/v1/members/"
+MOST_BODY = 512 * 1024
+LONGEST = {"name": 64, "public": 43, "authSalt": 32, "srpSalt": 32, "verifier": 800, "wrapped": 2000}
+_HEX = re.compile("[0-9a-f]{1,800}")
+
+Body = Mapping[str, Any]
+
+
+class MembersApi:
+    """What members ask one server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        control: ControlStore,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._control, self._now = settings, control, now
+        self._limits = AttemptLimits(clock)
+        self._verbs: dict[str, Callable[[Body, str, str], dict[str, Any]]] = {
+            "join": self._join,
+            "begin": self._begin,
+            "prove": self._prove,
+            "state": self._state,
+            "change": self._change,
+        }
+
+    async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(path, scope, receive)
+        except Refused as refused:
+            answer = refusal(refused)
+        except members.NotAllowed as why:
+            answer = json_error(401, "not_allowed", str(why))
+        except AdminError as why:
+            answer = json_error(409, "not_done", str(why))
+        except (KeyError, TypeError, ValueError):
+            answer = json_error(400, "bad_body", "the body is not what this address takes")
+        except StoreError:
+            answer = refusal(Refused(503, "store_away", "the store does not answer", RETRY_SECONDS))
+        except http.ClientGone:
+            return
+        await answer.send(send)
+
+    async def _answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
+        verb = self._verbs.get(path.removeprefix(PREFIX))
+        if verb is None:
+            return json_error(404, "not_found", "see docs/support.md")
+        if scope["method"] != "POST":
+            return http.with_headers(json_error(405, "method", "use POST"), [(b"allow", b"POST")])
+        address = (scope.get("client") or ("", 0))[0]
+        forwarded = http.headers(scope, b"x-forwarded-for")
+        peer = peer_of(address, forwarded, self._settings.trusted_proxies)
+        if http.declared_length(scope) > MOST_BODY:
+            raise http.too_large(MOST_BODY)
+        reading = http.read_body(receive, MOST_BODY, lambda _: None)
+        try:
+            body = parse_object(await asyncio.wait_for(reading, self._settings.timeout))
+        except asyncio.TimeoutError:
+            raise Refused(408, "slow", "the request took too long to arrive") from None
+        token = basic_key(http.header(scope, b"authorization"))
+        found = await asyncio.to_thread(verb, body, token, peer)
+        return Answer(200, msgspec.json.encode({"success": True, **found}))
+
+    def _join(self, body: Body, token: str, _: str) -> dict[str, Any]:
+        access = token_access(self._control, token) if token else None
+        if access is None or access.role != "support" or access.source is not None:
+            raise members.NotAllowed("joining takes an API token with the role support, for all sources")
+        given = [_text(body, name) for name in LONGEST]
+        if not all(_HEX.fullmatch(text) for text in given[2:5]):
+            raise ValueError
+        return {"first": members.join(self._control, members.Account(*given), self._now_ms())}
+
+    def _begin(self, body: Body, _: str, peer: str) -> dict[str, Any]:
+        name, client = _text(body, "name"), _number(body, "client")
+        attempt = Attempt(peer, name, "")
+        wait = self._limits.wait(attempt)
+        if wait:
+            raise Refused(429, "rate_limited", "too many attempts to sign in; try again later", int(wait) + 1)
+        self._limits.pay(attempt, 1)
+        found = members.begin_sign_in(self._control, name, client, self._now_ms())
+        return {
+            "id": found.id,
+            "authSalt": found.auth_salt,
+            "srpSalt": found.srp_salt,
+            "server": f"{found.public:x}",
+        }
+
+    def _prove(self, body: Body, _: str, peer: str) -> dict[str, Any]:
+        proof = bytes.fromhex(_text(body, "proof", 64))
+        found = members.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
+        self._limits.pay(Attempt(peer, _text(body, "name"), ""), -1)
+        return {"answer": found.answer.hex(), "session": found.token, "wrapped": found.wrapped}
+
+    def _state(self, _: Body, token: str, __: str) -> dict[str, Any]:
+        return members.read_state(self._control, self._signed_in(token))
+
+    def _change(self, body: Body, token: str, _: str) -> dict[str, Any]:
+        name = self._signed_in(token)
+        members.change_members(self._control, name, msgspec.convert(body, members.Change), self._now_ms())
+        return {}
+
+    def _signed_in(self, token: str) -> str:
+        name = members.session_name(self._control, token, self._now_ms()) if token else None
+        if name is None:
+            raise members.NotAllowed("sign in first")
+        return name
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _text(body: Body, name: str, most: int = 100) -> str:
+    text = body[name]
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST.get(name, most):
+        raise ValueError
+    return text
+
+
+def _number(body: Body, name: str) -> int:
+    text = _text(body, name, 800)
+    if not _HEX.fullmatch(text):
+        raise ValueError
+    return int(text, 16)
