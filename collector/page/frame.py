@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/instances", "Instances"),
     ("/support", "Support"),
     ("/events", "Events"),
+    ("/releases", "Releases"),
     ("/rejects", "Rejected"),
     ("/alerts", "Alerts"),
 )

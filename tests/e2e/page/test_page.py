@@ -15,7 +15,17 @@ from tests.e2e.page.browser import DESKTOP, PHONE, Watched
 
 pytestmark = pytest.mark.needs("chromium")
 QUESTIONS = ["/since", "/stuck", "/steps", "/adoption?period=quarter", "/adoption?by=system", "/usage"]
-VIEWS = ["/", *QUESTIONS, "/installs", "/instances?period=week", "/support", "/events", "/rejects", "/alerts"]
+VIEWS = [
+    "/",
+    *QUESTIONS,
+    "/installs",
+    "/instances?period=week",
+    "/support",
+    "/events",
+    "/releases",
+    "/rejects",
+    "/alerts",
+]
 BEAT = {"event": "Instance Active", "anonymousId": "a", "properties": {"instanceId": "a"}}
 PASSWORD = "correct horse battery"
 # Where a link or a form leads.
