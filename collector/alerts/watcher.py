@@ -27,7 +27,7 @@ from collector.store import StoreError, Stores
 
 logger = logging.getLogger("rollcall.collector")
 
-PAUSE_SECONDS = 60.0
+FIRST_SECONDS, PAUSE_SECONDS = 5.0, 60.0
 # A store that does not answer for a shorter time is no trouble.
 AWAY_MS = 60_000
 NAME = "Rollcall"
@@ -48,7 +48,7 @@ class Watcher(BackgroundJob):
         now: Callable[[], float] = time.time,
         send: Send = send_to,
     ) -> None:
-        super().__init__("alerts", PAUSE_SECONDS)
+        super().__init__("alerts", FIRST_SECONDS)
         self._settings, self._stores, self._send = settings, stores, send
         self._clock = now
         self._disk = DiskWatch(settings, stores.events)

@@ -14,7 +14,7 @@ from collector.store import StoreError, Stores
 
 logger = logging.getLogger("rollcall.collector")
 
-PAUSE_SECONDS = 60.0
+FIRST_SECONDS, PAUSE_SECONDS = 5.0, 60.0
 WEEK, MONTH = 7, 30
 # An install counts for the success rate of four weeks.
 INSTALL_DAYS = 28
@@ -26,7 +26,7 @@ class Publisher(BackgroundJob):
     """Looks every minute whether a week has begun that is to be published."""
 
     def __init__(self, stores: Stores, now: Callable[[], float] = time.time) -> None:
-        super().__init__("publisher", PAUSE_SECONDS)
+        super().__init__("publisher", FIRST_SECONDS)
         self._stores, self._clock = stores, now
 
     def step(self) -> float | None:

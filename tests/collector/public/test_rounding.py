@@ -102,6 +102,15 @@ def test_a_number_that_drifts_is_followed_in_steps_of_ten(start: int, steps: lis
         check_difference(TOTAL, one, other)
 
 
+def test_a_number_is_kept_where_another_would_tell_of_a_few() -> None:
+    shown = Cell(120, 129)
+    assert count_cell(130, [shown]) == count_cell(138, [shown]) == count_cell(120, [shown]) == shown
+    assert count_cell(139, [shown]) == Cell(130, 139)
+    assert count_cell(130, [shown, Cell(150, 155)]) is None  # it came from afar, and 129 is near
+    assert rate_cell(100, 70, [Cell(60, 39, 100)]) == Cell(60, 39, 100)
+    assert rate_cell(100, 71, [Cell(60, 39, 100)]) == Cell(70, 29, 100)
+
+
 def test_the_rate_says_nothing_of_a_few_that_failed() -> None:
     assert rate_cell(100, 100, ()) == rate_cell(100, 91, ()) == Cell(90, 10, 100)
     assert rate_cell(1000, 1000, ()) == Cell(95, 10, 1000)

@@ -6,24 +6,27 @@ import asyncio
 
 import pytest
 
-from collector.admin import demo, keys
-from collector.admin.transfer import add_in_chunks
+from collector.admin import keys
 from collector.base.times import DAY_MS
 from collector.serve import fleet
 from collector.serve.fleet import FRESH_SECONDS, FleetMetrics
 from collector.store import StoreError, Stores
 from collector.store.answers import answer_request
 from collector.store.runs import NO_RUN, RunCounts
+from tests.collector.alerts import planted
 
-NOW = 20_000 * DAY_MS + 13 * 3_600_000
+# On the day after many failures, of sixty days in which somebody asked for help.
+DAY = 37
+NOW = (planted.FIRST + DAY) * DAY_MS + 13 * 3_600_000
 
 
 @pytest.fixture
 def filled(stores: Stores) -> Stores:
-    keys.add_key(stores.control, "demo", 0)
-    add_in_chunks(stores.events, demo.demo_events(20, 1, NOW, 1), lambda _: None)
-    while stores.events.fold():
-        pass
+    keys.add_key(stores.control, "product", 0)
+    for day in range(DAY):
+        stores.events.keep(list(planted.events_of(day)))
+        while stores.events.fold():
+            pass
     return stores
 
 
@@ -49,17 +52,18 @@ def test_the_figures_are_those_of_the_store_and_a_moment_old(
     shown = asyncio.run(metrics.exposition()).decode()
     for span in (1, 7, 30):
         n = filled.events.active_by_day(1, span, yesterday, yesterday)[yesterday][1]
-        assert f'rollcall_active_instances{{days="{span}",source="demo"}} {n:.1f}' in shown
-    assert f'rollcall_installs{{outcome="succeeded",source="demo"}} {counts.succeeded:.1f}' in shown
-    assert f'rollcall_installs{{outcome="failed",source="demo"}} {counts.failed:.1f}' in shown
-    assert counts.succeeded
+        assert f'rollcall_active_instances{{days="{span}",source="product"}} {n:.1f}' in shown
+    assert f'rollcall_installs{{outcome="succeeded",source="product"}} {counts.succeeded:.1f}' in shown
+    assert f'rollcall_installs{{outcome="failed",source="product"}} {counts.failed:.1f}' in shown
+    assert 0 < counts.failed < counts.succeeded
+    assert counts.failed != counts.given_up
     assert asked
-    assert f'rollcall_waiting_for_help{{source="demo"}} {len(asked):.1f}' in shown
+    assert f'rollcall_waiting_for_help{{source="product"}} {len(asked):.1f}' in shown
     answer_request(filled.control, 1, asked[0], "sam", NOW)
     assert asyncio.run(metrics.exposition()).decode() == shown
     clock.seconds = FRESH_SECONDS + 1
     again = asyncio.run(metrics.exposition()).decode()
-    assert f'rollcall_waiting_for_help{{source="demo"}} {len(asked) - 1:.1f}' in again
+    assert f'rollcall_waiting_for_help{{source="product"}} {len(asked) - 1:.1f}' in again
     clock.seconds = 2 * FRESH_SECONDS + 2
     monkeypatch.setattr(fleet, "list_sources", _away)
     assert asyncio.run(metrics.exposition()) == b""
