@@ -25,6 +25,7 @@ VIEWS = [
     "/releases",
     "/rejects",
     "/alerts",
+    "/public/demo",
 ]
 BEAT = {"event": "Instance Active", "anonymousId": "a", "properties": {"instanceId": "a"}}
 PASSWORD = "correct horse battery"
