@@ -150,7 +150,7 @@ class BundleIntake:
             wait = self._peers.wait((new.source, peer))
             if wait:
                 raise _full("this address has sent many bundles; try again later", wait)
-        if not _SEALED.fullmatch(body) or offset + len(body) > new.size:
+        if body and (not _SEALED.fullmatch(body) or offset + len(body) > new.size):
             raise Refused(400, "not_sealed", "this is no sealed bundle, or longer than `size`")
         async with self._turn:
             try:
@@ -188,8 +188,8 @@ def read_query(query: bytes) -> tuple[NewBundle, int]:
         raise Refused(400, "bad_query", f"`instance` must have 1 to {LONGEST_ID} characters, `run` no more")
     if size > MAX_SEALED:
         raise Refused(413, "too_large", f"a bundle may have at most {MAX_SEALED} bytes")
-    if offset > size or not size:
-        raise Refused(400, "bad_query", "`size` must be more than 0, and `offset` no more than that")
+    if not size:
+        raise Refused(400, "bad_query", "`size` must be more than 0")
     key = key_of(run) if run else None
     return NewBundle(0, bytes.fromhex(digest), 0, key_of(instance), key, size), offset
 

@@ -64,6 +64,7 @@ def test_only_whole_bundles_of_known_keys_are_stored(collector: Collector) -> No
     assert send(collector, data, body=data[:-1] + b"A").json()["code"] == "bad_hash"
     assert send(collector, data, body=b"").json()["received"] == 0
     assert send(collector, data, body=data + b"A").json()["code"] == "not_sealed"
+    assert send(collector, data, len(data) + 7, body=b"A").status == 409
     assert send(collector, data, size=MAX_SEALED + 1).status == 413
     assert send(collector, data, body=b"A" * (MAX_PART + 1)).status == 413
     assert send(collector, data, run=RUN).json()["complete"] is True
@@ -76,7 +77,7 @@ def test_only_whole_bundles_of_known_keys_are_stored(collector: Collector) -> No
         ("size", "x"),
         ("size", "0"),
         ("size", "-1"),
-        ("offset", "10"),
+        ("offset", "-1"),
         ("instance", ""),
         ("instance", "a" * 201),
         ("run", "a" * 201),
