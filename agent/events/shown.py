@@ -39,6 +39,9 @@ def note_shown(state: StateDir, version: int = NEWEST) -> None:
         handle = os.open(state.shown, flags, 0o600)
         try:
             os.write(handle, b"%d\n" % version)  # half of it, or nothing, counts as the first version
+        except OSError:
+            os.unlink(state.shown)  # a full disk: the next time is a beginning again
+            raise
         finally:
             os.close(handle)
 

@@ -31,6 +31,7 @@ _FORM = (
     '"properties":{{"instanceId":{who}}},"receivedAt":{received},"originalTimestamp":{original},"sentAt":{sent}}}'
 )
 _WORD = "([A-Za-z0-9_.+-]{1,40})"
+_LIBRARY = re.compile(f'"library":{{"name":"{_WORD}","version":"{_WORD}"}}')
 _UUID = '"([0-9a-f-]{36})"'
 # With an hour that is written in one way alone: some read 24:00 as the next day.
 _TIME = '"([0-9]{4}-[0-9]{2}-[0-9]{2}T[012][0-9]:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z)"'
@@ -105,6 +106,13 @@ def _narrow_beat(event: Event) -> Narrowed | None:
     day = made // DAY_MS
     beat = NarrowBeat(key, who, received - day * DAY_MS, delay, original - made)
     return day, beat, _shape(texts[3], texts[4])
+
+
+def library_of(shape: str) -> str:
+    """The library that sends heartbeats of this shape: its version, after its name if it is not the agent."""
+    found = _LIBRARY.search(shape)
+    name, version = found.groups() if found else ("", "")
+    return version if name == "rollcall" else f"{name} {version}"
 
 
 def text_of(beat: Beat, shape: str) -> str:

@@ -7,6 +7,7 @@ No SQL crosses this interface, so that an engine needs none.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collector.base.events import Event
@@ -83,6 +84,15 @@ class EventStore(ABC):
     @abstractmethod
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         """For each day, the instances active in the `span` days up to it: (short-lived, established)."""
+
+    def agents_on(self, source: int, day: int) -> Counter[str]:
+        """Instances that sent a heartbeat as the agent does, by the version of the agent that sent the last.
+
+        The ids of heartbeats say of which day they are. Of a large fleet it is a sample. An engine that keeps
+        no versions of the agent has none.
+        """
+        del source, day
+        return Counter()
 
     @abstractmethod
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from collector.base.times import DAY_MS
 from collector.page.analysis.release_order import in_release_order
 from collector.page.listing import list_rows
 from collector.page.period import iso
@@ -123,7 +124,7 @@ def states_then(view: ViewRequest) -> dict[str, int]:
 
 
 def _words(view: ViewRequest) -> dict[str, ViewTable]:
-    """Versions and systems at the end of the period."""
+    """Versions, systems, and versions of Rollcall itself, at the end of the period."""
     if view.period.is_now:
         versions, systems = view.census.versions, view.census.systems
     else:
@@ -135,7 +136,17 @@ def _words(view: ViewRequest) -> dict[str, ViewTable]:
     return {
         "versions": ViewTable("versions", title("Versions"), ("version", "instances"), by_release),
         "systems": ViewTable("systems", title("Operating systems"), ("os", "instances"), _ranked(systems)),
+        "agents": ViewTable(
+            "agents", "Versions of Rollcall", ("version", "instances"), _ranked(_agents(view))
+        ),
     }
+
+
+def _agents(view: ViewRequest) -> Counter[str]:
+    """Instances by version of the agent, on the last whole day of the period; today if it had none."""
+    today = view.now // DAY_MS
+    last = min(view.period.last, today - 1)
+    return view.events.agents_on(view.source.id, last) or view.events.agents_on(view.source.id, today)
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:

@@ -8,6 +8,7 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.fleet import Census, Instance, InstancesEnd
+from collector.store.sql.agents import agents_on
 from collector.store.sql.census import take_census
 from collector.store.sql.folding import fold_little
 from collector.store.sql.kept_census import keep_census, kept_censuses
@@ -47,6 +48,9 @@ class InstanceQuestions(SqlPart):
             short, lasting = short + changes[day, 0], lasting + changes[day, 1]
             found[day] = (short, lasting)
         return found
+
+    def agents_on(self, source: int, day: int) -> Counter[str]:
+        return agents_on(self._database, self._shapes, source, day)
 
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
