@@ -213,7 +213,10 @@ class EventStore(ABC):
     def events_of_instance(
         self, source: int, who: bytes, name: str, before: PageEnd, most: int
     ) -> list[StoredEvent]:
-        """The latest events of an instance, by time; only those with a name, if one is given."""
+        """The latest events of an instance, by time; only those with a name, if one is given.
+
+        They may be fewer than `most`, and still go on. There are none only at the end.
+        """
 
     @abstractmethod
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from collector.alerts.book import latest_alerts
 from collector.alerts.limits import LIMITS, limits_of
 from collector.alerts.messages import latest_messages
 from collector.alerts.troubles import SERVER
+from collector.page.listing import Listing, list_rows
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable, time_text
 
 MOST_ROWS = 500
@@ -37,14 +40,17 @@ def show_alerts(view: ViewRequest) -> ViewResult:
             ],
         ),
     )
+    lists: dict[str, Listing[Any]] = {
+        "alerts": list_rows(view, tables[0], alerts),
+        "messages": list_rows(view, tables[1], messages),
+    }
     limits = limits_of(control, source)
     context = {
-        "alerts": alerts,
-        "messages": messages,
+        "lists": lists,
         "limits": [(limit, limits[limit.name]) for limit in LIMITS],
     }
     data = {"going_on": going_on, "limits": limits}
-    return ViewResult("alerts", "Alerts", data, tables, context)
+    return ViewResult("alerts", "Alerts", data, tuple(one.table for one in lists.values()), context)
 
 
 def _about(source: int) -> str:

@@ -35,7 +35,8 @@ def show_events(view: ViewRequest) -> ViewResult:
     ask = partial(_find, view, name, key if who else None)
     found = ask(PAGE_ROWS + 1, view.before)
     shown = first_page(found)
-    more = len(found) > len(shown)
+    # A list of an instance may be short, and go on.
+    more = len(found) > len(shown) or bool(key and who and shown and ask(1, shown[-1].end))
     helps = view.visitor.may_help
     rows = _rows(view, shown)
     table = ViewTable("events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS)))

@@ -20,9 +20,10 @@ MOST_VERSIONS = 12
 
 
 def show_since(view: ViewRequest) -> ViewResult:
-    """The latest release, or the one in the address, up to the end of the period."""
+    """The latest release of the period's end, or the one in the address."""
     source, until = view.source.id, view.period.last
-    released = {word: day for word, day in view.events.first_days(source, "version").items() if day <= until}
+    known = view.events.first_days(source, "version")
+    released = {word: day for word, day in known.items() if day <= until}
     ever = view.events.run_counts_by_word(
         source, "version", min(released.values(), default=until), until, view.now
     )
@@ -30,9 +31,10 @@ def show_since(view: ViewRequest) -> ViewResult:
     versions = [word for word in in_release_order(released) if word not in odd]
     wanted = view.query.get("version") or next(iter(versions), "")
     if wanted not in released:
-        if view.query.get("version"):
-            raise PageError(404, "No install of this version has reported until then.")
-        return ViewResult("since", "Since the release", {}, _tables([], [], []), {"version": ""})
+        if wanted and wanted not in known:
+            raise PageError(404, "No install of this version has reported.")
+        context = {"version": "", "wanted": wanted}
+        return ViewResult("since", "Since the release", {}, _tables([], [], []), context)
     before = _before(wanted, in_release_order({*versions, wanted}))
     return _result(view, wanted, before, released, versions)
 

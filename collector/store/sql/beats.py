@@ -21,11 +21,6 @@ _MOST_ID = (1 << 128) - 1
 READ_AT_ONCE = 1000
 
 _LATEST = f"SELECT {COLUMNS} FROM {{}} WHERE source = ? AND id < ? ORDER BY id DESC LIMIT ?"
-# Those of an instance among the latest, after the number of the latest; without one, the number alone.
-_LATEST_OF = (
-    f"WITH latest AS ({_LATEST}) SELECT n, {COLUMNS} FROM (SELECT COUNT(*) AS n FROM latest) AS counted"
-    " LEFT JOIN latest ON who = ? ORDER BY id DESC"
-)
 
 
 def stored_beat(shapes: Shapes, day: int, row: Row) -> StoredEvent:
@@ -53,24 +48,16 @@ def latest_beats(database: Database, source: int, before: PageEnd, most: int) ->
             return
 
 
-def latest_beats_of(
-    database: Database, source: int, who: bytes, before: PageEnd, searched: int
-) -> Iterator[tuple[int, Row]]:
-    """Those of an instance among so many of the latest heartbeats; no others are read."""
-    last, days = _days_before(database, source, before)
-    for day in days:
-        rows = read_day(database, day, _LATEST_OF, source, last, searched, who)
-        searched -= rows[0][0] if rows else 0
-        yield from ((day, row[1:]) for row in rows if row[1] is not None)
-        if not searched:
-            return
-
-
 def _days_before(database: Database, source: int, before: PageEnd) -> tuple[bytes, list[int]]:
     """The id before which heartbeats stand that are before a place by time, and the days that have some."""
-    at, number = before
-    last = min(number if number >= _LEAST_ID else at << 80, _MOST_ID).to_bytes(16, "big")
+    last = id_before(before)
     return last, [day for day in days_of(database, source) if day * DAY_MS <= time_in(last)]
+
+
+def id_before(before: PageEnd) -> bytes:
+    """The id before which heartbeats stand that are before a place by time."""
+    at, number = before
+    return min(number if number >= _LEAST_ID else at << 80, _MOST_ID).to_bytes(16, "big")
 
 
 def every_beat(database: Database) -> Iterator[tuple[int, int, Row]]:

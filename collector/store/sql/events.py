@@ -9,22 +9,17 @@ from typing import Any
 
 from collector.base.events import BEAT
 from collector.store.database import Database
-from collector.store.sql.beats import latest_beats, latest_beats_of, stored_beat
+from collector.store.sql.beats import latest_beats, stored_beat
+from collector.store.sql.folding import fold_little
+from collector.store.sql.instance_beats import LAST, InstanceBeats
 from collector.store.sql.part import SqlPart
 from collector.store.values import KeyUsage, PageEnd, StoredEvent
-
-# Heartbeats are not indexed by instance, because that would cost a random write per event. So the
-# heartbeats of an instance are searched among this many of the latest; its timeline shows all of them.
-BEATS_SEARCHED = 5000
 
 # Other events of an instance with a name are searched among this many of its latest.
 OTHERS_SEARCHED = 5000
 
 # The list of event names covers this many days; the URL may contain any other name.
 NAMED_DAYS = 91
-
-# Greater than any number of an event, and any time.
-LAST = 2**62
 
 _EVENT = "seq, received, time, type, name, who, run, body"
 
@@ -83,11 +78,19 @@ class EventQuestions(SqlPart):
             searched, wanted = (OTHERS_SEARCHED, {"name": name}) if name else (most, {})
             found += _search(self._database, where, (source, who), end, searched, wanted, most)
         if name in ("", BEAT):
-            where = "source = ? AND name = 'Instance Active'"
-            found += _search(self._database, where, (source,), end, BEATS_SEARCHED, {"who": who}, most)
-            beats = latest_beats_of(self._database, source, who, before, BEATS_SEARCHED)
-            found += [stored_beat(self._shapes, day, row) for day, row in beats]
+            fold_little(self._database)  # the slots of its heartbeats
+            beats = InstanceBeats(self._database, source, who, before)
+            beats.find(most)
+            found = [event for event in found if event.time >= beats.since]
+            found += self._numbered(beats.wide)
+            found += [stored_beat(self._shapes, day, row) for day, row in beats.narrow]
         return _latest(found, most)
+
+    def _numbered(self, numbers: list[int]) -> list[StoredEvent]:
+        if not numbers:
+            return []
+        sql = f"SELECT {_EVENT} FROM events WHERE seq IN ({', '.join('?' * len(numbers))})"
+        return [_event(row) for row in self._all(sql, *numbers)]
 
     def _beats(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
         beats = latest_beats(self._database, source, before, most)

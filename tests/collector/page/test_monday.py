@@ -87,6 +87,8 @@ def test_a_release_of_the_past_is_judged_without_what_came_later(monday: Monday)
     assert (shown["before"], shown["meaning"]) == ("1.8.0", "noise")
     assert BAD_STEP not in places([*shown["tables"]["new"], *shown["tables"]["still"]])
     assert monday.client.get("/since?version=7").status == 404
+    early = monday.client.get(f"/since?version={BAD}&to={iso(TODAY - 40)}")
+    assert (early.status, f"No install of {BAD} had reported" in early.text) == (200, True)
 
 
 def test_who_is_stuck(monday: Monday) -> None:

@@ -19,7 +19,7 @@ from collector.ingest import decode
 from collector.store import Stores, open_database, open_stores
 from collector.store.beats import LATE_MS
 from collector.store.database import Database, Transaction
-from collector.store.sql import arrival, events, shapes
+from collector.store.sql import arrival, instance_beats, shapes
 from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import all_days, make_days, table_of
 from collector.store.sql.shapes import delete_unused_shapes
@@ -217,19 +217,24 @@ def test_a_day_that_another_collector_drops_meanwhile_is_made_again(
         assert exported(stores) == Counter([beat(2).body])
 
 
-def test_heartbeats_of_an_instance_are_searched_among_the_latest(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("read", [1, 5, 100_000])
+def test_heartbeats_of_an_instance_are_found_among_many_others(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, read: int
 ) -> None:
-    """On however many days these are."""
+    """However few are read for a page, none is empty before the end."""
+    monkeypatch.setattr(instance_beats, "BEATS_READ", read)
     bob = b"b" * 16
-    made = [NOW - number * 10 * HOUR for number in range(10)]
-    stores.events.keep(
-        beat(number, at, who=bob if number % 3 == 2 else ADA) for number, at in enumerate(made)
-    )
-    for searched, found in ((1, 0), (3, 1), (5, 1), (6, 2), (9, 3), (20, 3)):
-        monkeypatch.setattr(events, "BEATS_SEARCHED", searched)
-        times = [event.time for event in stores.events.events_of_instance(1, bob, "", NO_PAGE, 10)]
-        assert times == [at + 50 for at in made[2 : 3 * found : 3]]
+    made = [NOW - number * 10 * HOUR for number in range(30)]
+    mine = [at for number, at in enumerate(made) if number % 7 == 2]
+    stores.events.keep(beat(number, at, who=bob if at in mine else ADA) for number, at in enumerate(made))
+    for most in (1, 2, 10):
+        pages: list[list[int]] = []
+        end = NO_PAGE
+        while page := stores.events.events_of_instance(1, bob, "", end, most):
+            pages.append([event.time for event in page])
+            end = page[-1].end
+        assert [time for times in pages for time in times] == [at + 50 for at in mine]
+        assert len(pages[0]) == min(most, 1 if read == 1 else len(mine))
 
 
 def test_an_export_that_is_imported_again_is_the_same_and_narrow(stores: Stores, tables: Database) -> None:
