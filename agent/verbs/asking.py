@@ -52,20 +52,20 @@ def ask_for_feed(app: App, access: Access) -> Standing:
     known = kept.feed.encode() if believed else b""  # signed anew with another key, it is fetched again
     try:
         found = fetch_feed(settings.updates_url, access, known)
-        kept = taken(app, kept, *(found or (known, kept.signature)))
+        kept = accept_feed(app, kept, *(found or (known, kept.signature)))
     except (FetchError, *UNBELIEVED) as why:
         kept = note_problem(kept, str(why), app.now())
-    return keep(app, kept)
+    return keep_feed(app, kept)
 
 
-def taken(app: App, kept: KeptFeed, data: bytes, signature: str) -> KeptFeed:
+def accept_feed(app: App, kept: KeptFeed, data: bytes, signature: str) -> KeptFeed:
     """`kept` with this feed in its place; an error of UNBELIEVED if it is not to be believed."""
     settings = app.situation.settings
     keys = parse_keys(settings.updates_key)
     return take_feed(kept, data, signature, keys=keys, product=settings.product, now=app.now())
 
 
-def keep(app: App, kept: KeptFeed) -> Standing:
+def keep_feed(app: App, kept: KeptFeed) -> Standing:
     """Write it down, with what it means here."""
     settings = app.situation.settings
     standing = judge(kept, settings, app.now())
@@ -112,7 +112,7 @@ def _note_phase(app: App, *, asked: bool) -> Phase:
 
 def _not_asked(app: App, standing: Standing) -> Standing:
     """Nothing that comes could be believed, so nothing is asked for."""
-    return keep(app, note_problem(standing.kept, str(CannotVerify()), app.now()))
+    return keep_feed(app, note_problem(standing.kept, str(CannotVerify()), app.now()))
 
 
 def _critical(standing: Standing) -> str | None:

@@ -14,7 +14,15 @@ from agent.updates.feed import LONGEST_FEED
 from agent.updates.kept import new_kept, read_kept
 from agent.updates.minisign import LONGEST_SIGNATURE, CannotVerify
 from agent.updates.standing import UNBELIEVED, Standing, answer, judge, summary
-from agent.verbs.asking import FETCHING, NEEDED, ask_for_feed, keep, read_standing, taken, why_not_asked
+from agent.verbs.asking import (
+    FETCHING,
+    NEEDED,
+    accept_feed,
+    ask_for_feed,
+    keep_feed,
+    read_standing,
+    why_not_asked,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -69,13 +77,13 @@ def _import_feed(app: App, path: str) -> Standing:
     _become_owner(app)
     try:
         kept = read_kept(app.situation.state) or new_kept()
-        kept = taken(app, kept, data, signature.decode("utf-8", "replace"))
+        kept = accept_feed(app, kept, data, signature.decode("utf-8", "replace"))
     except UNBELIEVED as why:
         raise CouldNot(f"{path} is refused: {why}") from None
     if not app.situation.standing_decision.sending:
         app.say("telemetry is off, so nothing is written: the feed is shown once and not kept")
         return judge(kept, app.situation.settings, app.now())
-    return keep(app, kept)
+    return keep_feed(app, kept)
 
 
 def _read(path: str, longest: int) -> bytes:

@@ -53,7 +53,7 @@ def test_a_fleet_asks_as_evenly_after_an_outage_as_before(hours: int) -> None:
             elif at >= back:
                 minutes["first day" if at < back + DAY else "second day"][int((at - back) // 60)] += 1
     for name, counts in minutes.items():
-        assert counts.total() == FLEET, name
+        assert sum(counts.values()) == FLEET, name
         assert max(counts.values()) <= 2 * FLEET / MINUTES, name
 
 
