@@ -175,9 +175,9 @@ def test_a_private_key_is_refused(world: World) -> None:
 def test_off_collects_nothing_and_reads_nothing(site: Site) -> None:
     trace = site.world.path / "trace"
 
-    def traced(**more: str) -> tuple[int, str]:
+    def traced(*out: str, **more: str) -> tuple[int, str]:
         strace = ["strace", "-f", "-qq", "-s", "256", "-e", "trace=open,openat,execve", "-o", str(trace)]
-        argv = [*strace, *AGENT, "support", "--bundle", "--yes", "--out", str(site.out)]
+        argv = [*strace, *AGENT, "support", "--bundle", "--yes", *out]
         env = site.world.real_environ(**more)
         done = subprocess.run(
             argv, env=env, cwd=site.world.cwd, capture_output=True, check=False, timeout=240
@@ -185,10 +185,12 @@ def test_off_collects_nothing_and_reads_nothing(site: Site) -> None:
         return done.returncode, trace.read_text(errors="replace")
 
     read = (str(site.list), str(site.log), '"echo"')
-    code, calls = traced(**{FLAG: "1"})
-    assert (code, [path for path in read if path in calls]) == (1, [])
-    assert not site.out.exists()
-    code, calls = traced()
+    for out in (["--out", str(site.out)], []):
+        code, calls = traced(*out, **{FLAG: "1", "ROLLCALL_ENDPOINT": "https://a.example"})
+        assert (code, [path for path in read if path in calls]) == (1, [])
+        assert not site.out.exists()
+        assert site.world.state.bundle_files() == []
+    code, calls = traced("--out", str(site.out))
     assert (code, [path for path in read if path in calls]) == (0, list(read))
 
 

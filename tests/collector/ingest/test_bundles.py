@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from collector.base.http import Refused
 from collector.base.ids import key_of
 from collector.base.times import DAY_MS
 from collector.ingest.bundles import MAX_PART, MAX_SEALED, PATH, read_query
-from collector.store import Stores, bundles
+from collector.store import Stores, bundles, open_stores
 from collector.store.bundles import MOST_OF_INSTANCE, NewBundle, NoSpace
 from collector.store.deletion import expire_events, forget_instance, remove_events
 from collector.store.values import Cutoffs
@@ -168,3 +169,22 @@ def test_one_address_has_a_part_of_a_sources_room(collector: Collector) -> None:
     collector.settings["ROLLCALL_COLLECTOR_BUNDLES"] = "0"
     collector.start()
     assert send(collector, sealed()).status == 404
+
+
+def test_a_bundle_whose_last_part_came_before_a_kill_is_shown_at_the_next_question(
+    collector: Collector,
+) -> None:
+    data = sealed(b"x" * 1000)
+    stores = open_stores(collector.database)
+    (source,) = stores.control.all("SELECT id FROM sources WHERE name = 'test'")[0]
+    new = NewBundle(source, hashlib.sha256(data).digest(), 1, key_of(ADA), None, len(data))
+    bundles.begin_bundle(stores.control, new, 10**6, int(time.time() * 1000))
+    bundles.add_part(stores.control, source, new.id, 0, data)
+    assert bundles.stored_bundles(stores.control, source) == []
+    assert send(collector, data, body=b"").json() == {
+        "success": True,
+        "received": len(data),
+        "complete": True,
+    }
+    assert [one.id for one in bundles.stored_bundles(stores.control, source)] == [new.id]
+    stores.close()
