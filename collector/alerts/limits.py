@@ -24,7 +24,7 @@ LIMITS: tuple[Limit, ...] = (
         "success_drop",
         10,
         100,
-        "a version's success rate is so many percentage points below its predecessor's",
+        "a version's success rate is so many percentage points below that of the version before",
     ),
     Limit("failure_instances", 10, 10**9, "installs of so many instances fail at one place within a week"),
     Limit("new_failure_instances", 3, 10**9, "the same, at a place where only the newest version fails"),
