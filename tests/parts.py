@@ -205,6 +205,13 @@ PARTS: dict[str, Part] = {
         ("qemu-system-x86", "mmdebstrap", "cpio"),
         "run as root",
     ),
+    "mmdebstrap": Part(lambda: is_root() and has("mmdebstrap")(), ("mmdebstrap",), "run as root"),
+    "debhelper": Part(has("dh", "dh_python3", "lintian"), ("debhelper", "dh-python", "lintian")),
+    "podman": Part(
+        lambda: is_root() and has("podman", "podman-compose", "crun", "iptables")(),
+        ("podman", "podman-compose", "crun", "netavark", "aardvark-dns", "iptables"),
+        "run as root",
+    ),
     "python3.9": Part(lambda: python39() is not None, hint="pyenv install 3.9", soft=True),
     "python3.11": Part(lambda: sys.version_info >= (3, 11), hint="run the tests with it", soft=True),
     # Debian's mirror, asked at run time for the guest's root; see missing() in tests/conftest.py.

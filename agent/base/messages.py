@@ -10,6 +10,9 @@ import sys
 
 from agent.base.files import read_small
 
+LOG_FORMAT = "ROLLCALL_LOG_FORMAT"
+"""`json` makes each message one JSON object, but not on a terminal. Our container's image says so."""
+
 MAX_NAME = 200
 MAX_PLACE = 4096
 
@@ -52,9 +55,21 @@ def printable(text: str) -> str:
 def print_message(text: str, to: TextIO) -> None:
     """One line to the stream, under our name. A stream that cannot take it stops nothing."""
     try:
-        print(f"{product_name()}: {printable(text)}", file=to)
+        print(_as_json(text) if _wants_json(to) else f"{product_name()}: {printable(text)}", file=to)
     except OSError:
         pass
+
+
+def _wants_json(to: TextIO) -> bool:
+    return os.environ.get(LOG_FORMAT) == "json" and not to.isatty()
+
+
+def _as_json(text: str) -> str:
+    import json
+    import time
+
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return json.dumps({"at": at, "name": product_name(), "message": text})
 
 
 def write_message(text: str) -> None:

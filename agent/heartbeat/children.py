@@ -19,7 +19,7 @@ LINE_LIMIT = 65536
 """The size of a pipe. A child that prints more blocks, and is ended at its deadline."""
 
 END: dict[int, str] = {sig.SIGTERM: "SIGTERM", sig.SIGINT: "SIGINT"}
-TAKEN = frozenset((*END, sig.SIGHUP, sig.SIGCHLD))
+TAKEN = frozenset((*END, sig.SIGHUP, sig.SIGCHLD, sig.SIGIO))
 
 
 class Leave(BaseException):
@@ -50,6 +50,8 @@ class Signals:
         sig.signal(sig.SIGCHLD, sig.SIG_DFL)  # a parent may have ignored it: no end of a child is told then
         self._before = sig.pthread_sigmask(sig.SIG_BLOCK, TAKEN)
         self.reload = False
+        self.changed = False
+        """A folder that is watched has changed, see watch.py."""
 
     def pause(self, seconds: float) -> None:
         """Sleep until a signal or `seconds` have passed. Raises Leave on SIGTERM and SIGINT."""
@@ -60,6 +62,8 @@ class Signals:
             raise Leave(0, END[came.si_signo])
         if came.si_signo == sig.SIGHUP:
             self.reload = True
+        elif came.si_signo == sig.SIGIO:
+            self.changed = True
         self._reap()
 
     def run_child(self, argv: Sequence[str], deadline: float) -> ChildEnd:

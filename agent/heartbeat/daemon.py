@@ -18,6 +18,7 @@ from agent.config import credentials
 from agent.heartbeat.children import Leave, Signals
 from agent.heartbeat.heart import Heart
 from agent.heartbeat.systemd import ERROR, INFO, Journal, Notifier
+from agent.heartbeat.watch import FolderWatch
 from agent.heartbeat.world import RealWorld
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Daemon:
             environ.pop(name, None)  # not for children
         self._signals = Signals(self._wake)
         self._world = RealWorld(child, self._signals, self._journal)
+        self._watch = FolderWatch()
         self._status = ""
 
     def run(self) -> int:
@@ -66,8 +68,11 @@ class Daemon:
 
     def _rest(self, heart: Heart, wait: float) -> None:
         self._tell(heart.status())
-        if not self._signals.reload:  # it may have come while a child ran
+        if not self._copies and self._watch.follow(heart.env_files()):  # systemd watches for the service
+            return
+        if not (self._signals.reload or self._signals.changed):  # they may have come while a child ran
             self._signals.pause(wait)
+        self._signals.changed = False
         for source, seen in self._sources.items():
             if file_stamp(source) != seen:
                 self._leave_for_edit(source)

@@ -94,6 +94,10 @@ class Heart:
         if self._due is not None and self._beating():
             self._keep(self._due._replace(at=self._world.clocks()))
 
+    def env_files(self) -> list[str]:
+        """Every place of a docker.env that the last child looked at."""
+        return [] if self._answer is None else [str(file[0]) for file in self._answer.files]
+
     def status(self) -> str:
         """One line for `systemctl status`."""
         beat, now = self._agenda.due("beat"), self._world.clocks()

@@ -19,6 +19,8 @@ from collector.verbs import people
 from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
+FIRST_PROCESS = 1
+"""The process id of a container's command."""
 # A worker that was told to stop has this much more time than the requests that it finishes.
 SPARE_SECONDS = 5
 
@@ -128,7 +130,8 @@ def _introduce(control: ControlStore, settings: Settings, listener: socket.socke
 def _first_key(control: ControlStore, address: str, *, sqlite: bool) -> None:
     if control.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
-    if not sqlite or "JOURNAL_STREAM" in os.environ:  # a key does not belong in a log
+    # A key does not belong in a log: that of systemd, or that of a container.
+    if not sqlite or "JOURNAL_STREAM" in os.environ or os.getpid() == FIRST_PROCESS:
         message("there is no write key yet; create one: rollcall-collector keys add NAME")
         return
     key = keys.add_key(control, FIRST_SOURCE, now_ms())

@@ -1,9 +1,9 @@
 #!/bin/sh
-# PID 1 of fresh namespaces becomes a real systemd, on this machine's own root under an overlay.
+# PID 1 of fresh namespaces becomes a real systemd, on a root under an overlay: this machine's own, or another.
 # Started by machine.py, which has made the namespaces and the control group.
-# $1: an empty directory; $2: the host name
+# $1: an empty directory; $2: the host name; $3: the root
 set -eu
-base=$1 name=$2 root=$1/root
+base=$1 name=$2 lower=$3 root=$1/root
 
 mount -t tmpfs -o mode=755 box "$base"
 mkdir "$base/root"
@@ -13,9 +13,9 @@ overlay() { # SOURCE TARGET LABEL
     mkdir "$base/$3.upper" "$base/$3.work"
     mount -t overlay -o "lowerdir=$1,upperdir=$base/$3.upper,workdir=$base/$3.work" "$3" "$2"
 }
-overlay / "$root" root
+overlay "$lower" "$root" root
 for top in usr var opt; do
-    if mountpoint -q "/$top"; then overlay "/$top" "$root/$top" "$top"; fi
+    if [ "$lower" = / ] && mountpoint -q "/$top"; then overlay "/$top" "$root/$top" "$top"; fi
 done
 
 mount -t proc proc "$root/proc"

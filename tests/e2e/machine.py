@@ -1,4 +1,4 @@
-"""A throw-away machine with a real systemd: this machine's own root, in namespaces of its own.
+"""A throw-away machine with a real systemd: this machine's root, or another, in its own namespaces.
 
 Nothing is downloaded, nothing of the host is changed, and half a second is enough to boot. Its
 clock is the host's, and the capability to set it is taken away.
@@ -68,8 +68,8 @@ class Machine:
 
 
 @contextlib.contextmanager
-def booted() -> Iterator[Machine]:
-    """Boot a machine; all of it is gone afterwards."""
+def booted(root: Path = Path("/")) -> Iterator[Machine]:
+    """Boot a machine on an overlay of this root; all of it is gone afterwards."""
     name = f"rollcall-test-{uuid.uuid4().hex[:8]}"
     group = cgroup_root() / name
     base = Path(tempfile.mkdtemp(prefix=name))
@@ -79,7 +79,7 @@ def booted() -> Iterator[Machine]:
         unshare = ["unshare", *NAMESPACES, "--propagation", "private", "--fork", "--kill-child"]
         (base / "fs").mkdir()
         outer = subprocess.Popen(
-            ["sh", "-c", join, "sh", *unshare, "--", "sh", str(BOOT), str(base / "fs"), name],
+            ["sh", "-c", join, "sh", *unshare, "--", "sh", str(BOOT), str(base / "fs"), name, str(root)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

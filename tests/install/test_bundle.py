@@ -58,7 +58,16 @@ def test_it_belongs_to_root_and_others_may_only_read_it_whoever_made_it(tmp_path
 
 
 def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
-    assert names(bundle) == {"LICENSE", "docker.env.example", "docs", "install", "systemd", "wheels"}
+    assert names(bundle) == {
+        "LICENSE",
+        "deploy",
+        "docker.env.example",
+        "docs",
+        "install",
+        "systemd",
+        "wheels",
+    }
+    assert names(bundle / "deploy") == {"agent", "compose.yaml"}
     scripts = {"bootstrap.sh", "install.sh", "launcher.sh", "uninstall.sh"}
     assert names(bundle / "install") == {"example", "lib", *scripts}
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
@@ -142,3 +151,13 @@ def test_one_archive_serves_them_all(tmp_path: Path) -> None:
             command += ["--requirement", str(wheels / locked(python)), "--dest", str(tmp_path / "got")]
             done = subprocess.run([*command, *target(platform, python)], check=False)
             assert done.returncode == 0, (platform, python)
+
+
+def test_the_collectors_lock_holds_all_that_it_asks_for_once() -> None:
+    project = (INSTALL.parent / "pyproject.toml").read_text()
+    extra = project.partition("\ncollector = [\n")[2].partition("\n]")[0]
+    asked = set(re.findall(r'^ +"([a-z0-9-]+)', extra, re.MULTILINE))
+    locked = re.findall(r"^([a-z0-9-]+)==", (PACKAGING / "collector.lock").read_text(), re.MULTILINE)
+    assert "psycopg" in asked
+    assert asked - set(locked) == set()
+    assert len(locked) == len(set(locked))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def test_a_line_bears_the_name_of_this_installation(tmp_path: Path, monkeypatch:
     said = io.StringIO()
     print_message("well", said)
     assert said.getvalue() == "rollcall-acme-board: well\n"
+
+
+def test_a_container_says_each_message_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_LOG_FORMAT", "json")
+    said = io.StringIO()
+    print_message("silent: \x1b[2J\n", said)
+    assert said.getvalue().count("\n") == 1
+    line = json.loads(said.getvalue())
+    assert (line["name"], line["message"]) == ("rollcall", "silent: \x1b[2J\n")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    print_message("silent", terminal)
+    assert terminal.getvalue() == "rollcall: silent\n"
 
 
 def test_a_message_is_written_though_python_has_no_stream_and_lost_where_stderr_is_closed(

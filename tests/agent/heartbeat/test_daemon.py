@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent.base.files import file_stamp
 from tests import environ
 from tests.parts import NOBODY
 from tests.wait import PATIENCE, until
@@ -222,6 +223,29 @@ def test_silence_and_its_end_take_effect_without_a_restart(resident: Resident) -
     resident.answer(interval=1, files=[[str(env), 0, 0, 0, 0]])
     resident.hear("STATUS=sending")
     until(lambda: resident.beats() > silent)
+
+
+@pytest.mark.parametrize("how", ["in place", "replaced", "while a child runs"])
+def test_an_edit_is_noticed_at_once_without_systemd(resident: Resident, how: str) -> None:
+    """Its own next look would come only after five minutes."""
+    folder = resident.directory / "etc"
+    folder.mkdir()
+    env = folder / "docker.env"
+    env.write_text("")
+    resident.answer(files=[file_stamp(str(env))])
+    process = resident.start()
+    until(lambda: resident.beats() == 1)
+    draft = folder / "draft"
+    if how == "while a child runs":
+        resident.answer(files=[file_stamp(str(env))], do="orphan")
+        process.send_signal(signal.SIGHUP)
+    draft.write_text("DO_NOT_TRACK=1\n")
+    if how == "in place":
+        env.write_text(draft.read_text())
+    else:
+        draft.rename(env)
+    resident.answer(files=[file_stamp(str(env))], sending=False, rule="flag")
+    resident.hear("silent")
 
 
 def test_a_docker_env_that_is_gone_silences_until_it_is_back(resident: Resident) -> None:
