@@ -1,0 +1,113 @@
+"""The Debian package: built by Debian's tools, installed by apt on a small Debian under a real systemd."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.debian import debian_root
+from tests.e2e.machine import Machine, booted
+from tests.install.scripts import CHECKOUT
+from tests.wait import until
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.timeout(600),
+    pytest.mark.needs("root", "systemd", "mmdebstrap", "debhelper"),
+]
+
+BUILD_SECONDS = 200
+APT_SECONDS = 200.0
+FAST = "ROLLCALL_INTERVAL=1s\nROLLCALL_FIRST_DELAY=0\nROLLCALL_JITTER=0\n"
+ENV = "/etc/rollcall/docker.env"
+PLACES = ("/usr/share/rollcall", "/var/lib/rollcall", "/usr/bin/rollcall", "/usr/share/doc/rollcall")
+
+
+def build(folder: Path, *options: str) -> Path:
+    """Build the package from a copy of the sources in that folder."""
+    sources = folder / "sources"
+    shutil.copytree(CHECKOUT, sources, ignore=shutil.ignore_patterns(".*", "build", "tests", "node_modules"))
+    command = [str(sources / "install/packaging/deb/make-deb"), "--output", str(folder), *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=BUILD_SECONDS)
+    return next(folder.glob("*.deb"))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("deb"))
+
+
+@pytest.fixture
+def debian() -> Iterator[Machine]:
+    with booted(debian_root()) as machine:
+        yield machine
+
+
+def apt(machine: Machine, *words: str) -> str:
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "--no-install-recommends", *words]
+    return machine.run(*command, timeout=APT_SECONDS)
+
+
+def install(machine: Machine, package: Path) -> str:
+    shutil.copy(package, machine.path(f"/var/{package.name}"))
+    return apt(machine, "install", f"/var/{package.name}")
+
+
+def status(machine: Machine) -> dict[str, object]:
+    found: dict[str, object] = json.loads(machine.run("rollcall", "status", "--json").splitlines()[-1])
+    return found
+
+
+def test_two_builds_are_the_same_bytes_and_lintian_finds_nothing(package: Path, tmp_path: Path) -> None:
+    assert build(tmp_path).read_bytes() == package.read_bytes()
+    command = ["lintian", "--pedantic", "--allow-root", "--fail-on", "error,warning,pedantic", str(package)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_it_beats_is_upgraded_and_leaves_nothing(debian: Machine, package: Path, tmp_path: Path) -> None:
+    old = build(tmp_path, "--version", "0.0.9")
+    install(debian, old)
+    assert debian.run("systemctl", "is-active", "rollcall.service", "rollcall-env.path") == "active\nactive"
+    assert debian.run("systemctl", "is-enabled", "rollcall.service") == "enabled"
+    assert status(debian)["sending"]
+    with debian.path(ENV).open("a") as file:
+        file.write(FAST)
+    instance = until(lambda: status(debian)["instanceId"], why="an edit takes effect, and it beats")
+    assert debian.run("rollcall", "wrap", "--", "echo", "hello").splitlines()[-1] == "hello"
+
+    debian.run("rollcall", "disable")
+    install(debian, package)
+    assert not status(debian)["sending"], "an upgrade keeps the refusal"
+    assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
+    debian.run("rollcall", "enable")
+    assert status(debian)["instanceId"] == instance, "and the id"
+
+    apt(debian, "purge", "rollcall")
+    assert [place for place in (*PLACES, "/etc/rollcall") if debian.path(place).exists()] == []
+
+
+def test_a_preseeded_refusal_silences_from_the_first_second_and_outlives_a_purge(
+    debian: Machine, package: Path
+) -> None:
+    answer = "rollcall rollcall/telemetry select off"
+    debian.run("sh", "-c", f"echo {answer} | debconf-set-selections")
+    install(debian, package)
+    assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
+    assert "silent" in debian.show("rollcall.service", "StatusText")
+    assert "rollcall: sending" not in debian.journal("rollcall.service")
+    assert list(debian.path("/var/lib/rollcall").iterdir()) == []
+    apt(debian, "purge", "rollcall")
+    assert [place for place in PLACES if debian.path(place).exists()] == []
+    assert "\nROLLCALL_DISABLE_TELEMETRY=true\n" in debian.path(ENV).read_text()
+
+    install(debian, package)
+    assert not status(debian)["sending"], "it was found again"
+    reconfigure = "echo rollcall rollcall/telemetry select on | debconf-set-selections; rollcall enable"
+    debian.run("sh", "-c", reconfigure)
+    until(lambda: status(debian)["sending"], why="the file is the operator's")
+    apt(debian, "purge", "rollcall")
+    assert not debian.path("/etc/rollcall").exists()
