@@ -22,6 +22,7 @@ from collector.store.words import OTHER
 # Events that are deleted in one transaction. Events of 32 KB are overwritten with zeros: 200 are 7 MB of
 # SQLite's log, which a nearly full disk still takes.
 DELETED = 200
+INSTANCES_AT_ONCE = 1000
 
 
 def expire_events(database: Database, before: Cutoffs, now: int, progress: Progress) -> Expired:
@@ -94,7 +95,8 @@ def _delete_unneeded(database: Database, before: Cutoffs, now: int) -> None:
         tx.execute("DELETE FROM usage WHERE hour < ?", before.instances // HOUR_MS)
         for (source,) in sources:
             tx.execute(_OLD_RUNS, source, before.events, before.events)
-            _delete_old_instances(tx, source, before.instances)
+    for (source,) in sources:
+        _delete_old_instances(database, source, before.instances)
     with database.transaction() as tx:
         _forget_words(tx, before.events // DAY_MS, now // DAY_MS)
 
@@ -166,7 +168,7 @@ _OLD_RUNS = (
 )
 # Two conditions, because heartbeats are indexed by time and other events by instance.
 _OLD_INSTANCES = (
-    "DELETE FROM instances WHERE source = ? AND last_seen < ?"
+    "SELECT id FROM instances WHERE source = ? AND last_seen < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
     " AND e.name <> 'Instance Active')"
     " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
@@ -175,10 +177,20 @@ _OLD_INSTANCES = (
 _QUIET_ON = " AND id NOT IN (SELECT who FROM {} WHERE source = ? AND id < ?)"
 
 
-def _delete_old_instances(tx: Transaction, source: int, before: int) -> None:
-    """Delete instances that have no event left; a heartbeat that came late keeps its instance."""
+def _delete_old_instances(database: Database, source: int, before: int) -> None:
+    """Delete instances that have no event left; a heartbeat that came late keeps its instance.
+
+    Nothing so old is stored any more since the cutoffs were noted. So an instance can only be seen again.
+    """
     last = (before + CLOCK_MS).to_bytes(6, "big")
-    days = [day for day in days_of(tx, source) if day * DAY_MS < before + CLOCK_MS]
+    days = [day for day in days_of(database, source) if day * DAY_MS < before + CLOCK_MS]
     quiet = "".join(_QUIET_ON.format(table_of(day).name) for day in days)
     values = [value for _ in days for value in (source, last)]
-    tx.execute(_OLD_INSTANCES + quiet, source, before, source, before, *values)
+    old = database.all(_OLD_INSTANCES + quiet, source, before, source, before, *values)
+    for start in range(0, len(old), INSTANCES_AT_ONCE):
+        some = [key for (key,) in old[start : start + INSTANCES_AT_ONCE]]
+        marks = ", ".join("?" * len(some))
+        with database.transaction() as tx:
+            fold_all(tx)
+            sql = f"DELETE FROM instances WHERE source = ? AND last_seen < ? AND id IN ({marks})"
+            tx.execute(sql, source, before, *some)

@@ -42,7 +42,7 @@ def test_events_are_taken_while_a_large_day_is_dropped(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite overwrites what it drops, so it does that in pieces."""
-    monkeypatch.setattr(beat_expiry, "DELETED", 10)
+    monkeypatch.setattr(beat_expiry, "EMPTIED", 10)
     stores.events.keep(beat(number, MIDNIGHT - number - 1) for number in range(35))
     seen: list[int] = []
 
