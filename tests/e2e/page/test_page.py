@@ -33,7 +33,7 @@ PASSWORD = "correct horse battery"
 TARGETS = "all => all.map(a => a.href || a.action + '?' + new URLSearchParams(new FormData(a)))"
 # Links are followed by shape: a failure, a run and an instance or two stand for all.
 MOST_OF_A_SHAPE = 2
-FILTERS = {"state", "version", "system"}
+FILTERS, PERIOD = {"state", "version", "system"}, {"period", "from", "to"}
 
 
 @pytest.fixture
@@ -143,11 +143,13 @@ def test_every_link_and_form_of_every_view_leads_somewhere(watched: Watched) -> 
 
 
 def shape_of(path: str, query: str) -> str:
-    """A path without its id, and the names in its query: how a table is sorted is one, and so is a filter."""
-    stem, dot, suffix = path.rpartition(".")
-    kind = "/".join(path.split("/")[:2]) + (suffix if dot and stem else "")
+    """A path without its id, and the kinds of names in its query; of a CSV or JSON the path alone."""
+    kind = "/".join(path.split("/")[:2])
+    if path.endswith((".csv", ".json")):
+        return kind.partition(".")[0] + path[path.rindex(".") :]
     names = {part.partition("=")[0] for part in query.split("&")}
-    told = {"table" if "." in name else "filter" if name in FILTERS else name for name in names}
+    kinds = (("filter", FILTERS), ("period", PERIOD))
+    told = {next((k for k, of in kinds if name in of), "table" if "." in name else name) for name in names}
     return kind + "?" + "&".join(sorted(told))
 
 
