@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector.page import public
 from collector.page.period import NAMED
 from collector.page.views import VIEWS, VIEWS_OF
 
@@ -38,12 +39,22 @@ ANSWERS = {
 def view_paths() -> dict[str, Any]:
     """Every view by its paths."""
     views = [path for path in VIEWS if path != "/"]
-    sealed = {"/bundle/{id}.jwe": _sealed()}
-    return sealed | {
+    others = {"/bundle/{id}.jwe": _sealed()}
+    others |= {f"{public.START}{{source}}.{suffix}": _public(suffix) for suffix in KINDS}
+    return others | {
         f"{path}.{suffix}": _path(path, suffix, with_id=path.endswith("{id}"))
         for path in (*views, *(f"{start}{{id}}" for start in VIEWS_OF))
         for suffix in KINDS
     }
+
+
+def _public(suffix: str) -> dict[str, Any]:
+    """The public page of a source, which needs no token."""
+    views = _path("/overview", suffix, with_id=False)["get"]["responses"]
+    answers = {status: views[status] for status in ("200", "503")}
+    answers["404"] = {**views["404"], "description": "there is no such source, or it is not public"}
+    source = {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [source], "get": {"security": [], "responses": answers}}
 
 
 def _sealed() -> dict[str, Any]:
