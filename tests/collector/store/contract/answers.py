@@ -114,9 +114,9 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             who: [run.id for run in store.runs_of_instance(source, who, ALL)] for who in INSTANCES
         },
     }
-    for wanted in FILTERS:
+    for number, wanted in enumerate(FILTERS):
         listed, _ = store.list_runs(source, wanted, 0, (NOW, b""), NOW, ALL)
-        found[f"list of {wanted}"] = [run.id for run in listed]
+        found[f"list {number}"] = [run.id for run in listed]
     for first, last in PERIODS:
         by_day = store.run_counts_by_day(source, first, last, NOW)
         failures = store.worst_failures(source, first, last, ALL)
@@ -152,8 +152,8 @@ def _runs_in(kept: Sequence[Event]) -> Answers:
         "first days of": {kind: plain.first_days_of(runs, kind) for kind in ("version", "system")},
         "of instance": {who: [run.key for run in told if run.who == who] for who in INSTANCES},
     }
-    for wanted in FILTERS:
-        found[f"list of {wanted}"] = [run.key for run in runs if run.began and run.is_in(wanted, runs)]
+    for number, wanted in enumerate(FILTERS):
+        found[f"list {number}"] = [run.key for run in runs if run.began and run.is_in(wanted, runs)]
     for first, last in PERIODS:
         failures = [one for one in plain.failures_in(runs, first, last) if one[1]]
         trends: dict[str, Counter[int]] = {place.key: Counter() for place, *_ in failures}
