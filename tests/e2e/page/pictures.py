@@ -33,6 +33,7 @@ def take(browser: Browser, base: str, name: str) -> None:
     page.get_by_label("Name").fill("ada")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    page.locator("footer").wait_for()
     page.screenshot(path=IMAGES / name)
     context.close()
 
