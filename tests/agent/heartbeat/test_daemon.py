@@ -225,7 +225,7 @@ def test_silence_and_its_end_take_effect_without_a_restart(resident: Resident) -
     until(lambda: resident.beats() > silent)
 
 
-@pytest.mark.parametrize("how", ["in place", "replaced", "while a child runs"])
+@pytest.mark.parametrize("how", ["in place", "replaced"])
 def test_an_edit_is_noticed_at_once_without_systemd(resident: Resident, how: str) -> None:
     """Its own next look would come only after five minutes."""
     folder = resident.directory / "etc"
@@ -233,12 +233,9 @@ def test_an_edit_is_noticed_at_once_without_systemd(resident: Resident, how: str
     env = folder / "docker.env"
     env.write_text("")
     resident.answer(files=[file_stamp(str(env))])
-    process = resident.start()
+    resident.start()
     until(lambda: resident.beats() == 1)
     draft = folder / "draft"
-    if how == "while a child runs":
-        resident.answer(files=[file_stamp(str(env))], do="orphan")
-        process.send_signal(signal.SIGHUP)
     draft.write_text("DO_NOT_TRACK=1\n")
     if how == "in place":
         env.write_text(draft.read_text())
