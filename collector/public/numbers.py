@@ -44,9 +44,10 @@ def published_weeks(control: ControlStore, source: int) -> Weeks:
         week: {}
         for (week,) in control.all("SELECT week FROM public_weeks WHERE source = ? ORDER BY week", source)
     }
-    sql = "SELECT week, kind, word, value, made_from, of_all FROM public_cells WHERE source = ?"
+    sql = "SELECT week, kind, word, value, made_from, of_all FROM public_cells WHERE source = ? ORDER BY week"
     for week, kind, word, *numbers in control.all(sql, source):
-        weeks[week][kind, word] = Cell(*numbers)
+        # Another collector may have published it since the first question.
+        weeks.setdefault(week, {})[kind, word] = Cell(*numbers)
     return weeks
 
 

@@ -35,6 +35,8 @@ class Publisher(BackgroundJob):
             self.publish()
         except StoreError as error:
             logger.warning("public numbers wait: %s", error)
+        except Exception as error:  # noqa: BLE001 - the thread must go on
+            logger.warning("public numbers failed with %s", type(error).__name__)
         return PAUSE_SECONDS
 
     def publish(self) -> None:

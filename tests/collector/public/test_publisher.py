@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,9 +13,10 @@ from collector.admin.transfer import add_in_chunks
 from collector.base.times import DAY_MS
 from collector.page.period import iso
 from collector.public.numbers import published_weeks, set_public, store_week
-from collector.public.publisher import EARLIER, WEEK, Publisher, monday_of
+from collector.public.publisher import EARLIER, PAUSE_SECONDS, WEEK, Publisher, monday_of
 from collector.public.rounding import TOTAL, Cell
-from collector.store import Stores, open_stores
+from collector.store import StoreError, Stores, open_stores
+from collector.store.database import Row
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.conftest import PASSWORD, cheap_hashes, page_stores
 
@@ -87,6 +90,33 @@ def test_two_collectors_publish_one_week(page_stores: Stores, tmp_path: object) 
     assert not store_week(other.control, 1, MONDAY, {TOTAL: Cell(20, 22)})
     other.close()
     assert published_weeks(page_stores.control, 1) == {MONDAY: {TOTAL: Cell(10, 12)}}
+
+
+def test_a_week_that_comes_between_two_questions_is_read(
+    page_stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.add_key(page_stores.control, "demo", 0)
+    ask = page_stores.control.all
+
+    def ask_then_store(sql: str, *values: Any) -> list[Row]:
+        rows = ask(sql, *values)
+        if "public_weeks" in sql:
+            store_week(page_stores.control, 1, MONDAY, {TOTAL: Cell(10, 12)})
+        return rows
+
+    monkeypatch.setattr(page_stores.control, "all", ask_then_store)
+    assert published_weeks(page_stores.control, 1) == {MONDAY: {TOTAL: Cell(10, 12)}}
+
+
+def test_a_step_that_fails_is_tried_again(
+    page_stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher(page_stores, lambda: NOW / 1000)
+    for error in (StoreError("away"), KeyError(MONDAY)):
+        monkeypatch.setattr(publisher, "publish", Mock(side_effect=error))
+        assert publisher.step() == PAUSE_SECONDS
+    assert "public numbers wait: away" in caplog.text
+    assert "public numbers failed with KeyError" in caplog.text
 
 
 def test_an_admin_switches_it_on_and_off(page_stores: Stores) -> None:
