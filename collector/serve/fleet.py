@@ -18,6 +18,8 @@ from collector.store.spans import SPANS
 
 # The store is asked after this time, however often somebody asks for the metrics.
 FRESH_SECONDS = 15.0
+# Whoever asks waits so long for the store: well below the 10 seconds that Prometheus waits.
+WAIT_SECONDS = 5.0
 # Sources that have figures of their own, in the order of their names.
 MOST_SOURCES = 100
 MOST_WAITING = 1000
@@ -33,18 +35,30 @@ class FleetMetrics:
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        wait: float = WAIT_SECONDS,
     ) -> None:
-        self._stores, self._now, self._clock = stores, now, clock
-        self._lock = asyncio.Lock()
+        self._stores, self._now, self._clock, self._wait = stores, now, clock, wait
+        self._asking: asyncio.Task[None] | None = None
         self._asked, self._text = float("-inf"), b""
 
     async def exposition(self) -> bytes:
         """The figures as of a moment ago; nothing while the store does not answer."""
-        async with self._lock:
-            if self._clock() - self._asked > FRESH_SECONDS:
-                self._text = await asyncio.to_thread(self._ask)
-                self._asked = self._clock()
+        if self._asking is None and self._clock() - self._asked > FRESH_SECONDS:
+            self._asking = asyncio.create_task(self._renew())
+        if self._asking:
+            try:
+                await asyncio.wait_for(asyncio.shield(self._asking), self._wait)
+            except asyncio.TimeoutError:
+                return b""
         return self._text
+
+    async def _renew(self) -> None:
+        """Ask the store, once at a time: while it hangs, no second thread waits for it."""
+        try:
+            self._text = await asyncio.to_thread(self._ask)
+            self._asked = self._clock()
+        finally:
+            self._asking = None
 
     def _ask(self) -> bytes:
         registry, now = CollectorRegistry(), int(self._now() * 1000)

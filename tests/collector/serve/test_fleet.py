@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -10,7 +11,7 @@ from collector.admin import keys
 from collector.base.times import DAY_MS
 from collector.serve import fleet
 from collector.serve.fleet import FRESH_SECONDS, FleetMetrics
-from collector.store import StoreError, Stores
+from collector.store import ControlStore, StoreError, Stores
 from collector.store.answers import answer_request
 from collector.store.runs import NO_RUN, RunCounts
 from tests.collector.alerts import planted
@@ -67,6 +68,32 @@ def test_the_figures_are_those_of_the_store_and_a_moment_old(
     clock.seconds = 2 * FRESH_SECONDS + 2
     monkeypatch.setattr(fleet, "list_sources", _away)
     assert asyncio.run(metrics.exposition()) == b""
+
+
+def test_a_store_that_hangs_holds_nobody_up(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys.add_key(stores.control, "product", 0)
+    asked, goes_on = list[object](), threading.Event()
+    real = keys.list_sources
+
+    def hang(control: ControlStore) -> list[tuple[int, str]]:
+        asked.append(control)
+        goes_on.wait()
+        return real(control)
+
+    async def scrape() -> tuple[bytes, ...]:
+        patient = asyncio.create_task(FleetMetrics(stores, wait=300).exposition())
+        metrics = FleetMetrics(stores, wait=0.01)
+        try:
+            empty = await metrics.exposition(), await metrics.exposition()
+        finally:
+            goes_on.set()
+        return *empty, await patient
+
+    monkeypatch.setattr(fleet, "list_sources", hang)
+    first, second, late = asyncio.run(asyncio.wait_for(scrape(), 60))
+    assert (first, second) == (b"", b"")
+    assert b'rollcall_alerts{source="product"}' in late
+    assert len(asked) == 2  # each object asked once, though one was scraped twice
 
 
 def _away(_: object) -> list[tuple[int, str]]:
