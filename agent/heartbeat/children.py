@@ -19,6 +19,7 @@ LINE_LIMIT = 65536
 """The size of a pipe. A child that prints more blocks, and is ended at its deadline."""
 
 END: dict[int, str] = {sig.SIGTERM: "SIGTERM", sig.SIGINT: "SIGINT"}
+GATHER_SECONDS = 1.0
 TAKEN = frozenset((*END, sig.SIGHUP, sig.SIGCHLD, sig.SIGIO))
 
 
@@ -55,7 +56,13 @@ class Signals:
 
     def pause(self, seconds: float) -> None:
         """Sleep until a signal or `seconds` have passed. Raises Leave on SIGTERM and SIGINT."""
-        came = sig.sigtimedwait(TAKEN, max(0.0, min(seconds, self._wake())))
+        self._heed(sig.sigtimedwait(TAKEN, max(0.0, min(seconds, self._wake()))))
+
+    def gather(self) -> None:
+        """Heed all but edits for a second, so that a folder with many of them costs little."""
+        self._heed(sig.sigtimedwait(TAKEN - {sig.SIGIO}, GATHER_SECONDS))
+
+    def _heed(self, came: sig.struct_siginfo | None) -> None:
         if came is None:
             return
         if came.si_signo in END:

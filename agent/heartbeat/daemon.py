@@ -69,9 +69,12 @@ class Daemon:
     def _rest(self, heart: Heart, wait: float) -> None:
         self._tell(heart.status())
         if not self._copies and self._watch.follow(heart.env_files()):  # systemd watches for the service
+            self._signals.gather()  # where a folder looks replaced each time, too
             return
         if not (self._signals.reload or self._signals.changed):  # they may have come while a child ran
             self._signals.pause(wait)
+        if self._signals.changed:
+            self._signals.gather()
         self._signals.changed = False
         for source, seen in self._sources.items():
             if file_stamp(source) != seen:

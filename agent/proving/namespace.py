@@ -59,8 +59,9 @@ def ask_names_here(resolv_conf: str) -> None:
     for folder in RESOLVERS:
         hide(folder)
     theirs = os.path.realpath("/etc/resolv.conf")
-    with contextlib.suppress(OSError):  # it may have been in a folder that is covered now
-        os.close(os.open(theirs, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    if os.path.dirname(theirs) in RESOLVERS:  # covered now, so what is made there is ours alone
+        with contextlib.suppress(OSError):
+            os.close(os.open(theirs, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     if os.path.exists(theirs):  # where there is none, 127.0.0.1 is asked anyway
         libc = ctypes.CDLL(None, use_errno=True)
         _ask(libc.mount(os.fsencode(resolv_conf), os.fsencode(theirs), None, BIND, None))

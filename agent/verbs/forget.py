@@ -68,6 +68,20 @@ def _memory(state: StateDir) -> list[str]:
     return state.memory()
 
 
+def _delete(state: StateDir, shown: int) -> None:
+    """Delete all but what says that something new was not shown yet, which a new id does not change."""
+    held = shown != NEWEST
+    if held:
+        with contextlib.suppress(OSError):  # a full disk, which has room afterwards
+            note_shown(state, shown)
+    for path in _memory(state):
+        if not held or path != state.shown:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+    if held and read_shown(state) != shown:
+        note_shown(state, shown)
+
+
 def forget_instance(app: App, args: argparse.Namespace) -> int:
     """Delete the id, the queue and the log; with --everywhere first what the endpoint holds."""
     state = app.situation.state
@@ -83,10 +97,6 @@ def forget_instance(app: App, args: argparse.Namespace) -> int:
         if access:
             _forget_there(app, access)
         with between_transactions(state):
-            for path in _memory(state):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-            if shown != NEWEST:
-                note_shown(state, shown)  # a new id does not mean that the operator was shown what is new
+            _delete(state, shown)
     app.say(f"id, queue and log in {state.path} are deleted; the next id cannot be linked to the old one")
     return DONE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from agent.app import DONE, App, WrongUse
 from agent.base.owner import become_owner
@@ -96,9 +98,21 @@ def _tell_new(app: App, new: Sequence[Addition], *, sending: bool) -> None:
     if not sending:
         app.say("telemetry is off, so none of this is sent")
         return
+    if any(map(_goes_nowhere, (app.out, app.err))):
+        app.say("what is new is still not sent, because nobody sees this output")
+        return
     try:
         note_shown(state)
     except OSError as why:
         app.say(f"what is new is still not sent, because {state.shown} cannot be written: {why.strerror}")
     else:
         app.say(f"what is new was not sent until now; it is sent from now on. To refuse: {app.name} disable")
+
+
+def _goes_nowhere(stream: TextIO) -> bool:
+    """Whether it is /dev/null, which nobody reads."""
+    try:
+        found = os.fstat(stream.fileno())
+    except OSError:  # a stream that is no file
+        return False
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev

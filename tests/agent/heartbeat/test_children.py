@@ -27,3 +27,26 @@ def test_a_child_is_killed_at_its_deadline_with_all_it_started(tmp_path: Path) -
     until(lambda: not started.exists() or "Z" in (started / "stat").read_text())
     assert wrong == "7 b''"
     assert killed == "-9 b''"
+
+
+EDITS = """
+import os, signal
+from agent.heartbeat.children import Signals
+signals = Signals(lambda: float("inf"))
+os.kill(os.getpid(), signal.SIGIO)
+signals.pause(60)
+os.kill(os.getpid(), signal.SIGIO)
+signals.gather()
+print(signals.changed, signal.SIGIO in signal.sigpending())
+os.kill(os.getpid(), signal.SIGTERM)
+signals.gather()
+"""
+
+
+def test_edits_that_follow_each_other_are_gathered_but_an_end_is_heeded(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-c", EDITS]
+    done = subprocess.run(
+        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True True\n", "the second edit waits"
+    assert "Leave: SIGTERM" in done.stderr

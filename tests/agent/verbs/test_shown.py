@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.agent.world import World
 from tests.receiver import Receiver
 from tests.wait import until
 
+ROOT = Path(__file__).parents[3]
 ID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -123,6 +126,23 @@ def test_while_off_preview_shows_what_is_new_but_notes_nothing(world: World) -> 
     assert sorted(os.listdir(world.state.path)) == sorted([*before, "catalogue-shown"])
 
 
+def test_a_preview_that_nobody_sees_shows_nothing(world: World) -> None:
+    upgraded(world)
+    command, nowhere = [sys.executable, "-m", "agent", "preview"], subprocess.DEVNULL
+    for out, err in ((nowhere, subprocess.PIPE), (subprocess.PIPE, nowhere)):
+        subprocess.run(command, env=world.real_environ(), cwd=ROOT, check=True, stdout=out, stderr=err)
+        assert read_shown(world.state) == FIRST
+    subprocess.run(command, env=world.real_environ(), cwd=ROOT, check=True, capture_output=True)
+    assert read_shown(world.state) == NEWEST
+
+
+def test_a_notice_of_an_older_release_did_not_show_what_is_new(world: World) -> None:
+    upgraded(world)
+    os.rename(world.state.id, world.state.notice)
+    world.run("beat")
+    assert read_shown(world.state) == FIRST
+
+
 def test_what_cannot_be_noted_is_said_and_stays_unsent(world: World) -> None:
     os.mkdir(upgraded(world).state.shown)
     done = world.run("preview")
@@ -138,3 +158,19 @@ def test_forget_does_not_make_what_is_new_known(world: World) -> None:
     world.run("preview")
     assert world.run("forget").code == 0
     assert [name for name in os.listdir(world.state.path) if not name.endswith("lock")] == []
+
+
+def test_a_forget_that_is_cut_off_does_not_make_it_known_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.unlink
+
+    def unlink(path: str) -> None:
+        if path == world.state.asked:
+            raise OSError(5, "Input/output error")
+        real(path)
+
+    upgraded(world)
+    monkeypatch.setattr(os, "unlink", unlink)
+    assert world.run("forget").code == 1
+    assert (os.path.exists(world.state.id), read_shown(world.state)) == (False, FIRST)
