@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.proving.meters import Count, Nft, Strace, packets, paths_below
+from agent.proving.meters import MOST_LINES, Count, Nft, Strace, packets, paths_below
 from agent.proving.namespace import CannotSeparate, ask_names_here, enter_namespace, hide
 from agent.proving.sink import NameServer, Sink
 from agent.proving.steps import HEARTBEAT, SECONDS, STEPS
@@ -106,7 +106,7 @@ class Room:
             count = self._run_step(step, settings, loud=loud)
             counts[step.name] = count.as_dict()
             if not loud and not count.quiet:
-                self._evidence.calls[step.name] = [*self._strace.sockets(), *self._strace.made()][:20]
+                self._evidence.calls[step.name] = [*self._strace.sockets(), *self._strace.made()][:MOST_LINES]
 
     def _run_step(self, step: Step, settings: Mapping[str, str], *, loud: bool) -> Count:
         folders = os.path.join(self._task.place, "instance")

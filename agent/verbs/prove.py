@@ -19,6 +19,7 @@ from agent.config.envfile import system_file
 from agent.config.flags import is_flag
 from agent.config.settings import NAMES
 from agent.proving.room import ALL_SECONDS, Evidence, Task
+from agent.proving.sink import HOST
 from agent.proving.steps import LEFT_OUT
 from agent.proving.verdict import METERS, Verdict, judge
 
@@ -68,7 +69,7 @@ def _task(app: App, place: str) -> Task:
         "ROLLCALL_PRODUCT_VERSION": settings.product_version,
         "ROLLCALL_ENVIRONMENT": settings.environment,
         "ROLLCALL_WRITE_KEY": "prove",
-        "ROLLCALL_UPDATES_URL": "http://sink.rollcall.test/feed.json",
+        "ROLLCALL_UPDATES_URL": f"http://{HOST}/feed.json",
         "ROLLCALL_UPDATES_KEY": FEED_KEY,
     }
     covered = os.path.dirname(system_file(situation.name))

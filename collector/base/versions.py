@@ -1,18 +1,31 @@
-"""The order of version numbers, as far as they have one."""
+"""Versions in the order of their releases: 1.9 before 1.10, and 2.0-rc1 before 2.0."""
 
 from __future__ import annotations
 
 import re
 
-_PART = re.compile(r"[0-9]{1,18}|[A-Za-z]+")
-# A word sorts below the end of a version, and that below a number: 1.2-rc1, 1.2, 1.2.1.
-_WORD, _END, _NUMBER = range(3)
+_PART = re.compile(r"\d+|[a-z]+")
+_ZEROS = re.compile(r"(\.0+)+(?![.\d])")  # 1.2 and 1.2.0 are one release
+_NUMBERED = re.compile(r"v?\d")
+_EARLY = ("dev", "snapshot", "nightly", "a", "alpha", "b", "beta", "c", "rc", "pre", "preview")
+_LONGEST_NUMBER = 18
 
-VersionKey = tuple[tuple[int, int, str], ...]
+VersionKey = tuple[bool, tuple[tuple[int, int, str], ...]]
 
 
-def version_key(text: str) -> VersionKey:
-    """Sorts versions: 1.9 comes before 1.10, and 1.2-rc1 before 1.2."""
-    parts = _PART.findall(text.removeprefix("v").partition("+")[0])
-    keys = [(_NUMBER, int(part), "") if part.isdigit() else (_WORD, 0, part.lower()) for part in parts]
-    return (*keys, (_END, 0, ""))
+def version_key(version: str) -> VersionKey:
+    """Sorts versions. A text that does not begin with a number comes first; what follows a + is not seen."""
+    text = _ZEROS.sub("", version.lower().partition("+")[0])
+    parts = [_part(part) for part in _PART.findall(text.removeprefix("v"))]
+    return is_numbered(text), (*parts, (0, 0, ""))
+
+
+def is_numbered(version: str) -> bool:
+    """Whether it begins as versions do."""
+    return bool(_NUMBERED.match(version.lower()))
+
+
+def _part(part: str) -> tuple[int, int, str]:
+    if part.isdigit():
+        return (1, int(part[:_LONGEST_NUMBER]), "")
+    return (-1, _EARLY.index(part), "") if part in _EARLY else (1, -1, part)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from collector.page.analysis.release_order import OrderKey, release_key
+from collector.base.versions import VersionKey, version_key
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewTable
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def _has(row: Sequence[Cell], text: str) -> bool:
     return any(text in cell.lower() for cell in row if isinstance(cell, str))
 
 
-def _key(cell: Cell) -> tuple[bool, float, OrderKey]:
+def _key(cell: Cell) -> tuple[bool, float, VersionKey]:
     if isinstance(cell, str):
-        return True, 0, release_key(cell)
+        return True, 0, version_key(cell)
     return False, cell or 0, (False, ())

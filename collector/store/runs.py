@@ -107,9 +107,6 @@ class RunFilter:
     system: str | None = None
 
 
-EVERY_RUN = RunFilter()
-
-
 class FailedRun(NamedTuple):
     """Where a run failed, and with what."""
 

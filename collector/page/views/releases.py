@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collector.base.times import DAY_MS
-from collector.page.analysis.release_order import OrderKey, release_key
+from collector.base.versions import VersionKey, version_key
 from collector.page.listing import list_rows
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, time_text
 from collector.releases.feed import Feed, Release
@@ -72,31 +72,31 @@ def _rows(view: ViewRequest, feed: Feed) -> list[ReleaseRow]:
     instances, runs = _instances(view), _runs(view)
     total = sum(instances.values()) if instances else 0
     rows = []
-    for release in sorted(feed.releases or (), key=lambda one: release_key(one.version), reverse=True):
-        key = release_key(release.version)
+    for release in sorted(feed.releases or (), key=lambda one: version_key(one.version), reverse=True):
+        key = version_key(release.version)
         n = None if instances is None else instances[key]
         share = round(n / total, 4) if n is not None and total else None
         rows.append(ReleaseRow(release, n, share, runs.get(key, RunCounts())))
     return rows
 
 
-def _instances(view: ViewRequest) -> Counter[OrderKey] | None:
+def _instances(view: ViewRequest) -> Counter[VersionKey] | None:
     """Instances that were active in the 30 days up to the period's end; None until they are counted."""
     if view.history is None:
         return None
-    counted = Counter[OrderKey]()
+    counted = Counter[VersionKey]()
     for version, n in on_day(view.history.versions, view.period.last).items():
-        counted[release_key(version)] += n
+        counted[version_key(version)] += n
     return counted
 
 
-def _runs(view: ViewRequest) -> Mapping[OrderKey, RunCounts]:
+def _runs(view: ViewRequest) -> Mapping[VersionKey, RunCounts]:
     """The installs that began in the period."""
-    counted: dict[OrderKey, RunCounts] = {}
+    counted: dict[VersionKey, RunCounts] = {}
     for version, counts in view.events.run_counts_by_word(
         view.source.id, "version", *view.period.ends, view.now
     ):
-        counted.setdefault(release_key(version), RunCounts()).merge(counts)
+        counted.setdefault(version_key(version), RunCounts()).merge(counts)
     return counted
 
 

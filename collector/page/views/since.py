@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from collector.base.versions import version_key
 from collector.page.analysis.rates import Rate, compare_rates, rate_of
-from collector.page.analysis.release_order import in_release_order, outliers, release_key
+from collector.page.analysis.release_order import in_release_order, outliers
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.period import iso
 from collector.page.request import PageError
@@ -46,7 +47,7 @@ def _result(
     counts = dict(view.events.run_counts_by_word(source, "version", first, last, view.now))
     rates = {word: rate_of(counts.get(word, RunCounts())) for word in (version, before) if word is not None}
     failed = view.events.failed_runs(source, first, last, MOST_FAILED)
-    steps = group_steps([run for run in failed if release_key(run.version) <= release_key(version)])
+    steps = group_steps([run for run in failed if version_key(run.version) <= version_key(version)])
     new = [step for step in steps if set(step.by_version) == {version}]
     gone = [step for step in steps if before in step.by_version and version not in step.by_version]
     still = [step for step in steps if version in step.by_version and step not in new]

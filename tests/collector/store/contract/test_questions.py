@@ -12,7 +12,7 @@ from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
 from collector.store.fleet import Census, InstancesEnd
-from collector.store.runs import EVERY_RUN, NO_RUN, RunFilter, RunsEnd
+from collector.store.runs import NO_RUN, RunFilter, RunsEnd
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
@@ -168,7 +168,7 @@ def test_lists_are_no_longer_than_what_was_asked_for(events: EventStore) -> None
     keep_in_pieces(events, history)
     run = next(event.run for event in history if event.run and event.source == SOURCE)
     who = next(event.who for event in history if event.run == run)
-    listed, end = events.list_runs(SOURCE, EVERY_RUN, 0, (NOW, b""), NOW, 2)
+    listed, end = events.list_runs(SOURCE, RunFilter(), 0, (NOW, b""), NOW, 2)
     assert (len(listed), end) == (2, (listed[1].began, listed[1].id))
     assert len(events.failed_runs(SOURCE, TODAY - 40, TODAY, 2)) == 2
     assert len(events.runs_of_instance(SOURCE, who or b"", 1)) == 1
