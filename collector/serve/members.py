@@ -18,14 +18,20 @@ from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.base.limits import RETRY_SECONDS
 from collector.base.peers import peer_of
+from collector.base.room import Holding, NoRoom, Room
+from collector.ingest.allowance import Allowance
 from collector.ingest.api import basic_key, json_error, refusal
 from collector.ingest.decode import parse_object
+from collector.ingest.memory import receive_body
 from collector.page.access.limits import Attempt, AttemptLimits
 from collector.settings import Settings
 from collector.store import ControlStore, StoreError
 
 PREFIX = "/v1/members/"
-MOST_BODY = 512 * 1024
+MOST_BODY = 16 * 1024
+MOST_CHANGE = 512 * 1024
+# Memory for bodies; one peer may have half of it.
+MEMORY = 2 * 2**20
 LONGEST = {"name": 64, "public": 43, "authSalt": 32, "srpSalt": 32, "verifier": 800, "wrapped": 2000}
 _HEX = re.compile("[0-9a-f]{1,800}")
 
@@ -39,10 +45,12 @@ class MembersApi:
         self,
         settings: Settings,
         control: ControlStore,
+        allowance: Allowance,
         now: Callable[[], float],
         clock: Callable[[], float],
     ) -> None:
         self._settings, self._control, self._now = settings, control, now
+        self._allowance, self._memory = allowance, Room(MEMORY, clock)
         self._limits = AttemptLimits(clock)
         self._verbs: dict[str, Callable[[Body, str, str], dict[str, Any]]] = {
             "join": self._join,
@@ -65,6 +73,8 @@ class MembersApi:
             answer = json_error(400, "bad_body", "the body is not what this address takes")
         except StoreError:
             answer = refusal(Refused(503, "store_away", "the store does not answer", RETRY_SECONDS))
+        except NoRoom:
+            answer = refusal(Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS))
         except http.ClientGone:
             return
         await answer.send(send)
@@ -78,16 +88,30 @@ class MembersApi:
         address = (scope.get("client") or ("", 0))[0]
         forwarded = http.headers(scope, b"x-forwarded-for")
         peer = peer_of(address, forwarded, self._settings.trusted_proxies)
-        if http.declared_length(scope) > MOST_BODY:
-            raise http.too_large(MOST_BODY)
-        reading = http.read_body(receive, MOST_BODY, lambda _: None)
+        self._allowance.check_peer(peer)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        held = Holding(self._memory, peer, task.cancel)
+        size = 0
         try:
-            body = parse_object(await asyncio.wait_for(reading, self._settings.timeout))
-        except asyncio.TimeoutError:
-            raise Refused(408, "slow", "the request took too long to arrive") from None
-        token = basic_key(http.header(scope, b"authorization"))
-        found = await asyncio.to_thread(verb, body, token, peer)
+            token = basic_key(http.header(scope, b"authorization"))
+            most = await asyncio.to_thread(self._longest_body, path, token)
+            if http.declared_length(scope) > most:
+                raise http.too_large(most)
+            text = await receive_body(receive, most, held, hurried=True)
+            size = len(text)
+            found = await asyncio.to_thread(verb, parse_object(text), token, peer)
+        finally:
+            held.give_all()
+            self._allowance.pay(None, peer, 0, size)
         return Answer(200, msgspec.json.encode({"success": True, **found}))
+
+    def _longest_body(self, path: str, token: str) -> int:
+        """How long the body may be. NotAllowed, before a long one is read, to who has no session."""
+        if path != f"{PREFIX}change":
+            return MOST_BODY
+        self._signed_in(token)
+        return MOST_CHANGE
 
     def _join(self, body: Body, token: str, _: str) -> dict[str, Any]:
         access = token_access(self._control, token) if token else None

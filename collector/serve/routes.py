@@ -57,7 +57,7 @@ class Site:
             settings, stores.control, ring, self._metrics, allowance, self._disk
         )
         self._fleet = FleetMetrics(stores)
-        self._members = members.MembersApi(settings, stores.control, time.time, time.monotonic)
+        self._members = members.MembersApi(settings, stores.control, allowance, time.time, time.monotonic)
         self._page = CrowdedPage(page, settings, time.monotonic)
         self._ready_lock, self._ready_checked, self._ready = asyncio.Lock(), float("-inf"), False
         self._metrics.watch(

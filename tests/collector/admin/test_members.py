@@ -13,6 +13,7 @@ import pytest
 from collector.admin import AdminError, member_keys, members, membership, remote, tokens
 from collector.admin.member_keys import Cost, Key, fingerprint, key_of_recovery, recovery_code, unwrap
 from collector.admin.membership import Member, Note, join, sign_in
+from collector.ingest.allowance import Allowance
 from collector.page.access.limits import TRIES
 from collector.serve.members import MembersApi
 from collector.settings import read_settings
@@ -32,9 +33,9 @@ class Server:
     def __init__(self, stores: Stores) -> None:
         self.stores, self.control = stores, stores.control
         self.now, self.clock = 1_800_000_000.0, 0.0
-        self.api = MembersApi(
-            read_settings({"HOME": "/x"}), stores.control, lambda: self.now, lambda: self.clock
-        )
+        settings = read_settings({"HOME": "/x"})
+        allowance = Allowance(settings, lambda: self.now, lambda: self.clock)
+        self.api = MembersApi(settings, stores.control, allowance, lambda: self.now, lambda: self.clock)
         self.token = tokens.add_token(stores.control, "join", "support", None, 0)
         self.lies: dict[str, Lie] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []

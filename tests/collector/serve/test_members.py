@@ -1,0 +1,95 @@
+"""What a stranger can cost the API for members: a bounded part of memory, and a request now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from collector.base.http import Receive
+from collector.ingest.allowance import Allowance
+from collector.serve.members import MEMORY, MOST_BODY, PREFIX, MembersApi
+from collector.settings import read_settings
+from collector.store import Stores
+
+pytestmark = pytest.mark.once
+Message = MutableMapping[str, Any]
+
+
+class Asked:
+    """One request to the API, from one address."""
+
+    def __init__(self, api: MembersApi, verb: str, receive: Receive) -> None:
+        self.status = 0
+        scope = {"method": "POST", "headers": [], "client": ("203.0.113.7", 1)}
+        self.answer = api(PREFIX + verb, scope, receive, self._send)
+
+    async def _send(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+
+
+def new_api(stores: Stores, rate: int) -> MembersApi:
+    settings = read_settings({"HOME": "/x", "ROLLCALL_COLLECTOR_PEER_RATE": str(rate)})
+    return MembersApi(settings, stores.control, Allowance(settings, float, float), float, float)
+
+
+def whole(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    return receive
+
+
+async def unread() -> Message:
+    raise AssertionError("the body was read")
+
+
+def test_bodies_that_never_end_have_a_bounded_part_of_memory(stores: Stores) -> None:
+    api = new_api(stores, 0)
+
+    async def attack() -> None:
+        def endless() -> Receive:
+            parts = [{"type": "http.request", "body": b" " * 15_000, "more_body": True}]
+
+            async def receive() -> Message:
+                if not parts:
+                    await asyncio.Event().wait()
+                return parts.pop()
+
+            return receive
+
+        fit = MEMORY // 2 // 15_000
+        asked = [Asked(api, "state", endless()) for _ in range(fit + 30)]
+        tasks = [asyncio.create_task(one.answer) for one in asked]
+        for _ in range(30):
+            await asyncio.wait([task for task in tasks if not task.done()], return_when="FIRST_COMPLETED")
+            if sum(task.done() for task in tasks) == 30:
+                break
+        assert [one.status for one in asked if one.status] == [503] * 30
+        assert api._memory.used == fit * 15_000
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        assert api._memory.used == 0
+
+    asyncio.run(asyncio.wait_for(attack(), 20))
+
+
+def test_a_stranger_sends_little_and_asks_seldom(stores: Stores) -> None:
+    def status(verb: str, receive: Receive) -> int:
+        asked = Asked(api, verb, receive)
+        asyncio.run(asked.answer)
+        return asked.status
+
+    api = new_api(stores, 0)
+    padded = json.dumps({"padding": "x" * MOST_BODY}).encode()
+    assert status("state", whole(b"{}" + b" " * (MOST_BODY - 2))) == 401
+    assert status("state", whole(padded)) == 413
+    assert status("change", unread) == 401
+    api = new_api(stores, 1)
+    assert [status("state", whole(b"{}")) for _ in range(11)] == [401] * 10 + [429]
