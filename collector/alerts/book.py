@@ -18,8 +18,8 @@ from collector.store.database import Row, Transaction
 # A trouble is over when nobody has seen it for so long.
 CALM_MS = 3_600_000
 KEEP_MS = 365 * DAY_MS
-# Who has a write key can make up failures. Further troubles of a source are only on the page on that day.
-MOST_A_DAY = 20
+# Who has a write key can make up any number of these. Further ones of a source are only on the page on that day.
+MADE_UP, MOST_A_DAY = ("failure", "success"), 20
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _begin(tx: Transaction, source: int, name: str, trouble: Trouble, now: int) 
     if fresh:
         mine = (trouble.kind, trouble.subject)
         alert = next(one for one in open_alerts(tx, source) if (one.kind, one.subject) == mine)
-        if _told_today(tx, source, now) < MOST_A_DAY:
+        if trouble.kind not in MADE_UP or _told_today(tx, source, now) < MOST_A_DAY:
             add_message(tx, begun_message(name, alert), f"begun {alert.id}", source, now)
 
 
@@ -112,8 +112,11 @@ def _end(tx: Transaction, name: str, alert: Alert, now: int) -> None:
 
 
 def _told_today(tx: Transaction, source: int, now: int) -> int:
-    sql = "SELECT COUNT(*) FROM alert_messages WHERE source = ? AND kind = 'begun' AND made > ?"
-    return int(tx.all(sql, source, now - DAY_MS)[0][0])
+    sql = (
+        "SELECT COUNT(*) FROM alerts a JOIN alert_messages m ON m.topic = 'begun ' || a.id"
+        " WHERE a.source = ? AND a.kind IN (?, ?) AND m.made > ?"
+    )
+    return int(tx.all(sql, source, *MADE_UP, now - DAY_MS)[0][0])
 
 
 def begun_message(name: str, what: Alert | Trouble) -> Message:

@@ -125,6 +125,11 @@ def test_made_up_troubles_fill_the_page_and_not_the_mailbox(
     watched.note()
     assert {title for _, title in watched.step()} == {"product: Over: No 0", "product: Over: No 1"}
     assert len(latest_alerts(watched.stores.control, 1, 9)) == 3
+    watched.note(TROUBLE, Trouble("success", "9", "No 9", "", "/"))  # only what nobody can multiply is told
+    assert watched.step() == [(2, BEGUN), (3, BEGUN)]
+    watched.now += DAY_MS
+    watched.note(Trouble("failure", "4", "No 4", "", "/"), TROUBLE, Trouble("failure", "5", "No 5", "", "/"))
+    assert {title for _, title in watched.step()} >= {"product: No 4", "product: No 5"}
 
 
 def test_old_troubles_and_messages_are_deleted(watched: Watched) -> None:
