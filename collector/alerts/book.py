@@ -18,7 +18,7 @@ from collector.store.database import Row, Transaction
 # A trouble is over when nobody has seen it for so long.
 CALM_MS = 3_600_000
 KEEP_MS = 365 * DAY_MS
-# Who has a write key can make up any number of these. Further ones of a source are only on the page on that day.
+# Who has a write key can make up many of these. Further ones of a source are only on the page on that day.
 MADE_UP, MOST_A_DAY = ("failure", "success"), 20
 
 

@@ -76,28 +76,27 @@ class Watch:
 
 
 def less_success(watch: Watch) -> Iterator[Trouble]:
-    """The newest version's installs succeed less often than those of the version before."""
-    drop, recent = watch.limits["success_drop"] / 100, watch.versions(WEEK)
-    if not drop or not recent:
-        return
-    newest = max(recent, key=version_key)
-    is_open = watch.is_open("success", newest)
-    month = watch.versions(MONTH)
-    earlier = {word: one for word, one in month.items() if version_key(word) < version_key(newest)}
-    if not earlier or (_finished(recent[newest]) < LEAST_RUNS and not is_open):
-        return
-    before = max(earlier, key=version_key)
-    now, then = recent[newest].rate or 0.0, earlier[before].rate or 0.0
-    chance = DEVIATIONS * _deviation(recent[newest], earlier[before])
-    if then - now >= (drop / 2 if is_open else max(drop, chance)):
-        new, old = plain(newest, "the newest version"), plain(before, "the version before")
-        detail = f"In the last 7 days {now:.0%} of them succeeded. With {old} it was {then:.0%}."
-        title = f"Installs of {new} succeed less often"
-        yield Trouble("success", newest, title, detail, watch.path("/installs", period="week"))
+    """Installs of a version succeed less often than those of the most installed version before it.
+
+    A stranger can make up a newer version, or one in between. That changes nothing for the true ones.
+    """
+    drop, month = watch.limits["success_drop"] / 100, watch.versions(MONTH)
+    for version, counts in watch.versions(WEEK).items() if drop else ():
+        is_open = watch.is_open("success", version)
+        before = _most_installed({w: n for w, n in month.items() if version_key(w) < version_key(version)})
+        if not before or (_finished(counts) < LEAST_RUNS and not is_open):
+            continue
+        now, then = counts.rate or 0.0, month[before].rate or 0.0
+        chance = DEVIATIONS * _deviation(counts, month[before])
+        if then - now >= (drop / 2 if is_open else max(drop, chance)):
+            new, old = plain(version, "one version"), plain(before, "an earlier version")
+            detail = f"In the last 7 days {now:.0%} of them succeeded. With {old} it was {then:.0%}."
+            title = f"Installs of {new} succeed less often"
+            yield Trouble("success", version, title, detail, watch.path("/installs", period="week"))
 
 
 def failing_places(watch: Watch) -> Iterator[Trouble]:
-    """Installs of many instances fail at one place, or some fail where only the newest version fails."""
+    """Installs of many instances fail at one place, or some fail where only a new version fails."""
     many, few = watch.limits["failure_instances"], watch.limits["new_failure_instances"]
     limits = [limit for limit in (many, few) if limit]
     if not limits:
@@ -161,6 +160,10 @@ def _finished(counts: RunCounts) -> int:
     return counts.started - counts.running
 
 
+def _most_installed(versions: Mapping[str, RunCounts]) -> str:
+    return max(versions, key=lambda version: _finished(versions[version]), default="")
+
+
 def _deviation(one: RunCounts, other: RunCounts) -> float:
     """The standard deviation of the difference of two rates, if in truth they were the same."""
     n, m = _finished(one), _finished(other)
@@ -180,14 +183,15 @@ def _failures(watch: Watch, first: int) -> Iterator[Failure]:
 
 
 def _only_version(watch: Watch, failure: Failure, first: int) -> str:
-    """The newest version, if this place is new and only its installs fail there; otherwise empty."""
+    """The one version that fails at this new place, if no newer one is installed more; otherwise empty."""
     if failure.first_seen < first * DAY_MS:
         return ""
     end = (LAST, b"\xff" * 16)
     runs = watch.stores.events.runs_failed_at(watch.source, failure.place, first * DAY_MS, end, MOST_RUNS)
     versions = {run.version for run in runs}
-    newest = max(watch.versions(MONTH), key=version_key, default="")
-    return newest if versions == {newest} else ""
+    month, version = watch.versions(MONTH), max(versions, default="")
+    is_new = version in month and version_key(version) >= version_key(_most_installed(month))
+    return version if is_new and len(versions) == 1 else ""
 
 
 def _failing(watch: Watch, failure: Failure, version: str) -> Trouble:
@@ -196,7 +200,7 @@ def _failing(watch: Watch, failure: Failure, version: str) -> Trouble:
     if where and place.line:
         where += f":{place.line}"
     title = f"Installs fail at {where}" if where else "Installs fail at one place"
-    only = f" Only {plain(version, 'the newest version')} fails there." if version else ""
+    only = f" Only {plain(version, 'one version')} fails there." if version else ""
     people = "1 instance" if hurt == 1 else f"{hurt:,} instances"
     detail = f"It hit {people} in the last 7 days.{only}"
     return Trouble("failure", place.key, title, detail, _path_of(watch, place))

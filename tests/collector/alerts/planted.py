@@ -68,21 +68,21 @@ def events_of(day: int) -> Iterator[Event]:
     for number in range(INSTALLS):
         failed = number < 4 if version == "1.11" else number == 0 and day % 3 == 0
         place = ("install.sh", 1000 + day * 10 + number) if failed else None
-        yield from _install(day, number, version, place)
+        yield from install_of(day, number, version, place)
     if day == 14:
         for number in range(20, 24):
-            yield from _install(day, number, version, ("new.sh", 7))
+            yield from install_of(day, number, version, ("new.sh", 7))
     if day == 36:
         for number in range(30, 42):
             of = "1.11" if number == 30 else version
-            yield from _install(day, number, of, ("install.sh", 42))
+            yield from install_of(day, number, of, ("install.sh", 42))
     if day == 3:
         run = _id("asked", day)
         told = {"email": EMAIL, "reference": run[:8]}
         yield _event(SUPPORT, day, 0, _id("asker", day), run, version, **told)
 
 
-def _install(day: int, number: int, version: str, failed_at: tuple[str, int] | None) -> Iterator[Event]:
+def install_of(day: int, number: int, version: str, failed_at: tuple[str, int] | None) -> Iterator[Event]:
     who, run = _id(f"new {day}", number), _id(f"run {day}", number)
     yield _event(STARTED, day, number, who, run, version)
     if failed_at is None:

@@ -1,0 +1,46 @@
+"""What strangers make up does not hide what is wrong with the true versions."""
+
+from __future__ import annotations
+
+from collector.alerts.limits import limits_of
+from collector.alerts.rules import Watch, failing_places, less_success
+from collector.base.times import DAY_MS
+from collector.store import Stores
+from tests.collector.alerts import planted
+
+DAY = 3
+
+
+def keep_installs(stores: Stores, first: int, version: str, succeed: int, fail: int) -> None:
+    """Installs of a version, each failure at a place of its own."""
+    for number in range(first, first + succeed + fail):
+        place = ("install.sh", number) if number >= first + succeed else None
+        keep_install(stores, number, version, place)
+
+
+def keep_install(stores: Stores, number: int, version: str, place: tuple[str, int] | None) -> None:
+    stores.events.keep(list(planted.install_of(DAY, number, version, place)))
+
+
+def watch_of(stores: Stores) -> Watch:
+    while stores.events.fold():
+        pass
+    limits = limits_of(stores.control, planted.PRODUCT)
+    now = (planted.FIRST + DAY) * DAY_MS + 20 * planted.HOUR
+    return Watch(stores, planted.PRODUCT, "product", limits, {}, now)
+
+
+def test_made_up_versions_do_not_hide_a_bad_one(stores: Stores) -> None:
+    keep_installs(stores, 0, "1.0", 38, 2)
+    keep_installs(stores, 100, "1.1", 27, 0)
+    assert not list(less_success(watch_of(stores)))
+    keep_installs(stores, 200, "1.1", 0, 20)
+    for number in (300, 301, 302):
+        keep_install(stores, number, "1.1", ("new.sh", 7))
+    for made_up in ("before", "after"):
+        (worse,) = less_success(watch_of(stores))
+        assert (worse.subject, worse.detail.endswith("With 1.0 it was 95%.")) == ("1.1", True), made_up
+        (failing,) = failing_places(watch_of(stores))
+        assert failing.detail.endswith("Only 1.1 fails there."), made_up
+        keep_installs(stores, 400, "99999", 12, 0)
+        keep_installs(stores, 500, "1.0.9", 0, 12)
