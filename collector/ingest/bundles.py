@@ -12,7 +12,8 @@ import json
 import re
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -38,6 +39,7 @@ from collector.store.bundles import NewBundle
 PATH = "/v1/bundles"
 MAX_SEALED = 16 * 2**20  # 10 MiB, packed and sealed, and written as text
 MAX_PART = 256 * 1024
+LEAST_PART = 64 * 1024  # of all but the last: each is a transaction
 # Memory for parts that arrive; one peer may have half of it.
 MEMORY = 4 * 2**20
 _HEADER = re.compile(rb"[A-Za-z0-9_-]{20,1000}\.")
@@ -105,6 +107,7 @@ class BundleIntake:
         self._allowance.check_peer(peer)
         self._disk.check()
         wasted = 0  # bytes that were read for nothing
+        held = self._hold(peer)
         try:
             key = await self._ring.find(basic_key(http.header(scope, b"authorization")))
             if key is None:
@@ -117,49 +120,68 @@ class BundleIntake:
                 raise Refused(404, "not_found", "this collector takes no support bundles")
             if await self._is_whole(new, offset, http.declared_length(scope)):
                 return progress(new.size, complete=True)
-            body = await self._body(receive, peer)
+            body = await receive_body(receive, MAX_PART, held, hurried=True)
             wasted = len(body)
             answer = await self._take(new, offset, body, peer)
             wasted = 0
             self._disk.count(len(body))
             return answer
         finally:
+            held.give_all()
             self._allowance.pay(None, peer, 0, wasted)
 
     async def _is_whole(self, new: NewBundle, offset: int, length: int) -> bool:
         """Whether it is all here; OtherOffset if a part would come that is not the next one."""
         if length > MAX_PART:
             raise http.too_large(MAX_PART)
-        received, whole = await asyncio.to_thread(bundles.received_bytes, self._control, new.source, new.id)
+        received, whole = await asyncio.to_thread(self._received, new)
         if not whole and length and received != offset:
             raise OtherOffset(received)
         return whole
 
-    async def _body(self, receive: Receive, peer: str) -> bytes:
+    def _hold(self, peer: str) -> Holding:
+        """Memory for this request's part, until it is stored."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
-        held = Holding(self._memory, peer, task.cancel)
-        try:
-            return await receive_body(receive, MAX_PART, held, hurried=True)
-        finally:
-            held.give_all()
+        return Holding(self._memory, peer, task.cancel)
 
     async def _take(self, new: NewBundle, offset: int, body: bytes, peer: str) -> Answer:
-        if body and offset == 0:
-            new = replace(new, thumbprint=thumbprint_in(body))
-            wait = self._peers.wait((new.source, peer))
-            if wait:
-                raise _full("this address has sent many bundles; try again later", wait)
-        if body and (not _SEALED.fullmatch(body) or offset + len(body) > new.size):
+        end = offset + len(body)
+        if body and (not _SEALED.fullmatch(body) or end > new.size):
             raise Refused(400, "not_sealed", "this is no sealed bundle, or longer than `size`")
-        async with self._turn:
-            try:
-                received, whole = await asyncio.to_thread(self._store, new, offset, body)
-            except bundles.NoSpace as full:
-                raise _full(f"{full}; try again later", LONGEST_WAIT) from None
-        if body and offset == 0:
-            self._peers.pay((new.source, peer), new.size)
+        if body and len(body) < LEAST_PART and end < new.size:
+            raise Refused(400, "short_part", f"a part must have {LEAST_PART} bytes, if it is not the last")
+        begins = bool(body) and offset == 0
+        if begins:
+            new = replace(new, thumbprint=thumbprint_in(body))
+        with self._spend(new, peer) if begins else nullcontext():
+            async with self._turn:
+                try:
+                    received, whole = await asyncio.to_thread(self._store, new, offset, body)
+                except bundles.NoSpace as full:
+                    raise _full(f"{full}; try again later", LONGEST_WAIT) from None
         return progress(received, complete=whole)
+
+    @contextmanager
+    def _spend(self, new: NewBundle, peer: str) -> Iterator[None]:
+        """Count a new bundle for its address while its first part is written. Refused if it has enough."""
+        name, size = (new.source, peer), bundles.counted_size(new.size)
+        wait = self._peers.wait(name)
+        if wait:
+            raise _full("this address has sent many bundles; try again later", wait)
+        self._peers.pay(name, size)
+        try:
+            yield
+        except BaseException:
+            self._peers.pay(name, -size)
+            raise
+
+    def _received(self, new: NewBundle) -> tuple[int, bool]:
+        """How much is stored, and whether that is all. Refused if the bundle has another size."""
+        received, whole, size = bundles.received_bytes(self._control, new.source, new.id)
+        if size not in (None, new.size):
+            raise Refused(409, "other_size", "the first part of this bundle named another `size`")
+        return received, whole
 
     def _store(self, new: NewBundle, offset: int, body: bytes) -> tuple[int, bool]:
         """Store a part, and show the bundle if it is whole now."""
@@ -167,7 +189,7 @@ class BundleIntake:
         if body and offset == 0:
             bundles.begin_bundle(self._control, new, self._settings.bundles, now)
         stored = not body or bundles.add_part(self._control, new.source, new.id, offset, body)
-        received, whole = bundles.received_bytes(self._control, new.source, new.id)
+        received, whole = self._received(new)
         if not stored and not whole:
             raise OtherOffset(received)
         if received < new.size or whole:

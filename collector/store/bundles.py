@@ -19,6 +19,8 @@ from collector.store.database import Transaction
 UNFINISHED_MS = DAY_MS
 # Of one instance, so many are stored.
 MOST_OF_INSTANCE = 5
+# A bundle counts as so many bytes at least.
+LEAST_COUNTED = 256 * 1024
 # Parts that are deleted in one transaction: SQLite overwrites them with zeros.
 PARTS_AT_ONCE = 16
 
@@ -53,10 +55,17 @@ class StoredBundle:
     arrived: int
 
 
-def received_bytes(control: ControlStore, source: int, bundle: bytes) -> tuple[int, bool]:
-    """How much of a bundle is stored, and whether that is all of it."""
-    rows = control.all("SELECT received, arrived FROM bundles WHERE source = ? AND id = ?", source, bundle)
-    return (rows[0][0], rows[0][1] is not None) if rows else (0, False)
+def received_bytes(control: ControlStore, source: int, bundle: bytes) -> tuple[int, bool, int | None]:
+    """How much of a bundle is stored, whether that is all of it, and the size that its first part named."""
+    sql = "SELECT received, arrived, size FROM bundles WHERE source = ? AND id = ?"
+    for received, arrived, size in control.all(sql, source, bundle):
+        return received, arrived is not None, size
+    return 0, False, None
+
+
+def counted_size(size: int) -> int:
+    """What a bundle takes of its source's room. A least size bounds how many there are."""
+    return max(size, LEAST_COUNTED)
 
 
 def begin_bundle(control: ControlStore, new: NewBundle, room: int, now: int) -> None:
@@ -80,8 +89,9 @@ def begin_bundle(control: ControlStore, new: NewBundle, room: int, now: int) -> 
 
 def _check_space(tx: Transaction, new: NewBundle, room: int) -> None:
     others = "FROM bundles WHERE source = ? AND id <> ?"
-    used = tx.all(f"SELECT coalesce(SUM(size), 0) {others}", new.source, new.id)[0][0]
-    if used + new.size > room:
+    counted = f"CASE WHEN size < {LEAST_COUNTED} THEN {LEAST_COUNTED} ELSE size END"
+    used = tx.all(f"SELECT coalesce(SUM({counted}), 0) {others}", new.source, new.id)[0][0]
+    if used + counted_size(new.size) > room:
         raise NoSpace("this source has no room for more bundles")
     own = f"SELECT COUNT(*) {others} AND instance = ?"
     if tx.all(own, new.source, new.id, new.instance)[0][0] >= MOST_OF_INSTANCE:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,15 +14,21 @@ import pytest
 from jwcrypto import jwk
 
 from agent.bundle.seal import Seal
+from collector.admin.keys import add_key
 from collector.base.http import Refused
 from collector.base.ids import key_of
 from collector.base.times import DAY_MS
-from collector.ingest.bundles import MAX_PART, MAX_SEALED, PATH, read_query
+from collector.ingest.allowance import Allowance
+from collector.ingest.bundles import MAX_PART, MAX_SEALED, MEMORY, PATH, BundleIntake, read_query
+from collector.ingest.disk import DiskGuard, DiskWatch
+from collector.ingest.keyring import KeyRing
+from collector.ingest.metrics import Metrics
+from collector.settings import read_settings
 from collector.store import Stores, bundles, open_stores
-from collector.store.bundles import MOST_OF_INSTANCE, NewBundle, NoSpace
+from collector.store.bundles import LEAST_COUNTED, MOST_OF_INSTANCE, NewBundle, NoSpace
 from collector.store.deletion import expire_events, forget_instance, remove_events
 from collector.store.values import Cutoffs
-from tests.collector.running import Collector, Reply
+from tests.collector.running import Collector, Reply, basic
 
 KEY = jwk.JWK.generate(kty="OKP", crv="X25519")
 ADA = "11111111-1111-4111-8111-111111111111"
@@ -62,10 +70,11 @@ def test_only_whole_bundles_of_known_keys_are_stored(collector: Collector) -> No
     assert send(collector, data, key="").status == 401
     assert send(collector, b"plain text" * 100).json()["code"] == "not_sealed"
     assert send(collector, data, body=data[:-1] + b" ").json()["code"] == "not_sealed"
-    assert send(collector, data, body=data[:-1] + b"A").json()["code"] == "bad_hash"
+    assert send(collector, data, body=data[:-1] + b"B").json()["code"] == "bad_hash"
     assert send(collector, data, body=b"").json()["received"] == 0
     assert send(collector, data, body=data + b"A").json()["code"] == "not_sealed"
     assert send(collector, data, len(data) + 7, body=b"A").status == 409
+    assert send(collector, data, body=data[:500]).json()["code"] == "short_part"
     assert send(collector, data, size=MAX_SEALED + 1).status == 413
     assert send(collector, data, body=b"A" * (MAX_PART + 1)).status == 413
     assert send(collector, data, run=RUN).json()["complete"] is True
@@ -92,13 +101,32 @@ def test_a_query_that_is_wrong_is_refused(name: str, wrong: str) -> None:
         read_query(urlencode({**good, name: wrong}).encode())
 
 
+def test_a_bundle_keeps_the_size_that_was_named_first(collector: Collector) -> None:
+    data = sealed(b"a log" * 100_000)
+    assert send(collector, data).json()["received"] == MAX_PART
+    for body in (b"", data[MAX_PART : 2 * MAX_PART]):
+        other = send(collector, data, MAX_PART, body=body, size=MAX_PART)
+        assert (other.status, other.json()["code"]) == (409, "other_size")
+    assert send(collector, data, MAX_PART).json()["received"] == 2 * MAX_PART, "nothing was deleted"
+
+
+def test_a_part_that_is_refused_takes_nothing_of_its_address(collector: Collector) -> None:
+    collector.stop()
+    collector.settings["ROLLCALL_COLLECTOR_BUNDLES"] = str(LEAST_COUNTED * 3)
+    collector.start()
+    data = sealed(b"x")
+    assert send(collector, data, body=data[:-1] + b"B").json()["code"] == "bad_hash"
+    assert send(collector, data).json()["complete"] is True
+    assert send(collector, sealed(b"y")).status == 429
+
+
 class Shelf:
     """A source with bundles in a store."""
 
     def __init__(self, stores: Stores) -> None:
         self.stores, self.control = stores, stores.control
 
-    def put(self, text: bytes, *, who: str = ADA, key: int = 1, now: int = 0, room: int = 10**6) -> bytes:
+    def put(self, text: bytes, *, who: str = ADA, key: int = 1, now: int = 0, room: int = 10**7) -> bytes:
         data = sealed(text)
         name = hashlib.sha256(data).digest()
         bundles.begin_bundle(
@@ -137,15 +165,19 @@ def test_an_instance_and_a_source_have_no_more_than_their_room(stores: Stores) -
         shelf.put(b"%d" % number)
     with pytest.raises(NoSpace, match="this instance"):
         shelf.put(b"one more")
-    size = len(sealed(b"a"))
     with pytest.raises(NoSpace, match="this source"):
-        shelf.put(b"a", who="bob", room=size * (MOST_OF_INSTANCE + 1) - 1)
-    shelf.put(b"a", who="bob", room=size * (MOST_OF_INSTANCE + 1))
+        shelf.put(b"a", who="bob", room=LEAST_COUNTED * (MOST_OF_INSTANCE + 1) - 1)
+    shelf.put(b"a", who="bob", room=LEAST_COUNTED * (MOST_OF_INSTANCE + 1))
+    large = NewBundle(1, b"l" * 32, 1, key_of("eve"), None, LEAST_COUNTED + 1)
+    with pytest.raises(NoSpace, match="this source"):
+        bundles.begin_bundle(stores.control, large, LEAST_COUNTED * (MOST_OF_INSTANCE + 2), 0)
 
 
 def test_what_never_came_whole_makes_way_after_a_day(stores: Stores) -> None:
     def begin(name: bytes, now: int) -> None:
-        bundles.begin_bundle(stores.control, NewBundle(1, name, 1, key_of(ADA), None, 100), 100, now)
+        bundles.begin_bundle(
+            stores.control, NewBundle(1, name, 1, key_of(ADA), None, 100), LEAST_COUNTED, now
+        )
 
     begin(b"a" * 32, 0)
     assert bundles.add_part(stores.control, 1, b"a" * 32, 0, b"abc")
@@ -157,12 +189,17 @@ def test_what_never_came_whole_makes_way_after_a_day(stores: Stores) -> None:
 
 def test_one_address_has_a_part_of_a_sources_room(collector: Collector) -> None:
     collector.stop()
-    collector.settings["ROLLCALL_COLLECTOR_BUNDLES"] = "4000"
+    collector.settings["ROLLCALL_COLLECTOR_BUNDLES"] = str(LEAST_COUNTED * 3)
     collector.start()
-    first = send(collector, sealed(b"x" * 800))
-    assert first.json()["complete"] is True
-    refused = send(collector, sealed(b"y" * 10), instance="other")
-    assert (refused.status, refused.json()["code"]) == (429, "quota")
+
+    def first_part(number: int) -> Reply:
+        return send(collector, sealed(b"x%d" % number), instance=f"i{number}")
+
+    with ThreadPoolExecutor(8) as at_once:
+        replies = list(at_once.map(first_part, range(8)))
+    assert [reply.status for reply in replies].count(200) == 1
+    refused = next(reply for reply in replies if reply.status == 429)
+    assert refused.json()["message"].startswith("this address")
     assert int(refused.headers["Retry-After"]) > 60
     assert collector.post("/v1/track", {"event": "e", "userId": "u"}).status == 200, "events have their own"
     collector.stop()
@@ -188,3 +225,35 @@ def test_a_bundle_whose_last_part_came_before_a_kill_is_shown_at_the_next_questi
     }
     assert [one.id for one in bundles.stored_bundles(stores.control, source)] == [new.id]
     stores.close()
+
+
+def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
+    key = basic(add_key(stores.control, "test", 0)).encode()
+    fit, more = MEMORY // 2 // MAX_PART, 3
+
+    async def crowd() -> tuple[list[int], list[int]]:
+        settings, ring = read_settings({}), KeyRing(stores, time.monotonic, 9)
+        allowance, disk = Allowance(settings, time.time, time.monotonic), DiskWatch(settings, stores.events)
+        intake = BundleIntake(settings, stores.control, ring, Metrics(), allowance, DiskGuard(disk))
+
+        async def send_first_part(number: int) -> int:
+            statuses: list[int] = []
+            data = sealed(b"%d" % number) + b"A" * MAX_PART
+            query = urlencode({"sha256": f"{number:064}", "size": len(data), "offset": 0, "instance": number})
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": data[:MAX_PART]}
+
+            async def answer(message: Mapping[str, Any]) -> None:
+                statuses.extend([message["status"]] if "status" in message else [])
+
+            scope = {"method": "POST", "headers": [(b"authorization", key)], "query_string": query.encode()}
+            await intake(scope, receive, answer)
+            return statuses[0]
+
+        at_once = asyncio.as_completed(map(send_first_part, range(fit + more)), timeout=30)
+        async with intake._turn:
+            refused = [await next(at_once) for _ in range(more)]
+        return refused, [await one for one in at_once]
+
+    assert asyncio.run(crowd()) == ([503] * more, [200] * fit)
