@@ -93,9 +93,8 @@ def join(control: ControlStore, account: Account, now: int) -> bool:
 
 def begin_sign_in(control: ControlStore, name: str, client: int, now: int) -> Challenge:
     """The first answer to whoever says that they are this member; to a stranger, one that leads nowhere."""
-    rows = control.all("SELECT auth_salt, srp_salt, verifier FROM members WHERE name = ?", name)
-    auth_salt, srp_salt, verifier = rows[0] if rows else _nobody(control, name)
-    server = Server(int(verifier, 16))
+    found = _find_account(control, name)
+    server = Server(int(found.verifier, 16))
     number = new_secret()
     with control.transaction() as tx:
         tx.execute("DELETE FROM member_challenges WHERE until < ?", now)
@@ -105,19 +104,33 @@ def begin_sign_in(control: ControlStore, name: str, client: int, now: int) -> Ch
             "INSERT INTO member_challenges (id, name, client, private, until) VALUES (?, ?, ?, ?, ?)",
             *(secret_digest(number), name, f"{client:x}", f"{server.private:x}", now + CHALLENGE_MS),
         )
-    return Challenge(number, auth_salt, srp_salt, server.public)
+    return Challenge(number, found.auth_salt, found.srp_salt, server.public)
 
 
-def _nobody(control: ControlStore, name: str) -> tuple[str, str, str]:
+class _Found(NamedTuple):
+    auth_salt: str
+    srp_salt: str
+    verifier: str
+    wrapped: str  # empty if there is no such member
+
+
+def _find_account(control: ControlStore, name: str) -> _Found:
+    """The member's account, or nobody's. Nobody's is always computed, so that the time says nothing."""
+    nobody = _nobody(control, name)
+    rows = control.all("SELECT auth_salt, srp_salt, verifier, wrapped FROM members WHERE name = ?", name)
+    return _Found(*rows[0]) if rows else nobody
+
+
+def _nobody(control: ControlStore, name: str) -> _Found:
     """Salts and a verifier that are always the same for a name, so that nobody learns which names exist."""
-    rows = control.all("SELECT verifier FROM members ORDER BY created, name LIMIT 1")
-    secret = rows[0][0].encode() if rows else b""
+    secret = control.all("SELECT secret FROM member_secret")[0][0].encode()
 
     def derived(what: str) -> bytes:
         return hmac.digest(secret, f"{what} {name}".encode(), sha256)
 
     salts = derived("auth")[:SALT_BYTES].hex(), derived("srp")[:SALT_BYTES].hex()
-    return *salts, f"{pow(GROUP.generator, int.from_bytes(derived('verifier'), 'big'), GROUP.prime):x}"
+    verifier = pow(GROUP.generator, int.from_bytes(derived("verifier"), "big"), GROUP.prime)
+    return _Found(*salts, f"{verifier:x}", "")
 
 
 def finish_sign_in(control: ControlStore, number: str, proof: bytes, now: int) -> Session:
@@ -129,21 +142,23 @@ def finish_sign_in(control: ControlStore, number: str, proof: bytes, now: int) -
     if not found or found[0][3] < now:
         raise NotAllowed("this sign-in is over; begin again")
     name, client, private, _ = found[0]
-    rows = control.all("SELECT srp_salt, verifier, wrapped FROM members WHERE name = ?", name)
-    salt, verifier, wrapped = rows[0] if rows else ("", "1", "")
-    server = Server(int(verifier, 16), private=int(private, 16))
+    account = _find_account(control, name)
+    server = Server(int(account.verifier, 16), private=int(private, 16))
+    salt, proof = bytes.fromhex(account.srp_salt), proof if account.wrapped else b""
     try:
-        answer = server.answer(name, bytes.fromhex(salt), int(client, 16), proof if rows else b"")
+        answer = server.answer(name, salt, int(client, 16), proof)
     except SrpError:
         with control.transaction() as tx:
-            record_failure(tx, now, name if rows else "somebody unknown", "failed to sign in as a member")
+            record_failure(
+                tx, now, name if account.wrapped else "somebody unknown", "failed to sign in as a member"
+            )
         raise NotAllowed("the name or the passphrase is wrong") from None
     token = PREFIX + new_secret()
     with control.transaction() as tx:
         tx.execute("DELETE FROM member_sessions WHERE until < ?", now)
         session = "INSERT INTO member_sessions (token, name, until) VALUES (?, ?, ?)"
         tx.execute(session, secret_digest(token), name, now + SESSION_MS)
-    return Session(answer, token, wrapped)
+    return Session(answer, token, account.wrapped)
 
 
 def session_name(control: ControlStore, token: str, now: int) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from secrets import token_hex
 
 from collector.store.alerting import alert_tables
 from collector.store.apart import counting_apart, expiry_by_source, kept_censuses, old_heartbeats
@@ -221,6 +222,12 @@ def member_tables(tx: Executes) -> None:
     )
 
 
+def member_secret(tx: Executes) -> None:
+    """A secret, with which a sign-in as nobody is answered like one as a member."""
+    tx.execute("CREATE TABLE member_secret (secret TEXT NOT NULL)")
+    tx.execute("INSERT INTO member_secret (secret) VALUES (?)", token_hex(32))
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -246,6 +253,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     public_numbers,
     failures_by_version,
     member_tables,
+    member_secret,
 )
 
 

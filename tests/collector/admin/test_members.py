@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -293,6 +295,33 @@ def test_a_stranger_learns_no_name_and_guesses_seldom(pair: tuple[Desk, Desk], s
     assert statuses[-1] == 429
     for path in ("state", "change", "join"):
         assert server.ask(f"/v1/members/{path}", {}, "")[0] == 401
+
+
+def test_a_sign_in_as_nobody_is_the_same_work_and_stays_the_same(
+    server: Server, desk: Callable[[str], Desk]
+) -> None:
+    control, now = server.control, int(server.now * 1000)
+
+    def powers(work: Callable[[], object]) -> int:
+        counted: list[object] = []
+        sys.setprofile(lambda _, event, found: counted.append(found) if found is pow else None)
+        try:
+            work()
+        finally:
+            sys.setprofile(None)
+        return len(counted)
+
+    def prove(name: str) -> None:
+        begun = members.begin_sign_in(control, name, 5, now)
+        with pytest.raises(members.NotAllowed, match="name or the passphrase"):
+            members.finish_sign_in(control, begun.id, bytes(32), now)
+
+    before = members.begin_sign_in(control, "nobody", 5, now)
+    guessed = hmac.digest(b"", b"auth nobody", "sha256").hex()
+    assert not guessed.startswith(before.auth_salt)
+    desk("ann").join()
+    assert members.begin_sign_in(control, "nobody", 5, now).auth_salt == before.auth_salt
+    assert powers(lambda: prove("ann")) == powers(lambda: prove("nobody")) > 2
 
 
 def test_who_waits_changes_nothing(
