@@ -14,7 +14,7 @@ from statistics import median
 from urllib.parse import urlencode
 
 from collector.alerts.troubles import Trouble, span_text
-from collector.base.plain import is_plain, plain
+from collector.base.plain import is_plain_file, is_plain_version
 from collector.base.times import DAY_MS
 from collector.base.versions import version_key
 from collector.releases.published import published_feed
@@ -89,7 +89,7 @@ def less_success(watch: Watch) -> Iterator[Trouble]:
         now, then = counts.rate or 0.0, month[before].rate or 0.0
         chance = DEVIATIONS * _deviation(counts, month[before])
         if then - now >= (drop / 2 if is_open else max(drop, chance)):
-            new, old = plain(version, "one version"), plain(before, "an earlier version")
+            new, old = _named(version, "one version"), _named(before, "an earlier version")
             detail = f"In the last 7 days {now:.0%} of them succeeded. With {old} it was {then:.0%}."
             title = f"Installs of {new} succeed less often"
             yield Trouble("success", version, title, detail, watch.path("/installs", period="week"))
@@ -196,19 +196,22 @@ def _only_version(watch: Watch, failure: Failure, first: int) -> str:
 
 def _failing(watch: Watch, failure: Failure, version: str) -> Trouble:
     place, hurt = failure.place, failure.instances
-    where = plain(place.script, "")
-    if where and place.line:
-        where += f":{place.line}"
-    title = f"Installs fail at {where}" if where else "Installs fail at one place"
-    only = f" Only {plain(version, 'one version')} fails there." if version else ""
+    line = f":{place.line}" if place.line else ""
+    where = f"`{place.script}{line}`" if is_plain_file(place.script) else "one place"
+    title = f"Installs fail at {where}"
+    only = f" Only {_named(version, 'one version')} fails there." if version else ""
     people = "1 instance" if hurt == 1 else f"{hurt:,} instances"
     detail = f"It hit {people} in the last 7 days.{only}"
     return Trouble("failure", place.key, title, detail, _path_of(watch, place))
 
 
+def _named(version: str, otherwise: str) -> str:
+    return version if is_plain_version(version) else otherwise
+
+
 def _path_of(watch: Watch, place: Place) -> str:
     """The view of a failure; that of all installs if the place holds text that is no place."""
     parts = {"script": place.script, "line": place.line, "command": place.command, "end": place.end}
-    if all(not part or is_plain(part) for part in parts.values()):
+    if all(not part or is_plain_file(part) for part in parts.values()):
         return watch.path("/failure", **parts)
     return watch.path("/installs")

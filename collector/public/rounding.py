@@ -1,4 +1,4 @@
-"""Which numbers may be public, so that none of them speaks of fewer than LEAST instances.
+"""Which numbers may be public, so that none of them speaks of fewer than LEAST instances that were sent.
 
 A number is published once a week and never changed afterwards. It is a multiple of LEAST. It is kept while
 fewer than LEAST instances lie between the count that it was made from and the count now. A different number
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collector.base.plain import is_plain
+from collector.base.plain import is_plain_system, is_plain_version
 from collector.store.words import OTHER
 
 LEAST = 10
@@ -86,7 +86,7 @@ def rate_cell(tried: int, succeeded: int, past: Sequence[Cell]) -> Cell | None:
 def _listed(kind: str, words: Mapping[str, int], active: int, past: Past) -> dict[Place, Cell | None]:
     """The numbers of the most frequent words, and of all others together."""
     found: dict[Place, Cell | None] = {}
-    rest = active
+    rest, is_plain = active, is_plain_version if kind == "version" else is_plain_system
     for word, count in sorted(words.items(), key=lambda item: (-item[1], item[0])):
         if (
             is_plain(word)

@@ -27,9 +27,9 @@ EMAIL = "ada@example.org"
 TITLES = [
     "product: Somebody is waiting for help",
     "Rollcall: The database fills",
-    "product: Installs fail at new.sh:7",
+    "product: Installs fail at `new.sh:7`",
     "product: Installs of 1.11 succeed less often",
-    "product: Installs fail at install.sh:42",
+    "product: Installs fail at `install.sh:42`",
     "product: Fewer instances are active",
     "Rollcall: No events are taken",
     "Rollcall: The database does not answer",

@@ -41,6 +41,15 @@ def test_made_up_versions_do_not_hide_a_bad_one(stores: Stores) -> None:
         (worse,) = less_success(watch_of(stores))
         assert (worse.subject, worse.detail.endswith("With 1.0 it was 95%.")) == ("1.1", True), made_up
         (failing,) = failing_places(watch_of(stores))
+        assert failing.title == "Installs fail at `new.sh:7`"
         assert failing.detail.endswith("Only 1.1 fails there."), made_up
         keep_installs(stores, 400, "99999", 12, 0)
         keep_installs(stores, 500, "1.0.9", 0, 12)
+
+
+def test_a_version_that_could_become_a_link_is_not_named(stores: Stores) -> None:
+    keep_installs(stores, 0, "visit evil.com", 40, 0)
+    keep_installs(stores, 100, "1.evil.com", 0, 40)
+    (worse,) = less_success(watch_of(stores))
+    assert worse.title == "Installs of one version succeed less often"
+    assert worse.detail.endswith("With an earlier version it was 100%.")

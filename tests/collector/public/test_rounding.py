@@ -119,6 +119,14 @@ def test_the_rate_says_nothing_of_a_few_that_failed() -> None:
     assert rate_cell(30, 9, ()) is None
 
 
+def test_what_could_become_a_link_is_counted_with_the_others() -> None:
+    words = {"version": {"evil.com": 30, "nightly": 20, "1.0": 10}, "system": {"evil.com": 20, "debian": 40}}
+    cells = public_cells(Truth(60, 0, 0, words), {})
+    shown = {place: cell.value for place, cell in cells.items()}
+    versions = {("version", "1.0"): 10, ("version", OTHER): 50}
+    assert shown == {TOTAL: 60, **versions, ("system", "debian"): 40, ("system", OTHER): 20}
+
+
 def test_a_growing_fleet_is_shown_as_it_grows() -> None:
     past: list[Cell] = []
     for count in range(0, 1000, 7):
