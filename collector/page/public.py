@@ -33,7 +33,8 @@ HOW = (
     "a floor, not a total: who switched telemetry off is not counted. Each number is rounded to tens, "
     "stands for at least 10 instances, and is made once a week. The success rate is the share of "
     "servers on which an install succeeded, of those on which one ended in the last four weeks. At "
-    "least 10 count as failed."
+    "least 10 count as failed. Somebody who sends made-up instances changes these numbers, and can learn "
+    "from them of fewer than 10 true ones."
 )
 
 

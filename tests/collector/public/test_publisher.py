@@ -52,6 +52,7 @@ def test_a_public_page_shows_everybody_a_year_and_then_a_week_more_each_week(fle
     assert shown.header("set-cookie") == ""
     told = shown.json()
     assert "floor, not a total" in told["how"]
+    assert "made-up instances" in told["how"]
     weeks = told["weeks"]
     assert 40 < len(weeks) <= EARLIER + 1
     assert weeks[-1]["week"] == iso(MONDAY)
