@@ -68,6 +68,8 @@ class Change(msgspec.Struct):
 class Session(NamedTuple):
     """The collector's second answer: its proof, a token for an hour, and the wrapped private key."""
 
+    name: str
+    verifier: str
     answer: bytes
     token: str
     wrapped: str
@@ -99,7 +101,8 @@ def begin_sign_in(control: ControlStore, name: str, client: int, now: int) -> Ch
     with control.transaction() as tx:
         tx.execute("DELETE FROM member_challenges WHERE until < ?", now)
         if tx.all("SELECT COUNT(*) FROM member_challenges")[0][0] >= MOST_CHALLENGES:
-            raise AdminError("too many sign in at the moment; try again in a minute")
+            oldest = "SELECT id FROM member_challenges ORDER BY until, id LIMIT 1"
+            tx.execute(f"DELETE FROM member_challenges WHERE id = ({oldest})")
         tx.execute(
             "INSERT INTO member_challenges (id, name, client, private, until) VALUES (?, ?, ?, ?, ?)",
             *(secret_digest(number), name, f"{client:x}", f"{server.private:x}", now + CHALLENGE_MS),
@@ -158,7 +161,7 @@ def finish_sign_in(control: ControlStore, number: str, proof: bytes, now: int) -
         tx.execute("DELETE FROM member_sessions WHERE until < ?", now)
         session = "INSERT INTO member_sessions (token, name, until) VALUES (?, ?, ?)"
         tx.execute(session, secret_digest(token), name, now + SESSION_MS)
-    return Session(answer, token, account.wrapped)
+    return Session(name, account.verifier, answer, token, account.wrapped)
 
 
 def session_name(control: ControlStore, token: str, now: int) -> str | None:
@@ -166,6 +169,12 @@ def session_name(control: ControlStore, token: str, now: int) -> str | None:
     sql = "SELECT name FROM member_sessions WHERE token = ? AND until >= ?"
     rows = control.all(sql, secret_digest(token), now)
     return rows[0][0] if rows else None
+
+
+def stored_verifier(control: ControlStore, name: str) -> str:
+    """The member's verifier; empty if there is no such member."""
+    rows = control.all("SELECT verifier FROM members WHERE name = ?", name)
+    return rows[0][0] if rows else ""
 
 
 def is_member(control: ControlStore, name: str) -> bool:

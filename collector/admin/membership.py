@@ -20,6 +20,7 @@ from collector.admin.remote import Remote
 from collector.base.srp import GROUP, Client, SrpError
 
 API = "/v1/members/"
+LONGEST_MARK = 200
 
 
 @dataclass
@@ -31,13 +32,16 @@ class Note:
     name: str = ""
     keys: list[str] = field(default_factory=list)
     """Thumbprints of the support keys that may be used, the current one last."""
+    known: str = ""
+    """Says that we have signed in here before; guesses from elsewhere then do not keep us out."""
 
     @classmethod
     def read(cls, path: Path) -> Note:
         """The note. AdminError without one."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return cls(path, str(found["collector"]), str(found["name"]), [str(key) for key in found["keys"]])
+            keys = [str(key) for key in found["keys"]]
+            return cls(path, str(found["collector"]), str(found["name"]), keys, str(found.get("known", "")))
         except FileNotFoundError:
             raise AdminError(
                 "this machine is no member's; run: rollcall-collector members join NAME"
@@ -46,7 +50,7 @@ class Note:
             raise AdminError(f"{path} cannot be read") from None
 
     def save(self) -> None:
-        kept = {"collector": self.collector, "name": self.name, "keys": self.keys}
+        kept = {"collector": self.collector, "name": self.name, "keys": self.keys, "known": self.known}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -94,14 +98,17 @@ def join(note: Note, token: str, passphrase: str) -> tuple[str, bool]:
 def sign_in(note: Note, passphrase: str) -> Member:
     """Prove the passphrase without sending it, check the collector's own proof, and unwrap our key."""
     remote, client = Remote(note.collector), Client(note.name)
-    begun = remote.post(f"{API}begin", {"name": note.name, "client": f"{client.public:x}"})
+    asked = {"name": note.name, "known": note.known}
+    begun = remote.post(f"{API}begin", {**asked, "client": f"{client.public:x}"})
     try:
         secret = member_keys.sign_in_secret(passphrase, str(begun["authSalt"]))
         proof = client.prove(secret, bytes.fromhex(begun["srpSalt"]), int(begun["server"], 16))
-        asked = {"name": note.name, "id": str(begun["id"]), "proof": proof.hex()}
-        done = remote.post(f"{API}prove", asked)
+        done = remote.post(f"{API}prove", {**asked, "id": str(begun["id"]), "proof": proof.hex()})
         client.check(bytes.fromhex(done["answer"]))
         key = member_keys.unwrap(str(done["wrapped"]), note.name, passphrase)
+        if done.get("known"):
+            note.known = str(done["known"])[:LONGEST_MARK]
+            note.save()
         return Member(note, Remote(note.collector, str(done["session"])), key)
     except SrpError as why:
         raise AdminError(str(why)) from None

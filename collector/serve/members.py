@@ -23,6 +23,7 @@ from collector.ingest.allowance import Allowance
 from collector.ingest.api import basic_key, json_error, refusal
 from collector.ingest.decode import parse_object
 from collector.ingest.memory import receive_body
+from collector.page.access.known import known_browser, new_mark
 from collector.page.access.limits import Attempt, AttemptLimits
 from collector.settings import Settings
 from collector.store import ControlStore, StoreError
@@ -33,6 +34,7 @@ MOST_CHANGE = 512 * 1024
 # Memory for bodies; one peer may have half of it.
 MEMORY = 2 * 2**20
 LONGEST = {"name": 64, "public": 43, "authSalt": 32, "srpSalt": 32, "verifier": 800, "wrapped": 2000}
+LONGEST_MARK = 200
 _HEX = re.compile("[0-9a-f]{1,800}")
 
 Body = Mapping[str, Any]
@@ -124,7 +126,7 @@ class MembersApi:
 
     def _begin(self, body: Body, _: str, peer: str) -> dict[str, Any]:
         name, client = _text(body, "name"), _number(body, "client")
-        attempt = Attempt(peer, name, "")
+        attempt = self._attempt(body, name, peer)
         wait = self._limits.wait(attempt)
         if wait:
             raise Refused(429, "rate_limited", "too many attempts to sign in; try again later", int(wait) + 1)
@@ -140,8 +142,21 @@ class MembersApi:
     def _prove(self, body: Body, _: str, peer: str) -> dict[str, Any]:
         proof = bytes.fromhex(_text(body, "proof", 64))
         found = members.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
-        self._limits.pay(Attempt(peer, _text(body, "name"), ""), -1)
-        return {"answer": found.answer.hex(), "session": found.token, "wrapped": found.wrapped}
+        attempt = self._attempt(body, found.name, peer)
+        self._limits.pay(attempt, -1)
+        known = "" if attempt.browser else new_mark(found.verifier)
+        return {
+            "answer": found.answer.hex(),
+            "session": found.token,
+            "wrapped": found.wrapped,
+            "known": known,
+        }
+
+    def _attempt(self, body: Body, name: str, peer: str) -> Attempt:
+        """Who tries to sign in: an address, or a machine where this member has signed in before."""
+        mark = _text(body, "known", LONGEST_MARK) if body.get("known") else ""
+        kept = members.stored_verifier(self._control, name) if mark else ""
+        return Attempt(peer, name, known_browser(mark, kept))
 
     def _state(self, _: Body, token: str, __: str) -> dict[str, Any]:
         return members.read_state(self._control, self._signed_in(token))

@@ -15,8 +15,9 @@ import pytest
 from collector.admin import AdminError, member_keys, members, membership, remote, tokens
 from collector.admin.member_keys import Cost, Key, fingerprint, key_of_recovery, recovery_code, unwrap
 from collector.admin.membership import Member, Note, join, sign_in
+from collector.base.srp import Client
 from collector.ingest.allowance import Allowance
-from collector.page.access.limits import TRIES
+from collector.page.access.limits import NAME_TRIES, TRIES
 from collector.serve.members import MembersApi
 from collector.settings import read_settings
 from collector.store import Stores
@@ -40,6 +41,7 @@ class Server:
         self.api = MembersApi(settings, stores.control, allowance, lambda: self.now, lambda: self.clock)
         self.token = tokens.add_token(stores.control, "join", "support", None, 0)
         self.lies: dict[str, Lie] = {}
+        self.peer = "127.0.0.1"
         self.heard: list[tuple[str, dict[str, Any]]] = []
 
     def ask(self, path: str, body: dict[str, Any], token: str) -> tuple[int, dict[str, Any]]:
@@ -53,7 +55,7 @@ class Server:
             sent.append(message)
 
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
-        scope = {"method": "POST", "headers": headers, "client": ("127.0.0.1", 1)}
+        scope = {"method": "POST", "headers": headers, "client": (self.peer, 1)}
         asyncio.run(self.api(path, scope, receive, send))
         return sent[0]["status"], json.loads(sent[1]["body"])
 
@@ -295,6 +297,49 @@ def test_a_stranger_learns_no_name_and_guesses_seldom(pair: tuple[Desk, Desk], s
     assert statuses[-1] == 429
     for path in ("state", "change", "join"):
         assert server.ask(f"/v1/members/{path}", {}, "")[0] == 401
+
+
+def test_guesses_from_elsewhere_do_not_keep_a_member_out(pair: tuple[Desk, Desk], server: Server) -> None:
+    ann, bob = pair
+
+    def begin(name: str, known: str) -> int:
+        return server.ask("/v1/members/begin", {"name": name, "client": "5", "known": known}, "")[0]
+
+    for number in range(int(NAME_TRIES)):
+        server.peer = f"198.51.100.{number}"
+        assert begin("ann", "") == 200
+    server.peer = "192.0.2.1"
+    for mark in ("", "x.y", ann.note.known + "0", bob.note.known):
+        assert begin("ann", mark) == 429
+    assert ann.enter().people()
+    assert [begin("ann", ann.note.known) for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_a_right_proof_takes_back_no_guess_at_another_name(pair: tuple[Desk, Desk], server: Server) -> None:
+    def begin(name: str, **more: str) -> tuple[int, dict[str, Any]]:
+        return server.ask("/v1/members/begin", {"name": name, "client": "5", **more}, "")
+
+    for number in range(int(NAME_TRIES)):
+        server.peer = f"198.51.100.{number}"
+        assert begin("bob")[0] == 200
+    client = Client("ann")
+    begun = begin("ann", client=f"{client.public:x}")[1]
+    secret = member_keys.sign_in_secret(PHRASE, begun["authSalt"])
+    proof = client.prove(secret, bytes.fromhex(begun["srpSalt"]), int(begun["server"], 16)).hex()
+    assert server.ask("/v1/members/prove", {"name": "bob", "id": begun["id"], "proof": proof}, "")[0] == 200
+    assert begin("bob")[0] == 429
+
+
+def test_sign_ins_that_do_not_end_keep_nobody_out(
+    pair: tuple[Desk, Desk], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "MOST_CHALLENGES", 2)
+    now = int(server.now * 1000)
+    begun = [members.begin_sign_in(server.control, "bob", 5, now + number).id for number in range(3)]
+    for number, words in zip(begun, ("is over", "passphrase is wrong", "passphrase is wrong"), strict=True):
+        with pytest.raises(members.NotAllowed, match=words):
+            members.finish_sign_in(server.control, number, bytes(32), now)
+    assert pair[0].enter().people()
 
 
 def test_a_sign_in_as_nobody_is_the_same_work_and_stays_the_same(
