@@ -110,18 +110,11 @@ class BundleSender:
         return RetryLater(None, "the endpoint does not store the bundle's parts", answered=True)
 
     def _post(self, bundle: WaitingBundle, offset: int, body: bytes, limit: float) -> Reply:
-        told = {
-            "sha256": bundle.digest,
-            "size": bundle.size,
-            "offset": offset,
-            "instance": bundle.instance,
-            "run": bundle.run,
-        }
-        url = f"{self._url}?{urlencode({name: value for name, value in told.items() if value != ''})}"
+        url = f"{self._url}?{urlencode({'sha256': bundle.digest, 'size': bundle.size, 'offset': offset})}"
         try:
             self._session = self._session or open_endpoint(self._url, self._route, self._access)
             session = self._session
-            return within(limit, lambda: self._ask(session, url, body))
+            return within(limit, lambda: self._ask(session, url, _headers(bundle), body))
         except TookTooLong:
             self._session = None
             return RetryLater(None, f"no answer within {limit:.0f} s; {check_route(self._route)}")
@@ -134,10 +127,10 @@ class BundleSender:
         ) as why:
             return RetryLater(None, failure_text(why, self._route))
 
-    def _ask(self, session: requests.Session, url: str, body: bytes) -> Reply:
-        times, kind = (CONNECT_SECONDS, READ_SECONDS), {"Content-Type": "application/octet-stream"}
+    def _ask(self, session: requests.Session, url: str, headers: dict[str, str], body: bytes) -> Reply:
+        times = (CONNECT_SECONDS, READ_SECONDS)
         with session.post(
-            url, data=body, headers=kind, timeout=times, allow_redirects=False, stream=True
+            url, data=body, headers=headers, timeout=times, allow_redirects=False, stream=True
         ) as answer:
             status = answer.status_code
             outcome = judge(status, answer.headers.get("Retry-After"), self._now())
@@ -145,6 +138,12 @@ class BundleSender:
                 return outcome
             stored = _stored_in(answer.raw.read(LONGEST_ANSWER))
             return stored or RetryLater(None, NO_BUNDLES, answered=True)
+
+
+def _headers(bundle: WaitingBundle) -> dict[str, str]:
+    """Whose it is. No log of addresses has it: whoever knows the id may have the instance forgotten."""
+    run = {"Rollcall-Run": bundle.run} if bundle.run else {}
+    return {"Content-Type": "application/octet-stream", "Rollcall-Instance": bundle.instance, **run}
 
 
 def _stored_in(said: bytes) -> Stored | None:
@@ -180,8 +179,7 @@ def deliver_bundles(
             trouble = outbox.trouble(place)
             if trouble is not None and not eager and seconds_to_next_try(trouble, now()) > 0:
                 return trouble.error, messages
-            data = read_bundle(state, bundle)
-            outcome = Rejected("its file is gone") if data is None else sender.send(bundle, data)
+            outcome, unsent = _send_file(state, bundle, sender)
             if isinstance(outcome, Cut):
                 return outcome.why, messages
             if isinstance(outcome, RetryLater):
@@ -191,8 +189,20 @@ def deliver_bundles(
                 return outcome.why, [*messages, f"a support bundle is waiting: {outcome.why}"]
             if isinstance(outcome, Rejected):
                 messages.append(f"a support bundle was not taken: {outcome.why}")
-            gone = DROPPED if data is None else REJECTED
-            outbox.settle([bundle.seq], SENT if isinstance(outcome, Delivered) else gone)
+            outbox.settle([bundle.seq], SENT if isinstance(outcome, Delivered) else unsent)
             outbox.note_success(place)
     sweep_bundles(state, outbox)
     return None, messages
+
+
+def _send_file(
+    state: StateDir, bundle: WaitingBundle, sender: BundleSender
+) -> tuple[BatchOutcome | Cut, str]:
+    """What became of it, and the state that it has if it was neither sent nor waits."""
+    try:
+        data = read_bundle(state, bundle)
+    except OSError as why:
+        return RetryLater(None, f"its file cannot be read: {why.strerror}"), DROPPED
+    if data is None:
+        return Rejected("its file is gone"), DROPPED
+    return sender.send(bundle, data), REJECTED

@@ -66,10 +66,10 @@ def record_bundle(
 
 
 def read_bundle(state: StateDir, bundle: WaitingBundle) -> bytes | None:
-    """The sealed bytes; None if they are gone."""
+    """The sealed bytes; None if they are gone. OSError if they may be read later."""
     try:
         data = read_small(_path(state, bundle.digest), MOST_BYTES)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
     return data if len(data) == bundle.size else None
 

@@ -210,7 +210,7 @@ class Outbox(OutboxReader):
         return self._database.change(work)
 
     def settle(self, seqs: Iterable[int], state: str) -> None:
-        """Note that these were sent, rejected or exported.
+        """Note that these were sent, rejected, exported or dropped.
 
         Nothing is noted in a new database: its rows of the same numbers are other events.
         """
@@ -219,10 +219,10 @@ class Outbox(OutboxReader):
         def work(db: sqlite3.Connection) -> None:
             if self._database.was_replaced:
                 return
-            db.executemany(
-                "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
-                [(state, now, seq) for seq in seqs],
-            )
+            sql = "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'"
+            settled = db.executemany(sql, [(state, now, seq) for seq in seqs])
+            if state == DROPPED:
+                _count_dropped(db, settled.rowcount)
             self._trim_log(db)
 
         self._database.change(work)
@@ -286,10 +286,7 @@ class Outbox(OutboxReader):
             excess.append((iso(self._now()), seq))
             count, size = count - 1, size - weight
         db.executemany("UPDATE event SET state = 'dropped', settled_at = ? WHERE seq = ?", excess)
-        db.execute(
-            "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
-            (len(excess), len(excess)),
-        )
+        _count_dropped(db, len(excess))
         self._trim_log(db)
 
     def _trim_log(self, db: sqlite3.Connection) -> None:
@@ -316,3 +313,8 @@ def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
     """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
     with read_only(state.outbox) as db:
         yield None if db is None else OutboxReader(partial(execute_patiently, db))
+
+
+def _count_dropped(db: sqlite3.Connection, count: int) -> None:
+    sql = "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?"
+    db.execute(sql, (count, count))

@@ -182,7 +182,9 @@ def _outbox(app: App) -> Iterator[Finding]:
         if lost := outbox.count(REJECTED):
             yield Finding("outbox", WRONG, f"the endpoint rejected {lost} events: {app.name} log says why")
         if lost := outbox.dropped():
-            yield Finding("outbox", WRONG, f"{lost} events were {DROPPED}, as too many waited")
+            yield Finding(
+                "outbox", WRONG, f"{lost} events were {DROPPED}: too many waited, or a file was gone"
+            )
         yield Finding("outbox", OK, _waiting(outbox.count(WAITING), outbox.waiting_since()))
 
 

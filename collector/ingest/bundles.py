@@ -1,6 +1,7 @@
 """POST /v1/bundles: a sealed support bundle arrives in parts, for whoever has a write key.
 
-The address says what comes: `?sha256=…&size=…&offset=…&instance=…&run=…`. The answer says how much is
+The address says what comes: `?sha256=…&size=…&offset=…`, and two headers say whose it is. Whoever knows an
+instance id may have it forgotten, so it is not in the address, which logs have. The answer says how much is
 stored, so that a sender whose connection broke goes on from there. A request without a body only asks. A
 stranger with the write key can take memory, disk and time of other bundles only, and of these a part.
 """
@@ -44,6 +45,7 @@ LEAST_PART = 64 * 1024  # of all but the last: each is a transaction
 MEMORY = 4 * 2**20
 _HEADER = re.compile(rb"[A-Za-z0-9_-]{20,1000}\.")
 _SEALED = re.compile(rb"[A-Za-z0-9_.-]*")
+INSTANCE, RUN = "Rollcall-Instance", "Rollcall-Run"
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 ALGORITHMS = ("ECDH-ES+A256KW", "A256GCM")
 
@@ -114,7 +116,7 @@ class BundleIntake:
                 raise Refused(
                     401, "bad_key", "unknown write key; send it as the user of Basic authentication"
                 )
-            new, offset = read_query(scope["query_string"])
+            new, offset = read_query(scope["query_string"], _header(scope, INSTANCE), _header(scope, RUN))
             new = replace(new, source=key.source, key=key.id)
             if not self._settings.bundles:
                 raise Refused(404, "not_found", "this collector takes no support bundles")
@@ -199,15 +201,24 @@ class BundleIntake:
         return received, True
 
 
-def read_query(query: bytes) -> tuple[NewBundle, int]:
-    """What comes, and where the part begins. Refused if a parameter is missing or wrong."""
-    given = {name: values[0] for name, values in parse_qs(query.decode("latin-1")).items()}
-    digest, instance, run = given.get("sha256", ""), given.get("instance", ""), given.get("run", "")
-    size, offset = _number(given, "size"), _number(given, "offset")
+def _header(scope: Scope, name: str) -> str:
+    return http.header(scope, name.lower().encode())
+
+
+def read_query(query: bytes, instance: str, run: str) -> tuple[NewBundle, int]:
+    """What comes, and where the part begins. Refused if a parameter or a header is missing or wrong."""
+    given = {
+        name: values[0] for name, values in parse_qs(query.decode("latin-1"), keep_blank_values=True).items()
+    }
+    if not given.keys().isdisjoint(("instance", "run")):
+        raise Refused(400, "bad_query", f"instance and run must be headers: `{INSTANCE}` and `{RUN}`")
+    digest, size, offset = given.get("sha256", ""), _number(given, "size"), _number(given, "offset")
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise Refused(400, "bad_query", "`sha256` must be 64 hexadecimal digits")
     if not 0 < len(instance) <= LONGEST_ID or len(run) > LONGEST_ID:
-        raise Refused(400, "bad_query", f"`instance` must have 1 to {LONGEST_ID} characters, `run` no more")
+        raise Refused(
+            400, "bad_header", f"`{INSTANCE}` must have 1 to {LONGEST_ID} characters, `{RUN}` no more"
+        )
     if size > MAX_SEALED:
         raise Refused(413, "too_large", f"a bundle may have at most {MAX_SEALED} bytes")
     if not size:

@@ -97,9 +97,9 @@ def _bundle() -> dict[str, Any]:
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "size": {**number, "minimum": 1},
         "offset": number,
-        "instance": text,
     }
     wanted = [{"name": n, "in": "query", "required": True, "schema": s} for n, s in fields.items()]
+    wanted.append({"name": bundles.INSTANCE, "in": "header", "required": True, "schema": text})
     meanings = {
         **ANSWERS,
         "200": "how much of the bundle is on disk",
@@ -110,7 +110,7 @@ def _bundle() -> dict[str, Any]:
     return {
         "operationId": "v1_bundles",
         "description": "The next part of a sealed support bundle; an empty one asks how much is stored.",
-        "parameters": [*wanted, {"name": "run", "in": "query", "schema": text}],
+        "parameters": [*wanted, {"name": bundles.RUN, "in": "header", "schema": text}],
         "security": [{"writeKey": []}],
         "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string"}}}},
         "responses": {

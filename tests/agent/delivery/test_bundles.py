@@ -90,8 +90,11 @@ def test_a_bundle_arrives_whole_and_its_file_goes(waiting: Waiting) -> None:
         assert waiting.deliver(receiver.endpoint) is None
         keys = {request.key for request in receiver.requests}
         largest = max(len(request.body) for request in receiver.requests)
+        headers = receiver.requests[-1].headers
+        addresses = "".join(request.line for request in receiver.requests)
     assert (shelf.data, waiting.states, waiting.state.bundle_files()) == (SEALED, ["sent"], [])
-    assert (shelf.told["instance"], shelf.told["run"]) == ([ORIGIN.instance], [RUN])
+    assert (headers["rollcall-instance"], headers["rollcall-run"]) == (ORIGIN.instance, RUN)
+    assert ("size=" in addresses, ORIGIN.instance in addresses, RUN in addresses) == (True, False, False)
     assert (keys, largest) == ({"key"}, PART)
 
 
@@ -152,6 +155,21 @@ def test_what_has_no_file_is_dropped_and_what_has_no_line_is_deleted(waiting: Wa
         assert waiting.deliver(receiver.endpoint) is None
         assert receiver.connections == 0
     assert (waiting.states, waiting.state.bundle_files()) == (["dropped"], [])
+    assert waiting.outbox.dropped() == 1
+
+
+def test_a_file_that_cannot_be_read_now_waits(waiting: Waiting) -> None:
+    with Receiver(then=Shelf()) as receiver:
+        waiting.put(receiver.endpoint)
+        (path,) = map(Path, waiting.state.bundle_files())
+        aside = path.rename(path.with_name("aside"))
+        path.symlink_to(path.name)  # it leads to itself
+        why = waiting.deliver(receiver.endpoint)
+        assert "cannot be read: Too many levels" in str(why)
+        assert (waiting.states, receiver.connections) == (["waiting"], 0)
+        aside.rename(path)
+        assert waiting.deliver(receiver.endpoint, eager=True) is None
+    assert waiting.states == ["sent"]
 
 
 def test_only_a_few_wait_and_no_batch_or_export_has_one(waiting: Waiting) -> None:

@@ -19,7 +19,16 @@ from collector.base.http import Refused
 from collector.base.ids import key_of
 from collector.base.times import DAY_MS
 from collector.ingest.allowance import Allowance
-from collector.ingest.bundles import MAX_PART, MAX_SEALED, MEMORY, PATH, BundleIntake, read_query
+from collector.ingest.bundles import (
+    INSTANCE,
+    MAX_PART,
+    MAX_SEALED,
+    MEMORY,
+    PATH,
+    RUN,
+    BundleIntake,
+    read_query,
+)
 from collector.ingest.disk import DiskGuard, DiskWatch
 from collector.ingest.keyring import KeyRing
 from collector.ingest.metrics import Metrics
@@ -32,7 +41,7 @@ from tests.collector.running import Collector, Reply, basic
 
 KEY = jwk.JWK.generate(kty="OKP", crv="X25519")
 ADA = "11111111-1111-4111-8111-111111111111"
-RUN = "33333333-3333-4333-8333-333333333333"
+THE_RUN = "33333333-3333-4333-8333-333333333333"
 Start = Callable[..., Collector]
 
 
@@ -44,8 +53,9 @@ def send(collector: Collector, data: bytes, offset: int = 0, body: bytes | None 
     """One part of `data`: the next MAX_PART bytes, unless it is given."""
     part = data[offset : offset + MAX_PART] if body is None else body
     key = more.pop("key", None)
-    asked = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "offset": offset, "instance": ADA}
-    return collector.post(f"{PATH}?{urlencode({**asked, **more})}", part, key=key)
+    headers = {INSTANCE: more.pop("instance", ADA), RUN: more.pop("run", "")}
+    asked = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "offset": offset}
+    return collector.post(f"{PATH}?{urlencode({**asked, **more})}", part, key=key, **headers)
 
 
 def test_a_bundle_goes_on_where_it_was_when_the_server_was_killed(start: Start, database: str) -> None:
@@ -77,7 +87,7 @@ def test_only_whole_bundles_of_known_keys_are_stored(collector: Collector) -> No
     assert send(collector, data, body=data[:500]).json()["code"] == "short_part"
     assert send(collector, data, size=MAX_SEALED + 1).status == 413
     assert send(collector, data, body=b"A" * (MAX_PART + 1)).status == 413
-    assert send(collector, data, run=RUN).json()["complete"] is True
+    assert send(collector, data, run=THE_RUN).json()["complete"] is True
 
 
 @pytest.mark.parametrize(
@@ -88,17 +98,19 @@ def test_only_whole_bundles_of_known_keys_are_stored(collector: Collector) -> No
         ("size", "0"),
         ("size", "-1"),
         ("offset", "-1"),
-        ("instance", ""),
-        ("instance", "a" * 201),
-        ("run", "a" * 201),
+        ("instance", ADA),
+        ("run", ""),
     ],
 )
 def test_a_query_that_is_wrong_is_refused(name: str, wrong: str) -> None:
-    good = {"sha256": "a" * 64, "size": "9", "offset": "3", "instance": "a"}
-    new, offset = read_query(urlencode(good).encode())
+    good = {"sha256": "a" * 64, "size": "9", "offset": "3"}
+    new, offset = read_query(urlencode(good).encode(), ADA, "")
     assert (new.size, new.run, offset) == (9, None, 3)
     with pytest.raises(Refused, match="must"):
-        read_query(urlencode({**good, name: wrong}).encode())
+        read_query(urlencode({**good, name: wrong}).encode(), ADA, "")
+    for instance, run in (("", ""), ("a" * 201, ""), (ADA, "a" * 201)):
+        with pytest.raises(Refused, match="Rollcall-Instance"):
+            read_query(urlencode(good).encode(), instance, run)
 
 
 def test_a_bundle_keeps_the_size_that_was_named_first(collector: Collector) -> None:
@@ -130,7 +142,7 @@ class Shelf:
         data = sealed(text)
         name = hashlib.sha256(data).digest()
         bundles.begin_bundle(
-            self.control, NewBundle(1, name, key, key_of(who), key_of(RUN), len(data)), room, now
+            self.control, NewBundle(1, name, key, key_of(who), key_of(THE_RUN), len(data)), room, now
         )
         half = len(data) // 2
         assert bundles.add_part(self.control, 1, name, 0, data[:half])
@@ -239,7 +251,7 @@ def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
         async def send_first_part(number: int) -> int:
             statuses: list[int] = []
             data = sealed(b"%d" % number) + b"A" * MAX_PART
-            query = urlencode({"sha256": f"{number:064}", "size": len(data), "offset": 0, "instance": number})
+            query = urlencode({"sha256": f"{number:064}", "size": len(data), "offset": 0})
 
             async def receive() -> dict[str, Any]:
                 return {"type": "http.request", "body": data[:MAX_PART]}
@@ -247,7 +259,8 @@ def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
             async def answer(message: Mapping[str, Any]) -> None:
                 statuses.extend([message["status"]] if "status" in message else [])
 
-            scope = {"method": "POST", "headers": [(b"authorization", key)], "query_string": query.encode()}
+            headers = [(b"authorization", key), (INSTANCE.lower().encode(), b"%d" % number)]
+            scope = {"method": "POST", "headers": headers, "query_string": query.encode()}
             await intake(scope, receive, answer)
             return statuses[0]
 
