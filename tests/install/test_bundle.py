@@ -67,7 +67,8 @@ def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
         "systemd",
         "wheels",
     }
-    assert names(bundle / "deploy") == {"agent", "compose.yaml"}
+    assert names(bundle / "deploy") == {"agent", "compose.yaml", "kubernetes"}
+    assert names(bundle / "deploy/kubernetes") == {"agent"}
     scripts = {"bootstrap.sh", "install.sh", "launcher.sh", "uninstall.sh"}
     assert names(bundle / "install") == {"example", "lib", *scripts}
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
@@ -118,7 +119,7 @@ def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.once
 def test_the_same_sources_make_the_same_bytes_in_another_folder(packed: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere"
-    for name in ("agent", "install", "systemd", "docs"):
+    for name in ("agent", "install", "systemd", "docs", "deploy"):
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.copytree(INSTALL.parent / name, other / name, ignore=skipped)
     for name in ("pyproject.toml", "README.md", "LICENSE", "docker.env.example"):
