@@ -15,10 +15,9 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.database import Database
-from collector.store.rollups import Ledger
+from collector.store.rollups import Ledger, count_instance
 from collector.store.rows import InstanceRow, instance_row
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY
-from collector.store.sql.takeback import count_instance
 
 LIVES = 1000
 YEAR = 365

@@ -15,9 +15,10 @@ from typing import IO, Any
 
 from collector.admin import AdminError, keys, transfer
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
-from collector.store import StoreError, Stores, open_stores
+from collector.store import StoreError, Stores
 from collector.verbs import alerts, bundles, members, people, releases, senders, storage
 from collector.verbs.instances import delete_instance
+from collector.verbs.opening import open_stores_of
 from collector.verbs.serving import serve
 from collector.verbs.terminal import message, now_ms, progress
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
     arguments = build_parser().parse_args(argv)
     try:
-        options = {name: getattr(arguments, name, None) for name in ("db", "listen", "workers")}
+        options = {name: getattr(arguments, name, None) for name in ("db", "events", "listen", "workers")}
         settings = read_settings(os.environ, options)
         arguments.settings = settings
         if arguments.action is None:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif getattr(arguments, "storeless", False):
             arguments.action(arguments, None)
         else:
-            with closing(open_stores(settings.db)) as stores:
+            with closing(open_stores_of(settings)) as stores:
                 arguments.action(arguments, stores)
     except SettingError as error:
         return _fail(str(error), 2)
@@ -67,6 +68,10 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--db", metavar="URL", help="the database: sqlite:///PATH or postgresql://…, without a password"
     )
+    text = (
+        "where events are kept, if not in the database: clickhouse://USER@HOST/DATABASE, without a password"
+    )
+    common.add_argument("--events", metavar="URL", help=text)
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     def verb(group: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from collector.base.written import (
     SIZE,
     read_count,
     read_db,
+    read_events,
     read_header,
     read_listen,
     read_networks,
@@ -58,6 +59,8 @@ class Settings:
     listen: tuple[str, int]
     workers: int
     db: str
+    events: str
+    events_password_file: str
     public_url: str
     trusted_proxies: tuple[Network, ...]
     auth_header: str
@@ -100,6 +103,21 @@ SETTINGS: tuple[Setting, ...] = (
         " `$XDG_STATE_HOME/rollcall-collector`",
         read_db,
         "sqlite:///PATH or postgresql://…",
+    ),
+    Setting(
+        "EVENTS",
+        "",
+        "where events are kept, if not in the database: `clickhouse://USER@HOST:PORT/DATABASE`. See"
+        " [scaling.md](scaling.md)",
+        read_events,
+        "clickhouse://USER@HOST/DATABASE",
+    ),
+    Setting(
+        "EVENTS_PASSWORD_FILE",
+        "",
+        "the file with the password for `EVENTS`",
+        str,
+        "a path",
     ),
     Setting(
         "PUBLIC_URL",
@@ -230,9 +248,10 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
             values[setting.name.lower()] = setting.parse(text.strip() or setting.default)
         except ValueError:
             raise SettingError(name, source, f"must be {setting.accepted}") from None
-    if option_password(options):
-        hint = f"everybody can see a password on a command line; use {PREFIX}DB or PGPASSFILE"
-        raise SettingError("--db", "the command line", hint)
+    for name, instead in (("db", "DB or PGPASSFILE"), ("events", "EVENTS_PASSWORD_FILE")):
+        if option_password(options, name):
+            hint = f"everybody can see a password on a command line; use {PREFIX}{instead}"
+            raise SettingError(f"--{name}", "the command line", hint)
     if values["workers"] > 1 and values["db"].startswith("sqlite:"):
         given = (options or {}).get("workers") is not None
         name, source = ("--workers", "the command line") if given else (f"{PREFIX}WORKERS", "the environment")
@@ -243,10 +262,23 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
     return Settings(**values)
 
 
-def option_password(options: Mapping[str, str | None] | None) -> bool:
-    """Whether `--db` contains a password, before the host or as a parameter."""
-    url = urlsplit((options or {}).get("db") or "")
+def option_password(options: Mapping[str, str | None] | None, name: str) -> bool:
+    """Whether the URL of an option contains a password, before the host or as a parameter."""
+    url = urlsplit((options or {}).get(name) or "")
     return url.password is not None or "password=" in url.query.lower()
+
+
+def events_password(settings: Settings) -> str:
+    """The password for the events; empty if there is no file for it. Raises SettingError."""
+    if not settings.events_password_file:
+        return ""
+    try:
+        with open(settings.events_password_file, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        name = f"{PREFIX}EVENTS_PASSWORD_FILE"
+        raise SettingError(name, "the environment", f"the file cannot be read: {why}") from None
 
 
 def default_database(environ: Mapping[str, str], uid: int) -> str:

@@ -170,6 +170,7 @@ PARTS: dict[str, Part] = {
     ),
     "postgresql": Part(can_serve_postgresql, ("postgresql",)),
     "pgbouncer": Part(has("pgbouncer"), ("pgbouncer",)),
+    "clickhouse": Part(has("clickhouse-server"), ("clickhouse-server",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "prometheus": Part(has("prometheus"), ("prometheus",)),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Any
+
+import msgspec
 
 HIDDEN = "(hidden)"
 
@@ -33,6 +36,24 @@ def mask_addresses(text: str) -> str:
     if text.count(".") > 2:  # noqa: PLR2004 - the dots of an address
         text = _IPV4.sub(_masked_ipv4, text)
     return text
+
+
+def without_address(body: str) -> str:
+    """The JSON of a request for help, without the address; another one in its texts is hidden."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    if isinstance(event.get("properties"), dict):
+        event["properties"].pop("email", None)
+    for part in {"properties", "context"} & event.keys():
+        event[part] = _masked(event[part])
+    return msgspec.json.encode(event).decode()
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {mask_addresses(name): _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    return mask_addresses(value) if isinstance(value, str) else value
 
 
 def _masked_ipv4(found: re.Match[str]) -> str:

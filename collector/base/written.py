@@ -43,6 +43,12 @@ def read_db(text: str) -> str:
     return text
 
 
+def read_events(text: str) -> str:
+    if text and not re.fullmatch(r"clickhouse://([^@/]+@)?[^@/,]+/[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError
+    return text
+
+
 def read_networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 

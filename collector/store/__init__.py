@@ -1,4 +1,7 @@
-"""Two stores: control (small and transactional) and events. Both are in one SQLite or PostgreSQL database."""
+"""Two stores: control (small and transactional) and events.
+
+Both are in one SQLite or PostgreSQL database. Or the events are in ClickHouse.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,22 @@ class Stores:
         self.control.close()
 
 
-def open_stores(url: str) -> Stores:
-    """Open both stores in the database at a URL. StoreError as from `open_database`."""
+def open_stores(url: str, events: str = "", password: str = "") -> Stores:
+    """Open both stores in the database at a URL, or the events at a URL of their own, `clickhouse://…`.
+
+    StoreError as from `open_database`.
+    """
     from collector.store.sql.store import SqlEventStore
 
     database = open_database(url)
+    if events:
+        from collector.store.clickhouse.store import ClickHouseEventStore
+
+        try:
+            return Stores(ControlStore(database), ClickHouseEventStore(events, password))
+        except StoreError:
+            database.close()
+            raise
     return Stores(ControlStore(database), SqlEventStore(database))
 
 

@@ -38,6 +38,9 @@ class EventStore(ABC):
     Even a question may write. So nothing here is called inside a transaction of the control store.
     """
 
+    # Whether kept events wait to be counted by a fold. If not, they are counted as they are kept.
+    counts_apart = True
+
     @abstractmethod
     def keep(self, events: Iterable[Event]) -> int:
         """Store each event exactly once, also if it came and has expired; returns how many were new.

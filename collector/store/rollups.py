@@ -146,5 +146,25 @@ class Ledger:
                 self.retention[source, cohort, established, first_week + offset] += step
 
 
+def count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
+    """Count an instance (1), or take it back (-1)."""
+    source, (established, cohort) = instance.source, instance.standing
+    ledger.cohorts[source, cohort, established] += step
+    days = days_of(instance.slots)
+    for span in SPANS:
+        for mask, change in zip(edges(days, span), (step, -step), strict=True):
+            for offset in bits_of(mask, SLOTS_A_DAY):
+                ledger.active[source, instance.first_day + offset, span, established] += change
+    first_week, weeks = weeks_of(instance.first_day, days)
+    for offset in bits_of(weeks, 1):
+        ledger.retention[source, cohort, established, first_week + offset] += step
+
+
+def count_run(ledger: Ledger, run: RunRow, step: int) -> None:
+    """Count a run (1), or take it back (-1)."""
+    for kind, day, word, outcome in run.standing:
+        ledger.outcomes[run.source, kind, day, word, outcome] += step
+
+
 def _counter_rows(counter: Mapping[Any, int]) -> list[tuple[Any, ...]]:
     return [(*key, counter[key]) for key in sorted(counter) if counter[key]]

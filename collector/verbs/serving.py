@@ -14,8 +14,9 @@ from collector.base.shared import SharedSums
 from collector.ingest.member import Member
 from collector.serve import logs
 from collector.settings import Settings
-from collector.store import ControlStore, Stores, open_stores
+from collector.store import ControlStore, Stores
 from collector.verbs import people
+from collector.verbs.opening import open_stores_of
 from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
@@ -38,7 +39,7 @@ def _serve_alone(settings: Settings) -> None:
     from collector.serve import server
 
     listener = server.open_listener(settings.listen)
-    stores = open_stores(settings.db)
+    stores = open_stores_of(settings)
     stores.control.serve()
 
     def listening() -> None:
@@ -56,7 +57,7 @@ def _serve_together(settings: Settings) -> None:
     from collector.serve.workers import Crew
 
     reserved = server.reserve_port(settings.listen)
-    with closing(open_stores(settings.db)) as stores:
+    with closing(open_stores_of(settings)) as stores:
         _introduce(stores.control, settings, reserved)
     paid = SharedSums(settings.workers)
 
@@ -69,7 +70,7 @@ def _serve_together(settings: Settings) -> None:
         def work(number: int, ready: Callable[[], None]) -> None:
             os.environ.pop("NOTIFY_SOCKET", None)  # the parent speaks for all
             listener = server.open_listener(reserved.getsockname()[:2], shared=True)
-            stores, member = open_stores(settings.db), Member(number, meters, paid)
+            stores, member = open_stores_of(settings), Member(number, meters, paid)
             _serve_requests(settings, stores, listener, ready, member)
 
         Crew(

@@ -11,6 +11,7 @@ from collector.store import ControlStore, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql.store import SqlEventStore
 from tests.collector.bouncer import Bouncer
+from tests.collector.clickhouse import Debians, Today
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 
@@ -28,6 +29,22 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def bouncer(cluster: Cluster) -> Iterator[Bouncer]:
     made = Bouncer(cluster)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def chdb() -> Iterator[Today]:
+    made = Today()
+    made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[Debians]:
+    made = Debians()
+    made.start()
     yield made
     made.remove()
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from collector.base.events import SUPPORT
-from collector.base.personal import mask_addresses
+from collector.base.personal import without_address
 from collector.store.database import Database, Transaction
 from collector.store.sql.folding import fold_all, fold_waiting
 
@@ -45,24 +42,6 @@ def expire_emails(database: Database, before: int, go_on: Callable[[], None]) ->
     return count
 
 
-def without_address(body: str) -> str:
-    """The JSON of a request for help, without the address; another one in its texts is hidden."""
-    event: dict[str, Any] = msgspec.json.decode(body)
-    if isinstance(event.get("properties"), dict):
-        event["properties"].pop("email", None)
-    for part in {"properties", "context"} & event.keys():
-        event[part] = _masked(event[part])
-    return msgspec.json.encode(event).decode()
-
-
 def _change(tx: Transaction, number: int, body: str) -> int:
     changed = without_address(body)
     return 0 if changed == body else tx.execute("UPDATE events SET body = ? WHERE seq = ?", changed, number)
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {mask_addresses(name): _masked(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_masked(inner) for inner in value]
-    return mask_addresses(value) if isinstance(value, str) else value

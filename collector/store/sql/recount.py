@@ -18,12 +18,11 @@ from collector.store import schema
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
 from collector.store.events import Progress
-from collector.store.rollups import Ledger
+from collector.store.rollups import Ledger, count_instance, count_run
 from collector.store.rows import RunRow, instance_of
 from collector.store.spans import SPANS, week_of
 from collector.store.sql.days import all_days, table_of, time_of
 from collector.store.sql.marks import NOTHING_EXPIRED, Marks, marks_of
-from collector.store.sql.takeback import count_instance, count_run
 from collector.store.waiting import unpack_events
 from collector.store.words import Word
 

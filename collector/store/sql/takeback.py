@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collector.store import schema
 from collector.store.database import Transaction
-from collector.store.rollups import Ledger
+from collector.store.rollups import Ledger, count_instance, count_run
 from collector.store.rows import InstanceRow, RunRow
-from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges, weeks_of
 from collector.store.sql.admission import admit_words, placed_words
 
 
@@ -21,32 +20,12 @@ def replace_instance(ledger: Ledger, old: InstanceRow, new: InstanceRow | None) 
         ledger.instances[new.source, new.id] = new
 
 
-def count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
-    """Count an instance (1), or take it back (-1)."""
-    source, (established, cohort) = instance.source, instance.standing
-    ledger.cohorts[source, cohort, established] += step
-    days = days_of(instance.slots)
-    for span in SPANS:
-        for mask, change in zip(edges(days, span), (step, -step), strict=True):
-            for offset in bits_of(mask, SLOTS_A_DAY):
-                ledger.active[source, instance.first_day + offset, span, established] += change
-    first_week, weeks = weeks_of(instance.first_day, days)
-    for offset in bits_of(weeks, 1):
-        ledger.retention[source, cohort, established, first_week + offset] += step
-
-
 def replace_run(ledger: Ledger, old: RunRow, new: RunRow | None) -> None:
     """Count the run as the new row says; nowhere, if there is none."""
     count_run(ledger, old, -1)
     if new is not None:
         count_run(ledger, new, 1)
         ledger.runs[new.source, new.id] = new
-
-
-def count_run(ledger: Ledger, run: RunRow, step: int) -> None:
-    """Count a run (1), or take it back (-1)."""
-    for kind, day, word, outcome in run.standing:
-        ledger.outcomes[run.source, kind, day, word, outcome] += step
 
 
 def write_changes(tx: Transaction, ledger: Ledger) -> None:

@@ -32,7 +32,7 @@ def test_each_event_is_counted_once_however_kept_and_counted(events: EventStore)
         if chance.random() < 0.3:
             count += events.fold()
     count += fold_all(events)
-    assert count == len(history)
+    assert count == (len(history) if events.counts_apart else 0)
     assert events.fold() == 0
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(events, source) == said_by(history, source)

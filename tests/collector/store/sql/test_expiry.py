@@ -12,13 +12,13 @@ import pytest
 
 from collector.admin.keys import source_named
 from collector.base.keep import Keep
+from collector.base.personal import without_address
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
 from collector.store import Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events
 from collector.store.sql import expiry
-from collector.store.sql.email_expiry import without_address
 from collector.store.sql.marks import ALL_MARKS
 from collector.store.values import Cutoffs
 from collector.store.words import MOST_WORDS, OTHER

@@ -1,0 +1,145 @@
+"""Single events: the latest, those of an instance, those of a run; and what each key and source added.
+
+The ids of a list are looked up first, and then the texts of these alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from collector.base.times import DAY_MS
+from collector.store.clickhouse.event_rows import LAST, end_of, stored_events
+from collector.store.clickhouse.part import ClickHousePart
+from collector.store.clickhouse.text import filled
+from collector.store.events import SourcedBody
+from collector.store.usage import HOUR_MS
+from collector.store.values import KeyUsage, PageEnd, StoredEvent
+from collector.store.words import OTHER
+
+# The list of event names covers this many days.
+NAMED_DAYS = 91
+EXPORTED_AT_ONCE = 10_000
+BODIES_AT_ONCE = 1000
+
+
+class EventQuestions(ClickHousePart):
+    """What is asked of single events."""
+
+    def sources_heard(self, sources: Iterable[int]) -> set[int]:
+        wanted = list(sources)
+        if not wanted:
+            return set()
+        sql = (
+            "SELECT DISTINCT source FROM (SELECT source FROM events WHERE source IN ? GROUP BY source"
+            " UNION ALL SELECT source FROM past_counters WHERE source IN ? GROUP BY source)"
+        )
+        return {source for (source,) in self._client.rows(sql, wanted, wanted)}
+
+    def usage_since(self, hour: int) -> list[KeyUsage]:
+        sql = (
+            f"SELECT assumeNotNull(wkey) AS of_key, intDiv(received, {HOUR_MS}) AS of_hour, count() AS n,"
+            " sum(size) AS used FROM events FINAL WHERE received >= ? AND wkey IS NOT NULL"
+            f" AND {self._past().there} GROUP BY of_key, of_hour"
+        )
+        return [KeyUsage(*row) for row in self._client.rows(sql, hour * HOUR_MS)]
+
+    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
+        found = self._found(source, filled("seq < ?", [_bounded(before[1])]), "seq DESC", most)
+        found.sort(key=lambda event: event.end[1], reverse=True)
+        return [replace(event, end=end_of(event)) for event in found]
+
+    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
+        return self._by_time(source, filled("name = ?", [name]), before, most)
+
+    def events_of_instance(
+        self, source: int, who: bytes, name: str, before: PageEnd, most: int
+    ) -> list[StoredEvent]:
+        wanted = filled("who = ? AND name = ?", [who, name]) if name else filled("who = ?", [who])
+        return self._by_time(source, wanted, before, most)
+
+    def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
+        found = self._found(source, filled("run = ?", [key]), "time, seq", most)
+        return sorted(found, key=lambda event: event.end)
+
+    def event_names(self, source: int, most: int) -> list[str]:
+        past = self._past()
+        day = f"intDiv(time, {DAY_MS})"
+        sql = (
+            f"SELECT name, {day} AS day, count() AS n FROM events FINAL WHERE source = ? AND {past.there}"
+            f" AND day > (SELECT max({day}) FROM events WHERE source = ?) - {NAMED_DAYS} GROUP BY name, day"
+        )
+        days = [(name, day, n) for name, day, n in self._client.rows(sql, source, source)]
+        days += [(name, day, n) for day, _, name, n in self._counters(past, source, "daily")]
+        since = max((day for _, day, _ in days), default=0) - NAMED_DAYS
+        often: Counter[str] = Counter()
+        for name, day, n in days:
+            if day > since and name not in ("", OTHER):
+                often[name] += n
+        return sorted(often, key=lambda name: (-often[name], name))[:most]
+
+    def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
+        past = self._past()
+        sql = (
+            "SELECT name, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND {past.there} AND time >= ? AND time < ? AND name <> '' GROUP BY name"
+        )
+        often: Counter[str] = Counter(
+            dict(self._client.rows(sql, source, first * DAY_MS, (last + 1) * DAY_MS))
+        )
+        for day, _, name, n in self._counters(past, source, "daily"):
+            if first <= day <= last and name:
+                often[name] += n
+        return sorted(often.items(), key=lambda item: (-item[1], item[0]))[:most]
+
+    def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
+        past = self._past()
+        sql = (
+            f"SELECT intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND name = ? AND {past.there} AND time >= ? AND time < ? GROUP BY day"
+        )
+        times = (first * DAY_MS, (last + 1) * DAY_MS)
+        days: Counter[int] = Counter(dict(self._client.rows(sql, source, name, *times)))
+        for day, _, expired, n in self._counters(past, source, "daily"):
+            if first <= day <= last and expired == name:
+                days[day] += n
+        return dict(days)
+
+    def export(self) -> Iterator[list[SourcedBody]]:
+        there, last = self._past().there, 0
+        sql = f"SELECT source, id, seq FROM events WHERE seq > ? AND {there} ORDER BY seq LIMIT ?"
+        while rows := self._client.rows(sql, last, EXPORTED_AT_ONCE):
+            # Of an event that two collectors took at once, the row that stays says where it stands.
+            first, last = last, rows[-1][2]
+            keys: dict[int, list[bytes]] = {}
+            for source, key, _ in rows:
+                keys.setdefault(source, []).append(key)
+            found = [
+                (event.end[1], source, event.body)
+                for source in keys
+                for event in stored_events(self._client, source, keys[source])
+            ]
+            bodies = [(source, body) for seq, source, body in sorted(found) if first < seq <= last]
+            yield from (
+                bodies[start : start + BODIES_AT_ONCE] for start in range(0, len(bodies), BODIES_AT_ONCE)
+            )
+
+    def _by_time(self, source: int, wanted: str, before: PageEnd, most: int) -> list[StoredEvent]:
+        at, number = before
+        earlier = filled("(time < ? OR (time = ? AND seq < ?))", [at, at, _bounded(number)])
+        found = self._found(source, f"{wanted} AND {earlier}", "time DESC, seq DESC", most)
+        return sorted(found, key=lambda event: event.end, reverse=True)
+
+    def _found(self, source: int, wanted: str, order: str, most: int) -> list[StoredEvent]:
+        """The first events that meet a condition in an order."""
+        sql = (
+            f"SELECT id FROM events FINAL WHERE source = ? AND {wanted} AND {self._past().there}"
+            f" ORDER BY {order} LIMIT ?"
+        )
+        return stored_events(self._client, source, [key for (key,) in self._client.rows(sql, source, most)])
+
+
+def _bounded(number: int) -> int:
+    """A number that a column can be compared with."""
+    return min(number, LAST)

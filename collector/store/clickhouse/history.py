@@ -1,0 +1,49 @@
+"""The history of a fleet, read in pieces from the instances and their runs."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+
+from collector.base.times import DAY_MS
+from collector.store.clickhouse.instances import LASTING, WHOLE, fleet, instance_in
+from collector.store.clickhouse.part import ClickHousePart
+from collector.store.clickhouse.past import Past
+from collector.store.clickhouse.runs import BEGAN, all_runs
+from collector.store.history import FleetHistory, Installed
+from collector.store.rows import system_name
+
+# About so many instances are read at once. Each piece reads the ids of all.
+PIECE = 20_000
+
+
+class HistoryQuestions(ClickHousePart):
+    """What is asked of the whole history of a fleet."""
+
+    def fleet_history(self, source: int) -> FleetHistory:
+        history, past = FleetHistory(), self._past()
+        sql = "SELECT uniq(assumeNotNull(who)) AS size FROM events WHERE source = ? AND who IS NOT NULL"
+        ((size,),) = self._client.rows(sql, source)
+        pieces = size // PIECE + 1
+        for piece in range(pieces):
+            of_piece = f"cityHash64(assumeNotNull({{0}})) % {pieces} = {piece}"
+            installs = self._installs(past, source, of_piece.format("owner"))
+            sql = f"SELECT {WHOLE} FROM {fleet(past, source, of_piece)} WHERE {LASTING}"
+            for one in (instance_in(source, row) for row in self._client.rows(sql)):
+                told = [install for _, install in installs[one.id]]
+                if not told and one.facts_at is not None:  # its runs have expired
+                    system = system_name(one.os, one.os_version)
+                    told = [Installed(one.facts_at // DAY_MS, one.version, system)]
+                history.count(one.first_day, one.slots, told)
+        return history
+
+    def _installs(self, past: Past, source: int, where: str) -> dict[bytes, list[tuple[int, Installed]]]:
+        """The installs of some instances, each list in order of time."""
+        found: defaultdict[bytes, list[tuple[int, Installed]]] = defaultdict(list)
+        sql = (
+            f"SELECT owner, {BEGAN} AS began, system.1 AS version, system.2 AS os, system.3 AS os_version"
+            f" FROM {all_runs(past, source)} WHERE {BEGAN} > 0 AND {where}"
+        )
+        for who, began, version, *system in self._client.rows(sql):
+            insort(found[who], (began, Installed(began // DAY_MS, version, system_name(*system))))
+        return found

@@ -1,0 +1,241 @@
+"""Instances: active ones by day, lists by state, and one of them. All from their events, and their past."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from collector.base.events import BEAT
+from collector.base.times import DAY_MS
+from collector.store.clickhouse.mutations import delete_rows
+from collector.store.clickhouse.part import ClickHousePart
+from collector.store.clickhouse.past import Past, latest
+from collector.store.clickhouse.tables import CENSUSES
+from collector.store.clickhouse.text import Row, filled
+from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstancesEnd
+from collector.store.packed_census import pack_census, unpack_census
+from collector.store.rows import ESTABLISHED_MS, system_name
+from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
+from collector.store.words import OTHER
+
+# Combinations of version and system that are read; the rest counts as OTHER.
+MOST_SYSTEMS = 1000
+
+WHOLE = (
+    "instance, first_seen, last_seen, last_beat_at, beat_count, slot_set,"
+    " fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4"
+)
+LASTING = f"(last_seen - first_seen > {ESTABLISHED_MS})"
+_WEEK = "intDiv(intDiv({0}, 86400000) + 3, 7)".format
+# Days and weeks with a heartbeat, each once.
+_DAYS = f"arraySort(arrayReduce('groupUniqArray', arrayMap(s -> intDiv(s, {SLOTS_A_DAY}), slot_set)))"
+_WEEKS = f"arrayReduce('groupUniqArray', arrayMap(s -> intDiv(intDiv(s, {SLOTS_A_DAY}) + 3, 7), slot_set))"
+NEVER = 2**40  # a day so far away that no span reaches it
+
+
+def told_of_instances(where: str) -> str:
+    """What the events say that meet a condition, by source and instance."""
+    is_beat = filled("name = ?", [BEAT])
+    return (
+        "SELECT source AS of_source, assumeNotNull(who) AS instance, min(time) AS first_at,"
+        f" max(time) AS last_at, maxIf(time, {is_beat}) AS beat_at, countIf({is_beat}) AS beat_n,"
+        f" groupUniqArrayIf(intDiv(time, {SLOT_MS}), {is_beat}) AS beat_slots,"
+        f" maxIf((time, version, os, os_version), NOT ({is_beat})) AS told_fact"
+        f" FROM events FINAL WHERE telling = 1 AND who IS NOT NULL AND {where} GROUP BY of_source, instance"
+    )
+
+
+def known_instances(past: Past, where: str) -> str:
+    """The same of what expired with or before a batch."""
+    return (
+        "SELECT source AS of_source, id AS instance, first AS first_at, last AS last_at,"
+        " last_beat AS beat_at, beats AS beat_n, slots AS beat_slots,"
+        " (facts_at, version, os, os_version) AS told_fact"
+        f" FROM {latest('past_instances', past, where)}"
+    )
+
+
+def merged_instances(parts: str) -> str:
+    """Each instance once, from several parts."""
+    return (
+        "SELECT of_source, instance, min(first_at) AS first_seen, max(last_at) AS last_seen,"
+        " max(beat_at) AS last_beat_at, sum(beat_n) AS beat_count,"
+        " groupUniqArrayArray(beat_slots) AS slot_set, max(told_fact) AS fact"
+        f" FROM ({parts}) GROUP BY of_source, instance"
+    )
+
+
+def fleet(past: Past, source: int, ids: str = "1 = 1") -> str:
+    """All instances of a source, or those whose `key` meets a condition."""
+    events = told_of_instances(f"source = {source} AND {past.there} AND {ids.format('who')}")
+    if not past.batch:
+        return f"({merged_instances(events)})"
+    known = known_instances(past, f"source = {source} AND {ids.format('id')}")
+    return f"({merged_instances(f'{events} UNION ALL {known}')})"
+
+
+def instance_in(source: int, row: Row) -> Instance:
+    """The instance in a row of WHOLE."""
+    key, first, last, last_beat, beats, slots, facts_at, *facts = row
+    first_day = min(slots, default=0) // SLOTS_A_DAY
+    bits = sum(1 << slot - first_day * SLOTS_A_DAY for slot in slots)
+    return Instance(
+        source, key, first, last, last_beat or None, beats, first_day, bits, facts_at or None, *facts
+    )
+
+
+class InstanceQuestions(ClickHousePart):
+    """What is asked of instances."""
+
+    def census(self, source: int, now: int) -> Census:
+        census, all_of = Census(now), fleet(self._past(), source)
+        self._count_states(all_of, census)
+        self._count_systems(all_of, census)
+        for column, counter in (("first_seen", census.first_days), ("last_seen", census.last_days)):
+            days = f"SELECT intDiv({column}, {DAY_MS}) AS day, count() AS n FROM {all_of} WHERE {LASTING}"
+            counter.update(dict(self._client.rows(f"{days} GROUP BY day")))
+        return census
+
+    def keep_census(self, source: int, census: Census | None) -> None:
+        if census is None:
+            delete_rows(self._client, "censuses", "source = ?", source)
+        else:
+            row = (source, census.at, pack_census(census).hex())
+            self._client.insert(CENSUSES, [row])
+
+    def kept_censuses(self) -> dict[int, Census]:
+        found: dict[int, Census] = {}
+        for source, at, packed in self._client.rows("SELECT source, at, packed FROM censuses FINAL"):
+            if census := unpack_census(at, bytes.fromhex(packed)):
+                found[source] = census
+        return found
+
+    def _count_states(self, all_of: str, census: Census) -> None:
+        now = census.at
+        spans = ", ".join(f"countIf(last_beat_at > {now - span * DAY_MS}) AS in_{span}" for span in SPANS)
+        sql = (
+            f"SELECT {LASTING} AS lasting, multiIf(last_beat_at = 0, 'never', last_beat_at <= ?, 'gone',"
+            f" last_beat_at <= ?, 'silent', 'beating') AS state, count() AS n, {spans}"
+            f" FROM {all_of} GROUP BY lasting, state"
+        )
+        for lasting, state, n, *active in self._client.rows(sql, now - GONE_MS, now - SILENT_MS):
+            established = bool(lasting)
+            census.states[state, established] += n
+            for span, alive in zip(SPANS, active, strict=True):
+                census.active[span, established] += alive
+
+    def _count_systems(self, all_of: str, census: Census) -> None:
+        sql = (
+            "SELECT fact.2 AS v, fact.3 AS o, fact.4 AS ov, count() AS n"
+            f" FROM {all_of} WHERE {LASTING} AND last_beat_at > ?"
+            " GROUP BY v, o, ov ORDER BY n DESC, v, o, ov LIMIT ?"
+        )
+        rest = census.active[SPANS[-1], True]
+        for version, os, os_version, n in self._client.rows(
+            sql, census.at - SPANS[-1] * DAY_MS, MOST_SYSTEMS
+        ):
+            census.versions[version] += n
+            census.systems[system_name(os, os_version)] += n
+            rest -= n
+        if rest > 0:
+            census.versions[OTHER] += rest
+            census.systems[OTHER] += rest
+
+    def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
+        past = self._past()
+        changes: Counter[tuple[int, int]] = Counter()
+        for day, established, n in self._client.rows(_edges(fleet(past, source), span), last):
+            changes[max(day, first), established] += n
+        for day, established, _, n in self._counters(past, source, f"active {span}"):
+            if day <= last:
+                changes[max(day, first), established] += n
+        found: dict[int, tuple[int, int]] = {}
+        short = lasting = 0
+        for day in range(first, last + 1):
+            short, lasting = short + changes[day, 0], lasting + changes[day, 1]
+            found[day] = (short, lasting)
+        return found
+
+    def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
+        past = self._past()
+        sql = (
+            f"SELECT {_WEEK('first_seen')} AS week, count() AS n FROM {fleet(past, source)}"
+            f" WHERE {LASTING} GROUP BY week"
+        )
+        weeks: Counter[int] = Counter(dict(self._client.rows(sql)))
+        for week, established, _, n in self._counters(past, source, "cohort"):
+            weeks[week] += n * established
+        return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
+
+    def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
+        past = self._past()
+        sql = (
+            f"SELECT cohort, week, count() AS n FROM (SELECT {_WEEK('first_seen')} AS cohort,"
+            f" arrayJoin({_WEEKS}) AS week FROM {fleet(past, source)} WHERE {LASTING}) GROUP BY cohort, week"
+        )
+        weeks: Counter[tuple[int, int]] = Counter()
+        for cohort, week, n in self._client.rows(sql):
+            weeks[cohort, week] += n
+        for cohort, week, _, n in self._counters(past, source, "retention"):
+            weeks[cohort, week] += n
+        return {key: n for key, n in weeks.items() if key[0] >= first_week and n > 0}
+
+    def list_instances(
+        self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
+    ) -> tuple[list[Instance], InstancesEnd | None]:
+        past = self._past()
+        wanted = _state(state, first * DAY_MS, (last + 1) * DAY_MS, now)
+        sql = (
+            f"SELECT instance, last_seen FROM {fleet(past, source)} WHERE {wanted}"
+            " AND (last_seen < ? OR (last_seen = ? AND instance < ?))"
+            " ORDER BY last_seen DESC, instance DESC LIMIT ?"
+        )
+        rows = self._client.rows(sql, before[0], *before, most + 1)
+        keys = [key for key, _ in rows[:most]]
+        found = {one.id: one for one in self._instances(past, source, keys)}
+        # One that was deleted in between is left out.
+        listed = [found[key] for key in keys if key in found]
+        return listed, (rows[most - 1][1], rows[most - 1][0]) if len(rows) > most else None
+
+    def find_instance(self, source: int, key: bytes) -> Instance | None:
+        return next(iter(self._instances(self._past(), source, [key])), None)
+
+    def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
+        between = filled("{{0}} >= ? AND {{0}} <= ?".replace("{{0}}", "{0}"), [low, high])
+        sql = f"SELECT instance FROM {fleet(self._past(), source, between)} ORDER BY instance LIMIT ?"
+        return [key for (key,) in self._client.rows(sql, most)]
+
+    def _instances(self, past: Past, source: int, keys: list[bytes]) -> list[Instance]:
+        if not keys:
+            return []
+        sql = f"SELECT {WHOLE} FROM {fleet(past, source, filled('{0} IN ?', [keys]))}"
+        return [instance_in(source, row) for row in self._client.rows(sql)]
+
+
+def _edges(all_of: str, span: int) -> str:
+    """The days on which instances come to life, and those on which they no longer count; up to a day."""
+    before = f"arrayPushFront(arrayPopBack(days), toInt64(-{NEVER}))"
+    after = f"arrayPushBack(arrayPopFront(days), toInt64({NEVER}))"
+    begins = f"arrayMap(d -> (d, 1), arrayFilter((d, p) -> d - p > {span}, days, {before}))"
+    ends = f"arrayMap(d -> (d + {span}, -1), arrayFilter((d, n) -> n - d > {span}, days, {after}))"
+    return (
+        "SELECT edge.1 AS day, lasting, sum(edge.2) AS n"
+        f" FROM (SELECT lasting, arrayJoin(arrayConcat({begins}, {ends})) AS edge"
+        f" FROM (SELECT {LASTING} AS lasting, {_DAYS} AS days FROM {all_of} WHERE last_beat_at > 0))"
+        " WHERE edge.1 <= ? GROUP BY day, lasting"
+    )
+
+
+def _state(state: str, since: int, until: int, now: int) -> str:
+    """The condition that an instance is on the list of a state."""
+    silent, gone = now - SILENT_MS, now - GONE_MS
+    conditions = {
+        "beating": f"last_beat_at > {silent}",
+        "silent": f"last_beat_at <= {silent} AND last_beat_at > {gone}",
+        "gone": f"last_beat_at <= {gone} AND last_beat_at > 0",
+        "never": "last_beat_at = 0",
+        "new": f"first_seen >= {since} AND first_seen < {until}",
+        "returning": f"first_seen < {since} AND last_seen >= {since}",
+    }
+    if state in conditions:
+        return f"{LASTING} AND {conditions[state]}"
+    return f"NOT {LASTING}" if state == "short-lived" else "1 = 1"

@@ -1,0 +1,37 @@
+"""What the parts of the store have in common."""
+
+from __future__ import annotations
+
+import time
+
+from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.past import KNOWN_SECONDS, Past, read_past
+
+
+class ClickHousePart:
+    """The questions of one subject, asked of a server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known = (-KNOWN_SECONDS, Past())  # when it was read, and the past
+
+    def _past(self) -> Past:
+        """The batch that counts, as it was a moment ago: nothing is deleted before everybody knows."""
+        now = time.monotonic()
+        if now - self._known[0] >= KNOWN_SECONDS:
+            self._known = (now, read_past(self._client))
+        return self._known[1]
+
+    def _forget_past(self) -> None:
+        """Read it anew for the next question."""
+        self._known = (-KNOWN_SECONDS, Past())
+
+    def _counters(self, past: Past, source: int, kind: str) -> list[tuple[int, int, str, int]]:
+        """What is counted of one kind of all that has expired whole: two numbers, a word, and how many."""
+        if not past.batch:
+            return []
+        sql = (
+            "SELECT a, b, word, sum(n) AS total FROM past_counters FINAL"
+            " WHERE source = ? AND kind = ? AND batch <= ? GROUP BY a, b, word"
+        )
+        return [(a, b, word, n) for a, b, word, n in self._client.rows(sql, source, kind, past.batch)]

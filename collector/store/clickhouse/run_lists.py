@@ -1,0 +1,80 @@
+"""Lists of runs by state, version and system; and the failed runs, to be grouped."""
+
+from __future__ import annotations
+
+from collector.base.times import DAY_MS
+from collector.store.clickhouse.part import ClickHousePart
+from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs, run_in
+from collector.store.clickhouse.text import filled
+from collector.store.rows import system_name
+from collector.store.runs import GIVE_UP_MS, FailedRun, Place, Run, RunFilter, RunsEnd, place_of
+
+# As `system_name` writes it.
+_SYSTEM = "replaceRegexpAll(concat(system.2, ' ', system.3), '^ +| +$', '')"
+
+
+class RunListQuestions(ClickHousePart):
+    """What is asked of many runs."""
+
+    def list_runs(
+        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+    ) -> tuple[list[Run], RunsEnd | None]:
+        runs = all_runs(self._past(), source)
+        found = self._latest(runs, source, _condition(runs, wanted, now), since, before, most + 1)
+        last = found[most - 1 : most] if len(found) > most else []
+        return found[:most], next(((run.began or 0, run.id) for run in last), None)
+
+    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
+        runs = all_runs(self._past(), source)
+        return self._latest(runs, source, filled("ending.3 = ?", [place.key]), since, before, most)
+
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
+        sql = (
+            "SELECT ending.3 AS place, system.1 AS version, system.2 AS os, system.3 AS os_version, owner,"
+            f" {BEGAN} AS began FROM {all_runs(self._past(), source)}"
+            f" WHERE {FAILED} AND {BEGAN} >= ? AND {BEGAN} < ? ORDER BY began DESC, run LIMIT ?"
+        )
+        return [
+            FailedRun(place_of(place), version, system_name(os, os_version), who, began)
+            for place, version, os, os_version, who, began in self._client.rows(
+                sql, first * DAY_MS, (last + 1) * DAY_MS, most
+            )
+        ]
+
+    def first_days(self, source: int, kind: str) -> dict[str, int]:
+        word = "system.1" if kind == "version" else _SYSTEM
+        sql = (
+            f"SELECT {word} AS word, min({DAY}) AS day FROM {all_runs(self._past(), source)}"
+            f" WHERE {BEGAN} > 0 GROUP BY word"
+        )
+        return dict(self._client.rows(sql))
+
+    def _latest(
+        self, runs: str, source: int, wanted: str, since: int, before: RunsEnd, most: int
+    ) -> list[Run]:
+        sql = (
+            f"SELECT {WHOLE}, {BEGAN} AS began FROM {runs} WHERE {BEGAN} > 0 AND {wanted}"
+            f" AND {BEGAN} >= ? AND ({BEGAN} < ? OR ({BEGAN} = ? AND run < ?))"
+            " ORDER BY began DESC, run DESC LIMIT ?"
+        )
+        rows = self._client.rows(sql, since, before[0], *before, most)
+        return [run_in(source, row[:-1]) for row in rows]
+
+
+def _condition(runs: str, wanted: RunFilter, now: int) -> str:
+    """The condition of a filter."""
+    given_up = f"ending.1 = 0 AND {BEGAN} <= {now - GIVE_UP_MS}"
+    last = f"(owner, {BEGAN}) IN (SELECT owner, max({BEGAN}) FROM {runs} WHERE {BEGAN} > 0 GROUP BY owner)"
+    states = {
+        "": "1 = 1",
+        "succeeded": "ending.1 > 0 AND ending.3 = ''",
+        "failed": FAILED,
+        "running": f"ending.1 = 0 AND {BEGAN} > {now - GIVE_UP_MS}",
+        "given up": given_up,
+        "stuck": f"({FAILED} OR ({given_up})) AND {last}",
+    }
+    conditions = [states[wanted.state]]
+    for column, value in (("system.1", wanted.version), (_SYSTEM, wanted.system)):
+        if value is not None:
+            conditions.append(filled(f"{column} = ?", [value]))
+    return " AND ".join(conditions)

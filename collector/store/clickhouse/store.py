@@ -1,0 +1,88 @@
+"""The event store in ClickHouse: what it can do, each in a module of its subject."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from collector.base.events import Event
+from collector.store.clickhouse.client import Client, read_address
+from collector.store.clickhouse.deletion import forget_instance, remove_events
+from collector.store.clickhouse.event_rows import Numbers
+from collector.store.clickhouse.events import EventQuestions
+from collector.store.clickhouse.expiry import expire_events, last_expiry
+from collector.store.clickhouse.history import HistoryQuestions
+from collector.store.clickhouse.instances import InstanceQuestions
+from collector.store.clickhouse.keeping import keep_events
+from collector.store.clickhouse.run_lists import RunListQuestions
+from collector.store.clickhouse.runs import InstallQuestions
+from collector.store.clickhouse.tables import make_tables
+from collector.store.events import EventStore, Progress
+from collector.store.values import Cutoffs, Expired, Expiry, Forgotten, Space
+
+
+class ClickHouseEventStore(
+    InstanceQuestions, HistoryQuestions, InstallQuestions, RunListQuestions, EventQuestions, EventStore
+):
+    """Keeps events in ClickHouse. StoreError if the URL is wrong, StoreUnavailable if no server answers."""
+
+    counts_apart = False
+
+    def __init__(self, url: str, password: str = "") -> None:
+        address = read_address(url, password)
+        super().__init__(Client(address))
+        self._numbers = Numbers()
+        # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
+        self._keeping, self._deleting = threading.Lock(), threading.Lock()
+        make_tables(self._client, address.database)
+
+    def keep(self, events: Iterable[Event]) -> int:
+        with self._keeping:
+            return keep_events(self._client, self._numbers, events)
+
+    def fold(self) -> int:
+        return 0
+
+    def counted_until(self) -> int | None:
+        return None
+
+    def forget(self, source: int, who: bytes) -> Forgotten:
+        with self._deleting:
+            return forget_instance(self._client, source, who)
+
+    def expire(self, before: Cutoffs, now: int, progress: Progress) -> Expired:
+        with self._deleting:
+            try:
+                return expire_events(self._client, self._numbers, before, now, progress)
+            finally:
+                self._forget_past()
+
+    def last_expiry(self) -> Expiry:
+        return last_expiry(self._client)
+
+    def remove(self, key: int, since: int, until: int, progress: Progress) -> int:
+        with self._deleting:
+            return remove_events(self._client, key, since, until, progress)
+
+    def recount(self, progress: Progress) -> int:
+        """There is no counter that could be wrong: all is computed from the events."""
+        ((count,),) = self._client.rows("SELECT count() AS n FROM events")
+        progress(count)
+        return 0
+
+    def renew(self) -> int:
+        return 0
+
+    def ping(self) -> None:
+        self._client.rows("SELECT 1 AS one")
+
+    def space(self) -> Space:
+        sql = "SELECT sum(bytes) AS n FROM system.parts WHERE database = currentDatabase() AND active"
+        ((used,),) = self._client.rows(sql)
+        return Space(used, None)
+
+    def tidy(self) -> None:
+        """Nothing: what was deleted is gone when the deletion returns."""
+
+    def close(self) -> None:
+        self._client.close()
