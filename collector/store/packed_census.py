@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,7 @@ def pack_census(census: Census) -> bytes:
 def unpack_census(at: int, packed: bytes) -> Census | None:
     """The census of a time; None if another version has packed it in another form."""
     try:
-        return Census(at, *(Counter(dict(items)) for items in _decode(packed)))
+        counters: tuple[Any, ...] = _decode(packed)
     except msgspec.MsgspecError:
         return None
+    return Census(at, *(Counter(dict(items)) for items in counters))
