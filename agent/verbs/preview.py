@@ -98,7 +98,7 @@ def _tell_new(app: App, new: Sequence[Addition], *, sending: bool) -> None:
     if not sending:
         app.say("telemetry is off, so none of this is sent")
         return
-    if any(map(_goes_nowhere, (app.out, app.err))):
+    if _goes_nowhere(app.err):  # which names all that is new
         app.say("what is new is still not sent, because nobody sees this output")
         return
     try:
