@@ -53,5 +53,5 @@ def note_beginning(state: StateDir) -> None:
 
 
 def _began(state: StateDir) -> bool:
-    """Whether there is an id, or a notice was shown, by a release that did not note this or by this one."""
-    return any(map(os.path.lexists, (state.id, state.id + ".damaged", state.notice)))
+    """Whether there is an id, or a damaged one, of a release that did not note this or of this one."""
+    return os.path.lexists(state.id) or os.path.lexists(state.id + ".damaged")

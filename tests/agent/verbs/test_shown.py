@@ -134,13 +134,6 @@ def test_a_preview_that_nobody_sees_shows_nothing(world: World) -> None:
         assert read_shown(world.state) == shown
 
 
-def test_a_notice_of_an_older_release_did_not_show_what_is_new(world: World) -> None:
-    upgraded(world)
-    os.rename(world.state.id, world.state.notice)
-    world.run("beat")
-    assert read_shown(world.state) == FIRST
-
-
 def test_what_cannot_be_noted_is_said_and_stays_unsent(world: World) -> None:
     os.mkdir(upgraded(world).state.shown)
     done = world.run("preview")

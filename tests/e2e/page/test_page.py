@@ -161,7 +161,7 @@ def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> Non
     page.locator(".custom summary").click()
     page.locator('input[name="from"]').fill("2026-01-01")
     page.locator('input[name="to"]').fill("2026-01-31")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("navigation", name="Period").get_by_role("button", name="Show").click()
     assert "from=2026-01-01" in page.url
     watched.open("/support")
     before = page.get_by_text("waiting", exact=True).count()
