@@ -9,19 +9,17 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
-import requests
-import urllib3
-
 from agent.base.deadline import TookTooLong, within
 from agent.delivery.backoff import EAGER_BACKOFF, LONGEST_BACKOFF, backoff, backoff_limit, seconds_to_next_try
 from agent.delivery.drain import CHANGED, LEAST_SECONDS, TOO_SHORT
 from agent.delivery.failures import check_route, failure_text
-from agent.delivery.route import Unpassable, find_route
+from agent.delivery.route import find_route
 from agent.delivery.transport import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
     LONGEST_ANSWER,
     READ_SECONDS,
+    UNDELIVERED,
     Delivered,
     Rejected,
     RetryLater,
@@ -34,6 +32,8 @@ from agent.outbox.outbox import DROPPED, REJECTED, SENT
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Union
+
+    import requests
 
     from agent.base.statedir import StateDir
     from agent.config.access import Access
@@ -118,13 +118,7 @@ class BundleSender:
         except TookTooLong:
             self._session = None
             return RetryLater(None, f"no answer within {limit:.0f} s; {check_route(self._route)}")
-        except (
-            Unpassable,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            ValueError,
-        ) as why:
+        except UNDELIVERED as why:
             return RetryLater(None, failure_text(why, self._route))
 
     def _ask(self, session: requests.Session, url: str, headers: dict[str, str], body: bytes) -> Reply:

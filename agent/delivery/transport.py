@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from agent.config.access import Access
     from agent.delivery.route import Route
 
+UNDELIVERED = (Unpassable, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+"""What may be raised where nothing was delivered."""
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS
@@ -94,13 +96,7 @@ class Transport:
         except TookTooLong:
             self._session = None
             why = f"no answer within {limit:.0f} s; {check_route(self._route)}"
-        except (
-            Unpassable,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            ValueError,
-        ) as failure:
+        except UNDELIVERED as failure:
             why = failure_text(failure, self._route)
         return judged[-1] if judged else RetryLater(None, why)
 

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from collector.base.http import Scope, headers
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_REMEMBERED = 20_000
@@ -33,6 +35,12 @@ def peer_of(address: str, forwarded: Sequence[str], trusted: Sequence[Network]) 
     while hops and in_networks(trusted, peer):
         peer = hops.pop()
     return _one_peer(peer.strip("[]")) or address
+
+
+def peer_in(scope: Scope, trusted: Sequence[Network]) -> str:
+    """The client that sent a request."""
+    address = (scope.get("client") or ("", 0))[0]
+    return peer_of(address, headers(scope, b"x-forwarded-for"), trusted)
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)

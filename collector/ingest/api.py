@@ -26,7 +26,7 @@ from collector.base import http
 from collector.base.events import Event
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.base.limits import RETRY_SECONDS
-from collector.base.peers import peer_of
+from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom
 from collector.ingest import decode
 from collector.ingest.allowance import Allowance
@@ -134,11 +134,7 @@ class Tracking:
             return preflight(scope, "POST, OPTIONS")
         if scope["method"] != "POST":
             return http.with_headers(json_error(405, "method", "use POST"), [(b"allow", b"POST, OPTIONS")])
-        peer = peer_of(
-            (scope.get("client") or ("", 0))[0],
-            http.headers(scope, b"x-forwarded-for"),
-            self._settings.trusted_proxies,
-        )
+        peer = peer_in(scope, self._settings.trusted_proxies)
         self._allowance.check_peer(peer)
         if path != FORGET:  # which makes room
             self._disk.check()

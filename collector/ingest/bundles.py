@@ -24,7 +24,7 @@ from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.base.ids import key_of
 from collector.base.limits import RETRY_SECONDS, TokenBuckets
-from collector.base.peers import peer_of
+from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom, Room
 from collector.ingest.allowance import DAY_SECONDS, LONGEST_WAIT, PEER_SHARE, Allowance
 from collector.ingest.api import basic_key, json_error, refusal
@@ -103,9 +103,7 @@ class BundleIntake:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
             return http.with_headers(json_error(405, "method", "use POST"), [(b"allow", b"POST")])
-        address = (scope.get("client") or ("", 0))[0]
-        forwarded = http.headers(scope, b"x-forwarded-for")
-        peer = peer_of(address, forwarded, self._settings.trusted_proxies)
+        peer = peer_in(scope, self._settings.trusted_proxies)
         self._allowance.check_peer(peer)
         self._disk.check()
         wasted = 0  # bytes that were read for nothing

@@ -12,7 +12,7 @@ from typing import Any
 
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
-from collector.base.peers import peer_of
+from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom, Room
 from collector.settings import Settings
 
@@ -29,8 +29,7 @@ class CrowdedPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         task = asyncio.current_task()
-        forwarded = http.headers(scope, b"x-forwarded-for")
-        peer = peer_of(scope["client"][0], forwarded, self._trusted)
+        peer = peer_in(scope, self._trusted)
         held = Holding(self._room, peer, task.cancel if task else lambda: None)
         started = False
 

@@ -17,7 +17,7 @@ from collector.admin.tokens import token_access
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
 from collector.base.limits import RETRY_SECONDS
-from collector.base.peers import peer_of
+from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom, Room
 from collector.ingest.allowance import Allowance
 from collector.ingest.api import basic_key, json_error, refusal
@@ -87,9 +87,7 @@ class MembersApi:
             return json_error(404, "not_found", "see docs/support.md")
         if scope["method"] != "POST":
             return http.with_headers(json_error(405, "method", "use POST"), [(b"allow", b"POST")])
-        address = (scope.get("client") or ("", 0))[0]
-        forwarded = http.headers(scope, b"x-forwarded-for")
-        peer = peer_of(address, forwarded, self._settings.trusted_proxies)
+        peer = peer_in(scope, self._settings.trusted_proxies)
         self._allowance.check_peer(peer)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
