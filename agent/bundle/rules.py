@@ -43,11 +43,17 @@ _END = r"""(?=$|[\s,;&"'\\)}\]])"""
 _QUOTED = r"""\\?"(?P<{0}1>(?:[^"\\\n]|\\[^"\n])+)|'(?P<{0}2>[^'\n]+)"""
 
 
+def _from(letters: str) -> str:
+    """Try only where one of these letters is: a pattern for any case takes a third of the time so."""
+    return f"(?=[{letters}{letters.upper()}])"
+
+
 def _assigned() -> str:
     value = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,;&\"'\\)}}\]]\S*?)"
     plain = rf"[\"']?\s?(?:[:=]|=>|:=)\s?{value}{_END}"
     quoted = rf"(?:\\?[\"'])?\s?(?:[:=]|=>|:=)\s?(?:{_QUOTED.format('quoted')})"
-    return rf"(?i)(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted})"
+    first = _from("".join(sorted({word[0] for word in NAME.split("|")})))
+    return rf"{first}(?i:(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted}))"
 
 
 def _token(pattern: str) -> re.Pattern[str]:
@@ -99,7 +105,7 @@ RULES = (
     ),
     Rule(
         "bearer token",
-        re.compile(r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{8,}=*)"),
+        re.compile(_from("b") + r"(?i:\bbearer\s+(?P<secret>(?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{8,}=*))"),
         ("bearer",),
         (("sent bearer 0a1b2c3d4e", "0a1b2c3d4e"),),
         ("the bearer authentication is on",),
@@ -185,7 +191,7 @@ RULES = (
     ),
     Rule(
         "password in SQL",
-        re.compile(r"(?i)\b(?:identified\s+by|password)\s+'(?P<secret>[^'\n‹]+)'"),
+        re.compile(_from("ip") + r"(?i:\b(?:identified\s+by|password)\s+'(?P<secret>[^'\n‹]+)')"),
         ("identified", "password"),
         (("ALTER ROLE shop PASSWORD 'hunter2'", "hunter2"),),
         ("password authentication failed for user 'shop'",),
