@@ -2,21 +2,17 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.e2e.collector_service import NAME, PYTHON, UNIT, VERB, install_collector
 from tests.e2e.machine import Machine, booted
-from tests.e2e.product import environment, render
+from tests.e2e.product import render
 from tests.wait import until
 
 pytestmark = pytest.mark.needs("root", "systemd")
 
-NAME = "rollcall-collector"
-UNIT = f"{NAME}.service"
-PYTHON = f"/opt/{NAME}/bin/python"
-SETTINGS = "ROLLCALL_COLLECTOR_LISTEN=127.0.0.1:8787\n"
 EVENT = {"type": "track", "event": "Instance Active", "anonymousId": "a"}
 POST = """
 import base64, json, sys, urllib.request
@@ -30,13 +26,7 @@ print(urllib.request.urlopen(request, timeout=30).status)
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
     with booted() as one:
-        shutil.copytree(environment("collector", "collector"), one.path(f"/opt/{NAME}"), symlinks=True)
-        one.path(f"/etc/systemd/system/{UNIT}").write_text(render(UNIT, NAME, PYTHON))
-        settings = one.path(f"/etc/{NAME}/collector.env")
-        settings.parent.mkdir()
-        settings.write_text(SETTINGS)
-        settings.chmod(0o600)
-        one.run("systemctl", "daemon-reload")
+        install_collector(one)
         yield one
 
 
@@ -50,9 +40,6 @@ def test_the_collectors_unit_is_as_strict(machine: Machine) -> None:
     for gap in gaps:
         families = re.findall("INET6|AF_UNIX", gap)
         assert (families or [gap.split("=")[0]])[0] in explained, gap
-
-
-VERB = (PYTHON, "-I", "-m", "collector")
 
 
 def taken(machine: Machine, message_id: str) -> Callable[[], bool]:
