@@ -1,0 +1,127 @@
+"""A collector that lies, or whose database is stolen, opens nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from jwcrypto import jwe, jwk
+
+from collector.admin import AdminError
+from collector.admin.member_keys import Key, unwrap
+from collector.store import Stores
+from tests.collector.admin.members.desks import PHRASE, Desk, Lie, Server
+
+pytestmark = pytest.mark.once
+
+
+def test_a_stolen_database_opens_nothing(pair: tuple[Desk, Desk], stores: Stores) -> None:
+    ann, _ = pair
+    key = ann.enter().current_key()
+    tables = ("members", "member_links", "member_roster", "member_sessions", "member_challenges", "audit")
+    stolen = [
+        value for table in tables for row in stores.control.all(f"SELECT * FROM {table}") for value in row
+    ]
+    texts = {value if isinstance(value, str) else repr(value) for value in stolen}
+    secrets = {key.private.hex(), key.private_jwk, json.loads(key.private_jwk)["d"]}
+    assert not [text for text in texts if any(secret in text for secret in secrets)]
+    wrapped: list[tuple[str, str]] = [
+        (name, text) for name, text in stores.control.all("SELECT name, wrapped FROM members")
+    ]
+    for guess in texts:
+        for name, text in wrapped:
+            with pytest.raises(AdminError):
+                unwrap(text, name, guess)
+    sealed = [link for (link,) in stores.control.all("SELECT link FROM member_links")]
+    blobs = [bytes.fromhex(t) for t in texts if len(t) == 64 and all(c in "0123456789abcdef" for c in t)]
+    assert blobs
+    for blob in blobs:
+        with pytest.raises(AdminError):
+            Key.of_private(blob).open(sealed[0])
+    assert unwrap(dict(wrapped)["ann"], "ann", PHRASE).open(sealed[0])
+
+
+def lies() -> Iterator[Any]:
+    """What a collector may change in its answers, and what a member then says."""
+    other = Key.new()
+
+    def swapped_member(answer: dict[str, Any]) -> None:
+        next(one for one in answer["accounts"] if one["name"] == "eve")["public"] = other.public
+
+    def swapped_group(answer: dict[str, Any]) -> None:
+        answer["roster"]["current"] = other.thumbprint
+        answer["links"] = {other.thumbprint: next(iter(answer["links"].values()))}
+
+    def swapped_link(answer: dict[str, Any]) -> None:
+        mine = json.loads(answer["roster"]["text"])["members"]["ann"]
+        answer["links"] = {key: Key.of_public(mine).seal(other.private) for key in answer["links"]}
+
+    def longer_roster(answer: dict[str, Any]) -> None:
+        roster = json.loads(answer["roster"]["text"])
+        roster["members"]["mallory"] = other.public
+        answer["roster"]["text"] = json.dumps(roster)
+
+    def cut_link(answer: dict[str, Any]) -> None:
+        answer["links"] = {key: link[:-8] for key, link in answer["links"].items()}
+
+    def weaker_link(**header: str) -> Lie:
+        def lie(answer: dict[str, Any]) -> None:
+            head = json.dumps({"alg": "ECDH-ES+A256KW", "enc": "A256GCM", **header})
+            public = json.loads(answer["roster"]["text"])["members"]["ann"]
+            mine = jwk.JWK(kty="OKP", crv="X25519", x=public)
+            (key,) = answer["links"]
+            answer["links"][key] = jwe.JWE(other.private, head, recipient=mine).serialize(compact=True)
+
+        return lie
+
+    def weaker(name: str, value: Any) -> Lie:
+        def lie(answer: dict[str, Any]) -> None:
+            answer["wrapped"] = json.dumps({**json.loads(answer["wrapped"]), name: value})
+
+        return lie
+
+    yield "state", swapped_member, "another key for 'eve'"
+    yield "state", swapped_group, "presents a new support key"
+    yield "state", swapped_link, "another key into a link"
+    yield "state", longer_roster, "changed by somebody who is none"
+    yield "state", cut_link, "a link cannot be opened"
+    yield "state", weaker_link(), "another key into a link"
+    yield "state", weaker_link(alg="ECDH-ES+A128KW"), "a link cannot be opened"
+    yield "state", weaker_link(enc="A128GCM"), "a link cannot be opened"
+    yield "prove", weaker("passes", 0), "weaker parameters"
+    yield "prove", weaker("memory", 8), "weaker parameters"
+    yield "prove", weaker("kdf", "sha1"), "weaker parameters"
+    yield "prove", weaker("salt", "00"), "a salt that is too short"
+    yield "prove", weaker("text", "00" * 48), "another one, or was changed"
+    yield "prove", lambda answer: answer.update(answer="00" * 32), "does not have the verifier"
+    yield "begin", lambda answer: answer.update(authSalt="00"), "a salt that is too short"
+    yield "begin", lambda answer: answer.update(server="0"), "gives the secret away"
+    yield "begin", lambda answer: answer.update(server=f"{5:x}"), "the name or the passphrase is wrong"
+    yield "begin", lambda answer: answer.clear(), "does not answer as a collector does"
+
+
+@pytest.mark.parametrize(("verb", "lie", "words"), list(lies()), ids=range(18))
+def test_a_collector_that_lies_is_caught(
+    server: Server, pair: tuple[Desk, Desk], desk: Callable[[str], Desk], verb: str, lie: Lie, words: str
+) -> None:
+    ann, _ = pair
+    said = desk("eve").join()
+    server.lies[verb] = lie
+    before = server.control.all("SELECT * FROM member_links")
+    with pytest.raises(AdminError, match=words):
+        ann.enter().approve("eve", said)
+    assert server.control.all("SELECT * FROM member_links") == before
+    server.lies.clear()
+    ann.enter().approve("eve", said)
+    assert len(server.control.all("SELECT * FROM member_links")) == len(before) + 1
+
+
+def test_a_key_that_was_replaced_is_not_presented_again(pair: tuple[Desk, Desk], server: Server) -> None:
+    ann, _ = pair
+    state = server.ask("/v1/members/state", {}, ann.enter().remote._token)[1]
+    ann.enter().remove("bob", keep_key=False)
+    server.lies["state"] = lambda answer: answer.update(roster=state["roster"], links=state["links"])
+    with pytest.raises(AdminError, match="was replaced"):
+        ann.enter().current_key()
