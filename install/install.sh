@@ -4,11 +4,12 @@
 # zsh reads a script in its own language, unless it is told otherwise.
 [ -z "${ZSH_VERSION-}" ] || emulate sh
 
-usage='usage: install.sh [--product NAME] [--product-version V] [--endpoint URL] [--write-key-file F]
-                  [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
+usage='usage: install.sh [--product NAME] [--product-version V] [--usage-version N] [--endpoint URL]
+                  [--write-key-file F] [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 
   --product NAME       name of the software; two products on one machine share nothing
   --product-version V  its version, for events and status; give the new one with each upgrade
+  --usage-version N    version of what its usage events say; a newer one needs a new yes
   --endpoint URL       where events are sent; without it they wait on this machine
   --write-key-file F   file with the write key; the key is copied to a file that only root can read
   --env-file PATH      use this docker.env, for the settings and for the flag
@@ -25,7 +26,8 @@ here=$(dirname -- "$0")
 case $here in /*) ;; *) here=$PWD/$here ;; esac
 case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: the files in this folder are not ours
 sources=${here%/*}
-product='' product_version='' endpoint='' key_file='' env_file='' user='' no_service='' yes='' demo='' once='' why=''
+product='' product_version='' usage_version='' endpoint='' key_file='' env_file=''
+user='' no_service='' yes='' demo='' once='' why=''
 
 wrong_use() {
     printf 'install.sh: %s; see install.sh --help\n' "$1" >&2
@@ -34,11 +36,12 @@ wrong_use() {
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --product | --product-version | --endpoint | --write-key-file | --env-file)
+    --product | --product-version | --usage-version | --endpoint | --write-key-file | --env-file)
         [ $# -gt 1 ] && [ -n "$2" ] || wrong_use "$1 takes a value"
         case $1 in
         --product) product=$2 ;;
         --product-version) product_version=$2 ;;
+        --usage-version) usage_version=$2 ;;
         --endpoint) endpoint=$2 ;;
         --write-key-file) key_file=$2 ;;
         --env-file) env_file=$2 ;;
@@ -206,7 +209,7 @@ fi
 
 # What this script was told holds for COMMAND's run, whatever a docker.env here says. The key itself is not
 # in an argument. A command that was not made just now may not know --set.
-[ "$code" -eq 0 ] || product='' product_version='' endpoint='' key_file='' env_file=''
+[ "$code" -eq 0 ] || product='' product_version='' usage_version='' endpoint='' key_file='' env_file=''
 [ -z "$key_file" ] || key_file=$config/write-key
 
 # ^C is for COMMAND. It inherits an ignored signal, but not a trap.
@@ -216,6 +219,7 @@ trap : QUIT
 "$command" wrap ${yes:+--no-input} \
     ${product:+"--set=ROLLCALL_PRODUCT=$product"} \
     ${product_version:+"--set=ROLLCALL_PRODUCT_VERSION=$product_version"} \
+    ${usage_version:+"--set=ROLLCALL_USAGE_VERSION=$usage_version"} \
     ${endpoint:+"--set=ROLLCALL_ENDPOINT=$endpoint"} \
     ${key_file:+"--set=ROLLCALL_WRITE_KEY_FILE=$key_file"} \
     ${env_file:+"--set=ROLLCALL_ENV_FILE=$env_file"} \

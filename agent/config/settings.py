@@ -77,6 +77,18 @@ SETTINGS = (
         values.USAGE,
     ),
     Setting(
+        "ROLLCALL_USAGE_VERSION",
+        "1",
+        "set by the vendor: version of what usage events say; a newer one needs a new yes",
+        values.VERSION,
+    ),
+    Setting(
+        "ROLLCALL_USAGE_AGREED",
+        "1",
+        "up to which of these versions the yes to usage events is",
+        values.VERSION,
+    ),
+    Setting(
         "ROLLCALL_ENVIRONMENT",
         "",
         "what installs here are for, so that counts of production stay honest; empty: ci where CI is set",
@@ -122,6 +134,8 @@ class Settings:
     jitter: float
     health: str
     usage_telemetry: str
+    usage_version: int
+    usage_agreed: int
     environment: str
     support_key: str
     support_list: str
@@ -146,8 +160,18 @@ class Settings:
 
     @property
     def usage(self) -> bool:
-        """Whether usage events were opted in to."""
-        return self.usage_telemetry == "true"
+        """Whether usage events were opted in to, as they are now."""
+        return self.usage_telemetry == "true" and not self.usage_widened
+
+    @property
+    def usage_widened(self) -> bool:
+        """Whether there is a yes, and usage events say more than it was given to."""
+        return self.usage_telemetry == "true" and self.usage_agreed < self.usage_version
+
+    @property
+    def usage_open(self) -> bool:
+        """Whether nobody has said yes or no to usage events as they are now."""
+        return self.usage_telemetry == "ask" or self.usage_widened
 
 
 def load(

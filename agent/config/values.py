@@ -12,6 +12,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 X25519_SIGNS = 43
 MAX_JWK = 500
 LONGEST = 366 * 86400
+MOST_VERSIONS = 9999
 MAX_TEXT = 100
 MAX_PORT = 65535
 ENVIRONMENTS = ("production", "ci", "dev", "test", "internal")
@@ -96,6 +97,12 @@ def parse_usage(value: str) -> str:
     return value.lower()
 
 
+def parse_version(value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or not 0 < int(value) <= MOST_VERSIONS:
+        raise ValueError
+    return int(value)
+
+
 def parse_switch(value: str) -> str:
     if value.lower() not in ("true", "false"):
         raise ValueError
@@ -176,6 +183,7 @@ PROXY = (A_PROXY, parse_proxy)
 HEALTH = ("unit:NAME, pidfile:/PATH, process:NAME, tcp:HOST:PORT or http://…", parse_health)
 SUPPORT_KEY = ("the JWK of a public X25519 key, as JSON on one line", parse_support_key)
 USAGE = ("ask, true or false", parse_usage)
+VERSION = (f"a whole number from 1 to {MOST_VERSIONS}", parse_version)
 ENVIRONMENT = ("production, ci, dev, test or internal", parse_environment)
 SWITCH = ("true or false", parse_switch)
 PUBLIC_KEYS = ("one or two public keys of minisign, with a comma or a space between", parse_public_keys)

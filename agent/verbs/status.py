@@ -117,6 +117,13 @@ def _held(app: App) -> str | None:
     return ", ".join(".".join(one.path) or one.carried_by for one in additions(shown))
 
 
+def _usage(app: App) -> str:
+    settings = app.situation.settings
+    if settings.usage_widened:
+        return f"no, they say more than you agreed to (to agree: {app.name} consent usage on)"
+    return "yes" if settings.usage and app.situation.decision.sending else "no"
+
+
 def _status_text(
     shown: dict[str, object], decision: Decision, app: App, elsewhere: int, updates: str | None
 ) -> str:
@@ -125,7 +132,7 @@ def _status_text(
     rows = [
         ("product", f"{shown['product']} {shown['version']}"),
         ("sending", f"{paint(sending, COLORS[sending], app)}, {printable(str(decision))}"),
-        ("usage events", "yes" if shown["usage"] else "no"),
+        ("usage events", _usage(app)),
         ("instance id", shown["instanceId"] or "none yet"),
         ("last beat", shown["lastBeat"] or "none yet"),
         ("next beat", shown["nextBeat"] or "not planned"),

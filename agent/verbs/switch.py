@@ -59,14 +59,16 @@ def switch_on(app: App, _args: argparse.Namespace) -> int:
 def set_consent(app: App, args: argparse.Namespace) -> int:
     """Say yes or no to usage events."""
     path = _file_to_edit(app)
+    version = app.situation.settings.usage_version
+    if args.choice == "on" and version != app.situation.settings.usage_agreed:
+        envedit.set_value(path, "ROLLCALL_USAGE_AGREED", str(version))
     envedit.set_value(path, "ROLLCALL_USAGE_TELEMETRY", "true" if args.choice == "on" else "false")
     app.say(f"usage events are {args.choice} ({path})")
     situation = app.reread_situation()
-    overruled = app.environ.get("ROLLCALL_USAGE_TELEMETRY")
+    names = ("ROLLCALL_USAGE_TELEMETRY", "ROLLCALL_USAGE_AGREED")
+    overruled = " and ".join(f"{name}={app.environ[name]}" for name in names if app.environ.get(name))
     if overruled and situation.settings.usage != (args.choice == "on"):
-        raise CouldNot(
-            f"ROLLCALL_USAGE_TELEMETRY={overruled} in the environment overrides it; change it there"
-        )
+        raise CouldNot(f"{overruled} in the environment overrides it; change it there")
     if not situation.decision.sending:
         app.say(f"but telemetry is off, so nothing is sent: {situation.decision}")
     elif args.choice == "off" and os.path.exists(situation.state.outbox):

@@ -9,6 +9,7 @@ ready_settings() {
     set --
     [ -z "$product" ] || set -- "$@" "ROLLCALL_PRODUCT=$product"
     [ -z "$product_version" ] || set -- "$@" "ROLLCALL_PRODUCT_VERSION=$product_version"
+    [ -z "$usage_version" ] || set -- "$@" "ROLLCALL_USAGE_VERSION=$usage_version"
     [ -z "$endpoint" ] || set -- "$@" "ROLLCALL_ENDPOINT=$endpoint"
     [ -z "$key_file" ] || set -- "$@" "ROLLCALL_WRITE_KEY_FILE=$config/write-key"
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"

@@ -60,8 +60,8 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
 
 
 def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, home: Path) -> None:
-    for version in ("1.4.2", "1.5.0 rc 1"):
-        words = ["--user", "--product", "Acme", "--product-version", version]
+    for usage, version in enumerate(("1.4.2", "1.5.0 rc 1"), 1):
+        words = ["--user", "--product", "Acme", "--product-version", version, "--usage-version", str(usage)]
         code, _, said = install(bundle, home, *words, "--", "true")
         assert code == 0, said
         assert "new: " not in said, "nothing is new to a new installation, nor once it was shown"
@@ -70,6 +70,8 @@ def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, 
         assert {event["context"]["app"]["version"] for event in shown if "app" in event["context"]} == {
             version
         }
+        env_file = home / ".config/rollcall-acme/docker.env"
+        assert f"\nROLLCALL_USAGE_VERSION={usage}\n" in env_file.read_text()
     code, _, said = install(bundle, home, "--user", "--product", "Acme", "--yes", script="uninstall.sh")
     assert (code, tree(home, "")) == (0, {}), said
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from agent.base.files import read_small
 from agent.base.messages import printable
 from agent.base.owner import ActingAsOwner
 from agent.wrapper.person import terminal
@@ -17,20 +18,24 @@ if TYPE_CHECKING:
     from agent.wrapper.person.terminal import Terminal
 
 SECONDS = 60.0
+MAX_BYTES = 16
 OPT_IN = "{name}: share pseudonymous usage data with {product}? [y/N] "
+WIDENED = "{name}: the usage data of {product} says more than you agreed to; share it? [y/N] "
 YES = frozenset(("y", "yes"))
 NO = frozenset(("n", "no"))
 
 
 def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
-    """Ask for the opt-in, once per instance, and keep the answer in docker.env."""
-    if situation.settings.usage_telemetry != "ask" or _was_asked(situation):
+    """Ask for the opt-in, once for each version of what usage events say; keep the answer in docker.env."""
+    settings = situation.settings
+    if not settings.usage_open or _asked_up_to(situation) >= settings.usage_version:
         return
     person = terminal.open_terminal(seconds)
     if person is None:
         return
     _remember_asking(situation)
-    question = OPT_IN.format(name=situation.name, product=printable(situation.settings.product))
+    question = WIDENED if settings.usage_widened else OPT_IN
+    question = question.format(name=situation.name, product=printable(settings.product))
     answer = _read_answer(person, question)
     if answer.lower() in YES | NO:
         _store_choice("on" if answer.lower() in YES else "off", situation, person)
@@ -61,13 +66,20 @@ def _read_answer(person: Terminal, question: str) -> str:
         return ""
 
 
-def _was_asked(situation: Situation) -> bool:
-    return os.path.lexists(situation.state.asked)
+def _asked_up_to(situation: Situation) -> int:
+    """The version that was asked about last; 0 if none was. An older release left the file empty."""
+    try:
+        return int(read_small(situation.state.asked, MAX_BYTES) or b"1")
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError):
+        return 1
 
 
 def _remember_asking(situation: Situation) -> None:
-    with ActingAsOwner(situation.state):
-        os.close(os.open(situation.state.asked, os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with ActingAsOwner(situation.state), open(os.open(situation.state.asked, flags, 0o600), "wb") as file:
+        file.write(b"%d\n" % situation.settings.usage_version)
 
 
 def _store_choice(choice: str, situation: Situation, person: Terminal) -> None:

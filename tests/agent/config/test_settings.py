@@ -115,6 +115,8 @@ def test_usage_is_only_a_plain_true(value: str, *, usage: bool) -> None:
     ("name", "value"),
     [
         ("USAGE_TELEMETRY", "yes"),
+        ("USAGE_VERSION", "0"),
+        ("USAGE_AGREED", "1.5"),
         ("PRODUCT", "x" * 101),
         ("PRODUCT", "a\nb"),
         ("WRITE_KEY", "a b"),

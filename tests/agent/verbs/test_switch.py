@@ -93,6 +93,33 @@ def test_usage_events_that_wait_go_with_the_consent(world: World, how: str) -> N
     assert b"secret" not in Path(world.state.outbox).read_bytes()
 
 
+def test_usage_events_that_say_more_need_a_new_yes(world: World) -> None:
+    """The vendor's next release raises ROLLCALL_USAGE_VERSION. Its own docker.env names the yes before."""
+    path = world.env_file("ROLLCALL_USAGE_TELEMETRY=true\n")
+
+    def tracked() -> object:
+        assert world.run("track", "Exported").code == 0
+        status = world.run("status", "--json").json
+        assert status["usage"] is ("say more" not in world.run("status").out)
+        return status["waiting"]
+
+    assert tracked() == 1
+    path.write_text(path.read_text() + "ROLLCALL_USAGE_VERSION=2\n")
+    assert tracked() == 1, "what waits was agreed to and stays; nothing new is recorded"
+    assert world.run("consent", "usage", "on").code == 0
+    assert path.read_text().splitlines() == [
+        "ROLLCALL_USAGE_TELEMETRY=true",
+        "ROLLCALL_USAGE_VERSION=2",
+        "ROLLCALL_USAGE_AGREED=2",
+    ]
+    assert tracked() == 2
+    world.environ["ROLLCALL_USAGE_VERSION"] = "3"
+    assert tracked() == 2
+    world.environ["ROLLCALL_USAGE_AGREED"] = "2"
+    done = world.run("consent", "usage", "on")
+    assert (done.code, "ROLLCALL_USAGE_AGREED=2 in the environment overrides it" in done.err) == (1, True)
+
+
 def test_consent_while_silent_says_that_nothing_is_sent_all_the_same(world: World) -> None:
     world.env_file(f"{FLAG}=true\n")
     assert "telemetry is off, so nothing is sent: a flag is set" in world.run("consent", "usage", "on").err

@@ -19,6 +19,7 @@ from tests.receiver import Receiver
 from tests.verbs import run_verb
 from tests.wait import until
 
+WIDENED = "the usage data of Acme says more than you agreed to; share it? [y/N] "
 OPT_IN, HELP = "share pseudonymous usage data with Acme? [y/N] ", "e-mail address, if you would like help"
 NOBODY_THERE = "http://127.0.0.1:9"
 NEWS = "New in these reports since you were last told"
@@ -158,6 +159,30 @@ def test_the_opt_in_is_asked_once_and_kept(desk: Desk, answer: str, kept: str | 
     expected = f"ROLLCALL_USAGE_TELEMETRY={kept}\n" if kept else ""
     assert desk.env_file.read_text() == "# mine\nROLLCALL_PRODUCT=Acme\n" + expected
     assert sorted(map(str, desk.names())) == ["Installation Started"] * 2 + ["Installation Success"] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"), [("y", ["true", "2"]), ("n", ["false", None]), ("", ["true", None])]
+)
+def test_the_opt_in_is_asked_again_once_if_usage_events_say_more(
+    desk: Desk, answer: str, kept: list[str | None]
+) -> None:
+    desk.asked_before()
+    before = "ROLLCALL_USAGE_TELEMETRY=true\n"
+    desk.env_file.write_text(before)
+    desk.environment["ROLLCALL_PRODUCT"] = "Acme"
+    with desk.shell() as shell:
+        shell.run("w echo o''ne")
+        assert WIDENED not in shell.transcript
+        shell.type("ROLLCALL_USAGE_VERSION=2 w echo t''wo\n")
+        shell.expect(WIDENED)
+        shell.type(answer + "\n")
+        shell.expect(PROMPT)
+        shell.run("ROLLCALL_USAGE_VERSION=2 w echo t''hree")
+        assert shell.transcript.count(WIDENED) == 1
+        assert OPT_IN not in shell.transcript
+    found = dict(line.split("=") for line in desk.env_file.read_text().splitlines())
+    assert [found.get(f"ROLLCALL_USAGE_{name}") for name in ("TELEMETRY", "AGREED")] == kept
 
 
 def test_help_is_asked_for_with_an_address(desk: Desk) -> None:
