@@ -6,8 +6,9 @@ deleted with the next deletion of anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
+from collector.store.again import again
 from collector.store.control import ControlStore
 from collector.store.events import EventStore
 from collector.store.runs import NO_RUN, RunsEnd
@@ -34,6 +35,7 @@ def answered_sources(control: ControlStore) -> list[int]:
     return [source for (source,) in control.all("SELECT DISTINCT source FROM answered")]
 
 
+@again
 def answer_request(control: ControlStore, source: int, run: bytes, user: str, now: int) -> None:
     """Mark a request as answered; the first user who did so is stored."""
     with control.transaction() as tx:
@@ -49,7 +51,8 @@ def reopen_request(control: ControlStore, source: int, run: bytes) -> None:
     delete_answers(control, source, [run])
 
 
-def delete_answers(control: ControlStore, source: int, runs: Iterable[bytes]) -> None:
+@again
+def delete_answers(control: ControlStore, source: int, runs: Collection[bytes]) -> None:
     with control.transaction() as tx:
         for run in runs:
             tx.execute("DELETE FROM answered WHERE source = ? AND run = ?", source, run)

@@ -11,5 +11,9 @@ class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
     """The store cannot answer now. The same call may succeed later."""
 
 
-class Conflict(StoreUnavailable):
+class Undone(StoreUnavailable):
+    """Nothing of a transaction was done. The same one may succeed at once (see `again.py`)."""
+
+
+class Conflict(Undone):
     """Two transactions changed the same rows."""

@@ -12,10 +12,11 @@ import psycopg
 from psycopg import errors
 
 from collector.store import migrations, schema
-from collector.store.connections import Connection, Connections
+from collector.store.again import again
+from collector.store.connections import Connection, Connections, Lost
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
-from collector.store.errors import Conflict, StoreError, StoreUnavailable
+from collector.store.errors import Conflict, StoreError, StoreUnavailable, Undone
 from collector.store.values import Space
 
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
@@ -126,8 +127,12 @@ class PostgresDatabase(Database):
             yield PostgresTransaction(connection, pipeline)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
+        yield from self._result(_native(sql), values)
+
+    @again
+    def _result(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
         with _explained():
-            yield from self._connections.read(_native(sql), values)
+            return self._connections.read(sql, values)
 
     @contextmanager
     def snapshot(self) -> Iterator[Transaction]:
@@ -157,11 +162,13 @@ class PostgresDatabase(Database):
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn errors into StoreError without any data; a lost connection or a conflict is temporary."""
+    """Turn errors into StoreError without any data; its class says what is temporary, and what is undone."""
     try:
         yield
     except (errors.DeadlockDetected, errors.SerializationFailure) as error:
         raise Conflict(_words(error)) from error
+    except Lost as error:
+        raise Undone(_words(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown) as error:
         raise StoreUnavailable(_words(error)) from error
     except errors.UndefinedTable as error:

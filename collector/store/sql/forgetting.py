@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
+from collector.store.again import again
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
-from collector.store.errors import Conflict, StoreUnavailable
+from collector.store.errors import Conflict
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
@@ -26,8 +26,6 @@ from collector.store.sql.folding import fold_all, fold_waiting
 from collector.store.sql.takeback import replace_instance, replace_run, write_changes
 from collector.store.values import Forgotten
 
-# Heartbeats that arrive during the search make it start again.
-TRIES = 5
 DELETED_AT_ONCE = 500
 
 _EVENT = "seq, id, time, type, name, run"
@@ -52,20 +50,17 @@ class _Found:
     narrow: dict[int, list[Row]] = field(default_factory=dict)  # ids and times, by day
 
 
+@again
 def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance, in one transaction."""
-    for _ in range(TRIES):
-        fold_waiting(database)
-        found = _search(database, source, who)
-        if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
-            return Forgotten()
-        done = None
-        with suppress(Conflict), database.transaction() as tx:
-            done = _forget(tx, source, who, found)
-        if done is not None:
-            database.tidy()
-            return done
-    raise StoreUnavailable("the instance sends too many events now; try again later")
+    fold_waiting(database)
+    found = _search(database, source, who)
+    if found.instance is None and not database.all(f"{_OTHERS} LIMIT 1", source, who):
+        return Forgotten()
+    with database.transaction() as tx:
+        done = _forget(tx, source, who, found)
+    database.tidy()
+    return done
 
 
 def _search(database: Database, source: int, who: bytes) -> _Found:
@@ -114,12 +109,12 @@ def _times(instance: InstanceRow, first: int, last: int) -> tuple[int, int]:
     return (begin + first) * SLOT_MS, (begin + last + 1) * SLOT_MS
 
 
-def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotten | None:
-    """None if another heartbeat has arrived since the search."""
+def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotten:
+    """Conflict if another heartbeat has arrived since the search."""
     fold_all(tx)
     instance = _instance_in(tx.fetch(schema.INSTANCES, [(source, who)]))
     if instance != found.instance:
-        return None
+        raise Conflict("the instance sends too many events now; try again later")
     events = found.beats + tx.all(_OTHERS, source, who)
     runs = _affected_runs(tx, source, who, events)
     narrow = [row for rows in found.narrow.values() for row in rows]

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 from collector.base.events import Event
 from collector.store import schema
+from collector.store.again import again
 from collector.store.database import Database, Transaction
-from collector.store.errors import Conflict
 from collector.store.sql.arrival import SortedEvents, insert_events, sort_events
 from collector.store.sql.folding import add_pending
 from collector.store.sql.shapes import Shapes
 from collector.store.usage import usage_rows
 
-TRIES = 5
-
 
 def keep_events(database: Database, shapes: Shapes, events: Iterable[Event], lane: int) -> int:
     """Store events; again from the start if another collector stored the same ones meanwhile."""
-    found = sort_events(shapes, events)
-    for _ in range(TRIES - 1):
-        with suppress(Conflict), database.transaction() as tx:
-            return add_events(tx, found, lane)
+    return _keep_sorted(database, sort_events(shapes, events), lane)
+
+
+@again
+def _keep_sorted(database: Database, events: SortedEvents, lane: int) -> int:
     with database.transaction() as tx:
-        return add_events(tx, found, lane)
+        return add_events(tx, events, lane)
 
 
 def add_events(tx: Transaction, events: SortedEvents, lane: int) -> int:

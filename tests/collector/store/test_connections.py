@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from collector.store import StoreError, StoreUnavailable, connections, open_database, schema
+from collector.store.again import again
 from collector.store.connections import CONNECT_SECONDS, MOST
 from collector.store.database import Database
 from tests.collector.bouncer import SERVERS, Bouncer
@@ -167,7 +170,8 @@ def test_all_connections_are_made_again_when_the_server_was_away() -> None:
             assert len(set(threads.map(ask_for_itself, [database] * 3 * MOST))) > 1
             own.stop()
             own.start()
-            assert database.all("SELECT 1") == [(1,)]  # one question learns it for all, and is asked again
+            with database.transaction() as tx:  # on none of the old connections, and nothing repeats it
+                tx.execute("INSERT INTO sources (name, created) VALUES ('new', 1)")
             list(threads.map(ask_for_itself, [database] * 3 * MOST))
         own.stop()
         for _ in range(3):
@@ -178,6 +182,83 @@ def test_all_connections_are_made_again_when_the_server_was_away() -> None:
         database.close()
     finally:
         own.remove()
+
+
+@again
+def add_source(database: Database, name: str, meanwhile: Callable[[int], None] = lambda _: None) -> None:
+    with database.transaction() as tx:
+        meanwhile(tx.all("SELECT pg_backend_pid()")[0][0])
+        tx.execute("INSERT INTO sources (name, created) VALUES (?, 1)", name)
+
+
+def sources(database: Database) -> list[str]:
+    return [name for (name,) in database.all("SELECT name FROM sources ORDER BY id")]
+
+
+@pytest.mark.parametrize("url", [DIRECT], indirect=True)
+def test_a_change_whose_connection_was_lost_before_its_commit_is_made_again(
+    opened: Database, url: str
+) -> None:
+    ended: list[int] = []
+
+    def end_once(process: int) -> None:
+        if not ended:
+            ended.append(process)
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", [process])
+
+    add_source(opened, "once", end_once)
+    assert (len(ended), sources(opened)) == (1, ["once"])
+
+
+@pytest.mark.parametrize("url", [DIRECT], indirect=True)
+def test_a_change_whose_connection_was_lost_in_its_commit_is_not(opened: Database) -> None:
+    """The server may have committed it, and nobody knows."""
+    calls: list[int] = []
+    with opened.transaction() as tx:
+        tx.execute(
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'"
+        )
+        tx.execute(
+            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON sources DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION die()"
+        )
+    with pytest.raises(StoreUnavailable, match="not known whether it was committed"):
+        add_source(opened, "unknown", calls.append)
+    assert len(calls) == 1
+    assert sources(opened) == []  # by the next connection
+
+
+@pytest.mark.parametrize("url", [DIRECT], indirect=True)
+def test_a_server_that_takes_no_more_changes_is_left_for_one_that_does(opened: Database) -> None:
+    # As a server that is a standby now, behind a proxy.
+    opened.all("SELECT set_config('default_transaction_read_only', 'on', false)")
+    assert opened.all("SHOW transaction_read_only") == [("on",)]
+    add_source(opened, "elsewhere")
+    assert sources(opened) == ["elsewhere"]
+
+
+def test_of_several_hosts_the_one_is_taken_that_takes_changes(cluster: Cluster) -> None:
+    standby, name = Cluster(), "highly_available"
+    try:
+        with Path(standby.data, "postgresql.conf").open("a") as conf:
+            conf.write("default_transaction_read_only = on\n")
+        standby.start()
+        for server in (cluster, standby):
+            url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
+            with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as one:
+                one.execute(f"CREATE DATABASE {name}")
+        hosts = [f"127.0.0.1:{port}" for port in (unused_port(), standby.port, cluster.port)]
+        with closing(open_database(f"postgresql://postgres@{','.join(hosts)}/{name}")) as database:
+            assert database.all("SHOW port") == [(str(cluster.port),)]
+        with pytest.raises(StoreError, match="read-only"):
+            open_database(f"postgresql://postgres@{','.join(hosts[:2])}/{name}")
+        any_of_them = f"postgresql://postgres@{hosts[1]}/{name}?target_session_attrs=any"
+        with pytest.raises(StoreError, match="read-only"):  # it is asked to update the schema
+            open_database(any_of_them)
+    finally:
+        standby.remove()
 
 
 def answers(database: Database) -> bool:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUPPORT, Event, Fact, fact_of
 from collector.store import Stores, StoreUnavailable, open_stores, schema
+from collector.store.again import TRIES
 from collector.store.database import Database
 from collector.store.deletion import forget_instance
 from collector.store.sql import forgetting
-from collector.store.sql.forgetting import TRIES
 from tests.collector.store.test_rollups import (
     COPY,
     NOW,
