@@ -89,6 +89,11 @@ def drop_unused_source(stores: Stores, source: int) -> bool:
         return bool(tx.execute(f"DELETE FROM sources WHERE id = ? AND {unused}", source))
 
 
+def any_key(control: ControlStore) -> bool:
+    """Whether any key was ever made."""
+    return bool(control.all("SELECT 1 FROM write_keys LIMIT 1"))
+
+
 class KeyStatus(NamedTuple):
     """One key: its own limits, or None where the settings hold, and what it added today (UTC)."""
 
@@ -132,11 +137,13 @@ def revoke_key(control: ControlStore, which: str, now: int, *, by: str = COMMAND
 
 
 @again
-def limit_key(control: ControlStore, which: str, limits: Mapping[str, float | None], now: int) -> None:
+def limit_key(
+    control: ControlStore, which: str, limits: Mapping[str, float | None], now: int, *, by: str = COMMAND_LINE
+) -> None:
     """Set `rate` and `daily` of a key; None means that the setting holds. AdminError if none is valid."""
     with control.transaction() as tx:
         hint = _change(tx, which, limits)
-        record(tx, now, COMMAND_LINE, "limited key", f"{hint}…")
+        record(tx, now, by, "limited key", f"{hint}…")
 
 
 def find_key(control: ControlStore, which: str) -> FoundKey:

@@ -45,6 +45,14 @@ class Account(NamedTuple):
     wrapped: str
 
 
+class KnownMember(NamedTuple):
+    """A member as the page shows them; `state` is `member` or `waiting`."""
+
+    name: str
+    state: str
+    created: int
+
+
 class Challenge(NamedTuple):
     """The collector's first answer in a sign-in."""
 
@@ -183,6 +191,13 @@ def stored_verifier(control: ControlStore, name: str) -> str:
 def is_member(control: ControlStore, name: str) -> bool:
     """Whether a member has said yes to them."""
     return bool(control.all("SELECT 1 FROM members WHERE name = ? AND state = 'member'", name))
+
+
+def list_members(control: ControlStore) -> list[KnownMember]:
+    """Every member, and who waits for a member's yes, by name."""
+    return [
+        KnownMember(*row) for row in control.all("SELECT name, state, created FROM members ORDER BY name")
+    ]
 
 
 def read_state(control: ControlStore, name: str) -> dict[str, Any]:

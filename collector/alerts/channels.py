@@ -17,6 +17,7 @@ MOST_CHANNELS = 20
 MOST_BYTES = 64 * 1024
 # Others may not read the file, and only its owner may write it.
 FORBIDDEN = stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP
+TEST_TITLE, TEST_BODY = "Rollcall: a test", "Alerts arrive here."
 _TYPES = {"begun": "failure", "ended": "success"}
 
 
@@ -63,6 +64,12 @@ def send_to(channel: Channel, kind: str, title: str, body: str) -> bool:
         return bool(sender.notify(body, title, _TYPES.get(kind, "info"), body_format=style))
     except Exception:  # noqa: BLE001 - a hundred services, and what they raise may hold the URL
         return False
+
+
+def send_test(channels: list[Channel], base: str) -> list[tuple[Channel, bool]]:
+    """Send a test message to every channel; which took it. `base` is the address of the page, if known."""
+    body = f"{TEST_BODY}\n{base}/" if base else TEST_BODY
+    return [(channel, send_to(channel, "test", TEST_TITLE, body)) for channel in channels]
 
 
 def _check_owner(path: str, status: os.stat_result) -> None:

@@ -31,13 +31,14 @@ from collector.page.access.visitor import Visitor
 from collector.page.forms import FORMS
 from collector.page.forms.form_types import FormRequest
 from collector.page.forms.setup import CLOSED
+from collector.page.forms.start import show_greeting
 from collector.page.frame import PRIVATE, STATIC, Frame, Header, redirect, refresh_after
 from collector.page.masking import result_for
 from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries.census import CensusCache
 from collector.page.queries.history import HistoryCache
 from collector.page.queries.sources import Source, SourceList
-from collector.page.request import PageError, PageRequest, read_request
+from collector.page.request import PageError, PageRequest, base_address, read_request
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import VIEWS, VIEWS_OF, bundles, support
 from collector.settings import Settings
@@ -49,7 +50,6 @@ logger = logging.getLogger("rollcall.collector")
 MOST_BODY = 16 * 1024
 # Views that are made at the same time, so that readers do not slow down incoming events.
 VIEWS_AT_ONCE = 2
-EMPTY_REFRESH_SECONDS = 3
 CSV = b"text/csv; charset=utf-8"
 JOSE = b"application/jose"
 
@@ -239,7 +239,7 @@ class Page:
             "period": view.period,
             "tables": {table.name: table for table in result.tables},
             "periods": NAMED,
-            "base": self._base(view.request),
+            "base": base_address(self._settings, view.request),
             "settings": self._settings,
             "source_word": shlex.quote(view.source.name),
             "support_waiting": len(view.help_requests.waiting),
@@ -270,14 +270,7 @@ class Page:
         if request.suffix:
             json = request.suffix == "json"
             return Answer(200, b"{}\n" if json else b"", http.JSON if json else CSV, (PRIVATE,))
-        context = {"base": self._base(request), "refresh": EMPTY_REFRESH_SECONDS}
-        headers = [refresh_after(EMPTY_REFRESH_SECONDS)]
-        return self._frame.html("empty.html", visitor, context, headers=headers)
-
-    def _base(self, request: PageRequest) -> str:
-        """The address that agents send to, as far as the page knows it."""
-        scheme = "https" if request.secure else "http"
-        return self._settings.public_url or f"{scheme}://{request.header('host')}"
+        return show_greeting(self._form(request, visitor, self._now_ms()))
 
     def _sign_in_first(self, request: PageRequest) -> Answer:
         if request.suffix:

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
+from collector.base.written import write_size
 from collector.page.charts import short_day
 from collector.page.period import iso
 from collector.page.view_types import PAGE_ROWS
@@ -43,6 +44,16 @@ def when(milliseconds: int | None) -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         full, full[:19].replace("T", " "), escape(text)
     )
+
+
+def limit(value: float | None) -> str:
+    """A limit of a key: `1,000`, `none` where there is none, or a dash where the setting holds."""
+    return "–" if value is None else f"{value:,g}" if value else "none"
+
+
+def limit_size(value: float | None) -> str:
+    """The same for a number of bytes: `1 GiB`."""
+    return write_size(value) if value else limit(value)
 
 
 def ago(milliseconds: int | None, now: int) -> str:
@@ -90,6 +101,9 @@ class Renderer:
             short_id=short_id,
             day=iso,
             short_day=short_day,
+            size=write_size,
+            limit=limit,
+            limit_size=limit_size,
         )
         made.globals.update(signed=signed, ago=ago, PAGE_ROWS=PAGE_ROWS)
 

@@ -45,6 +45,12 @@ class PageRequest:
         return next((value for key, value in self.headers if key == name), "")
 
 
+def base_address(settings: Settings, request: PageRequest) -> str:
+    """The address that agents send to, as far as the page knows it."""
+    scheme = "https" if request.secure else "http"
+    return settings.public_url or f"{scheme}://{request.header('host')}"
+
+
 def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
     """The request in an ASGI scope and its body."""
     path = "/" + scope["path"].strip("/")

@@ -56,14 +56,14 @@ def trust_key(control: ControlStore, source: str, key: PublicKey, now: int) -> N
 
 
 @again
-def distrust_key(control: ControlStore, source: str, which: str, now: int) -> None:
+def distrust_key(control: ControlStore, source: str, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Take a key back, by its id or its text. A feed that it signed stays published."""
     with control.transaction() as tx:
         number = find_source(tx, source)
         found = [key for key in _keys(tx, number) if which in (key.name, key.text)]
         for key in found:
             tx.execute("DELETE FROM release_keys WHERE source = ? AND key = ?", number, key.text)
-            record(tx, now, COMMAND_LINE, "removed release key", f"{source} ({key.name})")
+            record(tx, now, by, "removed release key", f"{source} ({key.name})")
     if not found:
         raise AdminError("this source has no such key; see `rollcall-collector releases list`")
 

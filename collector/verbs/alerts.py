@@ -12,9 +12,6 @@ from collector.store import Stores
 from collector.verbs.people import MakeVerb
 from collector.verbs.terminal import message
 
-TITLE = "Rollcall: a test"
-BODY = "Alerts arrive here."
-
 
 def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> None:
     """Add the verb to the command line."""
@@ -23,7 +20,7 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
 
 
 def _test(arguments: argparse.Namespace, _: Stores) -> None:
-    from collector.alerts.channels import ChannelError, read_channels, send_to
+    from collector.alerts.channels import ChannelError, read_channels, send_test
 
     settings = arguments.settings
     if not settings.alerts_file:
@@ -32,11 +29,9 @@ def _test(arguments: argparse.Namespace, _: Stores) -> None:
         channels = read_channels(settings.alerts_file)
     except ChannelError as error:
         raise AdminError(str(error)) from None
-    body = f"{BODY}\n{settings.public_url}/" if settings.public_url else BODY
-    failed = 0
-    for channel in channels:
-        taken = send_to(channel, "test", TITLE, body)
-        failed += not taken
+    tested = send_test(channels, settings.public_url)
+    for channel, taken in tested:
         message(f"line {channel.number} ({channel.kind}): {'sent' if taken else 'not taken'}")
+    failed = sum(not taken for _, taken in tested)
     if failed:
         raise AdminError(f"{failed} of {len(channels)} channels did not take the message")

@@ -47,11 +47,10 @@ class FormRequest:
     def page(self, template: str, wrong: str = "", **context: Any) -> Answer:
         """The form as a page, with a token; `wrong` says what was wrong with the one that was sent."""
         secret = self.visitor.secret if self.visitor else SESSION.read(self.request) or new_secret()
-        cookie = SESSION.write(self.request, secret)
+        by_token = self.visitor is not None and self.visitor.by == "token"
+        headers = () if by_token else (SESSION.write(self.request, secret),)
         context |= {"token": form_token(secret), "wrong": wrong}
-        return self.frame.html(
-            template, self.visitor, context, status=403 if wrong else 200, headers=(cookie,)
-        )
+        return self.frame.html(template, self.visitor, context, status=403 if wrong else 200, headers=headers)
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collector.admin import keys, tokens, users
+from collector.admin import keys, members, tokens, users
 from collector.admin.audit import latest_entries
 from collector.ingest import decode
 from collector.ingest.keyring import digest
+from collector.public.numbers import public_sources
+from collector.releases.minisign import parse_key
+from collector.releases.published import publish_feed, trust_key, trusted_keys
 from collector.store import Stores
 from collector.store.values import Cutoffs
+from tests.agent.updates.signing import Vendor, feed
+from tests.collector.alerts.conftest import Sink, channel_file
 from tests.collector.page.client import NOW, PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import event
 from tests.collector.page.test_hostile import EVIL, check_inert
+from tests.receiver import Receiver
 
 SHOWN = re.compile(r'<pre tabindex="0" aria-label="[^"]*">([^<]+)</pre>')
+VENDOR = Vendor()
+VENDOR_KEY = parse_key(VENDOR.public)
 ADD_USER = {"action": "add-user", "name": "eve", "role": "support", "password": PASSWORD, "again": PASSWORD}
 ACTIONS: list[dict[str, str]] = [
     ADD_USER,
@@ -28,6 +37,10 @@ ACTIONS: list[dict[str, str]] = [
     {"action": "revoke-key", "key": "1"},
     {"action": "add-token", "name": "other", "role": "viewer"},
     {"action": "revoke-token", "name": "report"},
+    {"action": "limit-key", "key": "1", "rate": "5", "daily": "2M"},
+    {"action": "distrust-key", "source": "product", "key": VENDOR_KEY.name},
+    {"action": "make-public", "source": "product"},
+    {"action": "test-channels"},
 ]
 
 
@@ -46,20 +59,33 @@ class Admin:
 
 
 @pytest.fixture
+def sink() -> Iterator[Sink]:
+    with Receiver() as receiver:
+        yield Sink(receiver)
+
+
+@pytest.fixture
+def client(page_stores: Stores, tmp_path: Path, sink: Sink) -> PageClient:
+    return PageClient(page_stores, ALERTS_FILE=str(channel_file(tmp_path, sink.url)))
+
+
+@pytest.fixture
 def admin(client: PageClient, page_stores: Stores) -> Admin:
     users.add_user(page_stores.control, "root", "admin", PASSWORD, 0)
     return Admin(client)
 
 
 @pytest.fixture
-def peopled(page_stores: Stores, helper: str) -> Callable[[], Any]:
+def peopled(page_stores: Stores, helper: str, sink: Sink) -> Callable[[], Any]:
     """A user, a key and a token to remove; and a look at all that can be changed."""
-    keys.add_key(page_stores.control, "product", 0)
-    tokens.add_token(page_stores.control, "report", "viewer", None, 0)
+    control = page_stores.control
+    keys.add_key(control, "product", 0)
+    tokens.add_token(control, "report", "viewer", None, 0)
+    trust_key(control, "product", VENDOR_KEY, 0)
 
     def look() -> Any:
-        revoked = [row[4] for row in keys.list_keys(page_stores, NOW)]
-        return users.list_users(page_stores.control), revoked, tokens.list_tokens(page_stores.control)
+        known = keys.list_keys(page_stores, NOW), users.list_users(control), tokens.list_tokens(control)
+        return *known, trusted_keys(control), public_sources(control), len(sink.titles)
 
     return look
 
@@ -114,6 +140,9 @@ def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
         ({"action": "revoke-key", "key": "²"}, "No valid key"),
         ({"action": "add-token", "name": "x", "role": "admin"}, "The role is one of"),
         ({"action": "revoke-token", "name": "x"}, "No such token"),
+        ({"action": "limit-key", "key": "1", "rate": "many"}, "write 0 or a larger number"),
+        ({"action": "limit-key", "key": "1", "daily": "9X"}, "write a number of bytes"),
+        ({"action": "distrust-key", "source": "product", "key": "x"}, "has no such key"),
         ({"action": "drop"}, "not known"),
         ({}, "not known"),
     ],
@@ -206,9 +235,114 @@ def test_hostile_names_are_text_to_an_admin(
 
 def test_an_admin_sees_what_is_kept_and_what_expired_last(admin: Admin, page_stores: Stores) -> None:
     text = admin.page().text
-    assert all(kept in text for kept in ("35 days", "400 days", "90 days", "were not looked for yet"))
+    assert all(
+        kept in text for kept in ("35 days", "400 days", "90 days", "30 days", "were not looked for yet")
+    )
     page_stores.events.keep([decode.read_event(event("Deployed"), "track", 1, NOW)])
     page_stores.events.expire(Cutoffs(events=NOW + 1), NOW, lambda _: None)
     text = admin.page().text
     assert re.search(r"Other events</th><td>400 days</td><td class=\"num\">1<", text)
     assert "were last looked for on <time" in text
+
+
+def test_an_admin_limits_a_key_and_takes_the_limits_back(
+    admin: Admin, page_stores: Stores, peopled: Callable[[], Any]
+) -> None:
+    peopled()
+    assert "up to 1,000 events in a second, and adds up to 1 GiB" in admin.page().text
+    for typed, rate, daily, shown in (
+        ({"rate": "2.5", "daily": "2M"}, 2.5, 2 * 1024**2, ["2.5", "2 MiB"]),
+        ({"rate": "0", "daily": "0"}, 0, 0, ["none", "none"]),
+        ({"rate": "", "daily": " "}, None, None, ["–", "–"]),
+    ):
+        assert admin.does({"action": "limit-key", "key": "1", **typed}).status == 303
+        (key,) = keys.list_keys(page_stores, NOW)
+        assert (key.rate, key.daily) == (rate, daily)
+        assert re.findall(
+            r'<td class="num">([^<]*)</td><td class="num">([^<]*)</td><td>valid', admin.page().text
+        ) == [tuple(shown)]
+    assert latest_entries(page_stores.control, 1)[0][1:3] == ("root", "limited key")
+
+
+def test_an_admin_sees_feeds_and_distrusts_a_key(
+    admin: Admin, page_stores: Stores, peopled: Callable[[], Any]
+) -> None:
+    peopled()
+    data = feed()
+    publish_feed(page_stores.control, "product", data, VENDOR.sign(data), NOW)
+    text = admin.page().text
+    assert '<a href="/releases?source=product">Shop, sequence 7</a>' in text
+    assert f"<code>{VENDOR_KEY.name}</code> signed this feed" in text
+    assert admin.does({"action": "distrust-key", "source": "product", "key": VENDOR_KEY.name}).status == 303
+    assert VENDOR_KEY.name not in admin.page().text.partition('<h2 id="log">')[0]
+    assert latest_entries(page_stores.control, 1)[0][1:3] == ("root", "removed release key")
+
+
+def test_an_admin_sees_the_channels_without_their_urls_and_tests_them(
+    admin: Admin, sink: Sink, page_stores: Stores, tmp_path: Path
+) -> None:
+    assert sink.url not in admin.page().text
+    assert re.search(r'<th scope="row">2</th><td>json</td>', admin.page().text)
+    assert not sink.titles
+    assert "<td>json</td><td>sent</td>" in admin.does({"action": "test-channels"}).text
+    assert sink.titles == ["Rollcall: a test"]
+    (tmp_path / "channels").chmod(0o644)
+    text = admin.page().text
+    assert "No alert is sent." in text
+    assert "readable by its owner alone" in text
+    admin.client = PageClient(page_stores)
+    assert "ALERTS_FILE</code> is not set" in admin.page().text
+
+
+def test_an_admin_sees_the_members_of_support(admin: Admin, page_stores: Stores) -> None:
+    assert "members reset" not in admin.page().text
+    for name in ("mia", "moe"):
+        members.join(page_stores.control, members.Account(name, *["x"] * 5), NOW)
+    with page_stores.control.transaction() as tx:
+        tx.execute("UPDATE members SET state = 'member' WHERE name = 'mia'")
+    text = admin.page().text
+    assert re.search(r"mia</th><td>member</td>", text)
+    assert re.search(r"moe</th><td>waits for a member’s yes</td>", text)
+
+
+def test_an_admin_sees_the_sources_and_whether_events_arrive(
+    admin: Admin, send: Callable[..., None], page_stores: Stores
+) -> None:
+    send(event("x"), source="a & b")
+    keys.add_key(page_stores.control, "quiet", 0)
+    text = admin.page().text
+    assert '<a href="/?source=a+%26+b">arrive</a>' in text
+    assert '<a href="/?source=quiet">none yet: how to send</a>' in text
+
+
+def test_the_first_event_is_three_steps_away_on_one_page(admin: Admin, page_stores: Stores) -> None:
+    client = admin.client
+    client.cookie = admin.cookie
+    shown = client.get("/")
+    assert "Three steps to the first event" in shown.text
+    assert shown.header("refresh") == ""  # it would empty the form
+    assert "A name has" in client.post("/start", {"token": shown.token, "name": " "}).text
+    made = client.post("/start", {"token": shown.token, "name": "product"})
+    (line,) = re.findall("ROLLCALL_WRITE_KEY=(.*)</pre>", made.text)
+    assert page_stores.control.all("SELECT hash FROM write_keys") == [(digest(line),)]
+    assert made.text.count(line) == 3  # alone, for docker.env, and for curl
+    assert made.header("refresh") == ""  # it would take the key away
+    waiting = client.get("/")
+    assert line not in waiting.text
+    assert waiting.header("refresh") == "3"
+    assert 'href="/?key=new"' in waiting.text
+    assert "Three steps" in client.get("/?key=new").text
+    assert client.get("/start").header("location") == "/"
+
+
+def test_only_an_admin_makes_the_first_key(
+    client: PageClient, page_stores: Stores, viewer: str, helper: str
+) -> None:
+    for name in (viewer, helper):
+        cookie = client.sign_in(name, PASSWORD)
+        shown = client.get("/", cookie=cookie)
+        assert "rollcall-collector keys add my-product" in shown.text
+        token = client.get("/account", cookie=cookie).token
+        assert client.post("/start", {"token": token, "name": "product"}, cookie=cookie).status == 403
+    assert client.post("/start", {"token": "0" * 64, "name": "product"}, cookie="").status == 403
+    assert not keys.any_key(page_stores.control)

@@ -219,6 +219,16 @@ def test_the_setup_link_opens_the_page_and_leads_to_the_first_user(
     page.get_by_role("heading", name="No events yet").wait_for()
     assert page.get_by_text("No user exists yet").count() == 0
     assert page.evaluate("document.cookie") == ""
+    page.get_by_role("link", name="Create another one").click()  # the fixture has made one
+    page.get_by_label("Name of your product").fill("product")
+    page.get_by_role("button", name="Create a write key").click()
+    key = page.locator("li code").first.inner_text()
+    assert f"ROLLCALL_WRITE_KEY={key}" in page.get_by_label("Settings").inner_text()
+    assert watched.axe(axe) == []
+    assert watched.overflow() <= 0
+    assert empty.post("/v1/track", BEAT, key=key).status == 200
+    page.get_by_role("link", name="Wait for the first event").click()
+    page.get_by_role("heading", name="Overview").wait_for(timeout=20_000)
     assert watched.elsewhere == []
     context.close()
 
