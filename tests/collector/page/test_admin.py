@@ -249,7 +249,7 @@ def test_an_admin_limits_a_key_and_takes_the_limits_back(
     admin: Admin, page_stores: Stores, peopled: Callable[[], Any]
 ) -> None:
     peopled()
-    assert "up to 1,000 events in a second, and adds up to 1 GiB" in admin.page().text
+    assert "1,000 events in a second, 1 GiB of disk" in admin.page().text
     for typed, rate, daily, shown in (
         ({"rate": "2.5", "daily": "2M"}, 2.5, 2 * 1024**2, ["2.5", "2 MiB"]),
         ({"rate": "0", "daily": "0"}, 0, 0, ["none", "none"]),
