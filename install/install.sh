@@ -66,7 +66,7 @@ plainly() { # COMMAND...
     exec "$@"
 }
 
-for file in names flag python files environment settings service; do
+for file in names flag python packed files environment settings service; do
     if [ ! -r "$here/lib/$file.sh" ]; then
         echo "rollcall: lib/$file.sh is not beside install.sh, so nothing is installed" >&2
         plainly "$@"
@@ -122,7 +122,7 @@ can_install() {
     wheels=$sources/wheels locks=$sources/wheels
     [ -d "$wheels" ] || { wheels='' locks=$here; }
     is_plain "$root" && may_replace_command && is_trusted "$env_file" &&
-        find_python "${user:-shared}" "${wheels:-pip}" || return
+        find_python "${user:-shared}" "${wheels:-pip}" && is_as_packed || return
     lock=$locks/$(lock_for "$python_version" requirements)
     [ -f "$lock" ] || {
         why="this archive has no packages for Python $python_version"

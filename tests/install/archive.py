@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.scripts import INSTALL
+from tests.install.scripts import CHECKOUT, INSTALL
 
 BUNDLE_SECONDS = 240
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
@@ -27,6 +27,12 @@ def here() -> list[str]:
     versions = {f"{sys.version_info[0]}.{sys.version_info[1]}", systems_python()}
     words = ["--platform", f"{platform.machine()}-{libc}"]
     return [*words, *(word for version in sorted(versions) for word in ("--python", version))]
+
+
+def copied_sources(folder: Path) -> Path:
+    """A copy of what a release is made from."""
+    skipped = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "tests", "node_modules")
+    return shutil.copytree(CHECKOUT, folder, ignore=skipped)
 
 
 def systems_python() -> str:
@@ -81,7 +87,15 @@ def changed(bundle: Path, name: str, text: str) -> Path:
             new.writestr(member, data)
     lock = copy / "wheels/requirements.lock"
     lock.write_text(lock.read_text().replace(before, digest(wheel)))
-    return copy
+    return summed(copy)
+
+
+def summed(place: Path) -> Path:
+    """An unpacked archive whose checksums are those of its files, as if it had been packed so."""
+    sums = place / "SHA256SUMS"
+    names = [line.split("  ")[1] for line in sums.read_text().splitlines()]
+    sums.write_text("".join(f"{digest(place / name)}  {name}\n" for name in names))
+    return place
 
 
 def digest(file: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.archive import changed
+from tests.install.archive import changed, summed
 from tests.install.scripts import AS_NOBODY, OFFLINE, environment, home_of_nobody, run, shell
 from tests.leftovers import remove
 from tests.parts import NOBODY
@@ -84,7 +84,7 @@ def waiting_for(bundle: Path, seconds: float) -> Path:
     files = bundle / "install/lib/files.sh"
     assert BOUND in files.read_text()
     files.write_text(files.read_text().replace(BOUND, f"BEFORE_SECONDS={seconds:.0f}"))
-    return bundle
+    return summed(bundle)
 
 
 def said_by(process: "subprocess.Popen[str]", words: str) -> str:

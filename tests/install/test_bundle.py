@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.archive import here, unpacked
+from tests.install.archive import unpacked
 from tests.install.scripts import INSTALL
 from tests.parts import NOBODY
 
@@ -60,10 +59,12 @@ def test_it_belongs_to_root_and_others_may_only_read_it_whoever_made_it(tmp_path
 def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
     assert names(bundle) == {
         "LICENSE",
+        "SHA256SUMS",
         "deploy",
         "docker.env.example",
         "docs",
         "install",
+        "sbom.cdx.json",
         "systemd",
         "wheels",
     }
@@ -114,19 +115,6 @@ def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.once
-def test_the_same_sources_make_the_same_bytes_in_another_folder(packed: Path, tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere"
-    for name in ("agent", "install", "systemd", "docs", "deploy"):
-        skipped = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(INSTALL.parent / name, other / name, ignore=skipped)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "docker.env.example"):
-        shutil.copyfile(INSTALL.parent / name, other / name)
-    made = tmp_path / "made.tar.gz"
-    subprocess.run([other / "install/bundle", *here(), "--output", made], check=True)
-    assert made.read_bytes() == packed.read_bytes()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 from tests.debian import debian_root
 from tests.e2e.machine import Machine, booted
-from tests.install.scripts import CHECKOUT
+from tests.install.archive import copied_sources
 from tests.wait import until
 
 pytestmark = [
@@ -28,8 +28,7 @@ PLACES = ("/usr/share/rollcall", "/var/lib/rollcall", "/usr/bin/rollcall", "/usr
 
 def build(folder: Path, *options: str) -> Path:
     """Build the package from a copy of the sources in that folder."""
-    sources = folder / "sources"
-    shutil.copytree(CHECKOUT, sources, ignore=shutil.ignore_patterns(".*", "build", "tests", "node_modules"))
+    sources = copied_sources(folder / "sources")
     command = [str(sources / "install/packaging/deb/make-deb"), "--output", str(folder), *options]
     subprocess.run(command, check=True, capture_output=True, timeout=BUILD_SECONDS)
     return next(folder.glob("*.deb"))
@@ -61,8 +60,7 @@ def status(machine: Machine) -> dict[str, object]:
     return found
 
 
-def test_two_builds_are_the_same_bytes_and_lintian_finds_nothing(package: Path, tmp_path: Path) -> None:
-    assert build(tmp_path).read_bytes() == package.read_bytes()
+def test_lintian_finds_nothing(package: Path) -> None:
     command = ["lintian", "--pedantic", "--allow-root", "--fail-on", "error,warning,pedantic", str(package)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")

@@ -140,6 +140,20 @@ def test_pip_itself_is_held_to_its_hash(bundle: Path, home: Path) -> None:
     assert "no pip with the right hash" in said
 
 
+def test_a_file_that_is_not_as_it_was_packed_installs_nothing(bundle: Path, home: Path) -> None:
+    damaged = changed(bundle, "agent/new.py", "# fine\n")
+    for name in ("systemd/render", "wheels/requirements.lock", "SHA256SUMS"):
+        whole = (damaged / name).read_bytes()
+        (damaged / name).write_bytes(whole[:100])
+        code, out, said = install(damaged, home, "--user", "--", "echo", "the product")
+        assert (code, out) == (0, "the product\n")
+        assert f"{name} is not as it was packed: unpack the archive again" in said
+        (damaged / name).write_bytes(whole)
+    assert tree(home, "") == {}
+    (damaged / "docs/vendors.md").write_text("of the vendor's own\n")
+    assert install(damaged, home, "--user")[0] == 0
+
+
 def test_the_key_is_in_no_argument(bundle: Path, home: Path) -> None:
     key = home / "key"
     key.write_text("s3cret\n")
