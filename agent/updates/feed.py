@@ -64,6 +64,8 @@ class Feed:
     expires: str
     releases: tuple[Release, ...]
     advisories: tuple[Advisory, ...]
+    public_page: str
+    """Where the vendor shows what is counted; empty: nowhere."""
 
     @property
     def expires_at(self) -> float:
@@ -90,6 +92,7 @@ def parse_feed(data: bytes) -> Feed:
         expires=fields.take("expires", _is_time, "a time such as 2027-01-31T00:00:00Z"),
         releases=tuple(_release(entry) for entry in fields.entries("releases")),
         advisories=tuple(_advisory(entry) for entry in fields.entries("advisories")),
+        public_page=fields.url("publicPage"),
     )
     if len({version_key(release.version) for release in feed.releases}) < len(feed.releases):
         raise FeedError("the feed: two releases have the same version")
@@ -144,6 +147,7 @@ class _Fields:
         )
 
     def url(self, name: str) -> str:
+        """An address; empty if there is none."""
         return str(self.take(name, _is_url, "an http or https address", ""))
 
     def entries(self, name: str) -> list[_Fields]:

@@ -63,6 +63,7 @@ def answer(standing: Standing, settings: Settings) -> dict[str, object]:
         "advisories": [_advisory_json(one) for one in match.advisories] if match else [],
         "sequence": found.feed.sequence if found else None,
         "expires": found.feed.expires if found else None,
+        "publicPage": (found.feed.public_page or None) if found else None,
         "keyId": found.key.name if found else None,
         "checkedAt": standing.kept.checked_at,
         "problem": standing.problem,

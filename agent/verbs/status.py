@@ -31,7 +31,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     settings, state = situation.settings, situation.state
     decision = situation.standing_decision
     problem = access_problem(settings) if decision.sending and settings.endpoint else None
-    updates = _updates(app)
+    feed_rows = _feed_rows(app)
     become_owner(state)
     found = identity.read(state)
     shown: dict[str, object] = {
@@ -63,7 +63,7 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     if settings.fault is not None:
         app.say(str(settings.fault))
     print(
-        json.dumps(shown) if args.json else _status_text(shown, decision, app, elsewhere, updates),
+        json.dumps(shown) if args.json else _status_text(shown, decision, app, elsewhere, feed_rows),
         file=app.out,
     )
     _mention_the_service(app)
@@ -96,15 +96,20 @@ def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None) -> i
     return elsewhere
 
 
-def _updates(app: App) -> str | None:
-    """What the vendor's feed says of this version; None where there is no feed."""
+def _feed_rows(app: App) -> list[tuple[str, str]]:
+    """What the vendor's feed says of this version, and of the page where they show what is counted."""
     settings = app.situation.settings
     if not settings.updates_key:
-        return None
+        return []
     from agent.updates.standing import summary
     from agent.verbs.asking import read_standing
 
-    return summary(read_standing(app))
+    standing = read_standing(app)
+    page = standing.found.feed.public_page if standing.found else ""
+    return [
+        ("updates", f"{summary(standing)} ({app.name} updates)"),
+        *([("public page", f"{printable(page)} (what the vendor shows of such reports)")] if page else []),
+    ]
 
 
 def _held(app: App) -> str | None:
@@ -125,7 +130,11 @@ def _usage(app: App) -> str:
 
 
 def _status_text(
-    shown: dict[str, object], decision: Decision, app: App, elsewhere: int, updates: str | None
+    shown: dict[str, object],
+    decision: Decision,
+    app: App,
+    elsewhere: int,
+    feed_rows: list[tuple[str, str]],
 ) -> str:
     sending = "yes" if decision.sending else "no"
     held = _held(app) if decision.sending else None
@@ -140,7 +149,7 @@ def _status_text(
         ("waiting", f"{shown['waiting']}" + _elsewhere(elsewhere, app)),
         (REJECTED, shown["rejected"]),
         (DROPPED, shown["dropped"]),
-        *([("updates", f"{updates} ({app.name} updates)")] if updates else []),
+        *feed_rows,
         *([("not sent yet", f"{held} (to see it: {app.name} preview --new)")] if held else []),
         ("last error", printable(str(shown["lastError"] or "none"))),
         ("state", printable(str(shown["stateDir"]))),

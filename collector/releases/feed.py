@@ -47,7 +47,7 @@ class Advisory(msgspec.Struct, rename="camel"):
     url: str | None = None
 
 
-class Feed(msgspec.Struct):
+class Feed(msgspec.Struct, rename="camel"):
     """All that the vendor says of one product. Fields that are not known are ignored."""
 
     format: Literal[1]
@@ -56,6 +56,7 @@ class Feed(msgspec.Struct):
     expires: str
     releases: Annotated[list[Release], Meta(max_length=MOST_ENTRIES)] | None = None
     advisories: Annotated[list[Advisory], Meta(max_length=MOST_ENTRIES)] | None = None
+    public_page: str | None = None
 
     @property
     def expires_at(self) -> int:
@@ -83,6 +84,7 @@ def _check_feed(feed: Feed) -> None:
         time.strptime(feed.expires, TIME)
     except ValueError:
         raise AdminError("the feed: expires is not a time such as 2027-01-31T00:00:00Z") from None
+    _check_url(feed.public_page, "the feed", "publicPage")
     for number, release in enumerate(feed.releases or ()):
         where = f"releases[{number}]"
         _check_version(release.version, f"{where}: version")
@@ -104,9 +106,9 @@ def _check_version(version: str, where: str) -> None:
         raise AdminError(f"{where} is not a version")
 
 
-def _check_url(url: str | None, where: str) -> None:
+def _check_url(url: str | None, where: str, name: str = "url") -> None:
     if url and not _URL.fullmatch(url):
-        raise AdminError(f"{where}: url is not an http or https address")
+        raise AdminError(f"{where}: {name} is not an http or https address")
 
 
 def _is_range(text: str) -> bool:

@@ -16,6 +16,7 @@ FEED: dict[str, object] = {
     "product": "Shop",
     "sequence": 7,
     "expires": "2030-01-01T00:00:00Z",
+    "publicPage": "https://example.com/public/shop",
     "releases": [
         {
             "version": "2.4.1",

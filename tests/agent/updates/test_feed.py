@@ -40,6 +40,7 @@ def with_entry(name: str, **changes: object) -> bytes:
         (feed(releases=[FEED["releases"][0]] * 2), "two releases"),  # type: ignore[index]
         (with_entry("releases", version="latest"), r"releases\[0\]: version"),
         (with_entry("releases", url="javascript:alert(1)"), "url"),
+        (feed(publicPage="javascript:alert(1)"), "the feed: publicPage is not an http"),
         (with_entry("releases", rollout=2), "rollout"),
         (with_entry("releases", rollout=True), "rollout"),
         (with_entry("releases", notes="\ud800"), "notes"),

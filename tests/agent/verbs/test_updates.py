@@ -65,6 +65,23 @@ def test_an_imported_feed_says_what_concerns_this_version(
     assert {name: kept[name] for name in done.json} == done.json
 
 
+def test_status_names_the_public_page_of_a_verified_feed(shop: World) -> None:
+    assert "public page" not in shop.run("status").out
+    assert take(shop, feed()) == 3
+    assert "public page   https://example.com/public/shop" in shop.run("status").out
+    assert shop.run("updates", "--json").json["publicPage"] == "https://example.com/public/shop"
+    forged = json.loads(Path(shop.state.updates).read_text())
+    forged["feed"] = forged["feed"].replace("example.com/public", "evil.example/public")
+    Path(shop.state.updates).write_text(json.dumps(forged))
+    assert "public page" not in shop.run("status").out
+
+
+def test_a_feed_may_name_no_public_page(shop: World) -> None:
+    assert take(shop, feed(publicPage=None)) == 3
+    assert "public page" not in shop.run("status").out
+    assert shop.run("updates", "--json").json["publicPage"] is None
+
+
 def test_notes_are_shown_inert_and_say_the_way_to_the_newest(shop: World) -> None:
     shop.environ["ROLLCALL_PRODUCT_VERSION"] = "1.0"
     evil = json.loads(feed())
