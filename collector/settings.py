@@ -78,6 +78,7 @@ class Settings:
     alerts_file: str
     alerts_quiet: QuietHours | None
     alerts_digest: WeeklyTime | None
+    token: str
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -230,6 +231,13 @@ SETTINGS: tuple[Setting, ...] = (
         "when the week is told in a message (UTC), or `off`",
         read_weekly,
         WEEKLY,
+    ),
+    Setting(
+        "TOKEN",
+        "",
+        "on a member's machine: an API token with the role support, for `bundles` and `members join`",
+        str,
+        "a token",
     ),
 )
 

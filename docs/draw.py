@@ -27,7 +27,7 @@ from agent.events import catalogue  # noqa: E402
 from agent.events.additions import RELEASES, additions  # noqa: E402
 from agent.events.facts import System  # noqa: E402
 from agent.events.shown import FIRST, NEWEST  # noqa: E402
-from agent.outbox import outbox  # noqa: E402
+from agent.outbox import bounds as most  # noqa: E402
 from docs import draw_completions, draw_man  # noqa: E402
 
 INSTANCE = "00000000-0000-4000-8000-000000000000"
@@ -141,12 +141,12 @@ def rule_table() -> str:
 
 def bounds() -> str:
     """How long events are kept, and how many."""
-    waiting, settled = outbox.MAX_WAITING_BYTES // MIB, outbox.MAX_SETTLED_BYTES // MIB
-    days = outbox.KEEP_SECONDS // 86400
+    waiting, settled = most.MAX_WAITING_BYTES // MIB, most.MAX_SETTLED_BYTES // MIB
+    days = most.KEEP_SECONDS // 86400
     return (
-        f"- Events that wait: at most {outbox.MAX_WAITING:,}, or {waiting} MiB. Above that the oldest\n"
+        f"- Events that wait: at most {most.MAX_WAITING:,}, or {waiting} MiB. Above that the oldest\n"
         "  heartbeats are dropped first, then the oldest other events. The drops are counted.\n"
-        f"- All other events: {days} days, counted while the machine runs; at most {outbox.MAX_SETTLED:,},\n"
+        f"- All other events: {days} days, counted while the machine runs; at most {most.MAX_SETTLED:,},\n"
         f"  or {settled} MiB."
     )
 

@@ -26,7 +26,7 @@ from agent.delivery.transport import (
     judge,
     open_endpoint,
 )
-from agent.outbox.bundles import read_bundle, sweep_bundles, waiting_bundles
+from agent.outbox.bundles import bundles_address, read_bundle, sweep_bundles, waiting_bundles
 from agent.outbox.outbox import DROPPED, REJECTED, SENT
 
 if TYPE_CHECKING:
@@ -61,11 +61,6 @@ class Cut(NamedTuple):
 
 if TYPE_CHECKING:
     Reply = Union[Stored, BatchOutcome]
-
-
-def bundles_address(endpoint: str) -> str:
-    """Where bundles go. Its failures are noted apart from those of events, which must not wait for it."""
-    return f"{endpoint}/v1/bundles"
 
 
 class BundleSender:

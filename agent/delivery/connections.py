@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.outbox.bundles import bundles_address
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,7 +40,7 @@ def _endpoint(settings: Settings, access: Access) -> str:
 
 def _bundles(settings: Settings, access: Access) -> str:
     del access
-    return f"{settings.endpoint}/v1/bundles" if settings.endpoint and settings.support_key else ""
+    return bundles_address(settings.endpoint) if settings.endpoint and settings.support_key else ""
 
 
 def _feed(settings: Settings, access: Access) -> str:

@@ -232,22 +232,6 @@ def build_usage(
     return event
 
 
-def build_bundle_line(
-    origin: Origin, *, size: int, digest: str, timestamp: float, installation: str | None
-) -> dict[str, object]:
-    """The line that a support bundle has in the log: all that the endpoint is told of it."""
-    context = {"installation": {"id": installation}} if installation else {}
-    return {
-        "type": "bundle",
-        "event": BUNDLE,
-        "anonymousId": origin.instance,
-        "messageId": uuid7(timestamp),
-        "timestamp": iso(timestamp),
-        "context": context,
-        "properties": {"size": size, "sha256": digest},
-    }
-
-
 def _is_scalar(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)

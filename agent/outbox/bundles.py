@@ -12,12 +12,14 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.base.files import read_small, replace_file
-from agent.events.catalogue import BUNDLE
+from agent.base.ids import uuid7
+from agent.events.catalogue import BUNDLE, iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.base.statedir import StateDir
+    from agent.events.catalogue import Origin
     from agent.outbox.outbox import Outbox, OutboxReader
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -39,6 +41,11 @@ class WaitingBundle(NamedTuple):
     run: str
 
 
+def bundles_address(endpoint: str) -> str:
+    """Where bundles go. Its failures are noted apart from those of events, which must not wait for it."""
+    return f"{endpoint}/v1/bundles"
+
+
 def waiting_bundles(outbox: OutboxReader, endpoint: str | None = None) -> list[WaitingBundle]:
     """The bundles that wait for an endpoint, or for any, oldest first."""
     query = (
@@ -51,6 +58,22 @@ def waiting_bundles(outbox: OutboxReader, endpoint: str | None = None) -> list[W
 def _read(seq: int, event: dict[str, Any]) -> WaitingBundle:
     told, run = event["properties"], event["context"].get("installation", {})
     return WaitingBundle(seq, told["sha256"], told["size"], event["anonymousId"], run.get("id", ""))
+
+
+def build_bundle_line(
+    origin: Origin, *, size: int, digest: str, timestamp: float, installation: str | None
+) -> dict[str, object]:
+    """The line that a support bundle has in the log: all that the endpoint is told of it."""
+    context = {"installation": {"id": installation}} if installation else {}
+    return {
+        "type": "bundle",
+        "event": BUNDLE,
+        "anonymousId": origin.instance,
+        "messageId": uuid7(timestamp),
+        "timestamp": iso(timestamp),
+        "context": context,
+        "properties": {"size": size, "sha256": digest},
+    }
 
 
 def record_bundle(

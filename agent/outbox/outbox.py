@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent.base.clock import read_kernels_clocks
 from agent.events.catalogue import ACTIVE, BUNDLE, NAMES, dumps, iso
-from agent.outbox.age import stamp_settled
+from agent.outbox.bounds import count_dropped, drop_excess, trim_log
 from agent.outbox.database import Database
 from agent.outbox.opening import execute_patiently, read_only
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
     from agent.base.clock import Now
     from agent.base.statedir import StateDir
-
-MAX_WAITING = 10_000
-MAX_WAITING_BYTES = 10 * 1024 * 1024
-MAX_SETTLED = 10_000
-MAX_SETTLED_BYTES = 10 * 1024 * 1024
-KEEP_SECONDS = 90 * 86400
-"""By the outbox's own clock; see age.py."""
 
 WAITING, SENT, REJECTED = "waiting", "sent", "rejected"
 DROPPED, EXPORTED, DELETED = "dropped", "exported", "deleted"
@@ -186,8 +179,8 @@ class Outbox(OutboxReader):
         at: float | None = None,
     ) -> bool:
         """Store an event; on return it is on disk. False if its messageId or its slot was stored before."""
-        text = dumps(event)
-        recorded = iso(self._now() if at is None else at)
+        text, now = dumps(event), iso(self._now())
+        recorded = now if at is None else iso(at)
         row = (
             event["messageId"],
             event["event"],
@@ -204,7 +197,7 @@ class Outbox(OutboxReader):
                 " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 row,
             ).rowcount
-            self._drop_excess(db)
+            drop_excess(db, now, self._clocks)
             return added > 0
 
         return self._database.change(work)
@@ -222,8 +215,8 @@ class Outbox(OutboxReader):
             sql = "UPDATE event SET state = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'"
             settled = db.executemany(sql, [(state, now, seq) for seq in seqs])
             if state == DROPPED:
-                _count_dropped(db, settled.rowcount)
-            self._trim_log(db)
+                count_dropped(db, settled.rowcount)
+            trim_log(db, self._clocks())
 
         self._database.change(work)
 
@@ -240,14 +233,14 @@ class Outbox(OutboxReader):
                 " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?, ?))",
                 (now, not usage, *NAMES, BUNDLE),
             ).rowcount
-            self._trim_log(db)
+            trim_log(db, self._clocks())
             return erased
 
         return self._database.change(work)
 
     def purge(self) -> None:
         """Delete rows of the log that are too old or too many."""
-        self._database.change(self._trim_log)
+        self._database.change(lambda db: trim_log(db, self._clocks()))
 
     def adopt(self, endpoint: str) -> None:
         """Assign to this endpoint what was recorded while none was set."""
@@ -270,40 +263,6 @@ class Outbox(OutboxReader):
         """The endpoint took a batch: forget its failures."""
         self._change("DELETE FROM delivery WHERE endpoint = ?", endpoint)
 
-    def _drop_excess(self, db: sqlite3.Connection) -> None:
-        """Drop what is too much to wait: the oldest heartbeats first, then the oldest other events."""
-        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state = 'waiting'"
-        count, size = db.execute(query).fetchone()
-        if count <= MAX_WAITING and size <= MAX_WAITING_BYTES:
-            return
-        oldest = db.execute(
-            "SELECT seq, bytes FROM event WHERE state = 'waiting' ORDER BY name <> ?, seq",
-            (ACTIVE,),
-        )
-        excess = []
-        while count > MAX_WAITING or size > MAX_WAITING_BYTES:
-            seq, weight = oldest.fetchone()
-            excess.append((iso(self._now()), seq))
-            count, size = count - 1, size - weight
-        db.executemany("UPDATE event SET state = 'dropped', settled_at = ? WHERE seq = ?", excess)
-        _count_dropped(db, len(excess))
-        self._trim_log(db)
-
-    def _trim_log(self, db: sqlite3.Connection) -> None:
-        """Delete from the log what is too old, and the oldest rows if there are too many rows or bytes."""
-        oldest = stamp_settled(db, self._clocks()) - KEEP_SECONDS
-        db.execute("DELETE FROM event WHERE seq IN (SELECT seq FROM age WHERE running < ?)", (oldest,))
-        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM event WHERE state <> 'waiting'"
-        count, size = db.execute(query).fetchone()
-        rows = db.execute("SELECT seq, bytes FROM event JOIN age USING (seq) ORDER BY running, seq")
-        excess = []
-        while count > MAX_SETTLED or size > MAX_SETTLED_BYTES:
-            seq, weight = rows.fetchone()
-            excess.append((seq,))
-            count, size = count - 1, size - weight
-        db.executemany("DELETE FROM event WHERE seq = ?", excess)
-        db.execute("DELETE FROM age WHERE seq NOT IN (SELECT seq FROM event)")
-
     def _change(self, query: str, *values: object) -> int:
         return self._database.change(lambda db: db.execute(query, values).rowcount)
 
@@ -313,8 +272,3 @@ def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
     """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
     with read_only(state.outbox) as db:
         yield None if db is None else OutboxReader(partial(execute_patiently, db))
-
-
-def _count_dropped(db: sqlite3.Connection, count: int) -> None:
-    sql = "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?"
-    db.execute(sql, (count, count))

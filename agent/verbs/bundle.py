@@ -22,7 +22,7 @@ from agent.bundle.surroundings import known_here
 from agent.config.access import access_problem
 from agent.events import catalogue
 from agent.outbox import intake
-from agent.outbox.bundles import MOST_BYTES, MOST_WAITING, TooManyWait, record_bundle
+from agent.outbox.bundles import MOST_BYTES, MOST_WAITING, TooManyWait, build_bundle_line, record_bundle
 from agent.wrapper.process.caller import Environment
 from agent.wrapper.process.flusher import start_flush
 
@@ -91,7 +91,7 @@ def _send(app: App, sealed: bytes, digest: str) -> int:
                 if failed and failed.payload
                 else None
             )
-            line = catalogue.build_bundle_line(
+            line = build_bundle_line(
                 app.origin(app.ensure_instance()),
                 size=len(sealed),
                 digest=digest,

@@ -18,7 +18,7 @@ from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
-from agent.outbox.bundles import sweep_bundles, waiting_bundles
+from agent.outbox.bundles import bundles_address, sweep_bundles, waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
 from agent.verbs.asking import FETCHING, FeedNews, feed_news, feed_standing
@@ -184,7 +184,7 @@ def _next_try(app: App, outbox: Outbox, endpoint: str) -> float | None:
     """Seconds until what waits is tried again; None if nothing waits for this endpoint."""
     places = [endpoint] if outbox.count_for(endpoint) else []
     if waiting_bundles(outbox, endpoint):
-        places.append(f"{endpoint}/v1/bundles")
+        places.append(bundles_address(endpoint))
     return min((seconds_to_next_try(outbox.trouble(place), app.now()) for place in places), default=None)
 
 

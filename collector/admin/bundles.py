@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import tarfile
-from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
 
 from collector.admin import AdminError
+from collector.base.sealed import ALGORITHM, ENCRYPTION, thumbprint_in
 
-ALGORITHMS = ["ECDH-ES+A256KW", "A256GCM"]
 HEADER = {"alg", "enc", "kid", "epk"}
-MAX_SEALED = 32 * 1024 * 1024
+MAX_FILE = 32 * 1024 * 1024  # a file may be larger than what a collector takes
 MAX_PLAIN = 20 * 1024 * 1024
 MAX_FILES = 2000
 MAX_KEY = 4096
+MAX_TOKEN = 1000
 
 
 def open_bundle(sealed: str, key: str, folder: str) -> list[str]:
@@ -41,11 +40,10 @@ def open_bundle(sealed: str, key: str, folder: str) -> list[str]:
 
 def thumbprint_of(sealed: str) -> str:
     """The thumbprint of the key that opens it, as its header says."""
-    try:
-        header = json.loads(urlsafe_b64decode(sealed.partition(".")[0] + "=="))
-        return str(header["kid"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise AdminError("this is no sealed bundle") from None
+    found = thumbprint_in(sealed.encode())
+    if found is None:
+        raise AdminError("this is no sealed bundle")
+    return found
 
 
 def read_text(path: str, at_most: int) -> str:
@@ -64,7 +62,7 @@ def _opened(sealed: str, key: str) -> bytes:
     private: dict[str, Any] = jwk.JWK.from_json(key).export(as_dict=True)
     if private.get("crv") != "X25519" or "d" not in private:
         raise AdminError("the key is no private X25519 key")
-    bundle = jwe.JWE(algs=ALGORITHMS)
+    bundle = jwe.JWE(algs=[ALGORITHM, ENCRYPTION])
     bundle.deserialize(sealed)
     if not set(bundle.jose_header) <= HEADER:
         raise AdminError("the bundle has a header that no bundle has")

@@ -15,9 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from collector.admin import AdminError
+from collector.base.sealed import ALGORITHM, ENCRYPTION
 
 CURVE = "X25519"
-ALGORITHM, ENCRYPTION = "ECDH-ES+A256KW", "A256GCM"
 SALT_BYTES, NONCE_BYTES, KEY_BYTES = 16, 12, 32
 CHECK_BYTES = 3
 SHORTEST_PASSPHRASE = 12

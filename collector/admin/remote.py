@@ -11,10 +11,10 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from collector.admin import AdminError
+from collector.base.sealed import MAX_SEALED
 
 SECONDS = 30.0
 MOST_JSON = 8 * 2**20
-MAX_SEALED = 16 * 2**20
 CHUNK = 256 * 1024
 OK = 200
 

@@ -9,10 +9,8 @@ stranger with the write key can take memory, disk and time of other bundles only
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -26,6 +24,7 @@ from collector.base.ids import key_of
 from collector.base.limits import RETRY_SECONDS, TokenBuckets
 from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom, Room
+from collector.base.sealed import MAX_SEALED, thumbprint_in
 from collector.ingest.allowance import DAY_SECONDS, LONGEST_WAIT, PEER_SHARE, Allowance
 from collector.ingest.api import basic_key, json_error, refusal
 from collector.ingest.disk import DiskGuard
@@ -38,16 +37,12 @@ from collector.store import ControlStore, StoreError, bundles
 from collector.store.bundles import NewBundle
 
 PATH = "/v1/bundles"
-MAX_SEALED = 16 * 2**20  # 10 MiB, packed and sealed, and written as text
 MAX_PART = 256 * 1024
 LEAST_PART = 64 * 1024  # of all but the last: each is a transaction
 # Memory for parts that arrive; one peer may have half of it.
 MEMORY = 4 * 2**20
-_HEADER = re.compile(rb"[A-Za-z0-9_-]{20,1000}\.")
 _SEALED = re.compile(rb"[A-Za-z0-9_.-]*")
 INSTANCE, RUN = "Rollcall-Instance", "Rollcall-Run"
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
-ALGORITHMS = ("ECDH-ES+A256KW", "A256GCM")
 
 
 class OtherOffset(Exception):  # noqa: N818 - an outcome
@@ -153,7 +148,7 @@ class BundleIntake:
             raise Refused(400, "short_part", f"a part must have {LEAST_PART} bytes, if it is not the last")
         begins = bool(body) and offset == 0
         if begins:
-            new = replace(new, thumbprint=thumbprint_in(body))
+            new = replace(new, thumbprint=_thumbprint(body))
         with self._spend(new, peer) if begins else nullcontext():
             async with self._turn:
                 try:
@@ -232,18 +227,12 @@ def _number(given: dict[str, str], name: str) -> int:
     return int(text)
 
 
-def thumbprint_in(body: bytes) -> str:
-    """The key's thumbprint in the header of a sealed bundle. Refused if it is none."""
-    found = _HEADER.match(body)
-    try:
-        header = json.loads(urlsafe_b64decode(found[0][:-1] + b"==")) if found else None
-    except (ValueError, RecursionError):
-        header = None
-    if isinstance(header, dict) and (header.get("alg"), header.get("enc")) == ALGORITHMS:
-        thumbprint = header.get("kid")
-        if isinstance(thumbprint, str) and _THUMBPRINT.fullmatch(thumbprint):
-            return thumbprint
-    raise Refused(400, "not_sealed", "this is no sealed bundle: see docs/support.md for its form")
+def _thumbprint(body: bytes) -> str:
+    """The key that a bundle is sealed for, by its first part. Refused if it is none."""
+    found = thumbprint_in(body)
+    if found is None:
+        raise Refused(400, "not_sealed", "this is no sealed bundle: see docs/support.md for its form")
+    return found
 
 
 def progress(received: int, *, complete: bool) -> Answer:

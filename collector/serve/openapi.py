@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector.base.sealed import MAX_SEALED
 from collector.ingest import api, bundles, decode, envelope
 from collector.ingest.forget import LONGEST_ID
 from collector.serve.openapi_views import TOKEN, view_paths
@@ -91,7 +92,7 @@ def _release(meaning: str) -> dict[str, Any]:
 
 
 def _bundle() -> dict[str, Any]:
-    number = {"type": "integer", "minimum": 0, "maximum": bundles.MAX_SEALED}
+    number = {"type": "integer", "minimum": 0, "maximum": MAX_SEALED}
     text = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
     fields: dict[str, Any] = {
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},

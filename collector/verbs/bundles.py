@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from collector.verbs.terminal import message
 
 Verb = Callable[..., argparse.ArgumentParser]
 LEAST_DIGITS = 8
-MAX_TOKEN = 1000
+ID = re.compile(rf"[0-9a-fA-F]{{{LEAST_DIGITS},64}}")
 
 
 def add_verbs(make_group: Callable[[str, str], Any], verb: Verb) -> None:
@@ -56,18 +57,17 @@ def remote_of(arguments: argparse.Namespace) -> Remote:
     if not base:
         raise AdminError(f"no collector is named; use --collector URL, or set {PREFIX}PUBLIC_URL")
     if arguments.token_file:
-        return Remote(base, bundles.read_text(arguments.token_file, MAX_TOKEN))
-    token = os.environ.get(f"{PREFIX}TOKEN", "")
-    if not token:
+        return Remote(base, bundles.read_text(arguments.token_file, bundles.MAX_TOKEN))
+    if not arguments.settings.token:
         raise AdminError(
             f"no API token is given; use --token-file FILE, or set {PREFIX}TOKEN, or become a member"
         )
-    return Remote(base, token)
+    return Remote(base, arguments.settings.token)
 
 
 def _member_of(arguments: argparse.Namespace) -> Member | None:
     """This machine's member, if it is one's and nothing else is named."""
-    named = arguments.token_file or os.environ.get(f"{PREFIX}TOKEN") or getattr(arguments, "key", None)
+    named = arguments.token_file or arguments.settings.token or getattr(arguments, "key", None)
     return None if named or not note_path(arguments).exists() else signed_in(arguments)
 
 
@@ -95,7 +95,11 @@ def _open(arguments: argparse.Namespace, _: None = None) -> None:
     if not arguments.key and member is None:
         raise AdminError("no key opens it: use --key FILE, or become a member of this machine")
     if os.path.isfile(arguments.id):
-        sealed, name = bundles.read_text(arguments.id, bundles.MAX_SEALED), Path(arguments.id).stem
+        sealed, name = bundles.read_text(arguments.id, bundles.MAX_FILE), Path(arguments.id).stem
+    elif not ID.fullmatch(arguments.id):
+        raise AdminError(
+            f"{arguments.id} is no file, and no bundle's id, which has {LEAST_DIGITS} digits or more"
+        )
     else:
         remote = member.remote if member else remote_of(arguments)
         found = meant(remote.bundles(arguments.source), arguments.id)
@@ -120,7 +124,7 @@ def _key_for(sealed: str, path: str | None, member: Member | None) -> str:
 
 def meant(found: list[RemoteBundle], text: str) -> RemoteBundle:
     """The only bundle whose id begins so. AdminError if there is not just one."""
-    fitting = [one for one in found if len(text) >= LEAST_DIGITS and one.id.startswith(text.lower())]
+    fitting = [one for one in found if ID.fullmatch(text) and one.id.startswith(text.lower())]
     if len(fitting) != 1:
         raise AdminError(
             f"{len(fitting) or 'no'} bundles have an id that begins with {text!r}, and no file has that name;"

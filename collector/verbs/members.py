@@ -12,14 +12,13 @@ from typing import Any
 
 from collector.admin import AdminError, member_keys, membership
 from collector.admin.audit import COMMAND_LINE
-from collector.admin.bundles import read_text
+from collector.admin.bundles import MAX_TOKEN, read_text
 from collector.admin.members import reset_members
 from collector.admin.membership import Member, Note
 from collector.settings import PREFIX
 from collector.store import Stores
 from collector.verbs.terminal import message, now_ms
 
-MAX_TOKEN = 1000
 LAST = (
     "You are the only member. If you lose the passphrase, all bundles are lost: write down a recovery code"
     " (rollcall-collector members backup) and let a second member in."
@@ -88,11 +87,7 @@ def passphrase(*, new: bool = False) -> str:
 
 def _join(arguments: argparse.Namespace, _: None = None) -> None:
     base = arguments.collector or arguments.settings.public_url
-    token = (
-        read_text(arguments.token_file, MAX_TOKEN)
-        if arguments.token_file
-        else os.environ.get(f"{PREFIX}TOKEN")
-    )
+    token = read_text(arguments.token_file, MAX_TOKEN) if arguments.token_file else arguments.settings.token
     if not base or not token:
         raise AdminError(
             f"joining takes --collector URL (or {PREFIX}PUBLIC_URL) and --token-file FILE (or {PREFIX}TOKEN)"

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from agent.bundle.collect import Piece
+from agent.bundle.pack import make_tar
 from agent.bundle.seal import Seal
-from tests.agent.bundle.test_seal import new_key, opened
+from collector.admin.bundles import open_bundle
+from tests.agent.bundle.test_seal import new_key
 from tests.npm import installed
 
 HERE = Path(__file__).parent / "jose"
@@ -43,7 +46,12 @@ def test_jose_of_node_opens_what_is_sealed_here() -> None:
 
 @pytest.mark.needs("node")
 @pytest.mark.once
-def test_what_jose_of_node_sealed_is_opened_here() -> None:
-    key, data = new_key(), os.urandom(1024 * 1024)
-    answer = jose("seal", json.loads(key.export_public()), base64.b64encode(data).decode())
-    assert opened(answer["data"].encode(), key) == data
+def test_what_jose_of_node_sealed_is_opened_here(tmp_path: Path) -> None:
+    key, text = new_key(), os.urandom(512 * 1024).hex()
+    plain = make_tar([Piece("log", text)], "report", 0)
+    answer = jose("seal", json.loads(key.export_public()), base64.b64encode(plain).decode())
+    assert open_bundle(answer["data"], key.export_private(), str(tmp_path / "opened")) == [
+        "REPORT.txt",
+        "log",
+    ]
+    assert (tmp_path / "opened/log").read_text() == text

@@ -13,7 +13,7 @@ import pytest
 from agent.config.consent import RULES
 from agent.config.settings import SETTINGS
 from agent.events import catalogue
-from agent.outbox import outbox
+from agent.outbox import bounds
 from agent.wrapper.options import HELP
 from tests.agent.world import World
 
@@ -60,7 +60,7 @@ def test_every_event_property_rule_and_bound_is_on_the_public_page() -> None:
         assert all(f"| `{prop.name}` | {prop.type} |" in page for prop in kind.properties)
     for rule in RULES:
         assert f"| `{rule}` |" in page
-    assert f"{outbox.KEEP_SECONDS // 86400} days" in page
+    assert f"{bounds.KEEP_SECONDS // 86400} days" in page
     for sample in re.findall(r"```json\n(.*?)```", page, re.DOTALL):
         event = json.loads(sample)
         assert all(f"`{name}`" in page for name in (*event["properties"], "anonymousId", "context.ip"))

@@ -13,6 +13,7 @@ from agent.bundle.support_list import _parse
 from collector.admin.member_keys import COST, Key
 from collector.base.srp import GROUP
 from collector.cli import build_parser
+from collector.page.access import limits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "support.md").read_text(encoding="utf-8")
 
@@ -52,6 +53,10 @@ def test_the_page_names_the_parameters_that_are_used() -> None:
     assert "64 MiB, three passes, four lanes" in PAGE
     assert (GROUP.prime.bit_length(), GROUP.digest) == (3072, sha256)
     assert "the group of 3072 bits of RFC 5054, SHA-256" in PAGE
+    assert (limits.NAME_TRIES, limits.SECONDS_A_NAME_TRY) == (20, 300)
+    assert (limits.TRIES, limits.SECONDS_A_TRY) == (5, 30)
+    assert "20 guesses are\nfree, then one is allowed every five minutes" in PAGE
+    assert "One address has five, then one every 30 seconds" in PAGE
 
 
 def test_the_list_on_the_page_is_read() -> None:

@@ -13,11 +13,19 @@ import pytest
 
 from agent.base.statedir import StateDir
 from agent.config.access import Access
-from agent.delivery.bundles import PART, BundleSender, bundles_address, deliver_bundles
+from agent.delivery.bundles import PART, BundleSender, deliver_bundles
 from agent.delivery.drain import CHANGED
 from agent.events import catalogue
 from agent.events.facts import System
-from agent.outbox.bundles import MOST_WAITING, TooManyWait, record_bundle, sweep_bundles, waiting_bundles
+from agent.outbox.bundles import (
+    MOST_WAITING,
+    TooManyWait,
+    build_bundle_line,
+    bundles_address,
+    record_bundle,
+    sweep_bundles,
+    waiting_bundles,
+)
 from agent.outbox.outbox import Outbox
 from tests.agent.world import FLAG, World
 from tests.receiver import Peer, Receiver, Request, abort, answer
@@ -58,9 +66,7 @@ class Waiting:
 
     def put(self, endpoint: str, data: bytes = SEALED) -> None:
         digest = hashlib.sha256(data).hexdigest()
-        line = catalogue.build_bundle_line(
-            ORIGIN, size=len(data), digest=digest, timestamp=NOW, installation=RUN
-        )
+        line = build_bundle_line(ORIGIN, size=len(data), digest=digest, timestamp=NOW, installation=RUN)
         record_bundle(self.state, self.outbox, line, data, digest, endpoint)
 
     def deliver(

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from agent.base.clock import Now
 from agent.base.statedir import StateDir
 from agent.events import catalogue
-from agent.outbox import outbox
+from agent.outbox import bounds
 from agent.outbox.errors import OutboxError
-from agent.outbox.outbox import Outbox, read_outbox
+from agent.outbox.outbox import Outbox, Trouble, read_outbox
 from tests.agent.world import NOW
 
 HERE, THERE = "https://a.example", "https://b.example"
@@ -154,7 +154,7 @@ def test_silence_erases_what_waits_and_keeps_its_row(box: Outbox, state: StateDi
 def test_the_oldest_heartbeats_go_first_then_the_oldest_others(
     box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_WAITING", 3)
+    monkeypatch.setattr(bounds, "MAX_WAITING", 3)
     for number, name in enumerate(["A", catalogue.ACTIVE, "B", catalogue.ACTIVE, "C", "D", "E"]):
         box.record(event(number, name), HERE)
     assert names(box, "dropped") == ["m0", "m1", "m2", "m3"]
@@ -164,7 +164,7 @@ def test_the_oldest_heartbeats_go_first_then_the_oldest_others(
 
 def test_what_waits_is_bounded_in_bytes_too(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(catalogue.dumps(event(1, size=1000)))
-    monkeypatch.setattr(outbox, "MAX_WAITING_BYTES", 3 * size)
+    monkeypatch.setattr(bounds, "MAX_WAITING_BYTES", 3 * size)
     for number in range(1, 6):
         box.record(event(number, size=1000), HERE)
     assert names(box, "waiting") == ["m3", "m4", "m5"]
@@ -199,7 +199,7 @@ def test_a_wrong_clock_deletes_nothing_from_the_log(box: Outbox, clock: Clock, y
 def test_a_wrong_clock_does_not_change_which_rows_are_the_oldest(
     box: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_SETTLED", 2)
+    monkeypatch.setattr(bounds, "MAX_SETTLED", 2)
     for number, now in enumerate((clock.now, 0.0, clock.now)):
         clock.now = now
         clock.boot += 60
@@ -259,8 +259,8 @@ def test_a_database_of_an_earlier_release_keeps_its_log_and_begins_to_age(
 def test_the_audit_log_is_bounded_in_rows_and_bytes(
     box: Outbox, monkeypatch: pytest.MonkeyPatch, rows: int, size: int
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_SETTLED", rows)
-    monkeypatch.setattr(outbox, "MAX_SETTLED_BYTES", size * len(catalogue.dumps(event(1))))
+    monkeypatch.setattr(bounds, "MAX_SETTLED", rows)
+    monkeypatch.setattr(bounds, "MAX_SETTLED_BYTES", size * len(catalogue.dumps(event(1))))
     for number in range(5):
         box.record(event(number), HERE)
         box.settle([number + 1], "sent")
@@ -273,10 +273,10 @@ def test_the_bounds_hold_whatever_is_recorded(
     tmp_path_factory: pytest.TempPathFactory, given_: list[tuple[bool, int]]
 ) -> None:
     state = StateDir(str(tmp_path_factory.mktemp("outbox")))
-    bounds = {"MAX_WAITING": 5, "MAX_WAITING_BYTES": 900, "MAX_SETTLED": 4, "MAX_SETTLED_BYTES": 700}
+    small = {"MAX_WAITING": 5, "MAX_WAITING_BYTES": 900, "MAX_SETTLED": 4, "MAX_SETTLED_BYTES": 700}
     with pytest.MonkeyPatch.context() as patch, closing(Outbox(state)) as box:
-        for name, value in bounds.items():
-            patch.setattr(outbox, name, value)
+        for name, value in small.items():
+            patch.setattr(bounds, name, value)
         for number, (beat, size) in enumerate(given_):
             box.record(event(number, catalogue.ACTIVE if beat else "Filled", size), HERE)
         entries = box.entries()
@@ -295,7 +295,7 @@ def test_a_streak_of_failures_is_remembered_until_the_endpoint_answers(box: Outb
     clock.now += 60
     box.note_failure(HERE, "503", NOW + 70)
     trouble = box.trouble(HERE)
-    assert trouble == outbox.Trouble(2, NOW + 70, "503", "2027-01-15T08:00:00.000Z")
+    assert trouble == Trouble(2, NOW + 70, "503", "2027-01-15T08:00:00.000Z")
     assert box.trouble(THERE) is None
     box.note_success(HERE)
     assert box.trouble(HERE) is None

@@ -110,14 +110,14 @@ def test_weaker_algorithms_curves_and_odd_headers_are_refused(tmp_path: Path) ->
 def test_a_folder_that_is_there_is_left_alone_and_no_database_is_made(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(PRIVATE)
     (tmp_path / "bundle").write_text(sealed(tar("a")))
-    words = ["bundles", "open", "bundle", "--key", "key", "-o", "opened"]
 
-    def run() -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "collector", *words]
+    def run(name: str = "bundle") -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "collector", "bundles", "open", name, "--key", "key", "-o", "opened"]
         return subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
 
     done = run()
     assert (done.returncode, done.stdout) == (0, "a\n"), done.stderr
     again = run()
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
+    assert "no.jwe is no file, and no bundle's id" in run("no.jwe").stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "key", "opened"]

@@ -17,12 +17,12 @@ from agent.bundle.seal import Seal
 from collector.admin.keys import add_key
 from collector.base.http import Refused
 from collector.base.ids import key_of
+from collector.base.sealed import MAX_SEALED
 from collector.base.times import DAY_MS
 from collector.ingest.allowance import Allowance
 from collector.ingest.bundles import (
     INSTANCE,
     MAX_PART,
-    MAX_SEALED,
     MEMORY,
     PATH,
     RUN,
