@@ -16,6 +16,8 @@ from agent.updates.feed import LONGEST_FEED
 from agent.updates.minisign import LONGEST_SIGNATURE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.config.access import Access
 
 CONNECT_SECONDS = 5.0
@@ -41,11 +43,16 @@ def entity_tag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()}"'
 
 
-def fetch_feed(url: str, access: Access, known: bytes) -> tuple[bytes, str] | None:
-    """The feed and its signature; None if the feed is the one that is known. FetchError otherwise."""
+def fetch_feed(
+    url: str, access: Access, known: bytes, still_allowed: Callable[[], bool]
+) -> tuple[bytes, str] | None:
+    """The feed and its signature; None if the feed is the one that is known. FetchError otherwise.
+
+    The second is asked for only if that is `still_allowed`: a refusal can come while the first is on its way.
+    """
     route = find_route(url, access)
     try:
-        return within(CHECK_SECONDS, lambda: _fetch(url, access, known))
+        return within(CHECK_SECONDS, lambda: _fetch(url, access, known, still_allowed))
     except TookTooLong:
         where = check_route(route, TARGET)
         raise FetchError(f"{TARGET.who}: no answer within {CHECK_SECONDS:.0f} s; {where}") from None
@@ -53,7 +60,9 @@ def fetch_feed(url: str, access: Access, known: bytes) -> tuple[bytes, str] | No
         raise FetchError(failure_text(why, route, TARGET)) from None
 
 
-def _fetch(url: str, access: Access, known: bytes) -> tuple[bytes, str] | None:
+def _fetch(
+    url: str, access: Access, known: bytes, still_allowed: Callable[[], bool]
+) -> tuple[bytes, str] | None:
     with closing(open_session(url, find_route(url, access), access.ca_file)) as session:
         session.headers.clear()
         session.headers.update(HEADERS)
@@ -61,6 +70,8 @@ def _fetch(url: str, access: Access, known: bytes) -> tuple[bytes, str] | None:
         data = _get(session, url, tag, LONGEST_FEED)
         if data is None or data == known:
             return None
+        if not still_allowed():
+            raise FetchError("telemetry was turned off meanwhile")
         signature = _get(session, url + ".minisig", {}, LONGEST_SIGNATURE)
         return data, (signature or b"").decode("utf-8", "replace")
 

@@ -13,12 +13,21 @@ from agent.updates.phase import Phase, current_phase, phase_asked, read_phase, s
 from agent.updates.standing import UNBELIEVED, Standing, answer, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.app import App
     from agent.config.access import Access
 
 NEEDED = ("cryptography.hazmat.primitives.asymmetric.ed25519",)
 FETCHING = ("agent.delivery.transport", "agent.updates.fetch")
 """Imported before a process acts as the state's owner, who may not be able to read them."""
+
+
+class Question(NamedTuple):
+    """How the feed is asked for, and whether that is still allowed."""
+
+    access: Access
+    still_allowed: Callable[[], bool]
 
 
 class FeedNews(NamedTuple):
@@ -42,19 +51,25 @@ def read_standing(app: App) -> Standing:
     return judge(kept or new_kept(), app.situation.settings, app.now())
 
 
-def ask_for_feed(app: App, access: Access) -> Standing:
-    """Ask for the feed, as the state's owner. The last good one stays where nothing good comes."""
+def ask_for_feed(app: App, access: Access, still_allowed: Callable[[], bool]) -> Standing:
+    """Ask for the feed, as the state's owner. The last good one stays where nothing good comes.
+
+    If it is not `still_allowed` once the answer is there, nothing is written.
+    """
     from agent.updates.fetch import FetchError, fetch_feed
 
     settings = app.situation.settings
     kept = read_kept(app.situation.state) or new_kept()
-    believed = judge(kept, settings, app.now()).found is not None
+    standing = judge(kept, settings, app.now())
+    believed = standing.found is not None
     known = kept.feed.encode() if believed else b""  # signed anew with another key, it is fetched again
     try:
-        found = fetch_feed(settings.updates_url, access, known)
+        found = fetch_feed(settings.updates_url, access, known, still_allowed)
         kept = accept_feed(app, kept, *(found or (known, kept.signature)))
     except (FetchError, *UNBELIEVED) as why:
         kept = note_problem(kept, str(why), app.now())
+    if not still_allowed():
+        return standing
     return keep_feed(app, kept)
 
 
@@ -82,7 +97,7 @@ def feed_standing(app: App) -> Standing | None:
     return read_standing(app)
 
 
-def feed_news(app: App, standing: Standing | None, ask: Access | None) -> FeedNews:
+def feed_news(app: App, standing: Standing | None, ask: Question | None) -> FeedNews:
     """What the daemon has to know, as the state's owner. With `ask`, the feed is asked for first."""
     if standing is None:
         return FeedNews()
@@ -91,7 +106,7 @@ def feed_news(app: App, standing: Standing | None, ask: Access | None) -> FeedNe
         if why_not_asked(app) is None:
             phase = _note_phase(app, asked=ask is not None)
             if ask is not None:
-                standing = ask_for_feed(app, ask) if can_verify() else _not_asked(app, standing)
+                standing = ask_for_feed(app, *ask) if can_verify() else _not_asked(app, standing)
             ask_in = seconds_until(phase, app.now())
     except OSError as why:  # a full disk delays the feed, and no heartbeat
         problem = f"it cannot be stored: {why}"

@@ -21,7 +21,7 @@ from agent.outbox import intake
 from agent.outbox.bundles import bundles_address, sweep_bundles, waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
-from agent.verbs.asking import FETCHING, FeedNews, feed_news, feed_standing
+from agent.verbs.asking import FETCHING, FeedNews, Question, feed_news, feed_standing
 
 if TYPE_CHECKING:
     import argparse
@@ -111,7 +111,7 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
                 sending = Sending(access, still_allowed, args.budget, manner)
                 _deliver(app, outbox, sending, result)
-                ask = access if args.feed and still_allowed() else None
+                ask = Question(access, still_allowed) if args.feed and still_allowed() else None
                 result.tell(feed_news(app, standing, ask))
     else:
         _be_silent(app, decision, result, args)

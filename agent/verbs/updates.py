@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App, CouldNot, WrongUse
+from agent.base.deputy import deputy_for
 from agent.base.files import read_small
 from agent.base.messages import printable
 from agent.base.owner import become_owner
@@ -60,13 +61,16 @@ def _nothing_yet(app: App) -> str:
 
 
 def _check_now(app: App) -> Standing:
-    """Ask for the feed, if that is allowed."""
+    """Ask for the feed, if that is allowed, and as long as no docker.env changes."""
+    stamps = app.situation.file_stamps()
+    situation = app.reread_situation()
     if why := why_not_asked(app):
         app.say(f"the feed is not asked for: {why}")
         return read_standing(app)
-    access = read_access(app.situation.settings)
-    _become_owner(app, *FETCHING)
-    return ask_for_feed(app, access)
+    access = read_access(situation.settings)
+    with deputy_for(lambda: situation.file_stamps() == stamps, situation.state) as still_allowed:
+        _become_owner(app, *FETCHING)
+        return ask_for_feed(app, access, still_allowed)
 
 
 def _import_feed(app: App, path: str) -> Standing:

@@ -14,7 +14,7 @@ from agent.updates.phase import DAY, LEAST_GAP
 from tests.agent.updates.signing import Vendor, feed
 from tests.agent.verbs.test_updates import ENDLESS, redirect, serve
 from tests.agent.world import FLAG, World, tree
-from tests.receiver import Deed, answer, drip_body, hang, say
+from tests.receiver import Deed, Peer, Request, answer, drip_body, hang, say
 
 VENDOR = Vendor()
 CHECK = ("flush", "--report", "--budget", "0")
@@ -37,6 +37,10 @@ def shop(world: World) -> World:
 
 def take_ours(world: World, data: bytes) -> None:
     assert world.run("updates", "import", str(VENDOR.publish(world.cwd, data))).code in (0, 3, 4)
+
+
+def read_bytes(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def ours(data: bytes) -> list[Deed]:
@@ -80,6 +84,25 @@ def test_a_new_feed_is_taken_and_the_next_question_is_a_day_later(shop: World) -
         assert shop.run("beat", "--report").json["feedIn"] == pytest.approx(DAY, abs=1)
     assert len(server.requests) == 2
     assert json.loads(Path(shop.state.updates).read_text())["sequence"] == 8
+
+
+@pytest.mark.parametrize("words", [FEED, ("updates", "--check")])
+def test_a_refusal_between_the_feed_and_its_signature_is_seen(shop: World, words: tuple[str, ...]) -> None:
+    env_file = shop.env_file("")
+    newer, signature = ours(feed(sequence=8))
+    before = read_bytes(shop.state.updates)
+
+    def refused_meanwhile(peer: Peer, request: Request) -> bool:
+        env_file.write_text(f"{FLAG}=true\n")
+        return newer(peer, request)
+
+    with serve(refused_meanwhile, signature)(shop) as server:
+        shop.run(*words)
+    assert (len(server.requests), read_bytes(shop.state.updates)) == (1, before)
+    env_file.write_text("")
+    with serve(newer, signature)(shop) as server:
+        shop.run(*words)
+    assert (len(server.requests), read_bytes(shop.state.updates) != before) == (2, True)
 
 
 @pytest.mark.parametrize(
