@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from collector.ingest import forget
 from collector.ingest.forget import LONGEST_ID
 from collector.store import Stores
 from collector.store.values import Forgotten
+from tests.collector.conftest import BOTH
 from tests.collector.running import Collector, event
+from tests.collector.store.contract.conftest import DEBIANS
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 BODY = json.dumps({"instanceId": ADA}).encode()
@@ -39,8 +42,20 @@ def story(who: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_receipt_says_what_was_deleted_and_the_others_stay(start: Start, database: str) -> None:
-    collector = start(database)
+@pytest.fixture(params=[*BOTH, DEBIANS])
+def anywhere(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Collector:
+    """A running collector, once for each kind of event store."""
+    if request.param == "clickhouse":
+        events = request.getfixturevalue("clickhouse").database()
+        return start(f"sqlite:///{tmp_path}/collector.db", ROLLCALL_COLLECTOR_EVENTS=events)
+    if request.param == "postgresql":
+        return start(request.getfixturevalue("cluster").database())
+    return start(f"sqlite:///{tmp_path}/collector.db")
+
+
+def test_the_receipt_says_what_was_deleted_and_the_others_stay(anywhere: Collector) -> None:
+    """And an export after the receipt holds no byte of the id."""
+    collector = anywhere
     hers, his = story(ADA), story(BOB)
     assert collector.post("/v1/batch", {"batch": hers + his}).status == 200
     assert {ADA, BOB} == {who for who in (ADA, BOB) if who in json.dumps(collector.export())}
