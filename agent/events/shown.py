@@ -22,7 +22,7 @@ MAX_BYTES = 16
 def read_shown(state: StateDir) -> int:
     """The newest version that was shown; the first where that is in doubt.
 
-    An installation without an id has sent nothing, so it begins with the catalogue that it comes with.
+    A new installation has shown and sent nothing, so it begins with the catalogue that it comes with.
     """
     try:
         return min(max(int(read_small(state.shown, MAX_BYTES)), FIRST), NEWEST)
@@ -53,5 +53,8 @@ def note_beginning(state: StateDir) -> None:
 
 
 def _began(state: StateDir) -> bool:
-    """Whether there is an id, or a damaged one, of a release that did not note this or of this one."""
-    return os.path.lexists(state.id) or os.path.lexists(state.id + ".damaged")
+    """Whether there is an id, or a damaged one, of a release that did not note this or of this one.
+
+    Such a release may also have shown its notice, and been cut off before it made an id.
+    """
+    return any(map(os.path.lexists, (state.id, state.id + ".damaged", state.notice)))

@@ -109,6 +109,17 @@ def test_a_new_installation_begins_with_the_newest_catalogue(world: World) -> No
     assert world.run("preview", "--new").out == "[]\n"
 
 
+def test_a_notice_of_an_older_release_that_made_no_id_showed_the_first_catalogue(world: World) -> None:
+    world.state.make()
+    assert read_shown(world.state) == NEWEST
+    Path(world.state.notice).touch()
+    assert read_shown(world.state) == FIRST
+    world.run("beat")
+    assert read_shown(world.state) == FIRST
+    assert "new: " in world.run("preview").err
+    assert read_shown(world.state) == NEWEST
+
+
 @pytest.mark.parametrize("text", ["", "x", "99999999999999999999999", "-3", "1.5"])
 def test_a_damaged_note_counts_as_the_first_version(world: World, text: str) -> None:
     Path(upgraded(world).state.shown).write_text(text)

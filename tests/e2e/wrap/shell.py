@@ -13,9 +13,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from agent.events.shown import NEWEST
 from tests.wait import PATIENCE, until
 
 PROMPT = "PS> "
+
+
+def told_before(state: Path) -> None:
+    """As a notice on a terminal leaves the state directory."""
+    (state / "catalogue-shown").write_text(f"{NEWEST}\n")
+    (state / "notice-shown").touch()
 
 
 class Shell:

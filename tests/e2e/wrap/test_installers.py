@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import environ
-from tests.e2e.wrap.shell import PROMPT, Shell
+from tests.e2e.wrap.shell import PROMPT, Shell, told_before
 from tests.e2e.wrap.side_by_side import WRAP, Ending, Sides
 
 MAINTAINER_SCRIPT = """#!/bin/sh
@@ -155,7 +155,7 @@ def play(place: Path, wrap: str, steps: Steps, **more: str) -> str:
     (place / "bin/w").write_text(f'#!/bin/sh\nexec {wrap} "$@"\n')
     (place / "bin/w").chmod(0o755)
     (place / "state").mkdir(exist_ok=True)
-    (place / "state/notice-shown").touch()
+    told_before(place / "state")
     environment = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"), **more)
     environment["PATH"] = f"{place}/bin:{environment['PATH']}"
     with Shell(environment, str(place)) as shell:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import environ
-from tests.e2e.wrap.shell import PROMPT, Shell
+from tests.e2e.wrap.shell import PROMPT, Shell, told_before
 
 C, Z, Q, D = "\x03", "\x1a", "\x1c", "\x04"  # ^C ^Z ^\ ^D
 STATUS = ("echo status:$?\n", PROMPT)
@@ -259,7 +259,7 @@ def without_notice(text: str) -> str:
 def test_a_person_cannot_tell(tmp_path: Path, name: str) -> None:
     wrapped = WRAPPED.replace(" 2>&3 3>&-", "")
     (tmp_path / "wrapped/state").mkdir(parents=True)
-    (tmp_path / "wrapped/state/notice-shown").touch()
+    told_before(tmp_path / "wrapped/state")
     with ThreadPoolExecutor() as both:
         bare = both.submit(play, tmp_path / "bare", BARE, SCENARIOS[name])
         assert play(tmp_path / "wrapped", wrapped, SCENARIOS[name]) == bare.result()
