@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,34 +15,55 @@ from collector.admin import AdminError
 from collector.admin.member_keys import Key, unwrap
 from collector.store import Stores
 from tests.collector.admin.members.desks import PHRASE, Desk, Lie, Server
+from tests.collector.page.test_bundles import put
 
 pytestmark = pytest.mark.once
 
 
+def every_value(stores: Stores) -> set[str | bytes]:
+    """All that a thief of the database has."""
+    tables = [name for (name,) in stores.control.all("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = [row for table in tables for row in stores.control.all(f"SELECT * FROM {table}")]
+    return {value if isinstance(value, bytes) else str(value) for row in rows for value in row}
+
+
+def keys_among(values: set[str | bytes]) -> set[bytes]:
+    """Whatever could be a key, as bytes, as hexadecimal digits, or as base64 in a JWK."""
+    texts = {value for value in values if isinstance(value, str)}
+    texts |= {word for text in texts for word in re.findall(r"[\w-]+", text)}
+    found = {value for value in values if isinstance(value, bytes)}
+    found |= {bytes.fromhex(text) for text in texts if re.fullmatch("([0-9a-f]{2})+", text)}
+    found |= {urlsafe_b64decode(f"{text}=") for text in texts if re.fullmatch(r"[\w-]{43}", text, re.ASCII)}
+    return {value for value in found if len(value) == 32}
+
+
 def test_a_stolen_database_opens_nothing(pair: tuple[Desk, Desk], stores: Stores) -> None:
     ann, _ = pair
-    key = ann.enter().current_key()
-    tables = ("members", "member_links", "member_roster", "member_sessions", "member_challenges", "audit")
-    stolen = [
-        value for table in tables for row in stores.control.all(f"SELECT * FROM {table}") for value in row
-    ]
-    texts = {value if isinstance(value, str) else repr(value) for value in stolen}
-    secrets = {key.private.hex(), key.private_jwk, json.loads(key.private_jwk)["d"]}
-    assert not [text for text in texts if any(secret in text for secret in secrets)]
-    wrapped: list[tuple[str, str]] = [
-        (name, text) for name, text in stores.control.all("SELECT name, wrapped FROM members")
-    ]
-    for guess in texts:
-        for name, text in wrapped:
+    group = ann.enter().current_key()
+    bundle = group.seal(b"what went wrong")
+    put(stores, bundle.encode(), "shop")
+    stolen = every_value(stores)
+    assert bundle.encode() in stolen
+    links = [link for (link,) in stores.control.all("SELECT link FROM member_links")]
+    wrapped: dict[str, str] = dict(stores.control.all("SELECT name, wrapped FROM members"))
+    tried = 0
+    for data in keys_among(stolen):
+        for sealed in (bundle, *links):
+            tried += 1
             with pytest.raises(AdminError):
-                unwrap(text, name, guess)
-    sealed = [link for (link,) in stores.control.all("SELECT link FROM member_links")]
-    blobs = [bytes.fromhex(t) for t in texts if len(t) == 64 and all(c in "0123456789abcdef" for c in t)]
-    assert blobs
-    for blob in blobs:
-        with pytest.raises(AdminError):
-            Key.of_private(blob).open(sealed[0])
-    assert unwrap(dict(wrapped)["ann"], "ann", PHRASE).open(sealed[0])
+                Key.of_private(data).open(sealed)
+    for guess in stolen:
+        for name, text in wrapped.items():
+            tried += 1
+            with pytest.raises(AdminError):
+                unwrap(text, name, guess if isinstance(guess, str) else guess.hex())
+    assert tried > 100
+    assert group.private in keys_among({group.private_jwk, *stolen}), (
+        "it would be found in any of these forms"
+    )
+    assert group.private in keys_among({f'"{group.private.hex()}"'}) & keys_among({group.private})
+    link = unwrap(wrapped["ann"], "ann", PHRASE).open(links[0])
+    assert Key.of_private(link).open(bundle) == b"what went wrong", "who has a passphrase opens it"
 
 
 def lies() -> Iterator[Any]:
