@@ -140,6 +140,9 @@ class SQLiteDatabase(Database):
         except BaseException:
             self.close()
             raise
+        # What a statement would have to undo: in a file it would be written as often as the pages themselves.
+        # Only from here on, because what a migration sorts may be larger than the memory.
+        self._writer.execute("PRAGMA temp_store = MEMORY")
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

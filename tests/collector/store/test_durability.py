@@ -84,9 +84,11 @@ class Sender(threading.Thread):
         size: int = 20,
         shared: list[Any] | None = None,
         make: Callable[[int], list[dict[str, Any]]] = beats,
+        pause: float = 0,
     ) -> None:
         super().__init__(daemon=True)
         self.collectors, self.size, self.shared, self.make = collectors, size, shared, make
+        self.pause = pause  # after each batch
         self.acknowledged: list[str] = []
         self.statuses: set[int] = set()
         self.ending = threading.Event()
@@ -97,6 +99,7 @@ class Sender(threading.Thread):
             batch = pending.pop() if self.shared is not None else self.make(self.size)
             while not self.send(batch) and not self.ending.is_set():
                 self.ending.wait(0.02)
+            self.ending.wait(self.pause)
 
     def send(self, batch: list[dict[str, Any]]) -> bool:
         target = random.choice(self.collectors)
@@ -363,7 +366,7 @@ def test_an_old_database_is_renewed_while_the_collector_serves(
         collector = start(database)
         collector.stop()
         collector.start(f"127.0.0.1:{port}")
-        senders = sending([collector], count=2)
+        senders = sending([collector], count=2, pause=0.2)  # four times what a million instances send
         for _ in range(2):
             before = left()
             until(lambda before=before: left() < before, 60)  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.store import schema
+from collector.store.rows import InstanceRow, instance_row
 from collector.store.sqlite import SQLiteDatabase
 from tests.wait import until
 
@@ -33,3 +36,27 @@ def test_who_writes_again_and_again_lets_others_write_in_between(file: SQLiteDat
     write("who had it")
     waiting.join(20)
     assert order == ["who waited", "who had it"]
+
+
+def given_to_the_system() -> int:
+    """Bytes that this process has written to files so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["wchar"])
+
+
+def test_what_changes_many_pages_is_written_to_the_log_alone(file: SQLiteDatabase) -> None:
+    """Not to a temporary file as well, from which a statement that fails would be undone."""
+    chance = random.Random(1)
+    rows = [instance_row(InstanceRow(1, chance.randbytes(16), 0, at)) for at in range(6000)]
+    chance.shuffle(rows)
+    with file.transaction() as tx:
+        tx.upsert(schema.INSTANCES, rows)
+    file.tidy()
+    log = Path(f"{file.path}-wal")
+    seen_again = [(*row[:3], 10_000, *row[4:]) for row in rows[:300]]
+    before = given_to_the_system()
+    with file.transaction() as tx:
+        tx.upsert(schema.INSTANCES, seen_again)
+    written, logged = given_to_the_system() - before, log.stat().st_size
+    assert logged > 500_000
+    assert logged <= written < 1.2 * logged
