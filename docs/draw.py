@@ -162,7 +162,7 @@ def example() -> str:
         *(f"#{flag}=true" for flag in FLAGS),
     ]
     for setting in SETTINGS:
-        if setting.name == "ROLLCALL_ENV_FILE":
+        if setting.name == draw_man.ONLY_FROM_THE_ENVIRONMENT:
             continue
         lines += ["", f"# {setting.name}: {setting.meaning}", f"# accepts {setting.accepted}"]
         value = "" if setting.name == "ROLLCALL_PRODUCT_VERSION" else setting.default

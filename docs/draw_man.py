@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Iterable
 
 from agent.config.consent import RULES
-from agent.config.settings import SETTINGS
+from agent.config.settings import SETTINGS, Setting
 from agent.events import catalogue
 from collector.settings import PREFIX
 from collector.settings import SETTINGS as COLLECTOR_SETTINGS
 from docs.commands import Command, commands
 
-PAGES = ("docs/man/rollcall.1", "docs/man/rollcall-collector.1")
+COMMANDS = ("docs/man/rollcall.1", "docs/man/rollcall-collector.1")
+PAGES = (*COMMANDS, "docs/man/docker.env.5")
+ONLY_FROM_THE_ENVIRONMENT = "ROLLCALL_ENV_FILE"
 
 
 def roff(text: str) -> str:
@@ -57,9 +59,18 @@ def _names(action: argparse.Action) -> str:
 
 def agent_settings() -> str:
     """Every setting of the agent."""
+    return _settings(SETTINGS)
+
+
+def file_settings() -> str:
+    """Every setting that a docker.env may have."""
+    return _settings(row for row in SETTINGS if row.name != ONLY_FROM_THE_ENVIRONMENT)
+
+
+def _settings(rows: Iterable[Setting]) -> str:
     return "\n".join(
         entry(row.name, f"{_sentence(row.meaning)} Takes {row.accepted}.{_default(row.default)}")
-        for row in SETTINGS
+        for row in rows
     )
 
 
@@ -97,6 +108,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "verbs of rollcall": verb_list("rollcall"),
     "verbs of rollcall-collector": verb_list("rollcall-collector"),
     "settings of rollcall": agent_settings,
+    "settings of docker.env": file_settings,
     "settings of rollcall-collector": collector_settings,
     "events": event_list,
     "rules": rule_list,

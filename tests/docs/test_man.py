@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.envfile import env_file_places
 from agent.config.settings import SETTINGS
 from agent.events import catalogue
 from collector.settings import PREFIX
@@ -16,6 +17,7 @@ from tests import environ
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / page for page in draw_man.PAGES]
+OF_COMMANDS = [ROOT / page for page in draw_man.COMMANDS]
 pytestmark = pytest.mark.once
 
 
@@ -44,17 +46,30 @@ def test_neither_man_nor_mandoc_warns(page: Path, tmp_path: Path) -> None:
 @pytest.mark.needs("man")
 def test_it_tells_an_operator_every_verb_option_setting_and_event() -> None:
     names = [[row.name for row in SETTINGS], [PREFIX + row.name for row in COLLECTOR_SETTINGS]]
-    for page, settings in zip(PAGES, names, strict=True):
+    for page, settings in zip(OF_COMMANDS, names, strict=True):
         shown = rendered(page).stdout
         for command in commands(page.stem):
             words = [name for action in command.options() for name in action.option_strings]
             assert all(word in shown for word in [*command.verbs, *words] if word != "--version")
         assert all(name in shown for name in settings)
-    agent = rendered(PAGES[0]).stdout
+    agent = rendered(OF_COMMANDS[0]).stdout
     for kind in catalogue.CATALOGUE:
         assert f"Sent when {kind.meaning}." in agent
     for heading in ("TURN IT OFF", "SEE WHAT IS SENT", "FILES", "EXIT STATUS", "EXAMPLES"):
         assert f"\n{heading}\n" in agent
+
+
+@pytest.mark.needs("man")
+def test_the_page_of_docker_env_tells_every_setting_flag_and_place() -> None:
+    shown = rendered(ROOT / "docs/man/docker.env.5").stdout
+    settings = [row.name for row in SETTINGS if row.name != draw_man.ONLY_FROM_THE_ENVIRONMENT]
+    assert all(f"\n       {name}\n" in shown for name in settings)
+    assert all(name in shown for name in ("DO_NOT_TRACK", "DISABLE_TELEMETRY", "_DISABLE_TELEMETRY"))
+    places = env_file_places({"HOME": "/home/me"}, name="NAME", cwd="/here")
+    words = [place.replace("/here", ".").replace("/home/me", "~") for place in places]
+    positions = [shown.rindex(word) for word in words]
+    assert positions == sorted(positions)
+    assert len(positions) == 3
 
 
 def test_every_block_is_on_a_page_and_a_page_that_has_parted_is_drawn_again() -> None:

@@ -75,7 +75,7 @@ def test_it_holds_what_an_install_needs_and_nothing_else(bundle: Path) -> None:
     assert names(bundle / "install/lib") == {path.name for path in (INSTALL / "lib").glob("*.*")}
     assert {"rollcall.service", "rollcall-user.service", "render"} <= names(bundle / "systemd")
     assert {"requirements.lock", "pip.lock"} <= names(bundle / "wheels")
-    assert names(bundle / "docs/man") == {"rollcall.1"}
+    assert names(bundle / "docs/man") == {"docker.env.5", "rollcall.1"}
     assert names(bundle / "docs/completions") == {"rollcall.bash", "_rollcall", "rollcall.fish"}
 
 
