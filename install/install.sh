@@ -140,10 +140,13 @@ is_plain() { # PATH
     esac
 }
 
-# Another program may have the same name.
+# Another program, or the Debian package, may have the same name.
 may_replace_command() {
     if [ -e "$command" ] && ! is_our_command; then
         why="$command already exists and is another program: use another --product"
+        return 1
+    elif [ -z "$user" ] && [ -e "/usr/share/$name/pyvenv.cfg" ]; then
+        why="the Debian package $name is installed, and has the same settings and unit: use another --product"
         return 1
     fi
 }

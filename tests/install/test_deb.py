@@ -66,6 +66,41 @@ def test_lintian_finds_nothing(package: Path) -> None:
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
+def test_its_page_has_no_marks_of_tests(package: Path, tmp_path: Path) -> None:
+    subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
+    page = (tmp_path / "usr/share/doc/rollcall/telemetry.md").read_text()
+    assert "<!--" not in page
+    assert "Everything carries a random id.\n" in page
+    assert len(list(tmp_path.glob("usr/share/man/man[15]/*.gz"))) == 2
+
+
+def test_it_and_a_product_of_install_sh_live_side_by_side(
+    debian: Machine, package: Path, bundle: Path
+) -> None:
+    shutil.copytree(bundle, debian.path("/var/archive"))
+    run_install = ["/var/archive/install/install.sh", "--yes"]
+    install(debian, package)
+    debian.run(*run_install, "--product", "Acme Board")
+    ids = set()
+    for command in ("/usr/bin/rollcall", "/usr/local/bin/rollcall-acme-board"):
+        assert debian.run("systemctl", "is-active", f"{Path(command).name}.service") == "active"
+        debian.run(command, "beat")
+        ids.add(json.loads(debian.run(command, "status", "--json").splitlines()[-1])["instanceId"])
+    assert len(ids) == 2
+    said = debian.run(*run_install, "--", "echo", "the product")
+    assert "the Debian package rollcall is installed" in said
+    assert said.splitlines()[-1] == "the product"
+    debian.run("/opt/rollcall-acme-board/install/uninstall.sh", "--yes")
+    assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
+
+    apt(debian, "purge", "rollcall")
+    debian.run(*run_install)
+    said = debian.run("dpkg", "-i", f"/var/{package.name}", check=False)
+    assert "first run: /opt/rollcall/install/uninstall.sh" in said
+    assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
+    assert not debian.path("/usr/bin/rollcall").exists()
+
+
 def test_it_beats_is_upgraded_and_leaves_nothing(debian: Machine, package: Path, tmp_path: Path) -> None:
     old = build(tmp_path, "--version", "0.0.9")
     install(debian, old)
@@ -83,6 +118,12 @@ def test_it_beats_is_upgraded_and_leaves_nothing(debian: Machine, package: Path,
     assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
     debian.run("rollcall", "enable")
     assert status(debian)["instanceId"] == instance, "and the id"
+
+    shown = debian.path("/var/lib/rollcall/catalogue-shown")
+    for frontend, news in ("noninteractive", False), ("teletype", True):
+        shown.unlink(missing_ok=True)  # as an older version left it
+        said = debian.run("env", f"DEBIAN_FRONTEND={frontend}", "dpkg", "-i", f"/var/{package.name}")
+        assert ("rollcall: new: " in said, shown.exists()) == (news, news)
 
     apt(debian, "purge", "rollcall")
     assert [place for place in (*PLACES, "/etc/rollcall") if debian.path(place).exists()] == []
