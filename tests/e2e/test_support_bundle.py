@@ -32,13 +32,15 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 DATABASE = f"/var/lib/{NAME}/collector.db"
 WATCHER = """
 import os, sqlite3, sys, time
+from contextlib import closing, suppress
 
 def wait(column):
     found = None
     while not found or not found[0]:
         time.sleep(0.001)
-        with sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True) as db:
-            found = db.execute(f"SELECT {column}, size FROM bundles").fetchone()
+        with suppress(sqlite3.OperationalError):  # just after a kill only the collector may mend its file
+            with closing(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)) as db:
+                found = db.execute(f"SELECT {column}, size FROM bundles").fetchone()
     return found
 
 wait("received")
@@ -46,7 +48,7 @@ os.kill(int(sys.argv[2]), 9)
 print(*wait("received"), flush=True)
 print(*wait("arrived"), flush=True)
 """
-"""Kills the collector between two parts of a bundle, says how much it has, and waits until it has all."""
+"""Kills the collector between two parts of a bundle, says how much it has, and once it has all."""
 
 
 class Support:
