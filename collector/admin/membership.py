@@ -34,6 +34,8 @@ class Note:
     """Thumbprints of the support keys that may be used, the current one last."""
     known: str = ""
     """Says that we have signed in here before; guesses from elsewhere then do not keep us out."""
+    revision: int = 0
+    """Of the newest roster that was seen here."""
 
     @classmethod
     def read(cls, path: Path) -> Note:
@@ -41,7 +43,8 @@ class Note:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             keys = [str(key) for key in found["keys"]]
-            return cls(path, str(found["collector"]), str(found["name"]), keys, str(found.get("known", "")))
+            known, revision = str(found.get("known", "")), int(found.get("revision", 0))
+            return cls(path, str(found["collector"]), str(found["name"]), keys, known, revision)
         except FileNotFoundError:
             raise AdminError(
                 "this machine is no member's; run: rollcall-collector members join NAME"
@@ -50,7 +53,7 @@ class Note:
             raise AdminError(f"{path} cannot be read") from None
 
     def save(self) -> None:
-        kept = {"collector": self.collector, "name": self.name, "keys": self.keys, "known": self.known}
+        kept = {name: value for name, value in vars(self).items() if name != "path"}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -218,12 +221,18 @@ class Member:
         return keys[current]
 
     def _roster(self, state: dict[str, Any], group: Key) -> dict[str, str]:
-        """The members and their public keys. AdminError if the code does not fit, or we are not in it."""
+        """The members and their public keys. AdminError if it is old, somebody else's, or without us."""
         roster = state["roster"]
         text, code = str(roster.get("text")), str(roster.get("code"))
         if not hmac.compare_digest(code, member_keys.roster_code(group, text)):
             raise AdminError("the list of members was changed by somebody who is none; do not go on")
-        found: dict[str, str] = json.loads(text)["members"]
+        told = json.loads(text)
+        if told["revision"] < self.note.revision:
+            raise AdminError("the collector presents a list of members that was replaced; do not go on")
+        if told["revision"] > self.note.revision:
+            self.note.revision = told["revision"]
+            self.note.save()
+        found: dict[str, str] = told["members"]
         if found.get(self.note.name) != self.key.public:
             raise AdminError("the list of members has another key for you than yours")
         return found
@@ -236,8 +245,9 @@ class Member:
         keys: Iterable[Key],
         removed: Iterable[str] = (),
     ) -> None:
-        """Write the roster, and a link to each key for each member."""
-        text = json.dumps({"key": group.thumbprint, "members": people})
+        """Write the next roster, and a link to each key for each member."""
+        number = self.note.revision + 1
+        text = json.dumps({"key": group.thumbprint, "revision": number, "members": people})
         links = {
             key.thumbprint: {name: Key.of_public(public).seal(key.private) for name, public in people.items()}
             for key in keys
@@ -254,6 +264,7 @@ class Member:
         if group.thumbprint not in self.note.keys:
             self.note.keys.append(group.thumbprint)
         self.remote.post(f"{API}change", body)
+        self.note.revision = number
         self.note.save()
 
 

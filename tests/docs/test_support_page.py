@@ -55,8 +55,8 @@ def test_the_page_names_the_parameters_that_are_used() -> None:
     assert "the group of 3072 bits of RFC 5054, SHA-256" in PAGE
     assert (limits.NAME_TRIES, limits.SECONDS_A_NAME_TRY) == (20, 300)
     assert (limits.TRIES, limits.SECONDS_A_TRY) == (5, 30)
-    assert "20 guesses are\nfree, then one is allowed every five minutes" in PAGE
-    assert "One address has five, then one every 30 seconds" in PAGE
+    assert "20 guesses are free, then one is allowed every five minutes" in PAGE
+    assert "One\naddress has five, then one every 30 seconds" in PAGE
 
 
 def test_the_list_on_the_page_is_read() -> None:

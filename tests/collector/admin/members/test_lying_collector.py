@@ -148,3 +148,16 @@ def test_a_key_that_was_replaced_is_not_presented_again(pair: tuple[Desk, Desk],
     server.lies["state"] = lambda answer: answer.update(roster=state["roster"], links=state["links"])
     with pytest.raises(AdminError, match="was replaced"):
         ann.enter().current_key()
+
+
+def test_a_list_of_members_that_was_replaced_is_not_presented_again(
+    pair: tuple[Desk, Desk], server: Server
+) -> None:
+    ann, _ = pair
+    roster = server.ask("/v1/members/state", {}, ann.enter().remote._token)[1]["roster"]
+    ann.enter().remove("bob", keep_key=True)
+    server.lies["state"] = lambda answer: answer["roster"].update(text=roster["text"], code=roster["code"])
+    with pytest.raises(AdminError, match="a list of members that was replaced"):
+        ann.enter().remove("nobody", keep_key=True)
+    server.lies.clear()
+    ann.enter().remove("nobody", keep_key=True)
