@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from collector.base.environments import environment_number
 from collector.base.personal import mask_addresses
 
 BEAT = "Instance Active"
@@ -34,6 +35,7 @@ class Fact(NamedTuple):
     command: str | None = None
     email: str | None = None
     reference: str | None = None
+    environment: int = 0  # its place in ENVIRONMENTS
 
 
 NOTHING = Fact()
@@ -63,6 +65,7 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
     """The fact of a catalogue event; a heartbeat says nothing but that it is there."""
     if name == BEAT:
         return NOTHING
+    environment = mapping(context.get("installation")).get("environment")
     app, system = mapping(context.get("app")), mapping(context.get("os"))
     return Fact(
         version=counted_text(app.get("version")) or "",
@@ -77,6 +80,7 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
         command=counted_text(properties.get("command")),
         email=short_text(properties.get("email")),
         reference=short_text(properties.get("reference")),
+        environment=environment_number(environment),
     )
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 
 from collector.admin import users
 from collector.base import http
+from collector.base.environments import CHOICES
 from collector.base.http import Answer, Receive, Refused, Scope, Send, StreamedAnswer
 from collector.ingest.disk import DiskWatch
 from collector.page import export, public
@@ -239,6 +240,7 @@ class Page:
             "period": view.period,
             "tables": {table.name: table for table in result.tables},
             "periods": NAMED,
+            "environments": CHOICES,
             "base": base_address(self._settings, view.request),
             "settings": self._settings,
             "source_word": shlex.quote(view.source.name),
@@ -263,7 +265,8 @@ class Page:
             raise PageError(400, f"{error}.".capitalize()) from None
         source = _source(sources, request.query.get("source"))
         caches = self._censuses, self._histories
-        return ViewRequest(self._stores, *caches, request, visitor, source, sources, period, now)
+        env = request.environment
+        return ViewRequest(self._stores, *caches, request, visitor, source, sources, period, env, now)
 
     def _greeting(self, request: PageRequest, visitor: Visitor) -> Answer:
         """The page of an empty database: how to connect an agent."""

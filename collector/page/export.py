@@ -29,6 +29,7 @@ def view_as_json(view: ViewRequest, result: ViewResult, wanted: str | None) -> I
         "view": result.name,
         "source": view.source.name,
         "period": {"name": period.name, "from": iso(period.first), "to": iso(period.last)},
+        "environment": view.environment,
         "at": write_time(view.now),
         "countedUntil": time_text(view.counted_until),
         **result.data,

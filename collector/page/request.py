@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from collector.base import http
+from collector.base.environments import CHOICES, PRODUCTION
 from collector.base.http import Scope
 from collector.base.peers import in_networks, peer_of
 from collector.settings import Settings
@@ -39,6 +40,14 @@ class PageRequest:
     peer: str  # behind trusted proxies
     secure: bool
     proxy_user: str  # whom a trusted proxy has signed in, or empty
+
+    @property
+    def environment(self) -> str:
+        """Whose installs are shown. PageError where the address names no environment."""
+        wanted = self.query.get("env") or PRODUCTION
+        if wanted not in CHOICES:
+            raise PageError(400, f"`env` must be one of {', '.join(CHOICES)}.")
+        return wanted
 
     def header(self, name: str) -> str:
         """The first header of that name, or empty."""

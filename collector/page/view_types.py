@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.base.environments import PRODUCTION
 from collector.base.ids import KEY_LENGTH, as_uuid
 from collector.base.times import write_time
 from collector.page.access.visitor import Visitor
@@ -77,6 +78,7 @@ class ViewRequest:
     source: Source
     sources: tuple[Source, ...]
     period: Period
+    environment: str
     now: int
 
     @property
@@ -95,9 +97,10 @@ class ViewRequest:
         at, number = self.before
         return at, min(number, 2 ** (KEY_LENGTH * 8) - 1).to_bytes(KEY_LENGTH, "big")
 
-    @property
+    @cached_property
     def events(self) -> EventStore:
-        return self.stores.events
+        """The event store, asked of the environment that the visitor chose."""
+        return self.stores.events.within(self.environment)
 
     @cached_property
     def help_requests(self) -> Requests:
@@ -107,12 +110,12 @@ class ViewRequest:
     @cached_property
     def census(self) -> Census:
         """Counts of instances: active now, and by the days on which they were seen first and last."""
-        return self.censuses.census(self.source.id, self.now)
+        return self.censuses.census(self.source.id, self.now, self.environment)
 
     @cached_property
     def history(self) -> FleetHistory | None:
         """The instances on every day; None while those of a large fleet are counted for the first time."""
-        return self.histories.history(self.source.id, sum(self.census.states.values()))
+        return self.histories.history(self.source.id, sum(self.census.states.values()), self.environment)
 
     @property
     def census_was(self) -> int | None:
@@ -125,12 +128,14 @@ class ViewRequest:
         return self.events.counted_until()
 
     def url(self, path: str, /, **more: str | None) -> str:
-        """The URL of a view with the same source and period; None removes a parameter."""
+        """The URL of a view with the same source, period and environment; None removes a parameter."""
         kept: dict[str, str | None] = {}
         if len(self.sources) > 1:
             kept["source"] = self.source.name
         if "period" in self.query or "from" in self.query:
             kept.update(self.period.query())
+        if self.environment != PRODUCTION:
+            kept["env"] = self.environment
         kept.update(more)
         text = urlencode({name: value for name, value in kept.items() if value})
         return f"{path}?{text}" if text else path

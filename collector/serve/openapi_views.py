@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector.base.environments import CHOICES
 from collector.page import public
 from collector.page.period import NAMED
 from collector.page.views import VIEWS, VIEWS_OF
@@ -80,6 +81,7 @@ def _path(path: str, suffix: str, *, with_id: bool) -> dict[str, Any]:
         _query("period", "how many days the view covers", {"enum": [*NAMED, "custom"]}),
         _query("from", "the first day of a custom period", {"format": "date"}),
         _query("to", "the last day; without it, today", {"format": "date"}),
+        _query("env", "whose installs and instances count; without it, production", {"enum": [*CHOICES]}),
         _query("table", f"the name of one of the view's tables; without it, {TABLES[suffix]}"),
     ]
     parameters += [_query(name, meaning) for name, meaning in OWN.get(path, {}).items()]

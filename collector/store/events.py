@@ -14,6 +14,7 @@ from collector.base.events import Event
 from collector.store.fleet import Census, Instance, InstancesEnd
 from collector.store.history import FleetHistory
 from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
+from collector.store.scope import Scope
 from collector.store.values import (
     Cutoffs,
     Expired,
@@ -32,8 +33,11 @@ Progress = Callable[[int], None]
 SourcedBody = tuple[int, str]
 
 
-class EventStore(ABC):
+class EventStore(Scope, ABC):
     """Where events are kept, and what is counted of them. StoreError if it does not answer.
+
+    Numbers and lists of instances and of runs are about one environment (`within`). Single ones, requests for
+    help and events are found in all.
 
     Even a question may write. So nothing here is called inside a transaction of the control store.
     """

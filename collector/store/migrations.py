@@ -13,6 +13,7 @@ from collector.store.alerting import alert_tables
 from collector.store.apart import counting_apart, expiry_by_source, kept_censuses, old_heartbeats
 from collector.store.bounds import bounded_lists, bounded_words, key_limits, listed_states, removal_notes
 from collector.store.dialect import Executes
+from collector.store.environments import environments
 from collector.store.errors import StoreError
 from collector.store.publication import public_numbers
 from collector.store.schema import (
@@ -49,7 +50,9 @@ def first_schema(tx: Executes) -> None:
     daily = counter("daily", "source:int day:int type:text name:text version:text os:text")
     outcomes = counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
     events = replace(EVENTS, columns=EVENTS.columns[:-1])
-    for table in (events, INSTANCES, RUNS, daily, ACTIVE, outcomes, COHORTS, RETENTION):
+    instances = replace(INSTANCES, columns=INSTANCES.columns[:-2])
+    runs = replace(RUNS, columns=RUNS.columns[:-1])
+    for table in (events, instances, runs, daily, ACTIVE, outcomes, COHORTS, RETENTION):
         tx.execute(create_table(table, tx.dialect))
     tx.execute(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
@@ -254,6 +257,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     failures_by_version,
     member_tables,
     member_secret,
+    environments,
 )
 
 

@@ -20,6 +20,7 @@ from collector.base.events import BEAT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.rows import InstanceRow, RunRow, instance_of, instance_row, run_row
+from collector.store.scope import is_total
 from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges, weeks_of
 from collector.store.words import OTHER, Word
 
@@ -64,7 +65,7 @@ class Ledger:
     def words(self) -> set[Word]:
         """The words in what was counted."""
         names = {(source, "name", day, name) for source, day, _, name in self.daily}
-        return names | {key[:4] for key in self.outcomes if key[1] != "all"}
+        return names | {key[:4] for key in self.outcomes if not is_total(key[1])}
 
     def changes(self, admitted: Collection[Word]) -> Iterator[tuple[schema.Table, list[tuple[Any, ...]]]]:
         """Every row to write, sorted by key within its table; words that are not admitted are OTHER."""
@@ -98,7 +99,7 @@ class Ledger:
     def _folded_outcomes(self, admitted: Collection[Word]) -> Counter[tuple[int, str, int, str, str]]:
         folded: Counter[tuple[int, str, int, str, str]] = Counter()
         for (source, kind, day, word, outcome), n in self.outcomes.items():
-            known = kind == "all" or (source, kind, day, word) in admitted
+            known = is_total(kind) or (source, kind, day, word) in admitted
             folded[source, kind, day, word if known else OTHER, outcome] += n
         return folded
 
@@ -112,8 +113,8 @@ class Ledger:
         instance.saw(event)
 
     def _enrol(self, source: int, standing: tuple[int, int], step: int) -> None:
-        established, cohort = standing
-        self.cohorts[source, cohort, established] += step
+        number, cohort = standing
+        self.cohorts[source, cohort, number] += step
 
     def _recount(self, instance: InstanceRow, standing: tuple[int, int], first_day: int, slots: int) -> None:
         """Move an instance from where it was counted to where it is now.

@@ -10,6 +10,7 @@ from typing import Any
 from collector.base.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.base.times import DAY_MS
 from collector.store.schema import SEPARATOR
+from collector.store.scope import TOTAL, kind_within, standing_within
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
 
 ESTABLISHED_MS = DAY_MS
@@ -31,6 +32,8 @@ class InstanceRow:
     version: str = ""
     os: str = ""
     os_version: str = ""
+    environment: int = 0
+    environment_at: int | None = None
 
     @property
     def established(self) -> bool:
@@ -38,8 +41,9 @@ class InstanceRow:
 
     @property
     def standing(self) -> tuple[int, int]:
-        """Where it is counted: established (older than a day) or not, and its week of installation."""
-        return int(self.established), week_of(self.first_seen // DAY_MS)
+        """Where it is counted: by environment and whether it is older than a day; and its first week."""
+        number = standing_within(self.environment, established=self.established)
+        return number, week_of(self.first_seen // DAY_MS)
 
     def saw(self, event: Event) -> None:
         if event.name == BEAT:
@@ -50,6 +54,9 @@ class InstanceRow:
             facts = (event.time, event.fact.version, event.fact.os, event.fact.os_version)
             known = (self.facts_at or 0, self.version, self.os, self.os_version)
             self.facts_at, self.version, self.os, self.os_version = max(facts, known)
+        if event.fact and event.run is not None:  # only an install says what it is for
+            said = (event.time, event.fact.environment)
+            self.environment_at, self.environment = max(said, (self.environment_at or 0, self.environment))
 
     def beat(self, time: int) -> None:
         """Take note of a heartbeat."""
@@ -95,6 +102,7 @@ class RunRow:
     asked: int | None = None
     email: str | None = field(default=None, repr=False)
     reference: str | None = None
+    environment: int = 0
 
     def saw(self, event: Event, fact: Fact) -> None:
         """Take note of an event of this run; of two that disagree the later one holds."""
@@ -103,6 +111,7 @@ class RunRow:
             (self.version, self.os, self.os_version),
             (fact.version, fact.os, fact.os_version),
         )
+        self.environment = max(self.environment, fact.environment)
         if event.name == STARTED:
             self.started = event.time if self.started is None else min(self.started, event.time)
         elif event.name == SUPPORT:
@@ -129,10 +138,10 @@ class RunRow:
         if self.began is None:
             return []
         day, outcome = self.began // DAY_MS, self.outcome or "open"
-        words = {"all": "", "version": self.version, "system": system_name(self.os, self.os_version)}
+        words = {TOTAL: "", "version": self.version, "system": system_name(self.os, self.os_version)}
         if outcome == "errors":
             words["place"] = self.failed_at
-        return [(kind, day, word, outcome) for kind, word in words.items()]
+        return [(kind_within(kind, self.environment), day, word, outcome) for kind, word in words.items()]
 
     def _ended(self, event: Event, fact: Fact) -> None:
         known = (self.ended, self.outcome, *_ending(self))

@@ -106,7 +106,7 @@ INSTANCES = Table(
     "instances",
     columns_of(
         "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int slots:bytes"
-        " facts_at:int? version:text os:text os_version:text",
+        " facts_at:int? version:text os:text os_version:text environment:int environment_at:int?",
     ),
     key=("source", "id"),
     on_conflict="replace",
@@ -116,7 +116,7 @@ RUNS = Table(
     columns_of(
         "source:int id:bytes instance:bytes version:text os:text os_version:text started:int? ended:int?"
         " outcome:text? duration:int? reason:text? exit_code:int? signal:text? script:text? line:int?"
-        " command:text? asked:int? email:text? reference:text?",
+        " command:text? asked:int? email:text? reference:text? environment:int",
     ),
     key=("source", "id"),
     on_conflict="replace",

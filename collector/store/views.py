@@ -19,7 +19,7 @@ _SOURCE = "s.name AS source"
 def _view(name: str, columns: dict[str, str], table: str, where: str = "TRUE") -> str:
     listed = ", ".join(f"{sql} AS {column}" for column, sql in columns.items())
     return (
-        f"CREATE VIEW rollcall_{name} AS SELECT {_SOURCE}, {listed} FROM {table} t"
+        f"CREATE OR REPLACE VIEW rollcall_{name} AS SELECT {_SOURCE}, {listed} FROM {table} t"
         f" JOIN sources s ON s.id = t.source WHERE {where}"
     )
 
@@ -79,3 +79,12 @@ def reading_views(tx: Executes) -> None:
     tx.execute(_view("active_by_day", ACTIVE, "active"))
     tx.execute(_view("installs_by_day", INSTALLS_BY_DAY, "outcomes", "t.kind = 'version' AND t.n > 0"))
     tx.execute(_view("events_by_day", EVENTS_BY_DAY, "daily", "t.n > 0"))
+
+
+def views_of_production(tx: Executes) -> None:
+    """The same views, and the same rights to them; they leave out what is not production."""
+    if tx.dialect != "postgresql":
+        return
+    tx.execute(_view("instances", INSTANCES, "instances", "t.environment = 0"))
+    tx.execute(_view("installs", INSTALLS, "runs", "t.environment = 0"))
+    tx.execute(_view("active_by_day", ACTIVE, "active", "t.established IN (0, 1)"))

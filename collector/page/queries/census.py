@@ -1,7 +1,8 @@
 """The count of a source's instances, as views show it.
 
 A small fleet is counted for every view. A large one is counted in the background, again and again, and
-views show the last count. The store keeps it, so that the first view after a start need not wait for one.
+views show the last count. The store keeps that of production, so that the first view after a start need not
+wait for one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from collector.base.background import BackgroundJob
+from collector.base.environments import PRODUCTION
 from collector.page.queries.sources import source_numbers
 from collector.store import StoreError, Stores
 from collector.store.fleet import Census
@@ -23,6 +25,9 @@ KEPT_TIMES = 20
 PAUSE_SECONDS = 1.0
 # How often it counts the small fleets too, because one may have grown large.
 SURVEY_SECONDS = 60.0
+
+# A source and an environment.
+Fleet = tuple[int, str]
 
 
 class CensusCache(BackgroundJob):
@@ -37,53 +42,60 @@ class CensusCache(BackgroundJob):
     ) -> None:
         super().__init__("census", PAUSE_SECONDS)
         self._stores, self._now, self._clock = stores, now, clock
-        self._kept: dict[int, tuple[float, Census]] = {}  # when it is due again, and the count
+        self._kept: dict[Fleet, tuple[float, Census]] = {}  # when it is due again, and the count
         self._surveyed = float("-inf")
 
-    def census(self, source: int, now: int) -> Census:
+    def census(self, source: int, now: int, environment: str = PRODUCTION) -> Census:
         """Counts of instances at this moment or, if counting takes long, of a moment ago."""
-        due, kept = self._kept.get(source, (0.0, None))
+        fleet = (source, environment)
+        due, kept = self._kept.get(fleet, (0.0, None))
         if kept is None:
             self._stores.events.counted_until()  # counts a few events that wait: that is no census' time
         began = self._clock()
         if kept is not None and kept.at <= now and (began < due or self.running):
             return kept
-        return self._count(source, now, began)
+        return self._count(fleet, now, began)
 
     def start(self) -> None:
         """Begin with the counts that the store has kept; they are due at once."""
         with suppress(StoreError):
-            self._kept = {source: (0.0, kept) for source, kept in self._stores.events.kept_censuses().items()}
+            known = self._stores.events.kept_censuses().items()
+            self._kept = {(source, PRODUCTION): (0.0, kept) for source, kept in known}
         super().start()
 
     def step(self) -> float:
         """Count what is due; now and then every source, so that no view is the first to find one large."""
         at = self._clock()
-        wanted = [source for source, (due, _) in list(self._kept.items()) if due <= at]
+        wanted = [fleet for fleet, (due, _) in list(self._kept.items()) if due <= at]
         if at - self._surveyed >= SURVEY_SECONDS:
             self._surveyed = at
-            wanted = [source for source in self._sources() if source not in self._kept] + wanted
-        for source in wanted:
+            fleets = [(source, PRODUCTION) for source in self._sources()]
+            wanted = [fleet for fleet in fleets if fleet not in self._kept] + wanted
+        for fleet in wanted:
             with suppress(StoreError):
-                self._renew(source)
+                self._renew(fleet)
         return PAUSE_SECONDS
 
-    def _renew(self, source: int) -> None:
-        was_kept = source in self._kept
+    def _renew(self, fleet: Fleet) -> None:
+        was_kept = fleet in self._kept
         self._stores.events.counted_until()
-        census = self._count(source, int(self._now() * 1000), self._clock())
-        if source in self._kept:
+        census = self._count(fleet, int(self._now() * 1000), self._clock())
+        source, environment = fleet
+        if environment != PRODUCTION:
+            return
+        if fleet in self._kept:
             self._stores.events.keep_census(source, census)
         elif was_kept:
             self._stores.events.keep_census(source, None)
 
-    def _count(self, source: int, now: int, began: float) -> Census:
-        census = self._stores.events.census(source, now)
+    def _count(self, fleet: Fleet, now: int, began: float) -> Census:
+        source, environment = fleet
+        census = self._stores.events.within(environment).census(source, now)
         took = self._clock() - began
         if took > QUICK_SECONDS:
-            self._kept[source] = (began + took * (KEPT_TIMES + 1), census)
+            self._kept[fleet] = (began + took * (KEPT_TIMES + 1), census)
         else:
-            self._kept.pop(source, None)
+            self._kept.pop(fleet, None)
         return census
 
     def _sources(self) -> list[int]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from collector.base.background import BackgroundJob
+from collector.base.environments import PRODUCTION
+from collector.page.queries.census import Fleet
 from collector.store import StoreError, Stores
 from collector.store.history import FleetHistory
 
@@ -25,18 +27,19 @@ class HistoryCache(BackgroundJob):
     def __init__(self, stores: Stores, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__("history", PAUSE_SECONDS)
         self._stores, self._clock = stores, clock
-        self._kept: dict[int, tuple[float, FleetHistory]] = {}  # when it is due again
-        self._wanted: set[int] = set()
+        self._kept: dict[Fleet, tuple[float, FleetHistory]] = {}  # when it is due again
+        self._wanted: set[Fleet] = set()
 
-    def history(self, source: int, instances: int) -> FleetHistory | None:
-        """The history of a source that has so many instances; None while it is counted for the first time."""
-        due, kept = self._kept.get(source, (0.0, None))
+    def history(self, source: int, instances: int, environment: str = PRODUCTION) -> FleetHistory | None:
+        """The history of a fleet that has so many instances; None while it is counted for the first time."""
+        fleet = (source, environment)
+        due, kept = self._kept.get(fleet, (0.0, None))
         if kept is not None and self._clock() < due:
             return kept
         if self.running and (kept is not None or instances > WAITED_FOR):
-            self._wanted.add(source)
+            self._wanted.add(fleet)
             return kept
-        return self._count(source)
+        return self._count(fleet)
 
     def step(self) -> float:
         """Count those that somebody has asked for."""
@@ -45,12 +48,13 @@ class HistoryCache(BackgroundJob):
                 self._count(self._wanted.pop())
         return PAUSE_SECONDS
 
-    def _count(self, source: int) -> FleetHistory:
+    def _count(self, fleet: Fleet) -> FleetHistory:
         began = self._clock()
-        history = self._stores.events.fleet_history(source)
+        source, environment = fleet
+        history = self._stores.events.within(environment).fleet_history(source)
         took = self._clock() - began
         if took > QUICK_SECONDS:
-            self._kept[source] = (began + took * (KEPT_TIMES + 1), history)
+            self._kept[fleet] = (began + took * (KEPT_TIMES + 1), history)
         else:
-            self._kept.pop(source, None)
+            self._kept.pop(fleet, None)
         return history

@@ -58,9 +58,9 @@ def expire_known_emails(client: Client, past: Past, before: int) -> None:
         f"SELECT {RUNS.names} FROM {latest('past_runs', past)} WHERE asked > 0 AND asked < ?", before
     )
     changed = [
-        (past.batch, source, key, WITHOUT_EMAIL, *rest[:-1], without_email(rest[-1]))
-        for _, source, key, _, *rest in rows
-        if read_request(rest[-1])[0] is not None
+        (past.batch, source, key, WITHOUT_EMAIL, *rest, without_email(request), environment)
+        for _, source, key, _, *rest, request, environment in rows
+        if read_request(request)[0] is not None
     ]
     if changed:
         client.insert(RUNS, changed)

@@ -61,7 +61,8 @@ def row_of(event: Event, number: int) -> Row:
     said = (event.received, event.time, event.type, event.name, event.who, event.run, body)
     counted = (event.key, stored_bytes(event), int(event.fact is not None), delay, skew)
     fact = ("", "", "") if event.fact is None else event.fact[:3]
-    return (*ids, *said, *counted, *fact, *told_by(event))
+    environment = 0 if event.fact is None else event.fact.environment
+    return (*ids, *said, *counted, *fact, *told_by(event), environment)
 
 
 def stored_events(client: Client, source: int, keys: Iterable[bytes]) -> list[StoredEvent]:

@@ -28,7 +28,7 @@ class HistoryQuestions(ClickHousePart):
         for piece in range(pieces):
             of_piece = f"cityHash64(assumeNotNull({{0}})) % {pieces} = {piece}"
             installs = self._installs(past, source, of_piece.format("owner"))
-            sql = f"SELECT {WHOLE} FROM {fleet(past, source, of_piece)} WHERE {LASTING}"
+            sql = f"SELECT {WHOLE} FROM {fleet(past, source, of_piece, self._here)} WHERE {LASTING}"
             for one in (instance_in(source, row) for row in self._client.rows(sql)):
                 told = [install for _, install in installs[one.id]]
                 if not told and one.facts_at is not None:  # its runs have expired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from collector.base.environments import environment_number
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.mutations import delete_rows
@@ -22,7 +23,8 @@ MOST_SYSTEMS = 1000
 
 WHOLE = (
     "instance, first_seen, last_seen, last_beat_at, beat_count, slot_set,"
-    " fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4"
+    " fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4,"
+    " said.1 AS f5, said.2 AS f6"
 )
 LASTING = f"(last_seen - first_seen > {ESTABLISHED_MS})"
 _WEEK = "intDiv(intDiv({0}, 86400000) + 3, 7)".format
@@ -39,7 +41,8 @@ def told_of_instances(where: str) -> str:
         "SELECT source AS of_source, assumeNotNull(who) AS instance, min(time) AS first_at,"
         f" max(time) AS last_at, maxIf(time, {is_beat}) AS beat_at, countIf({is_beat}) AS beat_n,"
         f" groupUniqArrayIf(intDiv(time, {SLOT_MS}), {is_beat}) AS beat_slots,"
-        f" maxIf((time, version, os, os_version), NOT ({is_beat})) AS told_fact"
+        f" maxIf((time, version, os, os_version), NOT ({is_beat})) AS told_fact,"
+        f" maxIf((time, environment), run IS NOT NULL AND NOT ({is_beat})) AS told_said"
         f" FROM events FINAL WHERE telling = 1 AND who IS NOT NULL AND {where} GROUP BY of_source, instance"
     )
 
@@ -49,7 +52,7 @@ def known_instances(past: Past, where: str) -> str:
     return (
         "SELECT source AS of_source, id AS instance, first AS first_at, last AS last_at,"
         " last_beat AS beat_at, beats AS beat_n, slots AS beat_slots,"
-        " (facts_at, version, os, os_version) AS told_fact"
+        " (facts_at, version, os, os_version) AS told_fact, (environment_at, environment) AS told_said"
         f" FROM {latest('past_instances', past, where)}"
     )
 
@@ -59,13 +62,19 @@ def merged_instances(parts: str) -> str:
     return (
         "SELECT of_source, instance, min(first_at) AS first_seen, max(last_at) AS last_seen,"
         " max(beat_at) AS last_beat_at, sum(beat_n) AS beat_count,"
-        " groupUniqArrayArray(beat_slots) AS slot_set, max(told_fact) AS fact"
+        " groupUniqArrayArray(beat_slots) AS slot_set, max(told_fact) AS fact,"
+        " max(told_said) AS said"
         f" FROM ({parts}) GROUP BY of_source, instance"
     )
 
 
-def fleet(past: Past, source: int, ids: str = "1 = 1") -> str:
-    """All instances of a source, or those whose `key` meets a condition."""
+def fleet(past: Past, source: int, ids: str = "1 = 1", here: str = "") -> str:
+    """All instances of a source, or those whose `key` or `environment` meets a condition."""
+    found = _fleet(past, source, ids)
+    return f"(SELECT *, said.2 AS environment FROM {found} WHERE {here})" if here else found
+
+
+def _fleet(past: Past, source: int, ids: str) -> str:
     events = told_of_instances(f"source = {source} AND {past.there} AND {ids.format('who')}")
     if not past.batch:
         return f"({merged_instances(events)})"
@@ -75,19 +84,18 @@ def fleet(past: Past, source: int, ids: str = "1 = 1") -> str:
 
 def instance_in(source: int, row: Row) -> Instance:
     """The instance in a row of WHOLE."""
-    key, first, last, last_beat, beats, slots, facts_at, *facts = row
+    key, first, last, last_beat, beats, slots, facts_at, *facts, said_at, environment = row
     first_day = min(slots, default=0) // SLOTS_A_DAY
     bits = sum(1 << slot - first_day * SLOTS_A_DAY for slot in slots)
-    return Instance(
-        source, key, first, last, last_beat or None, beats, first_day, bits, facts_at or None, *facts
-    )
+    seen = (first, last, last_beat or None, beats, first_day, bits)
+    return Instance(*(source, key, *seen, facts_at or None, *facts, environment, said_at or None))
 
 
 class InstanceQuestions(ClickHousePart):
     """What is asked of instances."""
 
     def census(self, source: int, now: int) -> Census:
-        census, all_of = Census(now), fleet(self._past(), source)
+        census, all_of = Census(now), self._fleet(self._past(), source)
         self._count_states(all_of, census)
         self._count_systems(all_of, census)
         for column, counter in (("first_seen", census.first_days), ("last_seen", census.last_days)):
@@ -143,11 +151,11 @@ class InstanceQuestions(ClickHousePart):
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         past = self._past()
         changes: Counter[tuple[int, int]] = Counter()
-        for day, established, n in self._client.rows(_edges(fleet(past, source), span), last):
+        for day, established, n in self._client.rows(_edges(self._fleet(past, source), span), last):
             changes[max(day, first), established] += n
-        for day, established, _, n in self._counters(past, source, f"active {span}"):
-            if day <= last:
-                changes[max(day, first), established] += n
+        for day, standing, _, n in self._counters(past, source, f"active {span}"):
+            if day <= last and standing // 2 in self._environments:
+                changes[max(day, first), standing % 2] += n
         found: dict[int, tuple[int, int]] = {}
         short = lasting = 0
         for day in range(first, last + 1):
@@ -158,25 +166,28 @@ class InstanceQuestions(ClickHousePart):
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         past = self._past()
         sql = (
-            f"SELECT {_WEEK('first_seen')} AS week, count() AS n FROM {fleet(past, source)}"
+            f"SELECT {_WEEK('first_seen')} AS week, count() AS n FROM {self._fleet(past, source)}"
             f" WHERE {LASTING} GROUP BY week"
         )
         weeks: Counter[int] = Counter(dict(self._client.rows(sql)))
-        for week, established, _, n in self._counters(past, source, "cohort"):
-            weeks[week] += n * established
+        for week, standing, _, n in self._counters(past, source, "cohort"):
+            if standing // 2 in self._environments:
+                weeks[week] += n * (standing % 2)
         return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
 
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         past = self._past()
         sql = (
             f"SELECT cohort, week, count() AS n FROM (SELECT {_WEEK('first_seen')} AS cohort,"
-            f" arrayJoin({_WEEKS}) AS week FROM {fleet(past, source)} WHERE {LASTING}) GROUP BY cohort, week"
+            f" arrayJoin({_WEEKS}) AS week FROM {self._fleet(past, source)} WHERE {LASTING})"
+            " GROUP BY cohort, week"
         )
         weeks: Counter[tuple[int, int]] = Counter()
         for cohort, week, n in self._client.rows(sql):
             weeks[cohort, week] += n
-        for cohort, week, _, n in self._counters(past, source, "retention"):
-            weeks[cohort, week] += n
+        for cohort, week, environment, n in self._counters(past, source, "retention"):
+            if environment_number(environment) in self._environments:
+                weeks[cohort, week] += n
         return {key: n for key, n in weeks.items() if key[0] >= first_week and n > 0}
 
     def list_instances(
@@ -185,7 +196,7 @@ class InstanceQuestions(ClickHousePart):
         past = self._past()
         wanted = _state(state, first * DAY_MS, (last + 1) * DAY_MS, now)
         sql = (
-            f"SELECT instance, last_seen FROM {fleet(past, source)} WHERE {wanted}"
+            f"SELECT instance, last_seen FROM {self._fleet(past, source)} WHERE {wanted}"
             " AND (last_seen < ? OR (last_seen = ? AND instance < ?))"
             " ORDER BY last_seen DESC, instance DESC LIMIT ?"
         )
@@ -195,6 +206,10 @@ class InstanceQuestions(ClickHousePart):
         # One that was deleted in between is left out.
         listed = [found[key] for key in keys if key in found]
         return listed, (rows[most - 1][1], rows[most - 1][0]) if len(rows) > most else None
+
+    def _fleet(self, past: Past, source: int) -> str:
+        """All instances of a source in the environment."""
+        return fleet(past, source, here=self._here)
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:
         return next(iter(self._instances(self._past(), source, [key])), None)

@@ -20,19 +20,24 @@ class RunListQuestions(ClickHousePart):
         self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
     ) -> tuple[list[Run], RunsEnd | None]:
         runs = all_runs(self._past(), source)
-        found = self._latest(runs, source, _condition(runs, wanted, now), since, before, most + 1)
+        found = self._latest(
+            runs, source, f"{self._here} AND {_condition(runs, wanted, now)}", since, before, most + 1
+        )
         last = found[most - 1 : most] if len(found) > most else []
         return found[:most], next(((run.began or 0, run.id) for run in last), None)
 
     def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
         runs = all_runs(self._past(), source)
-        return self._latest(runs, source, filled("ending.3 = ?", [place.key]), since, before, most)
+        return self._latest(
+            runs, source, filled(f"{self._here} AND ending.3 = ?", [place.key]), since, before, most
+        )
 
     def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
         sql = (
             "SELECT ending.3 AS place, system.1 AS version, system.2 AS os, system.3 AS os_version, owner,"
             f" {BEGAN} AS began FROM {all_runs(self._past(), source)}"
-            f" WHERE {FAILED} AND {BEGAN} >= ? AND {BEGAN} < ? ORDER BY began DESC, run LIMIT ?"
+            f" WHERE {self._here} AND {FAILED} AND {BEGAN} >= ? AND {BEGAN} < ?"
+            " ORDER BY began DESC, run LIMIT ?"
         )
         return [
             FailedRun(place_of(place), version, system_name(os, os_version), who, began)
@@ -45,7 +50,7 @@ class RunListQuestions(ClickHousePart):
         word = "system.1" if kind == "version" else _SYSTEM
         sql = (
             f"SELECT {word} AS word, min({DAY}) AS day FROM {all_runs(self._past(), source)}"
-            f" WHERE {BEGAN} > 0 GROUP BY word"
+            f" WHERE {self._here} AND {BEGAN} > 0 GROUP BY word"
         )
         return dict(self._client.rows(sql))
 

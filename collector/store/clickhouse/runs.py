@@ -20,7 +20,8 @@ MOST_ROWS, MOST_WORDS_READ = 200, 10_000
 
 WHOLE = (
     "run, owner, system.1 AS s1, system.2 AS s2, system.3 AS s3, started_at, ending.1 AS e1, ending.2 AS e2,"
-    " ending.3 AS e3, request.1 AS r1, request.2 AS r2"
+    " ending.3 AS e3, request.1 AS r1, request.2 AS r2,"
+    " environment"
 )
 BEGAN = "if(started_at > 0, started_at, ending.1)"
 DAY = f"intDiv({BEGAN}, {DAY_MS})"
@@ -43,7 +44,7 @@ def told_of_runs(where: str) -> str:
         " max((version, os, os_version)) AS told_system,"
         f" minIf(time, {named[STARTED]}) AS told_start,"
         f" maxIf((time, told, place), {is_end}) AS told_end,"
-        f" maxIf((time, told), {named[SUPPORT]}) AS told_request"
+        f" maxIf((time, told), {named[SUPPORT]}) AS told_request, max(environment) AS told_environment"
         " FROM events FINAL WHERE telling = 1 AND who IS NOT NULL AND run IS NOT NULL"
         f" AND NOT ({named[BEAT]}) AND {where} GROUP BY of_source, of_run"
     )
@@ -54,7 +55,8 @@ def known_runs(past: Past, where: str) -> str:
     return (
         "SELECT source AS of_source, id AS of_run, instance AS told_owner,"
         " (version, os, os_version) AS told_system, started AS told_start,"
-        " (ended, told, place) AS told_end, (asked, request) AS told_request"
+        " (ended, told, place) AS told_end, (asked, request) AS told_request,"
+        " environment AS told_environment"
         f" FROM {latest('past_runs', past, where)}"
     )
 
@@ -64,7 +66,7 @@ def merged_runs(parts: str) -> str:
     return (
         "SELECT of_source, of_run AS run, max(told_owner) AS owner, max(told_system) AS system,"
         " minIf(told_start, told_start > 0) AS started_at, max(told_end) AS ending,"
-        " max(told_request) AS request"
+        " max(told_request) AS request, max(told_environment) AS environment"
         f" FROM ({parts}) GROUP BY of_source, run"
     )
 
@@ -80,9 +82,9 @@ def all_runs(past: Past, source: int, ids: str = "1 = 1") -> str:
 
 def run_in(source: int, row: Row) -> Run:
     """The run in a row of WHOLE."""
-    *known, started, ended, told, _, asked, request = row
+    *known, started, ended, told, _, asked, request, environment = row
     times = (started or None, ended or None)
-    return Run(*(source, *known, *times, *read_end(told), asked or None, *read_request(request)))
+    return Run(*(source, *known, *times, *read_end(told), asked or None, *read_request(request), environment))
 
 
 class InstallQuestions(ClickHousePart):
@@ -92,7 +94,7 @@ class InstallQuestions(ClickHousePart):
         past = self._past()
         sql = (
             f"SELECT {DAY} AS day, {_COUNTS.format(now - GIVE_UP_MS)} FROM {all_runs(past, source)}"
-            f" WHERE {BEGAN} > 0 AND {DAY} >= ? AND {DAY} <= ? GROUP BY day"
+            f" WHERE {self._here} AND {BEGAN} > 0 AND {DAY} >= ? AND {DAY} <= ? GROUP BY day"
         )
         days = {day: RunCounts(*counts) for day, *counts in self._client.rows(sql, first, last)}
         for day, counts in self._expired_runs(past, source, first, last).items():
@@ -106,7 +108,7 @@ class InstallQuestions(ClickHousePart):
         by = "word" if kind == "version" else "word, more"
         sql = (
             f"SELECT {_WORDS[kind]}, {_COUNTS.format(now - GIVE_UP_MS)}, count() AS n"
-            f" FROM {all_runs(past, source)} WHERE {BEGAN} > 0 AND {DAY} >= ? AND {DAY} <= ?"
+            f" FROM {all_runs(past, source)} WHERE {self._here} AND {BEGAN} > 0 AND {DAY} >= ? AND {DAY} <= ?"
             f" GROUP BY {by} ORDER BY n DESC, {by} LIMIT ?"
         )
         found: dict[str, RunCounts] = {}
@@ -124,21 +126,24 @@ class InstallQuestions(ClickHousePart):
     def instances_with_installs(self, source: int, first: int, last: int) -> tuple[int, int]:
         sql = (
             "SELECT uniqExact(owner) AS ended, uniqExactIf(owner, ending.3 = '') AS succeeded"
-            f" FROM {all_runs(self._past(), source)} WHERE ending.1 > 0 AND {BEGAN} >= ? AND {BEGAN} < ?"
+            f" FROM {all_runs(self._past(), source)}"
+            f" WHERE {self._here} AND ending.1 > 0 AND {BEGAN} >= ? AND {BEGAN} < ?"
         )
         ((ended, succeeded),) = self._client.rows(sql, first * DAY_MS, (last + 1) * DAY_MS)
         return ended, succeeded
 
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         sql = (
-            f"{_failures(self._past(), source, first, last)} AND {FAILED} GROUP BY place HAVING n > 0"
-            " ORDER BY n DESC, place LIMIT ?"
+            f"{_failures(self._past(), source, first, last)} AND {self._here} AND {FAILED}"
+            " GROUP BY place HAVING n > 0 ORDER BY n DESC, place LIMIT ?"
         )
         failures = [_failure(row) for row in self._client.rows(sql, most)]
         return sorted(failures, key=lambda one: (one.instances, one.runs, one.last_seen), reverse=True)
 
     def find_failure(self, source: int, first: int, last: int, place: Place) -> Failure | None:
-        sql = f"{_failures(self._past(), source, first, last)} AND ending.3 = ? GROUP BY place"
+        sql = (
+            f"{_failures(self._past(), source, first, last)} AND {self._here} AND ending.3 = ? GROUP BY place"
+        )
         return next((_failure(row) for row in self._client.rows(sql, place.key)), None)
 
     def failure_trends(
@@ -149,7 +154,7 @@ class InstallQuestions(ClickHousePart):
             return found
         sql = (
             f"SELECT ending.3 AS place, {DAY} AS day, count() AS n FROM {all_runs(self._past(), source)}"
-            f" WHERE {DAY} >= ? AND {DAY} <= ? AND ending.3 IN ? GROUP BY place, day"
+            f" WHERE {self._here} AND {DAY} >= ? AND {DAY} <= ? AND ending.3 IN ? GROUP BY place, day"
         )
         for key, day, n in self._client.rows(sql, first, last, [*found]):
             found[key][day] = n
@@ -185,8 +190,9 @@ class InstallQuestions(ClickHousePart):
         """Runs that have expired whole, by the day on which they began."""
         days: dict[int, RunCounts] = {}
         outcomes: Counter[tuple[int, str]] = Counter()
-        for day, _, outcome, n in self._counters(past, source, "outcome"):
-            outcomes[day, outcome] += n
+        for day, environment, outcome, n in self._counters(past, source, "outcome"):
+            if environment in self._environments:
+                outcomes[day, outcome] += n
         for (day, outcome), n in outcomes.items():
             if first <= day <= last:
                 days.setdefault(day, RunCounts()).add(outcome, n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from collector.base.environments import ENVIRONMENTS
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.client import Client
@@ -19,6 +20,7 @@ from collector.store.clickhouse.runs import known_runs, merged_runs, run_in, tol
 from collector.store.clickhouse.tables import COUNTERS, INSTANCES, RUNS, ClickHouseTable
 from collector.store.clickhouse.text import Row, filled
 from collector.store.rollups import Ledger, count_instance, count_run
+from collector.store.scope import environment_in, is_total
 from collector.store.words import OTHER
 
 READ_AT_ONCE = 5000
@@ -31,13 +33,14 @@ def sum_up(client: Client, current: Past, past: Past) -> None:
     client.run(
         f"INSERT INTO past_instances ({INSTANCES.names}) SELECT {batch}, of_source, instance,"
         f" toUInt8({BASE}) AS v, first_seen, last_seen, last_beat_at, beat_count, slot_set,"
-        f" fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4 FROM ({merged_instances(parts)})"
+        f" fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4,"
+        f" said.1 AS f5, said.2 AS f6 FROM ({merged_instances(parts)})"
     )
     parts = f"{told_of_runs(past.expired)} UNION ALL {known_runs(current, _among('run', past))}"
     client.run(
         f"INSERT INTO past_runs ({RUNS.names}) SELECT {batch}, of_source, run, toUInt8({BASE}) AS v, owner,"
         " system.1 AS s1, system.2 AS s2, system.3 AS s3, started_at, ending.1 AS e1, ending.2 AS e2,"
-        f" ending.3 AS e3, request.1 AS r1, request.2 AS r2 FROM ({merged_runs(parts)})"
+        f" ending.3 AS e3, request.1 AS r1, request.2 AS r2, environment FROM ({merged_runs(parts)})"
     )
     names = filled("multiIf(name IN (?, ''), name, ?) AS counted", [BEAT, OTHER])
     client.run(
@@ -70,9 +73,9 @@ def count_gone_runs(client: Client, past: Past) -> None:
         client,
         past,
         (
-            (source, "outcome", day, 0, outcome, n)
+            (source, "outcome", day, environment_in(kind), outcome, n)
             for (source, kind, day, _, outcome), n in outcomes
-            if kind == "all"
+            if is_total(kind)
         ),
     )
 
@@ -106,13 +109,14 @@ def _as_gone(rows: Iterable[Row], past: Past) -> list[Row]:
 
 
 def _instance_counters(ledger: Ledger) -> Iterator[tuple[Any, ...]]:
-    for (source, day, span, established), n in ledger.active.items():
-        yield source, f"active {span}", day, established, "", n
-    for (source, cohort, established), n in ledger.cohorts.items():
-        yield source, "cohort", cohort, established, "", n
-    for (source, cohort, established, week), n in ledger.retention.items():
-        if established:
-            yield source, "retention", cohort, week, "", n
+    for (source, day, span, standing), n in ledger.active.items():
+        yield source, f"active {span}", day, standing, "", n
+    for (source, cohort, standing), n in ledger.cohorts.items():
+        yield source, "cohort", cohort, standing, "", n
+    for (source, cohort, standing, week), n in ledger.retention.items():
+        if standing % 2:
+            environment = ENVIRONMENTS[standing // 2] if standing // 2 else ""
+            yield source, "retention", cohort, week, environment, n
 
 
 def _write(client: Client, past: Past, counters: Iterable[tuple[Any, ...]]) -> None:

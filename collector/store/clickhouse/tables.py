@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from collector.store.clickhouse.client import Client
 from collector.store.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 
 # Servers since then can flush an insert to the disk before they answer. Older ones leave that to the system.
 FLUSHES_FROM = 21
@@ -48,21 +48,22 @@ EVENTS = ClickHouseTable(
     "source UInt32, id FixedString(16), part UInt8, ver UInt64, seq UInt64, received Int64, time Int64,"
     " type String, name String, who Nullable(FixedString(16)), run Nullable(FixedString(16)), body String,"
     " wkey Nullable(Int64), size UInt32, telling UInt8, delay Int32, skew Int32, version String, os String,"
-    " os_version String, place String, told String",
+    " os_version String, place String, told String, environment UInt8",
     "(ver) PARTITION BY part ORDER BY (source, id)",
     "index_granularity = 1024",
 )
 INSTANCES = ClickHouseTable(
     "past_instances",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, first Int64, last Int64, last_beat Int64,"
-    " beats UInt64, slots Array(Int64), facts_at Int64, version String, os String, os_version String",
+    " beats UInt64, slots Array(Int64), facts_at Int64, version String, os String, os_version String,"
+    " environment_at Int64, environment UInt8",
     "(ver) PARTITION BY batch ORDER BY (source, id)",
 )
 RUNS = ClickHouseTable(
     "past_runs",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, instance FixedString(16), version String,"
     " os String, os_version String, started Int64, ended Int64, told String, place String, asked Int64,"
-    " request String",
+    " request String, environment UInt8",
     "(ver) PARTITION BY batch ORDER BY (source, id)",
 )
 COUNTERS = ClickHouseTable(
@@ -98,5 +99,16 @@ def make_tables(client: Client, database: str) -> None:
             f"a newer collector has changed these tables: their version is {newest}, and the newest that"
             f" this collector knows is {VERSION}; install the newer collector again, or restore a backup"
         )
+    for table in TABLES:
+        _add_columns(client, table)
     if newest < VERSION:
         client.insert(VERSIONS, [(VERSION,)])
+
+
+def _add_columns(client: Client, table: ClickHouseTable) -> None:
+    """Add the columns that an older version did not make. They are 0 or empty in the rows of before."""
+    sql = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = ?"
+    there = {name for (name,) in client.rows(sql, table.name)}
+    for column in table.columns.split(", "):
+        if column.split(" ")[0] not in there:
+            client.run(f"ALTER TABLE {table.name} ADD COLUMN {column}")

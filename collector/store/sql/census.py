@@ -18,24 +18,24 @@ MOST_SYSTEMS = 1000
 _ESTABLISHED = f"last_seen - first_seen > {ESTABLISHED_MS}"
 
 
-def take_census(database: Database, source: int, now: int) -> Census:
-    """Count the instances of a source."""
+def take_census(database: Database, here: str, source: int, now: int) -> Census:
+    """Count the instances of a source that meet a condition."""
     census = Census(now)
-    _count_states(database, source, census)
-    _count_systems(database, source, census)
+    _count_states(database, here, source, census)
+    _count_systems(database, here, source, census)
     for column, counter in (("first_seen", census.first_days), ("last_seen", census.last_days)):
-        days = f"SELECT {column} / {DAY_MS}, COUNT(*) FROM instances WHERE source = ? AND {_ESTABLISHED}"
-        counter.update(dict(database.all(f"{days} GROUP BY 1", source)))
+        days = f"SELECT {column} / {DAY_MS}, COUNT(*) FROM instances WHERE source = ? AND {here}"
+        counter.update(dict(database.all(f"{days} AND {_ESTABLISHED} GROUP BY 1", source)))
     return census
 
 
-def _count_states(database: Database, source: int, census: Census) -> None:
+def _count_states(database: Database, here: str, source: int, census: Census) -> None:
     spans = ", ".join(f"SUM(CASE WHEN last_beat > ? - {span * DAY_MS} THEN 1 ELSE 0 END)" for span in SPANS)
     sql = (
         f"SELECT CASE WHEN {_ESTABLISHED} THEN 1 ELSE 0 END AS established,"
         " CASE WHEN last_beat IS NULL THEN 'never' WHEN last_beat <= ? THEN 'gone'"
         f" WHEN last_beat <= ? THEN 'silent' ELSE 'beating' END AS state, COUNT(*), {spans}"
-        " FROM instances WHERE source = ? GROUP BY established, state"
+        f" FROM instances WHERE source = ? AND {here} GROUP BY established, state"
     )
     now = census.at
     for lasting, state, n, *active in database.all(
@@ -47,11 +47,12 @@ def _count_states(database: Database, source: int, census: Census) -> None:
             census.active[span, established] += int(alive)
 
 
-def _count_systems(database: Database, source: int, census: Census) -> None:
+def _count_systems(database: Database, here: str, source: int, census: Census) -> None:
     """Versions and systems, as many as are read; the rest of those that count is OTHER."""
     span = SPANS[-1]
     sql = (
-        f"SELECT version, os, os_version, COUNT(*) FROM instances WHERE source = ? AND {_ESTABLISHED}"
+        "SELECT version, os, os_version, COUNT(*) FROM instances"
+        f" WHERE source = ? AND {here} AND {_ESTABLISHED}"
         " AND last_beat > ? GROUP BY version, os, os_version ORDER BY 4 DESC, 1, 2, 3 LIMIT ?"
     )
     rest = census.active[span, True]

@@ -9,6 +9,7 @@ from collector.base.times import DAY_MS
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
 from collector.store.events import Progress
+from collector.store.scope import TOTAL
 from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import days_of, table_of
 from collector.store.sql.email_expiry import expire_emails
@@ -111,7 +112,7 @@ def _forget_words(tx: Transaction, last: int, today: int) -> None:
     fold_all(tx)
     for table, rest, word, unused in (
         ("daily", "type", "name", f"name <> '{BEAT}' AND {_no_event('daily', 'name')}"),
-        ("outcomes", "kind, outcome", "word", f"kind <> 'all' AND {_no_run('outcomes')}"),
+        ("outcomes", "kind, outcome", "word", f"kind NOT LIKE '%{TOTAL}' AND {_no_run('outcomes')}"),
     ):
         names = f"source, day, {rest}, {word}"
         where = f"day <= ? AND {word} <> '{OTHER}' AND {unused}"

@@ -16,7 +16,8 @@ PIECE = 1000
 
 _INSTANCES = (
     "SELECT id, first_day, slots, facts_at, version, os, os_version FROM instances"
-    f" WHERE source = ? AND id > ? AND last_seen - first_seen > {ESTABLISHED_MS} ORDER BY id LIMIT {PIECE}"
+    f" WHERE source = ? AND id > ? AND last_seen - first_seen > {ESTABLISHED_MS} AND {{here}}"
+    f" ORDER BY id LIMIT {PIECE}"
 )
 _RUNS = (
     "SELECT instance, coalesce(started, ended), version, os, os_version FROM runs"
@@ -30,8 +31,8 @@ class HistoryQuestions(SqlPart):
     def fleet_history(self, source: int) -> FleetHistory:
         fold_little(self._database)
         history = FleetHistory()
-        last = b""
-        while rows := self._all(_INSTANCES, source, last):
+        last, instances = b"", _INSTANCES.format(here=self._here)
+        while rows := self._all(instances, source, last):
             installs = self._installs(source, bytes(rows[0][0]), bytes(rows[-1][0]))
             last = bytes(rows[-1][0])
             for who, first_day, slots, facts_at, version, *system in rows:

@@ -9,6 +9,7 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.store.database import Database
 from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, RunsEnd, place_of
+from collector.store.scope import TOTAL
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
 from collector.store.sql.run_lists import RUN, run_of
@@ -29,10 +30,10 @@ class InstallQuestions(SqlPart):
 
     def run_counts_by_day(self, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
         sql = (
-            "SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND kind = 'all'"
+            f"SELECT day, outcome, SUM(n) FROM outcomes WHERE source = ? AND kind IN {self._kinds(TOTAL)}"
             " AND day BETWEEN ? AND ? GROUP BY day, outcome"
             f" UNION ALL SELECT began / {DAY_MS} AS day, '{RUNNING}', COUNT(*)"
-            f" FROM {_running(self._database)} GROUP BY 1"
+            f" FROM {_running(self._database, self._here)} GROUP BY 1"
         )
         days: dict[int, RunCounts] = {}
         values = (source, first, last, source, *_running_times(first, last, now), MOST_RUNNING)
@@ -46,14 +47,15 @@ class InstallQuestions(SqlPart):
         word = {"version": "version", "system": "trim(os || ' ' || os_version)"}[kind]
         counted = "SUM(CASE outcome WHEN '{0}' THEN n ELSE 0 END)".format
         sums = f"{counted('success')}, {counted('errors')}, {counted('open')}"
-        where = "WHERE source = ? AND kind = ? AND day BETWEEN ? AND ?"
+        where = "WHERE source = ? AND kind IN {} AND day BETWEEN ? AND ?".format
         sql = (
-            f"SELECT * FROM (SELECT word, {sums}, 0 AS running FROM outcomes {where} AND word <> ?"
-            " GROUP BY word HAVING SUM(n) > 0 ORDER BY SUM(n) DESC, word LIMIT ?) AS words"
-            f" UNION ALL SELECT NULL, {sums}, 0 FROM outcomes {where} GROUP BY kind"
-            f" UNION ALL SELECT {word}, 0, 0, 0, COUNT(*) FROM {_running(self._database)} GROUP BY 1"
+            f"SELECT * FROM (SELECT word, {sums}, 0 AS running FROM outcomes {where(self._kinds(kind))}"
+            " AND word <> ? GROUP BY word HAVING SUM(n) > 0 ORDER BY SUM(n) DESC, word LIMIT ?) AS words"
+            f" UNION ALL SELECT NULL, {sums}, 0 FROM outcomes {where(self._kinds(TOTAL))} GROUP BY kind"
+            f" UNION ALL SELECT {word}, 0, 0, 0, COUNT(*)"
+            f" FROM {_running(self._database, self._here)} GROUP BY 1"
         )
-        values = (source, kind, first, last, OTHER, MOST_ROWS, source, "all", first, last)
+        values = (source, first, last, OTHER, MOST_ROWS, source, first, last)
         running = (source, *_running_times(first, last, now), MOST_RUNNING)
         return _listed(self._counted(sql, *values, *running))
 
@@ -61,24 +63,26 @@ class InstallQuestions(SqlPart):
         sql = (
             "SELECT COUNT(DISTINCT instance), COUNT(DISTINCT CASE WHEN outcome = 'success' THEN instance END)"
             " FROM runs WHERE source = ? AND began >= ? AND began < ? AND outcome IS NOT NULL"
+            f" AND {self._here}"
         )
         ended, succeeded = self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS)[0]
         return ended, succeeded
 
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         sql = (
-            "SELECT word, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place' AND day BETWEEN ? AND ?"
+            f"SELECT word, SUM(n) FROM outcomes WHERE source = ? AND kind IN {self._kinds('place')}"
+            " AND day BETWEEN ? AND ?"
             " AND word <> ? GROUP BY word HAVING SUM(n) > 0 ORDER BY 2 DESC, 1 LIMIT ?"
         )
         runs: dict[str, int] = dict(self._counted(sql, source, first, last, OTHER, most))
-        failures = _failures(self._database, source, first, last, list(runs), COUNTED)
+        failures = _failures(self._database, self._here, source, first, last, list(runs), COUNTED)
         for failure in failures:
             failure.runs = max(failure.runs, int(runs[failure.place.key]))
         return sorted(failures, key=lambda one: (one.instances, one.runs, one.last_seen), reverse=True)
 
     def find_failure(self, source: int, first: int, last: int, place: Place) -> Failure | None:
         fold_little(self._database)
-        found = _failures(self._database, source, first, last, [place.key], COUNTED_ALONE)
+        found = _failures(self._database, self._here, source, first, last, [place.key], COUNTED_ALONE)
         if found:
             by_day = self.failure_trends(source, first, last, [place])[place.key]
             found[0].runs = max(found[0].runs, sum(by_day.values()))
@@ -92,7 +96,7 @@ class InstallQuestions(SqlPart):
         if not found:
             return found
         sql = (
-            "SELECT word, day, SUM(n) FROM outcomes WHERE source = ? AND kind = 'place'"
+            f"SELECT word, day, SUM(n) FROM outcomes WHERE source = ? AND kind IN {self._kinds('place')}"
             f" AND day BETWEEN ? AND ? AND word IN ({_marks(keys)}) GROUP BY word, day"
         )
         for key, day, n in self._counted(sql, source, first, last, *keys):
@@ -102,7 +106,7 @@ class InstallQuestions(SqlPart):
     def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
         sql = (
             f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
-            " AND began >= ? AND (began, id) < (?, ?) ORDER BY began DESC, id DESC LIMIT ?"
+            f" AND {self._here} AND began >= ? AND (began, id) < (?, ?) ORDER BY began DESC, id DESC LIMIT ?"
         )
         return [run_of(row) for row in self._counted(sql, source, place.key, since, *before, most)]
 
@@ -131,11 +135,12 @@ class InstallQuestions(SqlPart):
         return [run_of(row) for row in self._counted(sql, source, instance, most)]
 
 
-def _running(database: Database) -> str:
-    """The open runs of a source that began within two times, at most so many."""
+def _running(database: Database, here: str) -> str:
+    """The open runs of a source that meet a condition and began within two times, at most so many."""
     index = " INDEXED BY runs_open" if database.dialect == "sqlite" else ""
     return (
         f"(SELECT began, version, os, os_version FROM runs{index} WHERE source = ? AND outcome IS NULL"
+        f" AND {here}"
         " AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?) AS open_runs"
     )
 
@@ -167,13 +172,13 @@ def _listed(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, RunCounts]]:
 
 
 def _failures(
-    database: Database, source: int, first: int, last: int, keys: Sequence[str], most: int
+    database: Database, here: str, source: int, first: int, last: int, keys: Sequence[str], most: int
 ) -> list[Failure]:
     """The failures at each place within a period, among the latest so many; none where no run ever failed."""
     if not keys:
         return []
     index = " INDEXED BY runs_by_place" if database.dialect == "sqlite" else ""
-    at = f"FROM runs{index} WHERE source = ? AND outcome = 'errors' AND place = ?"
+    at = f"FROM runs{index} WHERE source = ? AND outcome = 'errors' AND place = ? AND {here}"
     latest = (
         f"SELECT COUNT(*), COUNT(DISTINCT instance), MAX(ended),"
         f" (SELECT ended {at} ORDER BY began LIMIT 1), CAST(? AS INTEGER)"

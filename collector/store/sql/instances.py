@@ -26,7 +26,7 @@ class InstanceQuestions(SqlPart):
 
     def census(self, source: int, now: int) -> Census:
         fold_little(self._database)
-        return take_census(self._database, source, now)
+        return take_census(self._database, self._here, source, now)
 
     def keep_census(self, source: int, census: Census | None) -> None:
         keep_census(self._database, source, census)
@@ -36,8 +36,8 @@ class InstanceQuestions(SqlPart):
 
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         sql = (
-            "SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, established, SUM(n) FROM active"
-            " WHERE source = ? AND span = ? AND day <= ? GROUP BY on_day, established"
+            "SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, established % 2, SUM(n) FROM active"
+            f" WHERE source = ? AND span = ? AND day <= ? AND established IN {self._standings} GROUP BY 1, 2"
         )
         changes: Counter[tuple[int, int]] = Counter()
         for day, established, n in self._counted(sql, first, first, source, span, last):
@@ -53,13 +53,17 @@ class InstanceQuestions(SqlPart):
         return agents_on(self._database, self._shapes, source, day)
 
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
-        sql = "SELECT cohort, n FROM cohorts WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+        sql = (
+            "SELECT cohort, SUM(n) FROM cohorts WHERE source = ? AND cohort >= ? AND established % 2 = 1"
+            f" AND established IN {self._standings} GROUP BY cohort HAVING SUM(n) > 0"
+        )
         return {cohort: int(n) for cohort, n in self._counted(sql, source, first_week)}
 
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         sql = (
-            "SELECT cohort, week, n FROM retention"
-            " WHERE source = ? AND established = 1 AND cohort >= ? AND n > 0"
+            "SELECT cohort, week, SUM(n) FROM retention"
+            " WHERE source = ? AND cohort >= ? AND established % 2 = 1"
+            f" AND established IN {self._standings} GROUP BY cohort, week HAVING SUM(n) > 0"
         )
         return {(cohort, week): int(n) for cohort, week, n in self._counted(sql, source, first_week)}
 
@@ -68,7 +72,7 @@ class InstanceQuestions(SqlPart):
     ) -> tuple[list[Instance], InstancesEnd | None]:
         fold_little(self._database)
         found: list[Instance] = []
-        for walk in walks_of(state, first * DAY_MS, (last + 1) * DAY_MS, now):
+        for walk in walks_of(state, first * DAY_MS, (last + 1) * DAY_MS, now, self._here):
             more, end = self._follow(walk, source, before, most + 1 - len(found))
             found += more
             if len(found) > most:
@@ -84,8 +88,9 @@ class InstanceQuestions(SqlPart):
         place = min(before, (walk.until + 1, b""))
         index = f" INDEXED BY {walk.index}" if self._database.dialect == "sqlite" else ""
         part = (
-            f"SELECT id, last_seen, first_seen, last_beat FROM instances{index} WHERE source = ?{walk.part}"
-            " AND last_seen > ? AND (last_seen, id) < (?, ?) ORDER BY last_seen DESC, id DESC LIMIT"
+            f"SELECT id, last_seen, first_seen, last_beat, environment FROM instances{index}"
+            f" WHERE source = ?{walk.part} AND last_seen > ? AND (last_seen, id) < (?, ?)"
+            " ORDER BY last_seen DESC, id DESC LIMIT"
         )
         limit = SEARCHED if walk.wanted else most
         ids = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector.base.environments import ALL
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.rows import system_name
@@ -38,6 +39,8 @@ class RunListQuestions(SqlPart):
     ) -> tuple[list[Run], RunsEnd | None]:
         index = " INDEXED BY runs_by_instance" if self._database.dialect == "sqlite" else ""
         where, values = _conditions(wanted, now, index)
+        if self.environment != ALL:
+            where.append(self._here)
         limit = RUNS_SEARCHED if where else most + 1
         searched = (
             f"SELECT {RUN}, began FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
@@ -61,7 +64,8 @@ class RunListQuestions(SqlPart):
     def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
         sql = (
             "SELECT place, version, os, os_version, instance, began FROM runs WHERE source = ?"
-            " AND outcome = 'errors' AND began >= ? AND began < ? ORDER BY began DESC LIMIT ?"
+            f" AND outcome = 'errors' AND {self._here} AND began >= ? AND began < ?"
+            " ORDER BY began DESC LIMIT ?"
         )
         rows = self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS, most)
         return [
@@ -71,10 +75,10 @@ class RunListQuestions(SqlPart):
 
     def first_days(self, source: int, kind: str) -> dict[str, int]:
         sql = (
-            "SELECT word, MIN(day) FROM outcomes WHERE source = ? AND kind = ? AND word <> ? AND n > 0"
-            " GROUP BY word"
+            "SELECT word, MIN(day) FROM outcomes"
+            f" WHERE source = ? AND kind IN {self._kinds(kind)} AND word <> ? AND n > 0 GROUP BY word"
         )
-        return dict(self._counted(sql, source, kind, OTHER))
+        return dict(self._counted(sql, source, OTHER))
 
 
 def _conditions(wanted: RunFilter, now: int, index: str) -> tuple[list[str], list[Any]]:

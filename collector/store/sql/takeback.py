@@ -9,6 +9,7 @@ from collector.store import schema
 from collector.store.database import Transaction
 from collector.store.rollups import Ledger, count_instance, count_run
 from collector.store.rows import InstanceRow, RunRow
+from collector.store.scope import is_total
 from collector.store.sql.admission import admit_words, placed_words
 
 
@@ -30,7 +31,7 @@ def replace_run(ledger: Ledger, old: RunRow, new: RunRow | None) -> None:
 
 def write_changes(tx: Transaction, ledger: Ledger) -> None:
     """Write the ledger, with numbers below zero as well."""
-    added = {key[:4] for key, n in ledger.outcomes.items() if n > 0 and key[1] != "all"}
+    added = {key[:4] for key, n in ledger.outcomes.items() if n > 0 and not is_total(key[1])}
     admitted = admit_words(tx, added) | placed_words(tx, ledger.words() - added)
     for table, rows in ledger.changes(admitted):
         if table.on_conflict != "add" or table is schema.ACTIVE:

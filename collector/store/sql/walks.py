@@ -6,7 +6,7 @@ that were last seen before it, or among the few that were seen by other events s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from collector.store.fleet import GONE_MS, SILENT_MS
@@ -28,9 +28,13 @@ class Walk:
     index: str = "instances_by_seen"
     part: str = ""  # what the index has
 
+    def narrowed(self, here: str) -> Walk:
+        """The walk to those of them that meet another condition, too."""
+        return replace(self, wanted=f"{here} AND {self.wanted}" if self.wanted else here)
 
-def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
-    """The walks of a list, one after the other."""
+
+def walks_of(state: str, since: int, until: int, now: int, here: str) -> list[Walk]:
+    """The walks of a list, one after the other. `here` is a condition that holds for all that is listed."""
     silent, gone = now - SILENT_MS, now - GONE_MS
     walks: dict[str, list[Walk]] = {
         "beating": [Walk(f"{_LASTING} AND last_beat > ?", (silent,), after=silent)],
@@ -43,7 +47,7 @@ def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
             Walk(index="instances_brief", part=f" AND last_seen - first_seen <= {ESTABLISHED_MS}"),
         ],
     }
-    return walks.get(state, [Walk()])
+    return [walk.narrowed(here) for walk in walks.get(state, [Walk()])]
 
 
 def _fallen(wanted: str, values: tuple[int, ...], after: int, until: int) -> list[Walk]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from collector.base.environments import ALL as ALL_OF_THEM
+from collector.base.environments import ENVIRONMENTS, PRODUCTION
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore
@@ -33,14 +35,14 @@ Answers = dict[str, Any]
 
 
 def told_by(store: EventStore, source: int = SOURCE) -> Answers:
-    """What the store answers."""
+    """What the store answers, of the environment that it was asked for."""
     return {**_of_fleet(store, source), **_of_runs(store, source), **_of_events(store, source)}
 
 
-def said_by(kept: Sequence[Event], source: int = SOURCE) -> Answers:
+def said_by(kept: Sequence[Event], source: int = SOURCE, environment: str = PRODUCTION) -> Answers:
     """What it must answer."""
     mine = [event for event in kept if event.source == source]
-    return {**_fleet_in(mine), **_runs_in(mine), **_events_in(mine)}
+    return {**_fleet_in(mine, environment), **_runs_in(mine, environment), **_events_in(mine)}
 
 
 def _of_fleet(store: EventStore, source: int) -> Answers:
@@ -70,11 +72,12 @@ def _of_fleet(store: EventStore, source: int) -> Answers:
     return found
 
 
-def _fleet_in(kept: Sequence[Event]) -> Answers:
-    fleet = plain.instances_of(kept)
+def _fleet_in(kept: Sequence[Event], environment: str) -> Answers:
+    everybody = plain.instances_of(kept)
+    fleet = [one for one in everybody if environment in (ALL_OF_THEM, one.environment)]
     lasting = [one for one in fleet if one.established]
     month = [one for one in lasting if one.beats and one.beats[-1] > NOW - 30 * DAY_MS]
-    rows = {one.who: one.row for one in fleet}
+    rows = {one.who: one.row for one in everybody}
     found: Answers = {
         "active now": Counter(
             (span, one.established)
@@ -141,19 +144,20 @@ def _of_runs(store: EventStore, source: int) -> Answers:
     return found
 
 
-def _runs_in(kept: Sequence[Event]) -> Answers:
-    runs = sorted(plain.runs_of(kept), key=lambda run: run.began or 0, reverse=True)
-    asked = sorted((run for run in runs if run.asked), key=lambda run: run.asked or 0)
-    told = sorted(runs, key=lambda run: run.started or run.ended or run.asked or 0, reverse=True)
+def _runs_in(kept: Sequence[Event], environment: str) -> Answers:
+    all_runs = sorted(plain.runs_of(kept), key=lambda run: run.began or 0, reverse=True)
+    runs = [run for run in all_runs if environment in (ALL_OF_THEM, run.environment)]
+    asked = sorted((run for run in all_runs if run.asked), key=lambda run: run.asked or 0)
+    told = sorted(all_runs, key=lambda run: run.started or run.ended or run.asked or 0, reverse=True)
     found: Answers = {
-        "runs": {run.key: run.row for run in runs},
+        "runs": {run.key: run.row for run in all_runs},
         "asked": [(run.asked, run.key) for run in asked],
-        "runs between": sorted(run.key for run in runs if RUNS[2] <= run.key <= RUNS[9]),
+        "runs between": sorted(run.key for run in all_runs if RUNS[2] <= run.key <= RUNS[9]),
         "first days of": {kind: plain.first_days_of(runs, kind) for kind in ("version", "system")},
         "of instance": {who: [run.key for run in told if run.who == who] for who in INSTANCES},
     }
     for number, wanted in enumerate(FILTERS):
-        found[f"list {number}"] = [run.key for run in runs if run.began and run.is_in(wanted, runs)]
+        found[f"list {number}"] = [run.key for run in runs if run.began and run.is_in(wanted, all_runs)]
     for first, last in PERIODS:
         failures = [one for one in plain.failures_in(runs, first, last) if one[1]]
         trends: dict[str, Counter[int]] = {place.key: Counter() for place, *_ in failures}
@@ -234,13 +238,13 @@ def _instance(one: Instance | None) -> tuple[Any, ...] | None:
     if one is None:
         return None
     slots = {one.first_day * 4 + n for n in range(one.slots.bit_length()) if one.slots >> n & 1}
-    system = (one.version, one.os, one.os_version)
+    system = (one.version, one.os, one.os_version, ENVIRONMENTS[one.environment])
     seen = (one.first_seen, one.last_seen, one.last_beat, one.beats)
     return (one.id, one.state(NOW), *seen, *system, slots)
 
 
 def _run(run: Run) -> tuple[Any, ...]:
-    system = (run.version, run.os, run.os_version)
+    system = (run.version, run.os, run.os_version, ENVIRONMENTS[run.environment])
     asked = (run.asked, run.email, run.reference)
     return (run.id, run.instance, run.state(NOW), *system, run.started, run.ended, run.place, *asked)
 

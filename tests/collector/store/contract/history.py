@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
-from collector.base.ids import as_uuid, uuid_of
+from collector.base.ids import as_uuid, key_of, uuid_of
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import EventStore
@@ -19,6 +19,7 @@ SOURCE, OTHER_SOURCE = 1, 2
 KEYS = (7, 8)
 INSTANCES = [bytes([number]) * 16 for number in range(1, 7)]
 RUNS = [bytes([100 + number]) * 16 for number in range(14)]
+PRODUCTION_RUNS = 8  # so many of them
 PLACES = (("install.sh", 42, "curl", 6), ("install.sh", 88, "docker", 125), ("migrate.sh", 7, "psql", 2))
 
 
@@ -56,6 +57,9 @@ def _event(chance: random.Random, number: int, at: int) -> Event:
             "os": {"name": chance.choice(["debian", "ubuntu"]), "version": "12"},
             "installation": {"id": as_uuid(chance.choice(RUNS))},
         }
+        run = RUNS.index(key_of(told["context"]["installation"]["id"]))
+        if run >= PRODUCTION_RUNS and (environment := ("", "ci", "dev", "Staging")[number % 4]):
+            told["context"]["installation"]["environment"] = environment
     if name == SUPPORT:
         told["properties"] = {"email": f"ada{number}@example.org", "reference": f"{number:08}"}
     if name == ERRORS:

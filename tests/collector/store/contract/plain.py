@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from collector.base.environments import ENVIRONMENTS, PRODUCTION
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
 from collector.base.times import DAY_MS
 from collector.store.runs import FailedRun, Place, RunFilter
@@ -25,6 +27,8 @@ class PlainInstance:
         self.beats = sorted(event.time for event in told if event.name == BEAT)
         facts = [(e.time, e.fact.version, e.fact.os, e.fact.os_version) for e in told if e.fact]
         installs = [fact for fact, e in zip(facts, told, strict=True) if e.name != BEAT]
+        said = [(e.time, named_in(e)) for e in told if e.run and e.name != BEAT]
+        self.environment = max(said, default=(0, PRODUCTION))[1]
         self.told_at, self.version, self.os, self.os_version = max(installs, default=(0, "", "", ""))
 
     @property
@@ -43,7 +47,7 @@ class PlainInstance:
         """What is shown of it."""
         slots = {time // SLOT_MS for time in self.beats}
         last_beat = self.beats[-1] if self.beats else None
-        system = (self.version, self.os, self.os_version)
+        system = (self.version, self.os, self.os_version, self.environment)
         return (self.who, self.state, self.first, self.last, last_beat, len(self.beats), *system, slots)
 
     def is_in(self, state: str, first: int, last: int) -> bool:
@@ -74,6 +78,7 @@ class PlainRun:
         self.asked = self.request.time if self.request else None
         facts = [e.fact for e in told if e.fact]
         self.version, self.os, self.os_version = max((f.version, f.os, f.os_version) for f in facts)
+        self.environment = max(map(named_in, told), key=ENVIRONMENTS.index)
 
     @property
     def state(self) -> str:
@@ -93,7 +98,7 @@ class PlainRun:
         """What is shown of it."""
         fact = self.request.fact if self.request else None
         asked = (self.asked, fact.email, fact.reference) if fact else (None, None, None)
-        system = (self.version, self.os, self.os_version)
+        system = (self.version, self.os, self.os_version, self.environment)
         place = self.place or Place("", "", "", "")
         return (self.key, self.who, self.state, *system, self.started, self.ended, place, *asked)
 
@@ -120,6 +125,12 @@ class PlainRun:
 
     def began_in(self, first: int, last: int) -> bool:
         return self.began is not None and first <= self.began // DAY_MS <= last
+
+
+def named_in(event: Event) -> str:
+    """The environment that an event of an install names."""
+    said = json.loads(event.body)["context"].get("installation", {}).get("environment", PRODUCTION)
+    return "internal" if said == "Staging" else str(said)
 
 
 def instances_of(kept: Sequence[Event]) -> list[PlainInstance]:

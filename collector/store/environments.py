@@ -1,0 +1,35 @@
+"""A migration: what instances and runs are for. Those of before count as production."""
+
+from __future__ import annotations
+
+from collector.store import views
+from collector.store.dialect import Executes
+
+_LISTED = "source, last_seen, id, first_seen, last_beat, environment"
+_INSTANCES = {
+    "instances_by_seen": "",
+    "instances_never": " WHERE last_beat IS NULL",
+    "instances_brief": " WHERE last_seen - first_seen <= 86400000",
+    "instances_seen_since": " WHERE last_seen > last_beat",
+}
+_FAILED = " WHERE outcome = 'errors'"
+_RUNS = {
+    "runs_open": ("source, began, version, os, os_version, environment", " WHERE outcome IS NULL"),
+    "runs_failed": ("source, began, place, version, os, os_version, instance, environment", _FAILED),
+    "runs_by_place": ("source, place, began, ended, instance, environment", _FAILED),
+}
+
+
+def environments(tx: Executes) -> None:
+    """Environments of instances and runs, in the indexes that lists and counts are read from, too."""
+    integer = "INTEGER" if tx.dialect == "sqlite" else "BIGINT"
+    tx.execute(f"ALTER TABLE runs ADD COLUMN environment {integer} NOT NULL DEFAULT 0")
+    tx.execute(f"ALTER TABLE instances ADD COLUMN environment {integer} NOT NULL DEFAULT 0")
+    tx.execute(f"ALTER TABLE instances ADD COLUMN environment_at {integer}")
+    for index, part in _INSTANCES.items():
+        tx.execute(f"DROP INDEX {index}")
+        tx.execute(f"CREATE INDEX {index} ON instances ({_LISTED}){part}")
+    for index, (columns, part) in _RUNS.items():
+        tx.execute(f"DROP INDEX {index}")
+        tx.execute(f"CREATE INDEX {index} ON runs ({columns}){part}")
+    views.views_of_production(tx)
