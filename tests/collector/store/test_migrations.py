@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from collector.store import StoreUnavailable, connections, migrations, open_database
+from collector.base.environments import ALL
+from collector.store import StoreUnavailable, connections, migrations, open_database, open_stores
 from collector.store.database import Database
 from collector.store.dialect import Executes
 from collector.store.migrations import MIGRATIONS, apply_migrations
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
+from tests.collector.store.contract.answers import said_by, told_by
+from tests.collector.store.contract.history import made_history
+from tests.collector.store.old import leave_old_database
 
 
 def test_a_migration_and_its_bookkeeping_are_one_transaction(tables: Database) -> None:
@@ -75,3 +79,31 @@ def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:
         opened = open_database(database)
         assert opened.all("SELECT count(*) FROM migrations") == [(len(MIGRATIONS),)]
         opened.close()
+
+
+def test_what_was_counted_before_environments_is_production(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = made_history(0)
+    leave_old_database(database, history, monkeypatch)
+    with closing(open_stores(database)) as stores:
+        production = told_by(stores.events)
+        assert told_by(stores.events.within(ALL)) == production == said_by(history)
+        assert stores.events.recount(lambda _: None) == 0
+
+
+@pytest.mark.once
+@pytest.mark.needs("postgresql")
+def test_a_migration_leaves_the_rights_to_the_views(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, names = cluster.database(), [made.__name__ for made in MIGRATIONS]
+    before = MIGRATIONS[: names.index("environments")]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "MIGRATIONS", before)
+        with closing(open_database(database)) as old, old.transaction() as tx:
+            tx.execute("GRANT SELECT ON rollcall_installs, rollcall_active_by_day TO PUBLIC")
+    with closing(open_database(database)) as renewed:
+        for view, granted in (("installs", True), ("active_by_day", True), ("instances", False)):
+            sql = f"SELECT has_table_privilege('public', 'rollcall_{view}', 'SELECT')"
+            assert renewed.all(sql) == [(granted,)]

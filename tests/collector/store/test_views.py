@@ -13,6 +13,8 @@ import pytest
 
 from collector.admin import demo, keys
 from collector.admin.transfer import add_in_chunks
+from collector.base.environments import ALL, ENVIRONMENTS
+from collector.base.events import SUPPORT, Event
 from collector.base.times import DAY_MS
 from collector.store import Stores, open_stores
 from collector.store.runs import NO_RUN, RunCounts
@@ -36,11 +38,20 @@ def url(cluster: Cluster) -> str:
 def filled(url: str) -> Iterator[Stores]:
     stores = open_stores(url)
     keys.add_key(stores.control, "demo", 0)
+    noise = (_in_ci(one) for one in demo.demo_events(4, 2, NOW, 1) if one.name != SUPPORT)
+    add_in_chunks(stores.events, noise, lambda _: None)
     add_in_chunks(stores.events, demo.demo_events(20, 1, NOW, 1), lambda _: None)
     while stores.events.fold():
         pass
     yield stores
     stores.close()
+
+
+def _in_ci(event: Event) -> Event:
+    """The same event, if it is of an install, as a CI would send it."""
+    if event.fact is None or event.run is None:
+        return event
+    return event._replace(fact=event.fact._replace(environment=ENVIRONMENTS.index("ci")))
 
 
 @pytest.fixture
@@ -119,6 +130,9 @@ def test_the_numbers_are_those_of_the_store(filled: Stores, reader: psycopg.Conn
         "SELECT COUNT(*) FROM rollcall_installs WHERE asked_for_help IS NOT NULL"
     ).fetchone() or (0,)
     assert help_rows == asked > 0
+    (instances,) = reader.execute("SELECT COUNT(*) FROM rollcall_instances").fetchone() or (0,)
+    everywhere = sum(events.within(ALL).census(1, NOW).states.values())
+    assert instances == sum(events.census(1, NOW).states.values()) < everywhere
 
 
 def test_an_instance_has_its_times_and_its_id(filled: Stores, reader: psycopg.Connection) -> None:

@@ -22,6 +22,7 @@ DEBIANS = pytest.param("clickhouse", marks=[pytest.mark.once, pytest.mark.needs(
 # Which of the two a test runs on, where time is short.
 TESTED_ON = {
     "test_deletion": "clickhouse",
+    "test_environments": "clickhouse",
     "test_expiry": "clickhouse",
     "test_keeping": "chdb",
     "test_questions": "chdb",

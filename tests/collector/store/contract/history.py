@@ -23,11 +23,11 @@ PRODUCTION_RUNS = 8  # so many of them
 PLACES = (("install.sh", 42, "curl", 6), ("install.sh", 88, "docker", 125), ("migrate.sh", 7, "psql", 2))
 
 
-def made_history(seed: int, size: int = 160) -> list[Event]:
-    """Events in the order of their arrival; a few come days late."""
+def made_history(seed: int, size: int = 160, *, environments: bool = False) -> list[Event]:
+    """Events in the order of their arrival; a few come days late. All are of production, unless asked."""
     chance = random.Random(seed)
     times = iter(chance.sample(range(NOW - 45 * DAY_MS, NOW, 1000), size))
-    made = [_event(chance, number, at) for number, at in enumerate(times)]
+    made = [_event(chance, number, at, environments=environments) for number, at in enumerate(times)]
     return sorted(made, key=lambda event: event.received)
 
 
@@ -40,7 +40,7 @@ def pieces(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:
     return (events[start : start + size] for start in range(0, len(events), size))
 
 
-def _event(chance: random.Random, number: int, at: int) -> Event:
+def _event(chance: random.Random, number: int, at: int, *, environments: bool) -> Event:
     name = chance.choice([BEAT, BEAT, BEAT, STARTED, STARTED, SUCCESS, ERRORS, SUPPORT, "Deployed", "Opened"])
     told: dict[str, Any] = {
         "type": "track",
@@ -57,9 +57,9 @@ def _event(chance: random.Random, number: int, at: int) -> Event:
             "os": {"name": chance.choice(["debian", "ubuntu"]), "version": "12"},
             "installation": {"id": as_uuid(chance.choice(RUNS))},
         }
-        run = RUNS.index(key_of(told["context"]["installation"]["id"]))
-        if run >= PRODUCTION_RUNS and (environment := ("", "ci", "dev", "Staging")[number % 4]):
-            told["context"]["installation"]["environment"] = environment
+        installation = told["context"]["installation"]
+        if environments and key_of(installation["id"]) in RUNS[PRODUCTION_RUNS:] and number % 4:
+            installation["environment"] = ("ci", "dev", "Staging")[number % 4 - 1]
     if name == SUPPORT:
         told["properties"] = {"email": f"ada{number}@example.org", "reference": f"{number:08}"}
     if name == ERRORS:

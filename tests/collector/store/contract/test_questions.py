@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from collector.base.environments import ALL
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
@@ -42,15 +41,6 @@ def test_each_question_is_answered_as_the_events_say(events: EventStore, seed: i
     keep_in_pieces(events, history)
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(events, source) == said_by(history, source)
-
-
-@pytest.mark.parametrize("environment", [ALL, "ci", "internal"])
-def test_another_environment_has_its_own_answers(events: EventStore, environment: str) -> None:
-    history = made_history(0)
-    keep_in_pieces(events, history)
-    said = said_by(history, environment=environment)
-    assert told_by(events.within(environment)) == said
-    assert told_by(events) == said_by(history) != said
 
 
 def test_the_newest_census_is_kept_until_something_expires_or_is_removed(events: EventStore) -> None:
