@@ -40,6 +40,7 @@ FACTS = st.builds(
     command=st.sampled_from([None, "apt-get"]),
     reference=st.sampled_from([None, "01234567"]),
     email=st.sampled_from([None, "a@example.org", "b@example.org"]),
+    environment=st.sampled_from([0, 0, 1, 4]),
 )
 KEYS = st.integers(0, 2).map(lambda number: bytes([number]) * 16)
 
@@ -79,6 +80,12 @@ def recount(found: Sequence[Event]) -> dict[str, Any]:
         beats = [e.time for e in telling if (e.source, e.who, e.name) == (source, who, BEAT)]
         days = {time // DAY_MS for time in beats}
         cohort, established = week_of(min(times) // DAY_MS), int(max(times) - min(times) > DAY_MS)
+        said = [
+            (e.time, e.fact.environment)
+            for e in telling
+            if (e.source, e.who) == (source, who) and e.run and e.fact
+        ]
+        established += 2 * max(said, default=(0, 0))[1]
         for span in (1, 7, 30):
             alive.update(
                 (source, day, span, established) for day in {b + n for b in days for n in range(span)}
@@ -119,7 +126,9 @@ def outcomes_of(telling: Sequence[Event]) -> Counter[tuple[Any, ...]]:
         words = {"all": "", "version": version, "system": " ".join(system).strip()}
         if outcome == "errors":
             words["place"] = place_of(max((e for e in events if e.name in (SUCCESS, ERRORS)), key=late))
-        outcomes.update((source, kind, began // DAY_MS, word, outcome) for kind, word in words.items())
+        number = max(e.fact.environment for e in events if e.fact)
+        lead = {0: "", 1: "internal ", 4: "ci "}[number]
+        outcomes.update((source, lead + kind, began // DAY_MS, word, outcome) for kind, word in words.items())
     return outcomes
 
 

@@ -87,7 +87,7 @@ def folded(plain: dict[str, Any], admitted: set[Word]) -> dict[str, Any]:
         daily[source, day, call, name if (source, "name", day, name) in admitted else OTHER] += n
     outcomes: Counter[tuple[Any, ...]] = Counter()
     for (source, kind, day, word, outcome), n in plain["outcomes"].items():
-        known = kind == "all" or (source, kind, day, word) in admitted
+        known = kind.endswith("all") or (source, kind, day, word) in admitted
         outcomes[source, kind, day, word if known else OTHER, outcome] += n
     return {**plain, "daily": dict(daily), "outcomes": dict(outcomes)}
 
