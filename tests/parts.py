@@ -170,6 +170,10 @@ PARTS: dict[str, Part] = {
     ),
     "postgresql": Part(can_serve_postgresql, ("postgresql",)),
     "pgbouncer": Part(has("pgbouncer"), ("pgbouncer",)),
+    "patroni": Part(
+        lambda: can_serve_postgresql() and has("patroni", "etcd")(),
+        ("patroni", "etcd-server", "postgresql"),
+    ),
     "clickhouse": Part(has("clickhouse-server"), ("clickhouse-server",)),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),

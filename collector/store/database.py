@@ -76,6 +76,10 @@ class Transaction(ABC):
         """
 
     @abstractmethod
+    def commit_soon(self) -> None:
+        """Let the commit wait for no disk and no standby. If the server is lost, all of it may be undone."""
+
+    @abstractmethod
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         """Every row of each of these queries, SQL and values, which a server answers all at once."""
 

@@ -94,6 +94,9 @@ class PostgresTransaction(Transaction):
     def wait_for_marks(self) -> None:
         self.execute("LOCK TABLE expired IN ACCESS EXCLUSIVE MODE")
 
+    def commit_soon(self) -> None:
+        self.send("SET LOCAL synchronous_commit = off")
+
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         cursors = [self._connection.execute(_native(sql), values) for sql, *values in queries]
         return [cursor.fetchall() for cursor in cursors]

@@ -98,6 +98,9 @@ class SQLiteTransaction(Transaction):
     def wait_for_marks(self) -> None:
         """There is no other writer."""
 
+    def commit_soon(self) -> None:
+        """Each commit waits for the disk."""
+
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         return [self.all(*query) for query in queries]
 

@@ -44,14 +44,20 @@ def fold_some(database: Database) -> int:
     """Count some of the events that wait; returns how many. 0 if another collector counts."""
     sort_pending(database)
     with database.transaction() as tx:
-        return _fold(tx, time.monotonic() + FOLD_SECONDS) if tx.may_count() else 0
+        return _fold_for_now(tx) if tx.may_count() else 0
 
 
 def fold(database: Database) -> int:
     """Count some of the events that wait, once nobody else counts; returns how many."""
     with database.transaction() as tx:
         tx.wait_to_count()
-        return _fold(tx, time.monotonic() + FOLD_SECONDS)
+        return _fold_for_now(tx)
+
+
+def _fold_for_now(tx: Transaction) -> int:
+    """A fold that is undone leaves its events waiting. So no reader waits until the counters are safe."""
+    tx.commit_soon()
+    return _fold(tx, time.monotonic() + FOLD_SECONDS)
 
 
 def fold_little(database: Database) -> None:

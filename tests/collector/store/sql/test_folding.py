@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 
-from collector.store import StoreError, Stores, open_database
+from collector.store import StoreError, Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.sql import folding
+from tests.collector.cluster import Cluster
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import OTHER_SOURCE, SOURCE, keep_in_pieces, made_history
+from tests.wait import until
+
+HANGING = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 def waiting(tables: Database) -> int:
@@ -133,3 +139,29 @@ def test_each_process_has_a_lane_for_what_keys_added(stores: Stores, tables: Dat
     used = stores.events.usage_since(0)
     assert sum(one.events for one in used) == 80
     assert len({(one.key, one.hour) for one in used}) == len(used)
+
+
+@pytest.mark.needs("postgresql")
+def test_who_reads_waits_for_no_standby() -> None:
+    """The counters are brought up to date before they are read, and that may be undone."""
+    history, own = made_history(0), Cluster()
+    try:
+        own.start()
+        url = own.database()
+        with closing(open_stores(url)) as stores, psycopg.connect(url, autocommit=True) as other:
+            stores.events.keep(history[:20])
+            other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            other.execute("SELECT pg_reload_conf()")
+            with ThreadPoolExecutor(1) as threads:
+                kept = threads.submit(stores.events.keep, history[20:40])  # which has to last
+                until(lambda: other.execute(HANGING).fetchone())
+                assert stores.events.fold() == 20
+                other.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                other.execute("SELECT pg_reload_conf()")
+                assert kept.result() == 20
+            own.stop()
+            own.start()
+            stores.events.fold()
+            assert stores.events.recount(lambda _: None) == 0
+    finally:
+        own.remove()
