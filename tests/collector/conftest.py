@@ -15,7 +15,9 @@ from tests.collector.clickhouse import Debians, Today
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 
-BOTH = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+# A server answers alike whatever Python asks. tests/collector/store/test_connections.py asks it on each.
+POSTGRESQL = [pytest.mark.once, pytest.mark.needs("postgresql")]
+BOTH = [pytest.param("sqlite"), pytest.param("postgresql", marks=POSTGRESQL)]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from tests import parts
 from tests.runner.steps import Progress
 
 WORKERS = 3  # on two cores: many tests wait for a clock or a disk
+AGENT = "tests/agent"
 AGENT_COVERAGE = "97"  # per cent of the lines and branches of agent/
 NO_TESTS_COLLECTED = 5  # pytest's exit code
 
@@ -29,9 +30,16 @@ class Suite:
         self.progress.quietly("coverage from nothing", [python, "-m", "coverage", "erase"])
 
     def whole(self, python: str, *, coverage: bool) -> None:
-        """Run all tests: first those that want the machine for themselves."""
-        self._session("tests, one by one", python, ["-m", "serial"], coverage=coverage)
-        self._together("tests", python, ["-m", "not serial"], coverage=coverage)
+        """Run all tests: first those that want the machine for themselves.
+
+        The agent's own tests alone are measured: to be measured takes a test twice the time.
+        """
+        self._session("tests, one by one", python, ["-m", "serial"])
+        beside = ["-m", "not serial"]
+        if coverage:
+            self._together("tests of the agent", python, [*beside, AGENT], coverage=True)
+            beside.append(f"--ignore={AGENT}")
+        self._together("tests", python, beside)
 
     def units(self, version: str, python: str, paths: Sequence[str]) -> None:
         """Run the tests below the paths on a further Python, but for those that tell nothing of it."""
@@ -55,7 +63,7 @@ class Suite:
         python: str,
         arguments: Sequence[str],
         *,
-        coverage: bool,
+        coverage: bool = False,
         fine: Sequence[int] = (0, NO_TESTS_COLLECTED),
     ) -> None:
         measure = ["-m", "coverage", "run"] if coverage else []
@@ -75,10 +83,11 @@ class Suite:
         """Print what was not reached, and hold agent/ to its threshold."""
         cover = [python, "-m", "coverage"]
         self.progress.quietly("coverage put together", [*cover, "combine", "--quiet"])
-        self.progress.openly("coverage of all", [*cover, "report"])
         if enforce:
             agent = [*cover, "report", "--include=agent/*", f"--fail-under={AGENT_COVERAGE}"]
-            self.progress.quietly(f"coverage of agent/ >= {AGENT_COVERAGE} %", agent)
+            self.progress.openly(f"coverage of agent/ >= {AGENT_COVERAGE} %", agent)
+        else:
+            self.progress.openly("coverage", [*cover, "report"])
 
     def skips(self) -> list[str]:
         return parts.list_of_skips(self.skipped)

@@ -25,7 +25,7 @@ from tests.collector.cluster import Cluster
 from tests.collector.running import SECONDS, Collector, event
 from tests.wait import until
 
-pytestmark = pytest.mark.needs("postgresql")
+pytestmark = [pytest.mark.once, pytest.mark.needs("postgresql")]
 WORKERS = 3
 Start = Callable[..., Collector]
 

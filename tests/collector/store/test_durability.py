@@ -34,6 +34,8 @@ from tests.deadends import unused_port
 from tests.wait import until
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.once
+
 FOLDING = """
 import signal, sys
 from collector.serve.folder import Folder
@@ -163,7 +165,6 @@ def stored(database: str) -> list[str]:
     return found
 
 
-@pytest.mark.once
 @pytest.mark.timeout(3600)
 def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
     start: Callable[..., Collector],

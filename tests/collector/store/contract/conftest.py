@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from collector.store import EventStore, open_stores
-from tests.collector.conftest import BOTH
+from tests.collector.conftest import BOTH, POSTGRESQL
 
-BOUNCED = pytest.param("pgbouncer", marks=pytest.mark.needs("postgresql", "pgbouncer"))
+BOUNCED = pytest.param("pgbouncer", marks=[*POSTGRESQL, pytest.mark.needs("pgbouncer")])
 # ClickHouse's today's engine, and Debian's server of 2018. The control store beside it is SQLite.
 TODAY = pytest.param("chdb", marks=[pytest.mark.once, pytest.mark.timeout(600)])  # it is a large download
 DEBIANS = pytest.param("clickhouse", marks=[pytest.mark.once, pytest.mark.needs("clickhouse")])
