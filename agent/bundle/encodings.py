@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
@@ -20,7 +20,22 @@ SHORTEST_LINE = 8
 BASE64_SIGNS = string.ascii_letters + string.digits + "+/_-"
 
 
-def plain_forms(value: str) -> set[str]:
+class Forms(NamedTuple):
+    """How a value may be written: plain or escaped, and what base64 of it has in it. The longest first."""
+
+    plain: list[str]
+    base64: list[str]
+
+
+def forms_of(value: str) -> Forms:
+    """All of them. They are made once for a value, and looked for in every text."""
+    plain, cores = (
+        sorted(found, key=len, reverse=True) for found in (_plain_forms(value), _base64_cores(value))
+    )
+    return Forms(plain, cores)
+
+
+def _plain_forms(value: str) -> set[str]:
     """The value itself and as URLs, JSON, shells, HTML and hexadecimal digits write it."""
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= SHORTEST_LINE]
     found = {form for text in {value, value.strip(), *lines} if text for form in _escaped(text)}
@@ -42,7 +57,7 @@ def _escaped(text: str) -> set[str]:
     return {form for form in forms if len(form) >= len(text)}
 
 
-def base64_cores(value: str) -> set[str]:
+def _base64_cores(value: str) -> set[str]:
     """What base64 of any text with the value in it has in it, whatever stands before and after the value.
 
     A value starts in one of three places of a group of four characters. The characters at its ends depend on
@@ -84,7 +99,7 @@ def _joined(text: str) -> str:
 
 
 _RUN = re.compile(rf"[{re.escape(BASE64_SIGNS)}]{{8,}}")
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){4,}")
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
 
 
 def _base64_read(text: str) -> str:
@@ -97,7 +112,8 @@ def _base64_read(text: str) -> str:
 
 
 def _hex_read(text: str) -> str:
-    return b"\n".join(map(bytes.fromhex, _HEX.findall(text))).decode("utf-8", "replace")
+    pairs = (run[: len(run) // 2 * 2] for run in _HEX.findall(text))
+    return b"\n".join(map(bytes.fromhex, pairs)).decode("utf-8", "replace")
 
 
 VIEWS: dict[str, Callable[[str], str]] = {

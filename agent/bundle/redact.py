@@ -9,13 +9,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.bundle.encodings import BASE64_SIGNS, SAME_FOR_VALUES, VIEWS, base64_cores, plain_forms
+from agent.bundle.encodings import BASE64_SIGNS, SAME_FOR_VALUES, VIEWS, forms_of
 from agent.bundle.known import Known, is_trivial
 from agent.bundle.rules import RULES, secret_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from agent.bundle.encodings import Forms
     from agent.bundle.rules import Rule
 
 WORDLIKE = 6
@@ -37,6 +38,7 @@ class Redactor:
         self.counts: Counter[str] = Counter()
         """How often each kind of thing was replaced: a variable's name, or a rule's."""
         self._tokens: dict[str, str] = {}
+        self._forms: dict[str, Forms] = {}
         self._numbers: Counter[str] = Counter()
 
     def redact(self, texts: list[str]) -> list[str]:
@@ -48,9 +50,8 @@ class Redactor:
         for one in found:
             texts = [self._without_value(text, one) for text in texts]
         self.known += found
-        for text in texts:
-            if leak := find_leak(text, self.known):
-                raise Leak(leak)
+        if leak := find_leak("\0".join(texts), self.known):
+            raise Leak(leak)
         return texts
 
     def _token(self, value: str, kind: str) -> str:
@@ -61,7 +62,11 @@ class Redactor:
 
     def _without_value(self, text: str, one: Known) -> str:
         if one.kind == "secret":
-            text, count = replace_secret(text, one.value, lambda: self._token(one.value, one.kind))
+            if one.value not in self._forms:
+                self._forms[one.value] = forms_of(one.value)
+            text, count = replace_secret(
+                text, self._forms[one.value], lambda: self._token(one.value, one.kind)
+            )
         else:
             whole = rf"(?i)(?<![A-Za-z0-9]){re.escape(one.value)}(?![A-Za-z0-9])"
             text, count = re.subn(whole, lambda _: self._token(one.value, one.kind), text)
@@ -101,13 +106,13 @@ def _worth_looking_for(value: str) -> bool:
     return bool(mixed) and len(value) >= WORDLIKE and not is_trivial(value) and not TOKEN.search(value)
 
 
-def replace_secret(text: str, value: str, token: Callable[[], str]) -> tuple[str, int]:
-    """Replace every form of the value; of base64, the whole run that it is in. Also how many there were."""
+def replace_secret(text: str, forms: Forms, token: Callable[[], str]) -> tuple[str, int]:
+    """Replace every form of a value; of base64, the whole run that it is in. Also how many there were."""
     count = 0
-    for form in sorted(plain_forms(value), key=len, reverse=True):
+    for form in forms.plain:
         if found := text.count(form):
             text, count = text.replace(form, token()), count + found
-    for core in sorted(base64_cores(value), key=len, reverse=True):
+    for core in forms.base64:
         if core in text:
             text, found = _without_runs(text, core, token())
             count += found
