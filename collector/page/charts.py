@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from collector.page.period import iso
+from collector.page.scales import STEPS, Scale, scale_around, scale_from_zero, scale_of_shares
 from collector.page.view_types import ViewTable
 
-STEPS = 4
 X_LABELS = 5
 # Up to this many days, every day has a label.
 MOST_LABELS = 7
-# Round numbers whose quarters are whole.
-_NICE = (12, 16, 20, 24, 32, 40, 60, 80, 100)
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,16 @@ class Series:
     name: str
     css: str
     values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened on a day: a release, an advisory or an outage; `href` says more."""
+
+    day: int
+    kind: str
+    text: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,6 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Hover:
-    """The strip above one day that shows its values as a tooltip."""
-
-    x: float
-    width: float
-    text: str
-
-
-@dataclass(frozen=True)
 class Line:
     """A line as an SVG path, interrupted where a value is missing."""
 
@@ -59,33 +58,48 @@ class Line:
 
 
 @dataclass(frozen=True)
+class MarkLine:
+    """A mark, and where it stands in the chart."""
+
+    x: float
+    mark: Mark
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A chart: its drawing, its labels, and the table with the same values."""
+    """A chart: its drawing, its labels, and the table with the same values.
+
+    `values` has a text for each day. The reader sees it by pointing at the day, touching it, or by key.
+    """
 
     title: str
     series: tuple[Series, ...]
     table: ViewTable
-    y_labels: tuple[str, ...]
+    scale: Scale
     x_labels: tuple[str, ...]
     bars: tuple[Bar, ...] = ()
     lines: tuple[Line, ...] = ()
-    hovers: tuple[Hover, ...] = ()
+    marks: tuple[MarkLine, ...] = ()
+    values: tuple[str, ...] = ()
     empty: bool = False
     grid: tuple[float, ...] = field(default=tuple(100 * n / STEPS for n in range(STEPS + 1)))
 
 
 Days = Sequence[tuple[int, int]]
+Marks = Sequence[Mark]
 
 
-def bar_chart(table: ViewTable, days: Days, series: tuple[Series, ...], first: int) -> Chart:
+def bar_chart(
+    table: ViewTable, days: Days, series: tuple[Series, ...], first: int, marks: Marks = ()
+) -> Chart:
     """Stacked bars; those of days before `first` are pale."""
-    top = nice_top(max((sum(values) for values in _columns(series)), default=0.0))
+    scale = scale_from_zero(max((sum(values) for values in _columns(series)), default=0.0))
     width = 100 / len(days)
     bars: list[Bar] = []
     for index, values in enumerate(_columns(series)):
         base = 100.0
         for one, value in zip(series, values, strict=True):
-            height = 100 * value / top
+            height = 100 - scale.y(value)
             base -= height
             if value:
                 pale = " pale" if days[index][1] < first else ""
@@ -93,17 +107,22 @@ def bar_chart(table: ViewTable, days: Days, series: tuple[Series, ...], first: i
                 bars.append(
                     Bar(_r(index * width + gap / 2), _r(base), _r(width - gap), _r(height), one.css + pale)
                 )
-    return _chart(table, days, series, top, bars=tuple(bars))
+    return _chart(table, days, series, scale, marks, bars=tuple(bars))
 
 
 def line_chart(
-    table: ViewTable, days: Days, series: tuple[Series, ...], *, top: float | None = None
+    table: ViewTable,
+    days: Days,
+    series: tuple[Series, ...],
+    marks: Marks = (),
+    *,
+    shares: bool = False,
 ) -> Chart:
-    """One line per series. `top` fixes the scale; 1.0 means percent."""
-    highest = max((value for one in series for value in one.values if value is not None), default=0.0)
-    scale = top or nice_top(highest)
+    """One line per series. The scale shows the change: it may begin above zero. `shares` are in percent."""
+    known = [value for one in series for value in one.values if value is not None] or [0.0]
+    scale = scale_of_shares(min(known)) if shares else scale_around(min(known), max(known))
     lines = tuple(Line(_path(one.values, scale), one.css) for one in series)
-    return _chart(table, days, series, scale, lines=lines)
+    return _chart(table, days, series, scale, marks, lines=lines)
 
 
 def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
@@ -116,33 +135,28 @@ def sparkline(values: Sequence[int]) -> tuple[Bar, ...]:
     )
 
 
-def nice_top(highest: float) -> float:
-    """The smallest round number that is not below the highest value and divides into four labels."""
-    if highest <= 2 * STEPS:
-        return float(STEPS if highest <= STEPS else 2 * STEPS)
-    power = 10.0 ** max(len(str(int(highest))) - 2, 0)
-    return next((step * power for step in _NICE if step * power >= highest), 120 * power)
-
-
 def _chart(
     table: ViewTable,
     days: Days,
     series: tuple[Series, ...],
-    top: float,
+    scale: Scale,
+    marks: Marks,
     *,
     bars: tuple[Bar, ...] = (),
     lines: tuple[Line, ...] = (),
 ) -> Chart:
-    percent = top == 1.0
+    width = 100 / len(days)
+    placed = {mark: n for n, (first, last) in enumerate(days) for mark in marks if first <= mark.day <= last}
     return Chart(
         title=table.title,
         series=series,
         table=table,
-        y_labels=tuple(_label(top * (STEPS - n) / STEPS, percent=percent) for n in range(STEPS + 1)),
+        scale=scale,
         x_labels=_x_labels(days),
         bars=bars,
         lines=lines,
-        hovers=_hovers(days, series, percent=percent),
+        marks=tuple(MarkLine(_r((n + 0.5) * width), mark) for mark, n in placed.items()),
+        values=_values(days, series, scale, placed),
         empty=not any(value for one in series for value in one.values),
     )
 
@@ -153,7 +167,7 @@ def _columns(series: tuple[Series, ...]) -> list[tuple[float, ...]]:
     ]
 
 
-def _path(values: Sequence[float | None], top: float) -> str:
+def _path(values: Sequence[float | None], scale: Scale) -> str:
     """Points, each in the middle of its day."""
     width = 100 / max(len(values), 1)
     parts: list[str] = []
@@ -162,7 +176,7 @@ def _path(values: Sequence[float | None], top: float) -> str:
         if value is None:
             pen = "M"
             continue
-        x, y = (index + 0.5) * width, 100 - 100 * value / top
+        x, y = (index + 0.5) * width, scale.y(value)
         # A single point is drawn as a short line; otherwise it would be invisible.
         alone = pen == "M" and (index + 1 == len(values) or values[index + 1] is None)
         parts.append(
@@ -172,16 +186,13 @@ def _path(values: Sequence[float | None], top: float) -> str:
     return "".join(parts)
 
 
-def _hovers(days: Days, series: tuple[Series, ...], *, percent: bool) -> tuple[Hover, ...]:
-    width = 100 / len(days)
+def _values(days: Days, series: tuple[Series, ...], scale: Scale, placed: dict[Mark, int]) -> tuple[str, ...]:
     found = []
     for index, (first, last) in enumerate(days):
-        values = (
-            f"{s.name}: {'–' if (v := s.values[index]) is None else _label(v, percent=percent)}"
-            for s in series
-        )
+        values = [f"{s.name} {'–' if (v := s.values[index]) is None else scale.text(v)}" for s in series]
         when = short_day(first) if first == last else f"{short_day(first)} – {short_day(last)}"
-        found.append(Hover(_r(index * width), _r(width), "\n".join((when, *values))))
+        told = [mark.text for mark, n in placed.items() if n == index]
+        found.append(f"{when}: {', '.join([*values, *told])}")
     return tuple(found)
 
 
@@ -195,12 +206,6 @@ def short_day(day: int) -> str:
     """`20 Nov`."""
     at = date.fromisoformat(iso(day))
     return f"{at.day} {at:%b}"
-
-
-def _label(value: float, *, percent: bool = False) -> str:
-    if percent:
-        return f"{100 * value:.0f} %"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
 def _r(value: float) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from collector.page import charts
 from collector.page.analysis.release_order import in_release_order
-from collector.page.charts import Chart, Series
+from collector.page.charts import Chart, Marks, Series
 from collector.page.listing import list_rows
 from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import UNKNOWN, Cell, ViewRequest, ViewResult, ViewTable, days_text
+from collector.page.views.marks import chart_marks, release_days
 from collector.store.history import Changes, FleetHistory, levels, on_day
 
 KINDS = {"version": "Versions over time", "system": "Systems over time"}
@@ -29,8 +30,9 @@ def show_adoption(view: ViewRequest) -> ViewResult:
     known = history or FleetHistory()
     words = words_table(kind, known.versions if kind == "version" else known.systems, view)
     listed = list_rows(view, words, words.rows)
-    chart = _lines(view, kind, known.versions if kind == "version" else known.systems)
-    flow, came, lost = _flow(view, known)
+    marks = chart_marks(view)
+    chart = _lines(view, kind, known.versions if kind == "version" else known.systems, marks)
+    flow, came, lost = _flow(view, known, marks)
     period = range(view.period.first, view.period.last + 1)
     sums = {name: sum(getattr(known, name)[day] for day in period) for name in ("new", "back", "lost")}
     context = {
@@ -40,6 +42,7 @@ def show_adoption(view: ViewRequest) -> ViewResult:
         "lost": lost,
         "kind": kind,
         "kinds": KINDS,
+        "outliers": release_days(view, view.period.last)[1] if kind == "version" else (),
         "counted": history is not None,
         "refresh": None if history is not None else REFRESH_SECONDS,
         "sums": sums,
@@ -80,7 +83,7 @@ def _share(n: int, total: int) -> float | None:
     return round(n / total, 4) if total else None
 
 
-def _lines(view: ViewRequest, kind: str, changes: Changes) -> Chart:
+def _lines(view: ViewRequest, kind: str, changes: Changes, marks: Marks) -> Chart:
     """A line for each of the most frequent words, and one for the rest."""
     days = view.period.each_day()
     first, last = days[0][0], days[-1][0]
@@ -96,10 +99,10 @@ def _lines(view: ViewRequest, kind: str, changes: Changes) -> Chart:
     rows = [(iso(day), *values) for (day, _), *values in zip(days, *(v for _, v in lines), strict=True)]
     table = ViewTable("over_time", "Instances by " + kind, ("day", *(name for name, _ in lines)), rows)
     series = tuple(Series(name, css, v) for (name, v), css in zip(lines, LINES, strict=False))
-    return charts.line_chart(table, days, series)
+    return charts.line_chart(table, days, series, marks)
 
 
-def _flow(view: ViewRequest, history: FleetHistory) -> tuple[ViewTable, Chart, Chart]:
+def _flow(view: ViewRequest, history: FleetHistory, marks: Marks) -> tuple[ViewTable, Chart, Chart]:
     """Instances that came and were lost, by the bars of the period."""
     days = view.period.bars()
     new, back, lost = (_by_bar(days, one) for one in (history.new, history.back, history.lost))
@@ -115,8 +118,8 @@ def _flow(view: ViewRequest, history: FleetHistory) -> tuple[ViewTable, Chart, C
     series = (Series("new", "good", new), Series("came back", "accent", back))
     return (
         flow,
-        charts.bar_chart(came, days, series, first),
-        charts.bar_chart(gone, days, (Series("lost", "bad", lost),), first),
+        charts.bar_chart(came, days, series, first, marks),
+        charts.bar_chart(gone, days, (Series("lost", "bad", lost),), first, marks),
     )
 
 

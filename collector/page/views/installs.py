@@ -16,6 +16,7 @@ from collector.page.queries.short_ids import meant, run_keys
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable, id_text, time_text
 from collector.page.views.events import first_page
+from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import counts_table, installs_over_time
 from collector.page.views.run_list import filter_of, list_of_failures, run_list, runs_table
 from collector.store.runs import RUN_STATES, Failure, Place
@@ -26,7 +27,7 @@ MOST_FAILURES = 30
 
 def show_installs(view: ViewRequest) -> ViewResult:
     source, period = view.source.id, view.period
-    runs = installs_over_time(view)
+    runs = installs_over_time(view, chart_marks(view))
     versions = view.events.run_counts_by_word(source, "version", *period.ends, view.now)
     latest_first = in_release_order(word for word, _ in versions if word != OTHER)
     places = {word: number for number, word in enumerate(latest_first)}
@@ -74,7 +75,9 @@ def show_failure(view: ViewRequest) -> ViewResult:
     by_bar = _by_bar(view, _trends(view, [place])[place.key])
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
-    chart = charts.bar_chart(table, days, (Series("failed", "bad", by_bar),), view.period.first)
+    chart = charts.bar_chart(
+        table, days, (Series("failed", "bad", by_bar),), view.period.first, chart_marks(view)
+    )
     runs = list_of_failures(view, place, "Latest runs that failed here")
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}

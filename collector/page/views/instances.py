@@ -25,6 +25,7 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
+from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
 from collector.store.fleet import STATES, Instance, InstancesEnd
@@ -78,7 +79,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         wanted = "all"
     census = view.census
     listed, end = _list(view, wanted, view.before_id, PAGE_ROWS)
-    chart, active = active_chart(view)
+    chart, active = active_chart(view, chart_marks(view))
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)

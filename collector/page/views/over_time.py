@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collector.page import charts
-from collector.page.charts import Chart, Series
+from collector.page.charts import Chart, Marks, Series
 from collector.page.period import iso
 from collector.page.view_types import Cell, ViewRequest, ViewTable, days_text
 from collector.store.runs import RunCounts
@@ -31,7 +31,7 @@ class InstallSummary:
         return dict(zip(COUNT_COLUMNS, exact, strict=True))
 
 
-def installs_over_time(view: ViewRequest) -> InstallSummary:
+def installs_over_time(view: ViewRequest, marks: Marks) -> InstallSummary:
     """Installs that began in the period, by how they ended."""
     period = view.period
     days = period.bars()
@@ -53,8 +53,10 @@ def installs_over_time(view: ViewRequest) -> InstallSummary:
     return InstallSummary(
         sum_counts(by_day, period.first, period.last),
         sum_counts(by_day, period.first - period.days, period.first - 1),
-        charts.bar_chart(table, days, series, period.first),
-        charts.line_chart(rates, days, (Series("success rate", "accent", [c.rate for c in bars]),), top=1.0),
+        charts.bar_chart(table, days, series, period.first, marks),
+        charts.line_chart(
+            rates, days, (Series("success rate", "accent", [c.rate for c in bars]),), marks, shares=True
+        ),
         (table, rates),
     )
 
@@ -67,7 +69,7 @@ def sum_counts(by_day: Mapping[int, RunCounts], first: int, last: int) -> RunCou
     return total
 
 
-def active_chart(view: ViewRequest) -> tuple[Chart, ViewTable]:
+def active_chart(view: ViewRequest, marks: Marks) -> tuple[Chart, ViewTable]:
     """Established instances that were active in the 1, 7 and 30 days up to each day."""
     days = view.period.each_day()
     by_span = {
@@ -84,7 +86,7 @@ def active_chart(view: ViewRequest) -> tuple[Chart, ViewTable]:
     table = ViewTable("active", "Active instances", columns, rows)
     styles = (("24 hours", "accent"), ("7 days", "accent dash"), ("30 days", "accent dots"))
     series = tuple(Series(*style, levels) for style, levels in zip(styles, alive, strict=True))
-    return charts.line_chart(table, days, series), table
+    return charts.line_chart(table, days, series, marks), table
 
 
 def counts_table(name: str, title: str, column: str, counts: Iterable[tuple[str, RunCounts]]) -> ViewTable:

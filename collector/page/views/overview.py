@@ -8,6 +8,7 @@ from collector.base.events import CATALOGUE
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
+from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart, installs_over_time
 from collector.store.spans import SPANS
 
@@ -40,8 +41,9 @@ class ActiveCount:
 
 def show_overview(view: ViewRequest) -> ViewResult:
     active = [active_within(view, span) for span in SPANS]
-    runs = installs_over_time(view)
-    chart, table = active_chart(view)
+    marks = chart_marks(view)
+    runs = installs_over_time(view, marks)
+    chart, table = active_chart(view, marks)
     worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
     counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
     usage = [(name, n) for name, n in counted if name not in CATALOGUE]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from collector.base.versions import version_key
 from collector.page.analysis.rates import Rate, compare_rates, rate_of
-from collector.page.analysis.release_order import in_release_order, outliers
+from collector.page.analysis.release_order import in_release_order
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable
+from collector.page.views.marks import release_days
 from collector.page.views.over_time import counts_table
 from collector.page.views.steps import MOST_FAILED, steps_table
 from collector.store.runs import RunCounts
-from collector.store.words import OTHER
 
 # Links to so many releases.
 MOST_VERSIONS = 12
@@ -22,17 +22,11 @@ MOST_VERSIONS = 12
 
 def show_since(view: ViewRequest) -> ViewResult:
     """The latest release of the period's end, or the one in the address."""
-    source, until = view.source.id, view.period.last
-    known = view.events.first_days(source, "version")
-    released = {word: day for word, day in known.items() if day <= until}
-    ever = view.events.run_counts_by_word(
-        source, "version", min(released.values(), default=until), until, view.now
-    )
-    odd = outliers({word: counts.started for word, counts in ever if word != OTHER})
+    released, odd = release_days(view, view.period.last)
     versions = [word for word in in_release_order(released) if word not in odd]
     wanted = view.query.get("version") or next(iter(versions), "")
     if wanted not in released:
-        if wanted and wanted not in known:
+        if wanted and wanted not in view.events.first_days(view.source.id, "version"):
             raise PageError(404, "No install of this version has reported.")
         context = {"version": "", "wanted": wanted}
         return ViewResult("since", "Since the release", {}, _tables([], [], []), context)

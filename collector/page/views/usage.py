@@ -13,6 +13,7 @@ from collector.page.charts import Chart, Series
 from collector.page.event_json import compact_json
 from collector.page.listing import list_rows
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text
+from collector.page.views.marks import chart_marks
 from collector.store.values import NO_PAGE, StoredEvent
 from collector.store.words import OTHER
 
@@ -62,4 +63,6 @@ def _over_time(view: ViewRequest, name: str) -> Chart:
     bars = [sum(by_day.get(day, 0) for day in range(first, last + 1)) for first, last in days]
     rows = [(days_text(*bar), n) for bar, n in zip(days, bars, strict=True)]
     table = ViewTable("over_time", name or "Usage", ("day", "events"), rows)
-    return charts.bar_chart(table, days, (Series("events", "accent", bars),), view.period.first)
+    return charts.bar_chart(
+        table, days, (Series("events", "accent", bars),), view.period.first, chart_marks(view)
+    )

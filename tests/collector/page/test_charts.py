@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.page.charts import Series, bar_chart, nice_top
+from collector.page.charts import Mark, Series, bar_chart, line_chart
+from collector.page.scales import LEAST_SPAN, nice_top, scale_around, scale_of_shares
 from collector.page.view_types import ViewTable
 
 
@@ -25,5 +26,36 @@ def test_a_label_names_the_day_that_stands_above_it(count: int) -> None:
     width = 100 / len(chart.x_labels)
     for index, label in enumerate(chart.x_labels):
         middle = (index + 0.5) * width
-        above = [h.text for h in chart.hovers if h.x - 0.01 <= middle <= h.x + h.width + 0.01]
-        assert any(text.startswith(f"{label}\n") for text in above)
+        strip = 100 / count
+        above = [n for n in range(count) if n * strip - 0.01 <= middle <= (n + 1) * strip + 0.01]
+        assert any(chart.values[n].startswith(f"{label}:") for n in above)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1))
+def test_a_scale_of_lines_holds_all_values_and_shows_their_change(highest: float, share: float) -> None:
+    lowest = highest * share
+    scale = scale_around(lowest, highest)
+    assert 0 <= scale.bottom <= lowest
+    assert scale.top >= highest
+    assert scale.top - scale.bottom >= LEAST_SPAN * highest
+    if lowest > 0.8 * highest and highest > 100:
+        assert scale.bottom >= highest / 2
+
+
+def test_a_scale_of_shares_begins_where_the_values_do() -> None:
+    assert [scale_of_shares(lowest).bottom for lowest in (0.0, 0.59, 0.6, 0.85)] == [0, 0, 0.6, 0.8]
+    assert scale_of_shares(0.85).labels == ("100 %", "95 %", "90 %", "85 %", "80 %")
+    assert scale_around(190, 210).labels == ("230", "220", "210", "200", "190")
+    assert scale_around(90, 167).labels == ("175", "150", "125", "100", "75")
+
+
+def test_a_mark_stands_at_its_day_and_is_told_with_its_values() -> None:
+    days, table = [(n, n + 6) for n in range(20_000, 20_070, 7)], ViewTable("t", "T", (), ())
+    inside, outside = (
+        Mark(20_016, "release", "2.0 released", "/x"),
+        Mark(19_000, "release", "1.0 released", "/y"),
+    )
+    chart = line_chart(table, days, (Series("n", "good", [7] * 10),), [inside, outside])
+    assert [(one.x, one.mark) for one in chart.marks] == [(25.0, inside)]
+    assert chart.values[2].endswith("n 7, 2.0 released")
+    assert not any("released" in text for text in (*chart.values[:2], *chart.values[3:]))

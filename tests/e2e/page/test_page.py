@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.collector.running import Collector
 from tests.e2e.page.browser import DESKTOP, PHONE, Watched
@@ -179,6 +179,31 @@ def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> Non
     page.locator(".sources summary").click()
     page.get_by_role("link", name="staging").click()
     assert "source=staging" in page.url
+    assert watched.complaints == []
+    context.close()
+
+
+def test_a_day_of_a_chart_is_told_by_pointer_key_and_touch_without_javascript(
+    browser: Browser, demo: Collector
+) -> None:
+    context = browser.new_context(java_script_enabled=False, has_touch=True)
+    watched = came_by_link(context, demo)
+    watched.open("/")
+    days = watched.page.locator(".values").first.locator("label")
+    told, days_known = days.locator("span"), days.count()
+    expect(told.nth(2)).to_have_css("opacity", "0")
+    days.nth(2).hover()
+    expect(told.nth(2)).to_have_css("opacity", "1")
+    days.nth(4).tap()
+    expect(told.nth(4)).to_have_css("opacity", "1")
+    watched.page.keyboard.press("ArrowRight")
+    watched.page.mouse.move(0, 0)
+    expect(told.nth(5)).to_have_css("opacity", "1")
+    assert "24 hours " in told.nth(5).inner_text()
+    watched.page.keyboard.press("Tab")  # one key leads past all days
+    assert days_known >= 30
+    expect(days.locator("input:focus")).to_have_count(0)
+    expect(told.nth(5)).to_have_css("opacity", "0")
     assert watched.complaints == []
     context.close()
 
