@@ -42,7 +42,7 @@ def release_days(view: ViewRequest, until: int) -> tuple[dict[str, int], set[str
 def _releases(view: ViewRequest, feed: Feed | None) -> list[Mark]:
     """The releases of the feed, which strangers cannot make up. Without a feed, those that were installed."""
     known, odd = release_days(view, view.period.last)
-    listed = feed and {version_key(one.version) for one in feed.releases or ()}
+    listed = {version_key(one.version) for one in feed.releases or ()} if feed else None
     told = [
         word
         for word in in_release_order(known)
