@@ -16,6 +16,7 @@ LONGEST = 3660
 SHORTEST_CHART = 7
 # With more days, one bar stands for a week.
 MOST_BARS = 92
+WEEK = 7
 
 _EPOCH = date(1970, 1, 1)
 
@@ -41,6 +42,17 @@ class Period:
     def ends(self) -> tuple[int, int]:
         """Its first and last day."""
         return self.first, self.last
+
+    @property
+    def weeks_back(self) -> int:
+        """How many whole weeks before it the period is that it is compared with: the same weekdays."""
+        return -(-self.days // WEEK)
+
+    @property
+    def before(self) -> tuple[int, int]:
+        """The first and last day of that period."""
+        back = self.weeks_back * WEEK
+        return self.first - back, self.last - back
 
     @property
     def until_ms(self) -> int:

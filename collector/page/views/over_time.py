@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collector.page import charts
+from collector.page.analysis.rates import compare_rates, rate_of
 from collector.page.charts import Chart, Marks, Series
 from collector.page.period import iso
 from collector.page.view_types import Cell, ViewRequest, ViewTable, days_text
@@ -17,13 +18,18 @@ COUNT_COLUMNS = ("started", "succeeded", "failed", "given_up", "running", "succe
 
 @dataclass(frozen=True)
 class InstallSummary:
-    """Installs of a period, beside the period before it, with the charts of both."""
+    """Installs of a period, beside those of the same weekdays some weeks before, with charts."""
 
     now: RunCounts
     before: RunCounts
     chart: Chart
     rate_chart: Chart
     tables: tuple[ViewTable, ...]
+
+    @property
+    def meaning(self) -> str:
+        """`better` or `worse` than before, or `noise`: chance explains the difference."""
+        return compare_rates(rate_of(self.now), rate_of(self.before))
 
     @property
     def data(self) -> dict[str, Cell]:
@@ -35,7 +41,7 @@ def installs_over_time(view: ViewRequest, marks: Marks) -> InstallSummary:
     """Installs that began in the period, by how they ended."""
     period = view.period
     days = period.bars()
-    first = min(days[0][0], period.first - period.days)
+    first = min(days[0][0], period.before[0])
     by_day = view.events.run_counts_by_day(view.source.id, first, period.last, view.now)
     bars = [sum_counts(by_day, *bar) for bar in days]
     table = counts_table(
@@ -52,7 +58,7 @@ def installs_over_time(view: ViewRequest, marks: Marks) -> InstallSummary:
     )
     return InstallSummary(
         sum_counts(by_day, period.first, period.last),
-        sum_counts(by_day, period.first - period.days, period.first - 1),
+        sum_counts(by_day, *period.before),
         charts.bar_chart(table, days, series, period.first, marks),
         charts.line_chart(
             rates, days, (Series("success rate", "accent", [c.rate for c in bars]),), marks, shares=True

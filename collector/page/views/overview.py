@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collector.base.events import CATALOGUE
+from collector.page.analysis.changes import WEEK, WEEKS, Change, change_of
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
@@ -27,16 +28,12 @@ class ActiveCount:
     span: int
     established: int
     short_lived: int
-    before: int
-
-    @property
-    def change(self) -> int:
-        return self.established - self.before
+    change: Change
 
     @property
     def all_young(self) -> bool:
         """True if none is or was established, as on a first day: a big 0 would read as no instance."""
-        return not self.established and not self.before and self.short_lived > 0
+        return not self.established and not self.change.value and self.short_lived > 0
 
 
 def show_overview(view: ViewRequest) -> ViewResult:
@@ -53,7 +50,9 @@ def show_overview(view: ViewRequest) -> ViewResult:
             SPAN_NAMES[one.span]: {
                 "established": one.established,
                 "short_lived": one.short_lived,
-                "change": one.change,
+                "change": one.change.value,
+                "usual_changes": one.change.usual,
+                "meaning": one.change.meaning,
             }
             for one in active
         },
@@ -74,11 +73,10 @@ def show_overview(view: ViewRequest) -> ViewResult:
 
 def active_within(view: ViewRequest, span: int) -> ActiveCount:
     """Active instances: up to this minute if the period includes today, otherwise by whole days (UTC)."""
-    period, source = view.period, view.source.id
-    before_day = period.last - BEFORE[span]
-    before = view.events.active_by_day(source, span, before_day, before_day)[before_day][1]
-    if period.is_now:
-        alive = view.census.active
-        return ActiveCount(span, alive[span, True], alive[span, False], before)
-    short, lasting = view.events.active_by_day(source, span, period.last, period.last)[period.last]
-    return ActiveCount(span, lasting, short, before)
+    last, back = view.period.last, BEFORE[span]
+    by_day = view.events.active_by_day(view.source.id, span, last - back - WEEKS * WEEK, last)
+    short, lasting = by_day[last]
+    if view.period.is_now:
+        short, lasting = (view.census.active[span, kind] for kind in (False, True))
+    levels = {day: counts[1] for day, counts in by_day.items()}
+    return ActiveCount(span, lasting, short, change_of(lasting, levels, last, back))

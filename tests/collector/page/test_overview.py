@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.collector.page.client import PageClient
 from tests.collector.page.stories import HOUR, event
 
-CARD = re.compile(r'<div class="card big"><dt>(.*?)</dt><dd>(.*?)</dd></div>')
+CARD = re.compile(r'<div class="card big"><dt><a [^>]*>(.*?)</a></dt><dd>(.*?)</dd></div>')
 DAY = 24 * HOUR
 COMPARED = "compared with the same weekday a week ago"
 

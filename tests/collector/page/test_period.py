@@ -63,3 +63,12 @@ def test_a_period_comes_back_from_its_address_and_steps_there_and_back(days: int
     assert back is not None
     assert back.last == period.first - 1
     assert back.shifted(1) == period
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_period_is_compared_with_the_same_weekdays_just_before_it(name: str) -> None:
+    period = read_period({"period": name}, NOW)
+    first, last = period.before
+    assert last - first == period.last - period.first
+    assert (period.first - first) % 7 == 0
+    assert 0 < period.first - last <= 7
