@@ -180,6 +180,7 @@ PARTS: dict[str, Part] = {
     "prometheus": Part(has("prometheus"), ("prometheus",)),
     "curl": Part(has("curl"), ("curl",)),
     "git": Part(has("git"), ("git",)),
+    "ansible": Part(has("ansible-playbook"), ("ansible-core",)),
     "nginx": Part(has("nginx"), ("nginx",)),
     "caddy": Part(has("caddy"), ("caddy",)),
     "bash": Part(has("bash"), ("bash",)),

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.once, pytest.mark.needs("root", "systemd", "bash", "cu
 def recipe(heading: str) -> list[str]:
     """The blocks of commands below a heading."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    blocks: list[str] = re.findall(r"```(?:sh|yaml)\n(.*?)```", section, re.DOTALL)
     assert blocks, heading
     return blocks
 
@@ -135,6 +135,25 @@ def test_cloud_init(vendor: Vendor) -> None:
     (user_data,) = recipe("cloud-init")
     vendor.sh(user_data)
     vendor.is_reported()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.needs("ansible")
+def test_ansible(vendor: Vendor) -> None:
+    made_tarball(vendor)
+    vendor.serve()
+    playbook, run = recipe("Ansible")
+    vendor.machine.path(f"{FOLDER}/acme.yml").write_text(playbook.replace("https://get.acme.example", SERVER))
+    here = "localhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
+    vendor.machine.path(f"{FOLDER}/servers").write_text(here)
+    vendor.sh(run.replace("ansible-playbook", "ansible-playbook -e acme_telemetry=false"))
+    assert vendor.machine.path("/srv/acme").exists()
+    assert not vendor.machine.path(f"/opt/{NAME}").exists()
+    assert not vendor.machine.path(REFUSAL).exists()
+    vendor.sh("rm -r /srv/acme*")
+    assert " changed=3 " in vendor.sh(run)
+    vendor.is_reported()
+    assert " changed=0 " in vendor.sh(run)
 
 
 def test_a_product_that_upgrades_itself(vendor: Vendor) -> None:
