@@ -108,7 +108,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "EVENTS",
         "",
-        "where events are kept, if not in the database: `clickhouse://USER@HOST:PORT/DATABASE`. See"
+        "where events are kept, if not in the database: `clickhouse://USER@HOST:PORT/DATABASE`, with"
+        " commas between several servers and `?cluster=NAME` for a cluster. See"
         " [scaling.md](scaling.md)",
         read_events,
         "clickhouse://USER@HOST/DATABASE",

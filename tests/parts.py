@@ -175,6 +175,10 @@ PARTS: dict[str, Part] = {
         ("patroni", "etcd-server", "postgresql"),
     ),
     "clickhouse": Part(has("clickhouse-server"), ("clickhouse-server",)),
+    "zookeeper": Part(
+        lambda: has("java")() and os.path.exists("/usr/share/java/zookeeper.jar"),
+        ("zookeeper", "default-jre-headless"),
+    ),
     "chromium": Part(lambda: find("chromium", "chromium-browser") is not None, ("chromium",)),
     "node": Part(has("node", "npm"), ("nodejs", "npm")),
     "prometheus": Part(has("prometheus"), ("prometheus",)),

@@ -44,7 +44,8 @@ def read_db(text: str) -> str:
 
 
 def read_events(text: str) -> str:
-    if text and not re.fullmatch(r"clickhouse://([^@/]+@)?[^@/,]+/[A-Za-z_][A-Za-z0-9_]*", text):
+    hosts, name = r"([^@/]+@)?[^@/,]+(,[^@/,]+)*", r"[A-Za-z_]\w*"
+    if text and not re.fullmatch(rf"clickhouse://{hosts}/{name}(\?cluster={name})?", text, re.ASCII):
         raise ValueError
     return text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import catch_up
 from collector.store.clickhouse.instances import InstanceQuestions
 from collector.store.clickhouse.mutations import delete_rows, drop_censuses
 from collector.store.clickhouse.past import latest, read_past
@@ -18,6 +19,7 @@ from collector.store.values import Forgotten
 
 def forget_instance(client: Client, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance."""
+    catch_up(client, "events", "past_instances", "past_runs", "expiries")
     past = read_past(client)
     told = client.rows(
         f"SELECT id, run FROM events FINAL WHERE source = ? AND who = ? AND {past.there}", source, who
@@ -42,6 +44,7 @@ def forget_instance(client: Client, source: int, who: bytes) -> Forgotten:
 
 def remove_events(client: Client, key: int, since: int, until: int, progress: Progress) -> int:
     """Delete the events of a write key that were received since one time and before another."""
+    catch_up(client, "events", "expiries")
     which = "wkey = ? AND received >= ? AND received < ?"
     sql = f"SELECT count() AS n FROM events FINAL WHERE {which} AND {read_past(client).there}"
     ((count,),) = client.rows(sql, key, since, until)

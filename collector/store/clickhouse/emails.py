@@ -17,12 +17,16 @@ _EVENT = EVENTS.names.split(", ")
 _VER, _SEQ, _BODY, _TOLD = map(_EVENT.index, ("ver", "seq", "body", "told"))
 
 
-def expire_emails(client: Client, before: int) -> int:
-    """Delete addresses in requests that were received before a time; returns how many requests had one."""
+def expire_emails(client: Client, past: Past, before: int) -> int:
+    """Delete addresses in requests that were received before a time; returns how many requests had one.
+
+    Those that expire whole do not count.
+    """
     count = last = 0
     # Not only `@`: people type what is no address.
     sql = (
         f"SELECT {EVENTS.names} FROM events FINAL WHERE name = ? AND received < ? AND ver < ? AND seq > ?"
+        f" AND NOT {past.expired}"
         """ AND (body LIKE '%@%' OR body LIKE '%"email":%') ORDER BY seq LIMIT ?"""
     )
     while rows := client.rows(sql, SUPPORT, before, LAST, last, CHANGED_AT_ONCE):
@@ -34,7 +38,7 @@ def expire_emails(client: Client, before: int) -> int:
             values[_TOLD] = without_email(row[_TOLD])
             if values[_BODY] != row[_BODY]:
                 changed.append(values)
-        client.insert(EVENTS, changed)
+        client.insert(EVENTS, changed, acknowledged=True)
         count += len(changed)
     _delete_old_rows(client)
     return count

@@ -10,13 +10,14 @@ import time
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import catch_up
 from collector.store.clickhouse.emails import expire_emails, expire_known_emails
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.keeping import read_marks
-from collector.store.clickhouse.mutations import delete_found, drop_censuses
+from collector.store.clickhouse.mutations import delete_found, drop_censuses, drop_partition
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, latest, read_past
 from collector.store.clickhouse.summing import count_gone_instances, count_gone_runs, sum_up
-from collector.store.clickhouse.tables import CUTOFFS, EXPIRIES, INSTANCES, RUNS, ClickHouseTable
+from collector.store.clickhouse.tables import CUTOFFS, EXPIRIES, INSTANCES, RUNS, TABLES, ClickHouseTable
 from collector.store.clickhouse.text import filled
 from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Expiry
@@ -24,6 +25,7 @@ from collector.store.values import Cutoffs, Expired, Expiry
 
 def expire_events(client: Client, numbers: Numbers, before: Cutoffs, now: int, progress: Progress) -> Expired:
     """Delete what was received before these times, and all that only that has left."""
+    _catch_up(client)
     current = _finished(client)
     cutoffs = (before.beats, before.events)
     past = Past(current.batch + 1, current.kept_from, *cutoffs, numbers.next(), done=0)
@@ -36,10 +38,12 @@ def expire_events(client: Client, numbers: Numbers, before: Cutoffs, now: int, p
     count_gone_runs(client, past)
     _note_cutoffs(client, current, past)
     expire_known_emails(client, past, before.emails)
-    found = Expired(beats, events, expire_emails(client, before.emails))
+    found = Expired(beats, events, expire_emails(client, past, before.emails))
+    _catch_up(client)
     _note(client, past, now, found)
     if found.deleted:
         drop_censuses(client)
+    catch_up(client, EXPIRIES.name)
     time.sleep(2 * KNOWN_SECONDS)
     progress(found.deleted)
     _finished(client)
@@ -71,6 +75,11 @@ def _finished(client: Client) -> Past:
     return past
 
 
+def _catch_up(client: Client) -> None:
+    """What was summed up is on every server before what it sums up is deleted."""
+    catch_up(client, *(table.name for table in TABLES), all_of_them=True)
+
+
 def _with_copies(client: Client, past: Past) -> Past:
     """The batch that is done: another one with a copy of all rows that count, if this one has any."""
     tables = (INSTANCES, RUNS)
@@ -83,10 +92,12 @@ def _with_copies(client: Client, past: Past) -> Past:
             client.run(
                 f"INSERT INTO {table.name} ({table.names}) SELECT {copied} FROM {latest(table.name, past)}"
             )
+    _catch_up(client)
     ((at, *found),) = client.rows(
         "SELECT at, beats, events, emails FROM expiries FINAL WHERE batch = ?", past.batch
     )
     _note(client, done, at, Expired(*found) if done.batch == past.batch else Expired())
+    catch_up(client, EXPIRIES.name)
     if done.batch != past.batch:
         time.sleep(2 * KNOWN_SECONDS)
     return done
@@ -101,7 +112,7 @@ def _note(client: Client, past: Past, at: int, found: Expired) -> None:
 
 def _drop_batches(client: Client, table: ClickHouseTable, which: str) -> None:
     for (batch,) in client.rows(f"SELECT DISTINCT batch FROM {table.name} WHERE {which}"):
-        client.run(f"ALTER TABLE {table.name} DROP PARTITION {batch}")
+        drop_partition(client, table.name, batch)
 
 
 def _note_cutoffs(client: Client, current: Past, past: Past) -> None:

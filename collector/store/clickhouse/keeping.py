@@ -30,7 +30,7 @@ def keep_events(client: Client, numbers: Numbers, events: Iterable[Event]) -> in
     past = read_past(client)
     known = _stored(client, distinct) | (_expired(client, past, distinct.values()) if past.batch else set())
     fresh = [row for key, row in rows.items() if key not in known]
-    client.insert(EVENTS, fresh)
+    client.insert(EVENTS, fresh, acknowledged=True)
     return len(fresh)
 
 

@@ -1,10 +1,19 @@
-"""Deletion of rows: ClickHouse rewrites parts of a table, in the background, and we wait for it."""
+"""Deletion of rows: ClickHouse rewrites parts of a table, in the background, and we wait for it.
+
+In a cluster each server does so with its own parts. We wait for all that answer; a server that is away does
+it when it is back.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from secrets import token_hex
 
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import local, on_cluster
+from collector.store.clickhouse.pushing import push_events
+from collector.store.clickhouse.tables import EVENTS
 from collector.store.errors import StoreUnavailable
 
 # So long a deletion may take, and so often it is looked at.
@@ -13,17 +22,31 @@ LONGEST_SECONDS, FIRST_WAIT, LONGEST_WAIT = 600.0, 0.002, 1.0
 
 def delete_rows(client: Client, table: str, where: str, *values: object) -> None:
     """Delete rows, and wait until they are gone. StoreUnavailable if that takes too long: it goes on then."""
-    client.run(f"ALTER TABLE {table} DELETE WHERE {where}", *values)
-    end, wait = time.monotonic() + LONGEST_SECONDS, FIRST_WAIT
-    under_way = (
-        "SELECT count() AS n FROM system.mutations"
-        " WHERE database = currentDatabase() AND table = ? AND is_done = 0"
+    mark = token_hex(8)  # by which each server knows this deletion, once it has heard of it
+    _alter(client, table, f"DELETE WHERE ({where}) AND '{mark}' <> ''", *values)
+    state = (
+        "SELECT count() AS n, sum(is_done) AS ended FROM system.mutations"
+        " WHERE database = currentDatabase() AND table = ? AND position(command, ?) > 0"
     )
-    while client.rows(under_way, table) != [(0,)]:
-        if time.monotonic() > end:
-            raise StoreUnavailable(f"ClickHouse has not finished to delete from {table}; it goes on")
-        time.sleep(wait)
-        wait = min(2 * wait, LONGEST_WAIT)
+
+    def states() -> list[tuple[int, int]]:
+        return [found[0] for found in client.rows_of_each(state, local(client, table), mark)]
+
+    _wait(lambda: all(n > 0 for n, _ in states()), table)
+    if client.cluster and table == EVENTS.name:
+        push_events(client)
+    _wait(lambda: all(n == ended for n, ended in states()), table)
+
+
+def drop_partition(client: Client, table: str, partition: int) -> None:
+    """Drop a partition, and wait until it is gone."""
+    _alter(client, table, f"DROP PARTITION {partition}")
+    state = (
+        "SELECT sum(rows) AS n FROM system.parts"
+        " WHERE database = currentDatabase() AND table = ? AND partition = ? AND active"
+    )
+    own = local(client, table)
+    _wait(lambda: all(rows == [(0,)] for rows in client.rows_of_each(state, own, str(partition))), table)
 
 
 def delete_found(client: Client, table: str, where: str) -> None:
@@ -35,3 +58,16 @@ def delete_found(client: Client, table: str, where: str) -> None:
 def drop_censuses(client: Client) -> None:
     """Drop them all: they name versions and systems that may be deleted now."""
     delete_found(client, "censuses", "1 = 1")
+
+
+def _alter(client: Client, table: str, change: str, *values: object) -> None:
+    client.run(f"ALTER TABLE {local(client, table)} {on_cluster(client)} {change}", *values)
+
+
+def _wait(is_done: Callable[[], bool], table: str) -> None:
+    end, wait = time.monotonic() + LONGEST_SECONDS, FIRST_WAIT
+    while not is_done():
+        if time.monotonic() > end:
+            raise StoreUnavailable(f"ClickHouse has not finished to delete from {table}; it goes on")
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT)

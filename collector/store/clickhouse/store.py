@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterable
 
 from collector.base.events import Event
-from collector.store.clickhouse.client import Client, read_address
+from collector.store.clickhouse.address import read_address
+from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import join_cluster
 from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
@@ -17,6 +19,7 @@ from collector.store.clickhouse.keeping import keep_events
 from collector.store.clickhouse.run_lists import RunListQuestions
 from collector.store.clickhouse.runs import InstallQuestions
 from collector.store.clickhouse.tables import make_tables
+from collector.store.errors import StoreError
 from collector.store.events import EventStore, Progress
 from collector.store.values import Cutoffs, Expired, Expiry, Forgotten, Space
 
@@ -29,12 +32,17 @@ class ClickHouseEventStore(
     counts_apart = False
 
     def __init__(self, url: str, password: str = "") -> None:
-        address = read_address(url, password)
-        super().__init__(Client(address))
+        super().__init__(Client(read_address(url, password)))
         self._numbers = Numbers()
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
-        make_tables(self._client, address.database)
+        try:
+            if self._client.cluster:
+                join_cluster(self._client)
+            make_tables(self._client)
+        except StoreError:
+            self._client.close()
+            raise
 
     def keep(self, events: Iterable[Event]) -> int:
         with self._keeping:
@@ -66,7 +74,7 @@ class ClickHouseEventStore(
 
     def recount(self, progress: Progress) -> int:
         """There is no counter that could be wrong: all is computed from the events."""
-        ((count,),) = self._client.rows("SELECT count() AS n FROM events")
+        ((count,),) = self._client.rows("SELECT count() AS n FROM events WHERE seq > 0")
         progress(count)
         return 0
 
@@ -78,8 +86,7 @@ class ClickHouseEventStore(
 
     def space(self) -> Space:
         sql = "SELECT sum(bytes) AS n FROM system.parts WHERE database = currentDatabase() AND active"
-        ((used,),) = self._client.rows(sql)
-        return Space(used, None)
+        return Space(sum(used for ((used,),) in self._client.rows_of_each(sql)), None)
 
     def tidy(self) -> None:
         """Nothing: what was deleted is gone when the deletion returns."""

@@ -10,7 +10,10 @@
     versions       which versions of these tables there were
 
 Each is keyed by what a repeated insert repeats, and of two rows with one key one stays. The partition of an
-event follows from its id, so that it always comes to the same place.
+event follows from its id, and so does the shard, so that it always comes to the same place.
+
+In a cluster (`cluster.py`) each table is replicated within its shard under the name `…_local`, and the name
+without `_local` reads and writes the tables of all shards.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import local, on_cluster
 from collector.store.errors import StoreError
 
 VERSION = 2
@@ -29,18 +33,23 @@ _FLUSHED = ", fsync_after_insert = 1, fsync_part_directory = 1"
 
 @dataclass(frozen=True)
 class ClickHouseTable:
-    """A table: its columns with their types, and what of its rows is merged, by which key."""
+    """A table: its columns with their types. Of two rows with one key that with the greater version stays."""
 
     name: str
     columns: str
-    rest: str
-    settings: str = "index_granularity = 8192"
+    order: str
+    version: str = ""
+    partition: str = ""
+    shard: str = "0"  # a number that says in which shard a row is: all rows in one, or by their ids
+    granularity: int = 8192
 
     @property
     def names(self) -> str:
         """The names of its columns, as SQL."""
         return ", ".join(column.split(" ")[0] for column in self.columns.split(", "))
 
+
+_BY_ID = "cityHash64(id)"
 
 # Small granules, because most reads are of a few ids that lie anywhere.
 EVENTS = ClickHouseTable(
@@ -49,50 +58,61 @@ EVENTS = ClickHouseTable(
     " type String, name String, who Nullable(FixedString(16)), run Nullable(FixedString(16)), body String,"
     " wkey Nullable(Int64), size UInt32, telling UInt8, delay Int32, skew Int32, version String, os String,"
     " os_version String, place String, told String, environment UInt8",
-    "(ver) PARTITION BY part ORDER BY (source, id)",
-    "index_granularity = 1024",
+    order="source, id",
+    version="ver",
+    partition="part",
+    shard=_BY_ID,
+    granularity=1024,
 )
 INSTANCES = ClickHouseTable(
     "past_instances",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, first Int64, last Int64, last_beat Int64,"
     " beats UInt64, slots Array(Int64), facts_at Int64, version String, os String, os_version String,"
     " environment_at Int64, environment UInt8",
-    "(ver) PARTITION BY batch ORDER BY (source, id)",
+    order="source, id",
+    version="ver",
+    partition="batch",
+    shard=_BY_ID,
 )
 RUNS = ClickHouseTable(
     "past_runs",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, instance FixedString(16), version String,"
     " os String, os_version String, started Int64, ended Int64, told String, place String, asked Int64,"
     " request String, environment UInt8",
-    "(ver) PARTITION BY batch ORDER BY (source, id)",
+    order="source, id",
+    version="ver",
+    partition="batch",
+    shard=_BY_ID,
 )
 COUNTERS = ClickHouseTable(
     "past_counters",
     "batch UInt64, source UInt32, kind String, a Int64, b Int64, word String, n Int64",
-    "ORDER BY (source, kind, a, b, word, batch)",
+    order="source, kind, a, b, word, batch",
 )
 CUTOFFS = ClickHouseTable(
-    "cutoffs", "batch UInt64, source UInt32, beats Int64, events Int64", "ORDER BY (batch, source)"
+    "cutoffs", "batch UInt64, source UInt32, beats Int64, events Int64", order="batch, source"
 )
 EXPIRIES = ClickHouseTable(
     "expiries",
     "batch UInt64, at Int64, kept_from UInt64, beats_before Int64, events_before Int64, until UInt64,"
     " beats UInt64, events UInt64, emails UInt64, done UInt8",
-    "(done) ORDER BY batch",
+    order="batch",
+    version="done",
 )
-CENSUSES = ClickHouseTable("censuses", "source UInt32, at Int64, packed String", "(at) ORDER BY source")
-VERSIONS = ClickHouseTable("versions", "version UInt32", "ORDER BY version")
+CENSUSES = ClickHouseTable("censuses", "source UInt32, at Int64, packed String", "source", "at")
+VERSIONS = ClickHouseTable("versions", "version UInt32", "version")
 TABLES = (EVENTS, INSTANCES, RUNS, COUNTERS, CUTOFFS, EXPIRIES, CENSUSES, VERSIONS)
 
 
-def make_tables(client: Client, database: str) -> None:
+# A server of a cluster that is not there when the tables are made is waited for so long.
+_MAKING_SECONDS = "60"
+
+
+def make_tables(client: Client) -> None:
     """Make the database and the tables that are not there yet."""
-    client.run(f"CREATE DATABASE IF NOT EXISTS {database}", database=False)
-    ((server,),) = client.rows("SELECT version() AS server")
-    flushed = _FLUSHED if int(server.split(".")[0]) >= FLUSHES_FROM else ""
-    for table in TABLES:
-        engine = f"ReplacingMergeTree {table.rest} SETTINGS {table.settings}{flushed}"
-        client.run(f"CREATE TABLE IF NOT EXISTS {table.name} ({table.columns}) ENGINE = {engine}")
+    there = client.rows("SELECT name FROM system.tables WHERE database = ?", client.database, database=False)
+    if not {(table.name,) for table in TABLES} <= set(there):
+        _create(client)
     ((newest,),) = client.rows("SELECT max(version) AS newest FROM versions")
     if newest > VERSION:
         raise StoreError(
@@ -111,4 +131,45 @@ def _add_columns(client: Client, table: ClickHouseTable) -> None:
     there = {name for (name,) in client.rows(sql, table.name)}
     for column in table.columns.split(", "):
         if column.split(" ")[0] not in there:
-            client.run(f"ALTER TABLE {table.name} ADD COLUMN {column}")
+            for name in dict.fromkeys([local(client, table.name), table.name]):
+                _define(client, f"ALTER TABLE {name} {on_cluster(client)} ADD COLUMN {column}")
+
+
+def drop_tables(client: Client) -> None:
+    """Drop the database with all that is in it."""
+    _define(client, f"DROP DATABASE IF EXISTS {client.database} {on_cluster(client)}", database=False)
+
+
+def _create(client: Client) -> None:
+    _define(client, f"CREATE DATABASE IF NOT EXISTS {client.database} {on_cluster(client)}", database=False)
+    ((server,),) = client.rows("SELECT version() AS server")
+    flushed = _FLUSHED if int(server.split(".")[0]) >= FLUSHES_FROM else ""
+    for table in TABLES:
+        for statement in _definitions(client, table, flushed):
+            _define(client, statement)
+
+
+def _definitions(client: Client, table: ClickHouseTable, flushed: str) -> list[str]:
+    """The statements that make a table, of one server or of a cluster."""
+    path = f"'/clickhouse/tables/{{shard}}/{client.database}/{table.name}', '{{replica}}'"
+    replicated = "Replicated" if client.cluster else ""
+    told = ", ".join(filter(None, [path if replicated else "", table.version]))
+    partition = f" PARTITION BY {table.partition}" if table.partition else ""
+    own = local(client, table.name)
+    kept = (
+        f"CREATE TABLE IF NOT EXISTS {own} {on_cluster(client)} ({table.columns})"
+        f" ENGINE = {replicated}ReplacingMergeTree({told}){partition} ORDER BY ({table.order})"
+        f" SETTINGS index_granularity = {table.granularity}{flushed}"
+    )
+    if not client.cluster:
+        return [kept]
+    engine = f"Distributed({client.cluster}, {client.database}, {own}, {table.shard})"
+    return [
+        kept,
+        f"CREATE TABLE IF NOT EXISTS {table.name} {on_cluster(client)} ({table.columns}) ENGINE = {engine}",
+    ]
+
+
+def _define(client: Client, statement: str, *, database: bool = True) -> None:
+    waits = {"distributed_ddl_task_timeout": _MAKING_SECONDS} if client.cluster else {}
+    client.run(statement, database=database, settings=waits)

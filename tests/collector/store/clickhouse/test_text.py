@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.store import StoreError
-from collector.store.clickhouse.client import read_address
+from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.packing import read_request, without_email
 from collector.store.clickhouse.text import NotStorableError, filled, read_rows, write_rows
 
@@ -50,10 +50,22 @@ def test_a_request_without_its_address_keeps_its_reference() -> None:
 
 def test_an_address_has_defaults_and_a_password_that_nobody_sees() -> None:
     address = read_address("clickhouse://ada@ch1:9123/rollcall", "s3cret")
-    assert (address.host, address.port, address.user, address.database) == ("ch1", 9123, "ada", "rollcall")
-    assert address.password == "s3cret"
-    assert read_address("clickhouse://ch1/r").port == 8123
+    assert (address.hosts, address.user, address.database) == ((("ch1", 9123),), "ada", "rollcall")
+    assert (address.password, address.cluster) == ("s3cret", "")
+    assert read_address("clickhouse://ch1/r").hosts == (("ch1", 8123),)
     assert "s3cret" not in repr(address)
-    for wrong in ("clickhouse://ch1", "clickhouse://ch1/a-b", "http://ch1/rollcall"):
+    several = read_address("clickhouse://ada@ch1,[::1]:9123,ch3/rollcall?cluster=fleet")
+    assert several.hosts == (("ch1", 8123), ("::1", 9123), ("ch3", 8123))
+    assert several.cluster == "fleet"
+    for wrong in (
+        "clickhouse://ch1",
+        "clickhouse://ch1/a-b",
+        "http://ch1/rollcall",
+        "clickhouse://ch1,/r",
+        "clickhouse://ch1:http/r",
+        "clickhouse://ch1/r?cluster=",
+        "clickhouse://ch1/r?cluster=a-b",
+        "clickhouse://ch1/r?quorum=2",
+    ):
         with pytest.raises(StoreError, match="clickhouse://USER@HOST/DATABASE"):
             read_address(wrong)

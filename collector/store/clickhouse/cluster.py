@@ -1,0 +1,61 @@
+"""A cluster of ClickHouse servers: several shards, each with several replicas.
+
+Every statement goes to one server, whichever answers. Its tables `events` and so on are distributed: they
+read one replica of each shard, and write to one. An event is acknowledged when most replicas of its shard
+have it.
+"""
+
+from __future__ import annotations
+
+from collector.store.clickhouse.client import Client
+from collector.store.errors import StoreError, StoreUnavailable
+
+# A replica that is further behind is not asked. So this is how old an answer may be.
+AGE_SECONDS = 5
+QUORUM_MS = 5000
+
+_SETTINGS = {
+    "insert_distributed_sync": "1",
+    "distributed_product_mode": "global",
+    "max_replica_delay_for_distributed_queries": str(AGE_SECONDS),
+    "fallback_to_stale_replicas_for_distributed_queries": "0",
+    "connect_timeout_with_failover_ms": "1000",
+    # Who changes a table asks the servers themselves when it is done.
+    "distributed_ddl_task_timeout": "0",
+}
+
+
+def join_cluster(client: Client) -> None:
+    """Learn how many replicas there are, and have inserts of events wait for most of them.
+
+    StoreError if no server knows the cluster.
+    """
+    sql = "SELECT shard_num, count() AS n FROM system.clusters WHERE cluster = ? GROUP BY shard_num"
+    shards = client.rows(sql, client.cluster, database=False)
+    if not shards:
+        raise StoreError(f"the servers know no cluster {client.cluster!r}; see system.clusters")
+    most = min(replicas for _, replicas in shards) // 2 + 1
+    quorum = {"insert_quorum": str(most), "insert_quorum_timeout": str(QUORUM_MS)}
+    client.configure(_SETTINGS, quorum if most > 1 else {})
+
+
+def local(client: Client, table: str) -> str:
+    """The name of the table that has the rows of one server."""
+    return f"{table}_local" if client.cluster else table
+
+
+def on_cluster(client: Client) -> str:
+    """What has a definition made on all servers."""
+    return f"ON CLUSTER {client.cluster}" if client.cluster else ""
+
+
+def catch_up(client: Client, *tables: str, all_of_them: bool = False) -> None:
+    """Let every server that can be reached have all that is written. StoreUnavailable if one cannot.
+
+    Or if one is away, where all of them are needed.
+    """
+    if client.cluster:
+        for table in tables:
+            reached = client.run_on_each(f"SYSTEM SYNC REPLICA {local(client, table)}")
+            if all_of_them and reached < client.size:
+                raise StoreUnavailable(f"{client.size - reached} servers of ClickHouse are away")

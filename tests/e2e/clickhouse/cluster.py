@@ -1,0 +1,63 @@
+"""A ClickHouse cluster on this machine: two shards of three replicas each, and three ZooKeepers."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.e2e.clickhouse.members import HERE, Keeper, Member, Replica
+from tests.wait import until
+
+SHARDS, REPLICAS, KEEPERS = 2, 3, 3
+SECONDS = 60
+MEMORY = "/dev/shm"
+
+
+class ClickHouseCluster:
+    """The cluster, and new databases on it."""
+
+    def __init__(self) -> None:
+        memory = MEMORY if Path(MEMORY).is_dir() else None  # each column of each part is a file
+        self.folder = Path(tempfile.mkdtemp(prefix="rollcall-cluster-", dir=memory))
+        self.keepers = [Keeper(self.folder, number + 1) for number in range(KEEPERS)]
+        self.replicas = [
+            Replica(self.folder, shard + 1, number + 1)
+            for shard in range(SHARDS)
+            for number in range(REPLICAS)
+        ]
+        self.databases = 0
+        for keeper in self.keepers:
+            keeper.configure(self.keepers)
+        for replica in self.replicas:
+            replica.configure(self.keepers, self.replicas)
+
+    @property
+    def members(self) -> list[Member]:
+        return [*self.keepers, *self.replicas]
+
+    def start(self) -> None:
+        """Start all. A server that starts without ZooKeeper's quorum ends, so that comes first."""
+        self.restart(self.keepers)
+        self.restart(self.replicas)
+
+    def restart(self, members: Iterable[Member]) -> None:
+        """Start those that do not run, and wait until all of them answer."""
+        wanted = list(members)
+        for member in wanted:
+            if member.process is None:
+                member.start()
+        for member in wanted:
+            until(member.answers, SECONDS, f"{member.name} answers")
+
+    def database(self) -> str:
+        """The URL of a new database; the store makes it."""
+        self.databases += 1
+        hosts = ",".join(f"{HERE}:{replica.http}" for replica in self.replicas)
+        return f"clickhouse://default@{hosts}/test{self.databases}?cluster=fleet"
+
+    def remove(self) -> None:
+        for member in self.members:
+            member.kill()
+        shutil.rmtree(self.folder)

@@ -1,0 +1,182 @@
+"""The processes of a ClickHouse cluster: replicas of Debian's server, and ZooKeepers."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+from tests.deadends import unused_port
+from tests.environ import bare
+from tests.parts import find
+
+ANSWER_SECONDS = 10
+HERE = "127.0.0.1"
+
+# What ZooKeeper needs of Debian's Java libraries.
+JARS = (
+    "zookeeper",
+    "zookeeper-jute",
+    "slf4j-api",
+    "slf4j-nop",
+    "netty-all",
+    "netty-buffer",
+    "netty-common",
+    "netty-handler",
+    "netty-transport",
+    "netty-resolver",
+    "netty-codec",
+    "commons-cli",
+    "metrics-core",
+    "snappy-java",
+    "audience-annotations",
+)
+JAVA = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+
+_SERVER = """<yandex>
+<logger><level>warning</level><log>{folder}/log</log><errorlog>{folder}/errors</errorlog></logger>
+<http_port>{http}</http_port><tcp_port>{tcp}</tcp_port><listen_host>127.0.0.1</listen_host>
+<interserver_http_port>{between}</interserver_http_port>
+<interserver_http_host>127.0.0.1</interserver_http_host>
+<path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path><user_files_path>{folder}/files/</user_files_path>
+<mark_cache_size>16777216</mark_cache_size><users_config>{folder}/users.xml</users_config>
+<default_profile>default</default_profile><default_database>default</default_database>
+<timezone>UTC</timezone><max_concurrent_queries>200</max_concurrent_queries>
+<background_pool_size>4</background_pool_size>
+<remote_servers><fleet>{shards}</fleet></remote_servers>
+<zookeeper>{keepers}<session_timeout_ms>3000</session_timeout_ms></zookeeper>
+<macros><shard>{shard}</shard><replica>{number}</replica></macros>
+<distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
+</yandex>"""
+_USERS = """<yandex><quotas><default></default></quotas>
+<profiles><default><max_threads>1</max_threads><background_pool_size>4</background_pool_size></default></profiles>
+<users><default><password></password><networks><ip>127.0.0.1</ip></networks>
+<profile>default</profile><quota>default</quota></default></users></yandex>"""
+_KEEPER = """tickTime=250
+initLimit=40
+syncLimit=20
+dataDir={folder}/data
+clientPort={port}
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+4lw.commands.whitelist=*
+maxClientCnxns=0
+{servers}"""
+
+
+class Member:
+    """A process of the cluster, which may be killed and started again."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder / name, name
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        with (self.folder / "said").open("ab") as said:
+            self.process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=bare(self.folder),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+class Keeper(Member):
+    """A ZooKeeper."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(folder, f"keeper{number}")
+        self.number = number
+        self.port, self.peer, self.election = unused_port(), unused_port(), unused_port()
+
+    def configure(self, keepers: Sequence[Keeper]) -> None:
+        (self.folder / "data").mkdir(parents=True)
+        servers = "".join(f"server.{one.number}={HERE}:{one.peer}:{one.election}\n" for one in keepers)
+        config = _KEEPER.format(folder=self.folder, port=self.port, servers=servers)
+        (self.folder / "zoo.cfg").write_text(config)
+        (self.folder / "data" / "myid").write_text(str(self.number))
+
+    def command(self) -> Sequence[str]:
+        path = ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS)
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        return [find("java") or "java", *JAVA, "-cp", path, main, str(self.folder / "zoo.cfg")]
+
+    def answers(self) -> bool:
+        """Whether it is in a quorum."""
+        with suppress(OSError), socket.create_connection((HERE, self.port), timeout=ANSWER_SECONDS) as link:
+            link.sendall(b"srvr")
+            said = b""
+            while more := link.recv(4096):
+                said += more
+            return b"Mode: " in said
+        return False
+
+
+class Replica(Member):
+    """A ClickHouse server with a copy of one shard."""
+
+    def __init__(self, folder: Path, shard: int, number: int) -> None:
+        super().__init__(folder, f"replica{shard}{number}")
+        self.shard, self.number = shard, number
+        self.http, self.tcp, self.between = unused_port(), unused_port(), unused_port()
+
+    def configure(self, keepers: Sequence[Keeper], replicas: Sequence[Replica]) -> None:
+        self.folder.mkdir(parents=True)
+        config = _SERVER.format(
+            folder=self.folder,
+            http=self.http,
+            tcp=self.tcp,
+            between=self.between,
+            shard=self.shard,
+            number=self.number,
+            shards="".join(_shard(replicas, shard) for shard in sorted({one.shard for one in replicas})),
+            keepers="".join(_node(keeper) for keeper in keepers),
+        )
+        (self.folder / "config.xml").write_text(config)
+        (self.folder / "users.xml").write_text(_USERS)
+
+    def command(self) -> Sequence[str]:
+        return [find("clickhouse-server") or "clickhouse-server", f"--config-file={self.folder}/config.xml"]
+
+    def answers(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            return self.ask("SELECT 1") == "1\n"
+        return False
+
+    def ask(self, sql: str) -> str:
+        """What this server alone answers."""
+        connection = http.client.HTTPConnection(HERE, self.http, timeout=ANSWER_SECONDS)
+        with closing(connection):
+            connection.request("POST", "/", sql.encode())
+            return connection.getresponse().read().decode()
+
+
+def _shard(replicas: Sequence[Replica], shard: int) -> str:
+    its = "".join(
+        f"<replica><host>{HERE}</host><port>{one.tcp}</port></replica>"
+        for one in replicas
+        if one.shard == shard
+    )
+    return f"<shard><internal_replication>true</internal_replication>{its}</shard>"
+
+
+def _node(keeper: Keeper) -> str:
+    return f'<node index="{keeper.number}"><host>{HERE}</host><port>{keeper.port}</port></node>'
