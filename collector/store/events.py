@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collector.base.events import Event
-from collector.store.fleet import Census, Instance, InstancesEnd
+from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory
 from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
 from collector.store.scope import Scope
@@ -117,9 +117,16 @@ class EventStore(Scope, ABC):
 
     @abstractmethod
     def list_instances(
-        self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
+        self,
+        source: int,
+        wanted: InstanceFilter,
+        first: int,
+        last: int,
+        now: int,
+        before: InstancesEnd,
+        most: int,
     ) -> tuple[list[Instance], InstancesEnd | None]:
-        """Instances in a state, the latest seen first, and where the list goes on if it does.
+        """Instances of a filter, the latest seen first, and where the list goes on if it does.
 
         `new` and `returning` are states of a period. `before` is where the list ended before. A search may
         end before it has found `most`, and still go on.

@@ -18,6 +18,15 @@ STATES = ("beating", "silent", "gone", "never")
 InstancesEnd = tuple[int, bytes]
 
 
+@dataclass(frozen=True)
+class InstanceFilter:
+    """Which instances a list has: those in a state, of a version, and of a system; all, if none is given."""
+
+    state: str = "all"
+    version: str | None = None
+    system: str | None = None
+
+
 class Instance(InstanceRow):
     """One installation that reported."""
 

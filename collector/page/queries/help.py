@@ -12,6 +12,7 @@ from collector.store.runs import NO_RUN, Run
 
 # Requests that are waiting are counted up to here.
 MOST_WAITING = 1000
+SHOWN = ("all", "waiting", "answered")
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Requests:
     answered: tuple[bytes, ...] = ()
     answers: Mapping[bytes, Answer] = field(default_factory=dict)
 
-    @property
-    def all(self) -> tuple[bytes, ...]:
-        return self.waiting + self.answered
+    def shown(self, which: str) -> tuple[bytes, ...]:
+        """One of SHOWN of them."""
+        return {"waiting": self.waiting, "answered": self.answered}.get(which, self.waiting + self.answered)
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,22 @@ def find_requests(stores: Stores, source: int) -> Requests:
 
 
 def list_requests(
-    events: EventStore, source: int, requests: Requests, start: int, most: int
+    events: EventStore, source: int, requests: Requests, which: str, start: int, most: int
 ) -> list[HelpRequest]:
     """Waiting requests first, those that wait longest at the top; then the latest answered ones."""
-    return _requests_of(events, source, requests.all[start : start + most], requests.answers)
+    return _requests_of(events, source, requests.shown(which)[start : start + most], requests.answers)
 
 
-def every_request(stores: Stores, source: int, most: int) -> Iterator[list[HelpRequest]]:
-    """Every request in the same order, so many at a time, however many are waiting."""
+def every_request(stores: Stores, source: int, which: str, most: int) -> Iterator[list[HelpRequest]]:
+    """Every request that is shown in the same order, so many at a time, however many are waiting."""
     answers = answers_of(stores.control, source)
     answered: list[bytes] = []
     asked = read_on(lambda end: stores.events.asked_runs(source, end, most), NO_RUN, lambda end: end)
     for ends in asked:
         answered += [run for _, run in ends if run in answers]
-        waiting = [run for _, run in ends if run not in answers]
+        waiting = [run for _, run in ends if run not in answers and which != "answered"]
         yield _requests_of(stores.events, source, waiting, answers)
-    answered.reverse()
+    answered = [] if which == "waiting" else answered[::-1]
     for start in range(0, len(answered), most):
         yield _requests_of(stores.events, source, answered[start : start + most], answers)
 

@@ -28,7 +28,7 @@ from collector.page.view_types import (
 from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
-from collector.store.fleet import STATES, Instance, InstancesEnd
+from collector.store.fleet import STATES, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory, on_day
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
@@ -78,7 +78,8 @@ def show_instances(view: ViewRequest) -> ViewResult:
     if not now and wanted in STATES:  # which were those of today
         wanted = "all"
     census = view.census
-    listed, end = _list(view, wanted, view.before_id, PAGE_ROWS)
+    chosen = InstanceFilter(wanted, view.query.get("version") or None, view.query.get("system") or None)
+    listed, end = _list(view, chosen, view.before_id, PAGE_ROWS)
     chart, active = active_chart(view, chart_marks(view))
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
@@ -91,7 +92,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
     data = {**counts, "instances_counted": time_text(census.at)}
     tables = (
         ViewTable(
-            "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, wanted)
+            "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, chosen)
         ),
         active,
         *(one.table for one in lists.values()),
@@ -279,14 +280,14 @@ def _last_slot(view: ViewRequest) -> int:
 
 
 def _list(
-    view: ViewRequest, state: str, before: InstancesEnd, most: int
+    view: ViewRequest, wanted: InstanceFilter, before: InstancesEnd, most: int
 ) -> tuple[list[Instance], InstancesEnd | None]:
-    return view.events.list_instances(view.source.id, state, *view.period.ends, view.now, before, most)
+    return view.events.list_instances(view.source.id, wanted, *view.period.ends, view.now, before, most)
 
 
-def _whole(view: ViewRequest, state: str) -> Iterator[Rows]:
-    """Every instance in a state."""
-    listed = follow(lambda end: _list(view, state, end, PIECE_ROWS), view.before_id)
+def _whole(view: ViewRequest, wanted: InstanceFilter) -> Iterator[Rows]:
+    """Every instance of a filter."""
+    listed = follow(lambda end: _list(view, wanted, end, PIECE_ROWS), view.before_id)
     return (_rows(view, some) for some in listed)
 
 

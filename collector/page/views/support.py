@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from collector.base.ids import key_of
-from collector.page.queries.help import MOST_WAITING, HelpRequest, every_request, list_requests
+from collector.page.queries.help import MOST_WAITING, SHOWN, HelpRequest, every_request, list_requests
 from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
@@ -26,19 +26,28 @@ REFUSAL = "Requests for help contain e-mail addresses. Only users with the role 
 def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help; who has waited longest comes first."""
     _require(view)
+    shown = _shown(view)
     start = view.before[0] if "before" in view.query else 0
-    requests = list_requests(view.events, view.source.id, view.help_requests, start, PAGE_ROWS)
+    requests = list_requests(view.events, view.source.id, view.help_requests, shown, start, PAGE_ROWS)
     later = start + PAGE_ROWS
-    older = str(later) if later < len(view.help_requests.all) else None
+    older = str(later) if later < len(view.help_requests.shown(shown)) else None
     waiting = len(view.help_requests.waiting)
     table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view))
     context = {"requests": requests, "waiting": waiting, "older": older, "most": MOST_WAITING}
+    context |= {"shown": shown, "shows": SHOWN}
     return ViewResult("support", "Support", {"waiting": waiting}, (table,), context)
 
 
 def _whole(view: ViewRequest) -> Iterator[Rows]:
-    """Every request."""
-    return map(_rows, every_request(view.stores, view.source.id, PIECE_ROWS))
+    """Every request that is shown."""
+    return map(_rows, every_request(view.stores, view.source.id, _shown(view), PIECE_ROWS))
+
+
+def _shown(view: ViewRequest) -> str:
+    shown = view.query.get("show") or SHOWN[0]
+    if shown not in SHOWN:
+        raise PageError(400, f"`show` must be one of {', '.join(SHOWN)}.")
+    return shown
 
 
 def _rows(requests: list[HelpRequest]) -> Rows:

@@ -12,7 +12,7 @@ from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past, latest
 from collector.store.clickhouse.tables import CENSUSES
 from collector.store.clickhouse.text import Row, filled
-from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstancesEnd
+from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.packed_census import pack_census, unpack_census
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
@@ -31,6 +31,8 @@ _WEEK = "intDiv(intDiv({0}, 86400000) + 3, 7)".format
 # Days and weeks with a heartbeat, each once.
 _DAYS = f"arraySort(arrayReduce('groupUniqArray', arrayMap(s -> intDiv(s, {SLOTS_A_DAY}), slot_set)))"
 _WEEKS = f"arrayReduce('groupUniqArray', arrayMap(s -> intDiv(intDiv(s, {SLOTS_A_DAY}) + 3, 7), slot_set))"
+# As `system_name` writes it.
+SYSTEM = "replaceRegexpAll(concat({}, ' ', {}), '^ +| +$', '')"
 NEVER = 2**40  # a day so far away that no span reaches it
 
 
@@ -191,12 +193,22 @@ class InstanceQuestions(ClickHousePart):
         return {key: n for key, n in weeks.items() if key[0] >= first_week and n > 0}
 
     def list_instances(
-        self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
+        self,
+        source: int,
+        wanted: InstanceFilter,
+        first: int,
+        last: int,
+        now: int,
+        before: InstancesEnd,
+        most: int,
     ) -> tuple[list[Instance], InstancesEnd | None]:
         past = self._past()
-        wanted = _state(state, first * DAY_MS, (last + 1) * DAY_MS, now)
+        conditions = [_state(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now)]
+        for column, value in (("fact.2", wanted.version), (SYSTEM.format("fact.3", "fact.4"), wanted.system)):
+            if value is not None:
+                conditions.append(filled(f"{column} = ?", [value]))
         sql = (
-            f"SELECT instance, last_seen FROM {self._fleet(past, source)} WHERE {wanted}"
+            f"SELECT instance, last_seen FROM {self._fleet(past, source)} WHERE {' AND '.join(conditions)}"
             " AND (last_seen < ? OR (last_seen = ? AND instance < ?))"
             " ORDER BY last_seen DESC, instance DESC LIMIT ?"
         )

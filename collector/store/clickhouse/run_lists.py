@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collector.base.times import DAY_MS
+from collector.store.clickhouse.instances import SYSTEM
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs, run_in
 from collector.store.clickhouse.text import filled
 from collector.store.rows import system_name
 from collector.store.runs import GIVE_UP_MS, FailedRun, Place, Run, RunFilter, RunsEnd, place_of
 
-# As `system_name` writes it.
-_SYSTEM = "replaceRegexpAll(concat(system.2, ' ', system.3), '^ +| +$', '')"
+_SYSTEM = SYSTEM.format("system.2", "system.3")
 
 
 class RunListQuestions(ClickHousePart):

@@ -7,7 +7,7 @@ from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.fleet import Census, Instance, InstancesEnd
+from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.sql.agents import agents_on
 from collector.store.sql.census import take_census
 from collector.store.sql.folding import fold_little
@@ -17,6 +17,8 @@ from collector.store.sql.walks import Walk, walks_of
 
 # A page of the list is searched among so many instances; a link leads to the next ones.
 SEARCHED = 50_000
+# And among so many by version or system: these are in no index.
+SEARCHED_ROWS = 5_000
 
 _COLUMNS = ", ".join(schema.INSTANCES.names)
 
@@ -68,12 +70,22 @@ class InstanceQuestions(SqlPart):
         return {(cohort, week): int(n) for cohort, week, n in self._counted(sql, source, first_week)}
 
     def list_instances(
-        self, source: int, state: str, first: int, last: int, now: int, before: InstancesEnd, most: int
+        self,
+        source: int,
+        wanted: InstanceFilter,
+        first: int,
+        last: int,
+        now: int,
+        before: InstancesEnd,
+        most: int,
     ) -> tuple[list[Instance], InstancesEnd | None]:
         fold_little(self._database)
         found: list[Instance] = []
-        for walk in walks_of(state, first * DAY_MS, (last + 1) * DAY_MS, now, self._here):
-            more, end = self._follow(walk, source, before, most + 1 - len(found))
+        conditions, values = _conditions(wanted)
+        where = " AND ".join([self._here, *conditions])
+        for walk in walks_of(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now):
+            narrowed = walk.narrowed(where, values)
+            more, end = self._follow(narrowed, source, before, most + 1 - len(found), rows=bool(conditions))
             found += more
             if len(found) > most:
                 return found[:most], (found[most - 1].last_seen, found[most - 1].id)
@@ -82,17 +94,18 @@ class InstanceQuestions(SqlPart):
         return found, None
 
     def _follow(
-        self, walk: Walk, source: int, before: InstancesEnd, most: int
+        self, walk: Walk, source: int, before: InstancesEnd, most: int, *, rows: bool
     ) -> tuple[list[Instance], InstancesEnd | None]:
-        """Instances of a walk, and where its search ended if it was cut short."""
+        """Instances of a walk, and where its search ended if it was cut short. `rows`: it reads rows, too."""
         place = min(before, (walk.until + 1, b""))
         index = f" INDEXED BY {walk.index}" if self._database.dialect == "sqlite" else ""
+        columns = ", version, os, os_version" if rows else ""
         part = (
-            f"SELECT id, last_seen, first_seen, last_beat, environment FROM instances{index}"
+            f"SELECT id, last_seen, first_seen, last_beat, environment{columns} FROM instances{index}"
             f" WHERE source = ?{walk.part} AND last_seen > ? AND (last_seen, id) < (?, ?)"
             " ORDER BY last_seen DESC, id DESC LIMIT"
         )
-        limit = SEARCHED if walk.wanted else most
+        limit = SEARCHED_ROWS if rows else SEARCHED
         ids = (
             f"SELECT id FROM ({part} ?) AS searched WHERE {walk.wanted or '1 = 1'}"
             " ORDER BY last_seen DESC, id DESC LIMIT ?"
@@ -100,10 +113,10 @@ class InstanceQuestions(SqlPart):
         sql = f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN ({ids})"
         values = (source, walk.after, *place)
         # Sorted here: a database that sorts these few rows may read all others first.
-        rows = [_instance(row) for row in self._all(sql, source, *values, limit, *walk.values, most)]
-        rows.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
+        found = [_instance(row) for row in self._all(sql, source, *values, limit, *walk.values, most)]
+        found.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
         end = self._all(f"SELECT last_seen, id FROM ({part} 1 OFFSET ?) AS searched", *values, limit - 1)
-        return rows, (end[0][0], bytes(end[0][1])) if end else None
+        return found, (end[0][0], bytes(end[0][1])) if end else None
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:
         rows = self._counted(f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id = ?", source, key)
@@ -112,6 +125,13 @@ class InstanceQuestions(SqlPart):
     def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
         sql = "SELECT id FROM instances WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         return [bytes(key) for (key,) in self._counted(sql, source, low, high, most)]
+
+
+def _conditions(wanted: InstanceFilter) -> tuple[list[str], tuple[Any, ...]]:
+    """The conditions of a version and a system, and their values."""
+    columns = (("version", wanted.version), ("trim(os || ' ' || os_version)", wanted.system))
+    given = [(f"{column} = ?", value) for column, value in columns if value is not None]
+    return [condition for condition, _ in given], tuple(value for _, value in given)
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

@@ -28,13 +28,14 @@ class Walk:
     index: str = "instances_by_seen"
     part: str = ""  # what the index has
 
-    def narrowed(self, here: str) -> Walk:
+    def narrowed(self, condition: str, values: tuple[Any, ...]) -> Walk:
         """The walk to those of them that meet another condition, too."""
-        return replace(self, wanted=f"{here} AND {self.wanted}" if self.wanted else here)
+        wanted = f"{condition} AND {self.wanted}" if self.wanted else condition
+        return replace(self, wanted=wanted, values=(*values, *self.values))
 
 
-def walks_of(state: str, since: int, until: int, now: int, here: str) -> list[Walk]:
-    """The walks of a list, one after the other. `here` is a condition that holds for all that is listed."""
+def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
+    """The walks of a list, one after the other."""
     silent, gone = now - SILENT_MS, now - GONE_MS
     walks: dict[str, list[Walk]] = {
         "beating": [Walk(f"{_LASTING} AND last_beat > ?", (silent,), after=silent)],
@@ -47,7 +48,7 @@ def walks_of(state: str, since: int, until: int, now: int, here: str) -> list[Wa
             Walk(index="instances_brief", part=f" AND last_seen - first_seen <= {ESTABLISHED_MS}"),
         ],
     }
-    return [walk.narrowed(here) for walk in walks.get(state, [Walk()])]
+    return walks.get(state, [Walk()])
 
 
 def _fallen(wanted: str, values: tuple[int, ...], after: int, until: int) -> list[Walk]:

@@ -127,7 +127,7 @@ def test_requests_that_wait_come_first_and_are_counted_up_to_a_bound(
     for number in (8, 3):
         answer_request(stores.control, source, key_of(f"run {number}"), "ada", NOW)
     requests = find_requests(stores, source)
-    listed = list_requests(stores.events, source, requests, 0, 8)
+    listed = list_requests(stores.events, source, requests, "all", 0, 8)
     assert [one.run.reference for one in listed] == ["0", "1", "2", "4", "5", "6", "7", "8"]
     assert len(requests.waiting) == 7
     monkeypatch.setattr(help_queries, "MOST_WAITING", 5)

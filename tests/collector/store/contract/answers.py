@@ -11,7 +11,7 @@ from collector.base.environments import ENVIRONMENTS, PRODUCTION
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore
-from collector.store.fleet import Instance
+from collector.store.fleet import Instance, InstanceFilter
 from collector.store.history import on_day
 from collector.store.runs import NO_RUN, RUN_STATES, Failure, Run, RunCounts, RunFilter, RunsEnd
 from collector.store.spans import SPANS
@@ -22,6 +22,7 @@ from tests.collector.store.contract.history import INSTANCES, NOW, RUNS, SOURCE,
 FIRST, LAST = TODAY - 50, TODAY
 PERIODS = ((TODAY - 29, TODAY), (TODAY - 20, TODAY - 9))
 STATES = ("all", "beating", "silent", "gone", "never", "new", "returning", "short-lived")
+LISTS = (*((state, None, None) for state in STATES), ("all", "1.1", None), ("silent", None, "debian 12"))
 FILTERS = (
     *(RunFilter(state) for state in ("", *RUN_STATES)),
     RunFilter(version="1.1"),
@@ -66,9 +67,10 @@ def _of_fleet(store: EventStore, source: int) -> Answers:
     for span in SPANS:
         found[f"active in {span}"] = store.active_by_day(source, span, FIRST, LAST)
     for period in PERIODS:
-        for state in STATES:
-            listed, _ = store.list_instances(source, state, *period, NOW, (LATEST, b""), ALL)
-            found[f"{state} {period}"] = [one.id for one in listed]
+        for state, version, system in LISTS:
+            wanted = InstanceFilter(state, version, system)
+            listed, _ = store.list_instances(source, wanted, *period, NOW, (LATEST, b""), ALL)
+            found[f"{wanted} {period}"] = [one.id for one in listed]
     return found
 
 
@@ -102,8 +104,14 @@ def _fleet_in(kept: Sequence[Event], environment: str) -> Answers:
         days = range(FIRST, LAST + 1)
         found[f"active in {span}"] = {day: plain.active_on(fleet, span, day) for day in days}
     for period in PERIODS:
-        for state in STATES:
-            found[f"{state} {period}"] = [one.who for one in fleet if one.is_in(state, *period)]
+        for state, version, system in LISTS:
+            found[f"{InstanceFilter(state, version, system)} {period}"] = [
+                one.who
+                for one in fleet
+                if one.is_in(state, *period)
+                and version in (None, one.version)
+                and system in (None, f"{one.os} {one.os_version}")
+            ]
     return found
 
 

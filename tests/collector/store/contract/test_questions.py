@@ -11,7 +11,7 @@ import pytest
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store import EventStore
-from collector.store.fleet import Census, InstancesEnd
+from collector.store.fleet import Census, InstanceFilter, InstancesEnd
 from collector.store.runs import NO_RUN, RunFilter, RunsEnd
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
@@ -100,11 +100,11 @@ def test_what_each_key_added_is_known_by_hour(events: EventStore) -> None:
 def test_every_page_of_the_instances_has_each_of_them_once(events: EventStore) -> None:
     keep_in_pieces(events, made_history(0))
     before: InstancesEnd = (LATEST, b"")
-    whole, _ = events.list_instances(SOURCE, "all", TODAY - 29, TODAY, NOW, before, 100)
+    whole, _ = events.list_instances(SOURCE, InstanceFilter(), TODAY - 29, TODAY, NOW, before, 100)
     pages: list[bytes] = []
     end: InstancesEnd | None = before
     while end is not None:
-        listed, end = events.list_instances(SOURCE, "all", TODAY - 29, TODAY, NOW, end, 2)
+        listed, end = events.list_instances(SOURCE, InstanceFilter(), TODAY - 29, TODAY, NOW, end, 2)
         pages += [one.id for one in listed]
     assert len(pages) > 2
     assert pages == [one.id for one in whole]

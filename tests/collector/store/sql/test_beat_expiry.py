@@ -13,6 +13,7 @@ from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
 from collector.store import Stores, open_stores
 from collector.store.database import Database
+from collector.store.fleet import InstanceFilter
 from collector.store.sql import beat_expiry
 from collector.store.sql.days import all_days
 from collector.store.values import Cutoffs
@@ -76,11 +77,11 @@ def test_an_instance_stays_as_long_as_a_heartbeat_that_came_late(stores: Stores)
     who = b"b" * 16
     stores.events.keep([beat(1, MIDNIGHT + HOUR), beat(2, MIDNIGHT + HOUR, after=4 * HOUR, who=who)])
     assert expire(stores, MIDNIGHT + 2 * HOUR) == 1
-    assert [one.id for one in stores.events.list_instances(1, "all", 0, TODAY, NOW, (NOW, b""), 9)[0]] == [
-        who
-    ]
+    assert [
+        one.id for one in stores.events.list_instances(1, InstanceFilter(), 0, TODAY, NOW, (NOW, b""), 9)[0]
+    ] == [who]
     assert expire(stores, MIDNIGHT + DAY_MS) == 1
-    assert stores.events.list_instances(1, "all", 0, TODAY, NOW, (NOW, b""), 9)[0] == []
+    assert stores.events.list_instances(1, InstanceFilter(), 0, TODAY, NOW, (NOW, b""), 9)[0] == []
 
 
 def test_a_heartbeat_that_comes_after_its_day_expired_gets_a_table_again(

@@ -10,7 +10,7 @@ import pytest
 from collector.base.times import DAY_MS
 from collector.store import Stores, schema
 from collector.store.database import Database
-from collector.store.fleet import GONE_MS, SILENT_MS, Instance, InstancesEnd
+from collector.store.fleet import GONE_MS, SILENT_MS, Instance, InstanceFilter, InstancesEnd
 from collector.store.rows import instance_row
 from collector.store.sql import instances
 from tests.collector.store.contract.answers import STATES
@@ -60,7 +60,7 @@ def is_in(one: Instance, state: str) -> bool:
 def pages_of(stores: Stores, state: str, most: int) -> Iterator[list[Instance]]:
     end: InstancesEnd | None = (2**62, b"")
     while end is not None:
-        page, end = stores.events.list_instances(SOURCE, state, FIRST, LAST, NOW, end, most)
+        page, end = stores.events.list_instances(SOURCE, InstanceFilter(state), FIRST, LAST, NOW, end, most)
         assert len(page) <= most
         yield page
 
