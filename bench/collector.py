@@ -44,16 +44,17 @@ ROOT = Path(__file__).parents[1]
 class Server:
     """A collector as a process, with its load beside it."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, **settings: str) -> None:
         stores = open_stores(database)
         self.key = keys.add_key(stores.control, "bench", 0)
         stores.close()
         limits = dict.fromkeys(("RATE", "PEER_RATE", "DAILY"), "0")
-        environ = {**os.environ, **{f"ROLLCALL_COLLECTOR_{name}": off for name, off in limits.items()}}
+        settings = {**limits, **settings, "DB": database}
+        environ = {**os.environ, **{f"ROLLCALL_COLLECTOR_{name}": text for name, text in settings.items()}}
         command = [sys.executable, "-m", "collector", "serve", "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             command,
-            env={**environ, "ROLLCALL_COLLECTOR_DB": database},
+            env=environ,
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,

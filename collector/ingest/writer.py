@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from collector.base.events import Event
+from collector.ingest.pace import Pace
 from collector.store import EventStore, StoreError, StoreUnavailable
 
 logger = logging.getLogger("rollcall.collector")
@@ -52,6 +53,8 @@ class Writer:
         self.away = False  # the last attempt to store failed
         self._store, self._timeout = store, timeout
         self._jobs: deque[Job] = deque()
+        self._waiting = 0  # events of these
+        self._pace = Pace(store.pause_seconds)
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._write_until_stopped, name="writer", daemon=True)
@@ -67,6 +70,7 @@ class Writer:
         timer = loop.call_later(self._timeout, _expire, job.done)
         with self._wake:
             self._jobs.append(job)
+            self._waiting += len(events)
             self._wake.notify()
         try:
             await job.done
@@ -95,6 +99,9 @@ class Writer:
         with self._wake:
             while not self._jobs and not self._stopping:
                 self._wake.wait()
+            while (left := self._pace.left()) and self._waiting < MOST_TOGETHER and not self._stopping:
+                self._wake.wait(left)
+        self._pace.note_write()
         if gather:
             time.sleep(gather)
         jobs: list[Job] = []
@@ -103,6 +110,7 @@ class Writer:
             while self._jobs and (not jobs or size + len(self._jobs[0].events) <= MOST_TOGETHER):
                 jobs.append(self._jobs.popleft())
                 size += len(jobs[-1].events)
+            self._waiting -= size
         return jobs
 
     def _write(self, jobs: list[Job]) -> StoreError | None:

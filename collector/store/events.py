@@ -44,6 +44,8 @@ class EventStore(Scope, ABC):
 
     # Whether kept events wait to be counted by a fold. If not, they are counted as they are kept.
     counts_apart = True
+    # How many seconds lie between two `keep`s, in the long run, if the store is to stay fast.
+    pause_seconds = 0.0
 
     @abstractmethod
     def keep(self, events: Iterable[Event]) -> int:

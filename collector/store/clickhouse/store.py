@@ -30,6 +30,7 @@ class ClickHouseEventStore(
     """Keeps events in ClickHouse. StoreError if the URL is wrong, StoreUnavailable if no server answers."""
 
     counts_apart = False
+    pause_seconds = 1.0  # each insert is a part, and parts have to be merged
 
     def __init__(self, url: str, password: str = "") -> None:
         super().__init__(Client(read_address(url, password)))

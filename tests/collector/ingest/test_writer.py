@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from collector.base.events import Event
-from collector.ingest.writer import Writer
+from collector.ingest.pace import BURST
+from collector.ingest.writer import MOST_TOGETHER, Writer
 from collector.store import StoreError, Stores, open_stores
 from tests.wait import until
 
@@ -43,6 +44,28 @@ def test_a_request_that_cannot_be_stored_costs_no_other(tmp_path: Path) -> None:
         ]
     assert [type(result) for result in results] == [type(None), type(None), StoreError, type(None)]
     assert kept == [0, 1, 3]
+
+
+def test_a_full_group_waits_for_no_pace_and_a_small_one_for_more(tmp_path: Path) -> None:
+    async def keep_one_after_the_other(writer: Writer) -> None:
+        for number in range(BURST):
+            await writer.keep([made(number)], lambda: None)
+        small = [
+            asyncio.ensure_future(writer.keep([made(100 + number)], lambda: None)) for number in range(3)
+        ]
+        await asyncio.wait(small, timeout=0.05)
+        assert not any(task.done() for task in small)
+        full = [made(1000 + number) for number in range(MOST_TOGETHER)]
+        await writer.keep(full, lambda: None)
+        await asyncio.gather(*small)
+
+    with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
+        stores.events.pause_seconds = 3600.0
+        writer = Writer(stores.events, 20)
+        asyncio.run(keep_one_after_the_other(writer))
+        writer.stop()
+    assert writer.tally.stored == BURST + 3 + MOST_TOGETHER
+    assert writer.tally.commits == BURST + 2
 
 
 def test_requests_that_arrive_together_share_one_transaction(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from collector.store import open_stores
 from tests.collector.clickhouse import Debians
+from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, event
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import SOURCE, made_history, pieces
+from tests.wait import until
 
 pytestmark = [pytest.mark.needs("clickhouse"), pytest.mark.once]
 
@@ -106,3 +110,36 @@ def test_what_two_collectors_take_at_once_is_counted_once(clickhouse: Debians, t
             assert told_by(store) == said_by(history)
         assert sum(len(piece) for piece in both[0].export()) == len(history)
         assert both[1].sources_heard([SOURCE]) == {SOURCE}
+
+
+@pytest.mark.needs("postgresql")
+def test_several_workers_keep_each_event_once_though_one_of_them_is_killed(
+    cluster: Cluster, clickhouse: Debians, start: Callable[..., Collector]
+) -> None:
+    events = {"ROLLCALL_COLLECTOR_EVENTS": clickhouse.database(), "ROLLCALL_COLLECTOR_WORKERS": "2"}
+    together = start(cluster.database(), **events)
+    assert together.process is not None
+    workers = psutil.Process(together.process.pid).children()
+    assert len(workers) == 2
+
+    def send(number: int) -> list[str]:
+        batch = [event(messageId=f"m{number} {letter}") for letter in "abcde"]
+        until(lambda: taken(together, batch), why="the batch is taken")
+        return [str(one["messageId"]) for one in batch]
+
+    with ThreadPoolExecutor(8) as threads:
+        sent = [threads.submit(send, number) for number in range(40)]
+        sent[5].result()
+        workers[0].kill()
+        acknowledged = sorted(key for batch in sent for key in batch.result())
+    assert exported(together) == acknowledged
+    now = psutil.Process(together.process.pid).children()
+    assert workers[0] not in now
+    assert workers[1] in now
+
+
+def taken(collector: Collector, batch: list[dict[str, object]]) -> bool:
+    """A worker that dies cuts off its connections, and a client sends the same again."""
+    with suppress(OSError, http.client.HTTPException):
+        return collector.post("/v1/batch", {"batch": batch}).status == 200
+    return False
