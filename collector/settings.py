@@ -285,7 +285,7 @@ def events_password(settings: Settings) -> str:
         with open(settings.events_password_file, encoding="utf-8") as file:
             return file.read().strip()
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it must be UTF-8 text"
         name = f"{PREFIX}EVENTS_PASSWORD_FILE"
         raise SettingError(name, "the environment", f"the file cannot be read: {why}") from None
 

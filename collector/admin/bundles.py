@@ -33,7 +33,7 @@ def open_bundle(sealed: str, key: str, folder: str) -> list[str]:
             f"the bundle cannot be opened with this key: it is sealed for another one, or changed ({kind})"
         ) from None
     except tarfile.TarError:
-        raise AdminError("what was sealed is no bundle") from None
+        raise AdminError("the sealed file does not hold a bundle; it must be a tar archive") from None
     _write(Path(folder), files)
     return [str(name) for name in files]
 
@@ -42,7 +42,7 @@ def thumbprint_of(sealed: str) -> str:
     """The thumbprint of the key that opens it, as its header says."""
     found = thumbprint_in(sealed.encode())
     if found is None:
-        raise AdminError("this is no sealed bundle")
+        raise AdminError("the file is not a sealed bundle, which is a JWE in compact form; fetch it again")
     return found
 
 
@@ -61,7 +61,7 @@ def _opened(sealed: str, key: str) -> bytes:
 
     private: dict[str, Any] = jwk.JWK.from_json(key).export(as_dict=True)
     if private.get("crv") != "X25519" or "d" not in private:
-        raise AdminError("the key is no private X25519 key")
+        raise AdminError("the key must be a private X25519 key, as a JWK")
     bundle = jwe.JWE(algs=[ALGORITHM, ENCRYPTION])
     bundle.deserialize(sealed)
     if not set(bundle.jose_header) <= HEADER:
@@ -78,7 +78,7 @@ def _unpacked(plain: bytes) -> dict[Path, bytes]:
         for member in tar:
             name = Path(member.name)
             if not member.isreg() or member.issparse():
-                raise AdminError(f"the bundle holds something that is no plain file: {member.name!r}")
+                raise AdminError(f"the bundle is refused: it holds more than plain files, {member.name!r}")
             if name.is_absolute() or ".." in name.parts or not name.parts or not member.name.isprintable():
                 raise AdminError(f"the bundle holds a file that would leave the folder: {member.name!r}")
             if name in files or len(files) >= MAX_FILES or member.size > MAX_PLAIN:

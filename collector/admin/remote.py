@@ -106,7 +106,7 @@ def checked_base(base: str) -> str:
     """The address, without a slash at its end. AdminError where a secret would go unencrypted."""
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AdminError(f"{base!r} is no address of a collector: https://HOST")
+        raise AdminError(f"{base!r} is not an address of a collector; write https://HOST")
     if parts.scheme == "http" and not _is_here(parts.hostname):
         raise AdminError(f"{base} is not encrypted; use https")
     return base.rstrip("/")

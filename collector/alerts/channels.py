@@ -46,7 +46,7 @@ def read_channels(path: str) -> list[Channel]:
             _check_owner(path, os.fstat(file.fileno()))
             text = file.read(MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it must be UTF-8 text"
         raise ChannelError(f"{path} cannot be read: {why}") from None
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     found = [_channel(path, number, line) for number, line in lines if line and not line.startswith("#")]
@@ -81,7 +81,9 @@ def _check_owner(path: str, status: os.stat_result) -> None:
 
 def _channel(path: str, number: int, line: str) -> Channel:
     if not _apprise().Apprise().add(line):
-        raise ChannelError(f"line {number} of {path} is no URL that apprise knows")
+        raise ChannelError(
+            f"line {number} of {path} must be a URL that apprise knows, such as slack://… or mailto://…"
+        )
     return Channel(number, line.partition(":")[0].lower(), line)
 
 

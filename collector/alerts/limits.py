@@ -21,17 +21,12 @@ class Limit(NamedTuple):
 
 
 LIMITS: tuple[Limit, ...] = (
-    Limit(
-        "success_drop",
-        10,
-        100,
-        "a version's success rate is so many percentage points below that of the most installed one before",
-    ),
-    Limit("failure_instances", 10, 10**9, "installs of so many instances fail at one place within a week"),
-    Limit("new_failure_instances", 3, 10**9, "the same, at a place where only one version fails"),
-    Limit("active_drop", 20, 100, "active instances are so many percent below what is usual on that weekday"),
-    Limit("help_hours", 4, 10**5, "somebody has waited so many hours for help"),
-    Limit("feed_days", 14, 10**4, "the release feed expires in fewer than so many days"),
+    Limit("success_drop", 10, 100, "Percentage points that a version's success rate has lost"),
+    Limit("failure_instances", 10, 10**9, "Instances whose installs failed at one place within a week"),
+    Limit("new_failure_instances", 3, 10**9, "The same, at a new place where only one version fails"),
+    Limit("active_drop", 20, 100, "Percent of the active instances that are missing on a weekday like it"),
+    Limit("help_hours", 4, 10**5, "Hours that somebody has waited for help"),
+    Limit("feed_days", 14, 10**4, "Days that are left until the release feed expires"),
 )
 
 

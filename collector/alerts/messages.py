@@ -20,7 +20,7 @@ Kind = Literal["begun", "ended", "digest", "test"]
 CLAIM_MS = 10 * 60_000
 # A message that was not taken is tried again after this time, and each time after twice as long.
 FIRST_PAUSE_MS = 60_000
-# With so many tries, it is given up after two days.
+# With so many tries, it is given up after 68 hours, about three days.
 MOST_TRIES = 12
 KEEP_MS = 365 * DAY_MS
 

@@ -144,7 +144,7 @@ def expiring_feed(watch: Watch) -> Iterator[Trouble]:
     if days and published and published.feed.expires_at - watch.now < days * DAY_MS:
         day = published.feed.expires[:10]
         detail = f"It expires on {day}. Sign one with a later time, and publish it."
-        yield Trouble("feed", "", "The release feed expires soon", detail, watch.path("/alerts"))
+        yield Trouble("feed", "", "The release feed expires soon", detail, watch.path("/releases"))
 
 
 RULES: tuple[Callable[[Watch], Iterator[Trouble]], ...] = (

@@ -120,7 +120,7 @@ class Watcher(BackgroundJob):
                 note_taken(control, message, " ".join(done))
         taken = all(channel.mark in done for channel in channels)
         if not taken:
-            logger.warning("an alert was not taken by every channel; it is tried again for two days")
+            logger.warning("an alert was not taken by every channel; it is tried again for about three days")
         settle_message(control, message, self._now(), taken=taken)
 
     def _words(self, message: StoredMessage | Message) -> tuple[str, str]:

@@ -143,7 +143,7 @@ class BundleIntake:
     async def _take(self, new: NewBundle, offset: int, body: bytes, peer: str) -> Answer:
         end = offset + len(body)
         if body and (not _SEALED.fullmatch(body) or end > new.size):
-            raise Refused(400, "not_sealed", "this is no sealed bundle, or longer than `size`")
+            raise Refused(400, "not_sealed", "this is not a sealed bundle, or it is longer than `size`")
         if body and len(body) < LEAST_PART and end < new.size:
             raise Refused(400, "short_part", f"a part must have {LEAST_PART} bytes, if it is not the last")
         begins = bool(body) and offset == 0
@@ -231,7 +231,7 @@ def _thumbprint(body: bytes) -> str:
     """The key that a bundle is sealed for, by its first part. Refused if it is none."""
     found = thumbprint_in(body)
     if found is None:
-        raise Refused(400, "not_sealed", "this is no sealed bundle: see docs/support.md for its form")
+        raise Refused(400, "not_sealed", "this is not a sealed bundle: see docs/support.md for its form")
     return found
 
 

@@ -43,7 +43,7 @@ def parse_key(text: str) -> PublicKey:
     except ValueError:
         data = b""
     if data[:2] != b"Ed":
-        raise AdminError(f"{text!r} is no public key of minisign; it is the second line of minisign.pub")
+        raise AdminError(f"{text!r} is not a public key of minisign; use the second line of minisign.pub")
     return PublicKey(data[2:10], data[10:], text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.store import views
+from collector.store import reporting_views
 from collector.store.dialect import Executes
 
 _LISTED = "source, last_seen, id, first_seen, last_beat, environment"
@@ -32,4 +32,4 @@ def environments(tx: Executes) -> None:
     for index, (columns, part) in _RUNS.items():
         tx.execute(f"DROP INDEX {index}")
         tx.execute(f"CREATE INDEX {index} ON runs ({columns}){part}")
-    views.views_of_production(tx)
+    reporting_views.views_of_production(tx)

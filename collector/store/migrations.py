@@ -16,6 +16,7 @@ from collector.store.dialect import Executes
 from collector.store.environments import environments
 from collector.store.errors import StoreError
 from collector.store.publication import public_numbers
+from collector.store.reporting_views import reading_views
 from collector.store.schema import (
     ACTIVE,
     BEGAN,
@@ -28,7 +29,6 @@ from collector.store.schema import (
     counter,
     create_table,
 )
-from collector.store.views import reading_views
 
 
 def first_schema(tx: Executes) -> None:

@@ -98,7 +98,7 @@ def _open(arguments: argparse.Namespace, _: None = None) -> None:
         sealed, name = bundles.read_text(arguments.id, bundles.MAX_FILE), Path(arguments.id).stem
     elif not ID.fullmatch(arguments.id):
         raise AdminError(
-            f"{arguments.id} is no file, and no bundle's id, which has {LEAST_DIGITS} digits or more"
+            f"{arguments.id} is neither a file nor a bundle's id, which has {LEAST_DIGITS} digits or more"
         )
     else:
         remote = member.remote if member else remote_of(arguments)

@@ -56,7 +56,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, sink: Sink) -> None:
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ((f"nonsense://{SECRET}",), "line 2 of .* is no URL that apprise knows"),
+        ((f"nonsense://{SECRET}",), "line 2 of .* must be a URL that apprise knows"),
         ((), "holds 0 URLs"),
         ((f"json://{SECRET}/",) * 21, "holds 21 URLs"),
     ],
