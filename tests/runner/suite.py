@@ -10,8 +10,9 @@ from pathlib import Path
 from tests import parts
 from tests.runner.steps import Progress
 
-WORKERS = 3  # on two cores: many tests wait for a clock or a disk
+WORKERS = 5  # on two cores: most tests wait for a clock, a disk or a child
 AGENT = "tests/agent"
+MEASURED = (AGENT, "tests/e2e")
 AGENT_COVERAGE = "97"  # per cent of the lines and branches of agent/
 NO_TESTS_COLLECTED = 5  # pytest's exit code
 
@@ -32,13 +33,13 @@ class Suite:
     def whole(self, python: str, *, coverage: bool) -> None:
         """Run all tests: first those that want the machine for themselves.
 
-        The agent's own tests alone are measured: to be measured takes a test twice the time.
+        Those that run the agent alone are measured: to be measured takes a test twice the time.
         """
         self._session("tests, one by one", python, ["-m", "serial"])
         beside = ["-m", "not serial"]
         if coverage:
-            self._together("tests of the agent", python, [*beside, AGENT], coverage=True)
-            beside.append(f"--ignore={AGENT}")
+            self._together("tests of the agent", python, [*beside, *MEASURED], coverage=True)
+            beside += [f"--ignore={path}" for path in MEASURED]
         self._together("tests", python, beside)
 
     def units(self, version: str, python: str, paths: Sequence[str]) -> None:
