@@ -102,8 +102,10 @@ class Nft:
 class Strace:
     """Notes the calls of a step, where strace is there and allowed to. `problem` says why it does not."""
 
-    def __init__(self, path: str, log: str) -> None:
+    def __init__(self, path: str, log: str, edited: str) -> None:
+        """What becomes of the file `edited` is not counted: it is edited at the operator's word."""
         self._strace = shutil.which("strace", path=path)
+        self._edited = f'"{edited}'
         self._log = log
         self.problem = "" if self._strace else "strace is not installed"
         self.calls: list[str] = []
@@ -139,7 +141,7 @@ class Strace:
 
     def made(self) -> list[str]:
         lines = (line for line in self.calls if CREATES.search(line) and " = -1 " not in line)
-        return [line for line in lines if not NOT_OURS.search(line)]
+        return [line for line in lines if not NOT_OURS.search(line) and self._edited not in line]
 
 
 def paths_below(folder: str) -> set[str]:

@@ -44,6 +44,8 @@ class Task:
     loud: dict[str, str]
     path: str
     """Where strace and nft may be."""
+    edited: str
+    """The docker.env of the verbs that edit one."""
     covered: str
     """The folder of the machine's docker.env: a flag in it must not silence the loud run."""
 
@@ -80,7 +82,7 @@ class Room:
         self.sink = Sink()
         self._names = self._serve_names()
         self._nft = Nft(task.path)
-        self._strace = Strace(task.path, os.path.join(task.place, "calls"))
+        self._strace = Strace(task.path, os.path.join(task.place, "calls"), task.edited)
         self._output = os.path.join(task.place, "output")
         if self._nft.problem:
             evidence.unmeasured.append(f"packets by nftables: {self._nft.problem}; /proc/net counts them")
@@ -113,6 +115,8 @@ class Room:
         before, sent, sent_nft = paths_below(folders), packets(), self._nft.packets()
         asked = self._names.asked if self._names else 0
         enough = self._daemon_has_beaten(loud=loud) if step.name == HEARTBEAT else None
+        if step.edits:
+            settings = {**settings, "ROLLCALL_ENV_FILE": self._task.edited}
         code = self._run([sys.executable, "-I", "-B", "-m", "agent", *step.words], settings, enough)
         self._evidence.exits.setdefault(step.name, []).append(code)
         if loud and step.name == "preview":
@@ -208,6 +212,10 @@ def prove(task: Task) -> Evidence:
         hide(task.covered)
         room.run_all({**task.loud, "ROLLCALL_ENDPOINT": room.sink.endpoint}, loud=True)
         evidence.received = room.sink.bodies
+        if not room.sink.bundles:
+            evidence.unmeasured.append(
+                "a support bundle that is sent: none could be sealed; is jwcrypto installed?"
+            )
     except CannotSeparate as why:
         evidence.cannot = str(why)
     except TooSlow:

@@ -11,6 +11,7 @@ import socket
 import socketserver
 import struct
 import threading
+from urllib.parse import parse_qs, urlsplit
 
 HOST = "sink.rollcall.test"
 """The endpoint's name: no name in .test exists anywhere."""
@@ -24,19 +25,24 @@ class Sink:
 
     def __init__(self) -> None:
         self.bodies: list[str] = []
-        bodies = self.bodies
+        self.bundles = 0
+        """How many support bundles came whole."""
+        bodies, take_part = self.bodies, self._take_part
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 size = min(int(self.headers.get("Content-Length", "0")), LARGEST_BODY)
-                bodies.append(self.rfile.read(size).decode("utf-8", "replace"))
-                self._answer(200)
+                body = self.rfile.read(size)
+                if self.path.startswith("/v1/bundles"):
+                    self._answer(200, take_part(self.path, size))
+                else:
+                    bodies.append(body.decode("utf-8", "replace"))
+                    self._answer(200)
 
             def do_GET(self) -> None:
                 self._answer(404)
 
-            def _answer(self, code: int) -> None:
-                text = b'{"success": true}'
+            def _answer(self, code: int, text: bytes = b'{"success": true}') -> None:
                 self.send_response(code)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
@@ -49,6 +55,14 @@ class Sink:
         self._server = socketserver.ThreadingTCPServer((LOCAL, 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _take_part(self, path: str, size: int) -> bytes:
+        """How much of a support bundle is here now: the parts come in order."""
+        asked = parse_qs(urlsplit(path).query)
+        received = int(asked["offset"][0]) + size
+        complete = received == int(asked["size"][0])
+        self.bundles += complete
+        return json.dumps({"received": received, "complete": complete}).encode()
 
     @property
     def endpoint(self) -> str:

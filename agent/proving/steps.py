@@ -8,8 +8,10 @@ SECONDS = 20.0
 """The longest that a step may take."""
 HEARTBEAT = "daemon"
 """The step that is ended from outside."""
-LEFT_OUT = ("disable", "enable", "consent", "prove")
-"""The verbs that edit docker.env, at the operator's word, and the one that asks."""
+BUNDLE = "bundle"
+"""The step that seals a support bundle."""
+LEFT_OUT = ("prove",)
+"""The verb that asks."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,11 @@ class Step:
     name: str
     words: tuple[str, ...]
 
+    @property
+    def edits(self) -> bool:
+        """Whether it edits docker.env, at the operator's word."""
+        return self.words[0] in {"disable", "enable", "consent"}
+
 
 STEPS = (
     Step("beat", ("beat",)),
@@ -26,6 +33,7 @@ STEPS = (
     Step("flush", ("flush",)),
     Step("wrap", ("wrap", "--no-input", "--", "false")),
     Step("support", ("support", "--email", "operator@example.org")),
+    Step(BUNDLE, ("support", "--bundle", "--yes")),
     Step("updates", ("updates", "--check")),
     Step("export", ("export", "-")),
     Step("doctor", ("doctor",)),
@@ -33,5 +41,8 @@ STEPS = (
     Step("log", ("log",)),
     Step("preview", ("preview",)),
     Step(HEARTBEAT, ("daemon",)),
+    Step("disable", ("disable",)),
+    Step("enable", ("enable",)),
+    Step("consent", ("consent", "usage", "on")),
     Step("forget", ("forget",)),
 )

@@ -35,6 +35,8 @@ KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 FEED_KEY = "RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 """A public key in form: nothing that comes is ever verified with it."""
+SUPPORT_KEY = '{"kty":"OKP","crv":"X25519","x":"CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'
+"""Likewise: nothing that is sealed for it is ever opened. It is deleted with the rest."""
 
 
 def show_proof(app: App, args: argparse.Namespace) -> int:
@@ -52,9 +54,13 @@ def show_proof(app: App, args: argparse.Namespace) -> int:
 def _task(app: App, place: str) -> Task:
     for folder in ("home", "cwd"):
         os.makedirs(os.path.join(place, "instance", folder))
+    edited = os.path.join(place, "instance/docker.env")
+    with open(edited, "x", encoding="ascii"):
+        pass
     situation = app.situation
     own = {
         "HOME": os.path.join(place, "instance/home"),
+        "TMPDIR": os.path.join(place, "instance/home"),
         "ROLLCALL_STATE_DIR": os.path.join(place, "instance/state"),
         "ROLLCALL_INTERVAL": "1s",
         "ROLLCALL_FIRST_DELAY": "0s",
@@ -71,9 +77,12 @@ def _task(app: App, place: str) -> Task:
         "ROLLCALL_WRITE_KEY": "prove",
         "ROLLCALL_UPDATES_URL": f"http://{HOST}/feed.json",
         "ROLLCALL_UPDATES_KEY": FEED_KEY,
+        "ROLLCALL_SUPPORT_KEY": SUPPORT_KEY,
+        "ROLLCALL_SUPPORT_LIST": os.path.join(place, "instance/support.list"),
     }
     covered = os.path.dirname(system_file(situation.name))
-    return Task(place, {**kept, **_theirs(app), **own, FLAG: "true"}, {**kept, **loud, **own}, path, covered)
+    silent = {**kept, **_theirs(app), **own, FLAG: "true"}
+    return Task(place, silent, {**kept, **loud, **own}, path, edited, covered)
 
 
 def _theirs(app: App) -> dict[str, str]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from agent.proving.room import ALL_SECONDS
 from agent.proving.verdict import CANNOT, METERS, NOT_PROVEN, PROVEN
+from agent.verbs.prove import GRACE
 from tests import environ
 from tests.agent.world import World
 from tests.e2e.product import environment
@@ -34,6 +36,10 @@ except OSError:
 BYTES_UNSEEN = 'replace(\'"batch":[{\', \'"batch":[{"hostname":"here",\')'
 
 
+SECONDS = 200.0
+"""How long a proof may take on a machine that has other work, instead of a minute."""
+
+
 @dataclass
 class Site:
     """An installed agent that every user may run, and the folder in which prove makes what it needs."""
@@ -42,6 +48,10 @@ class Site:
 
     def __post_init__(self) -> None:
         shutil.copytree(environment(), self.path / "venv", symlinks=True)
+        room = self.agent / "proving/room.py"
+        text = room.read_text()
+        assert text.count("ALL_SECONDS = 55.0\n") == 1
+        room.write_text(text.replace("ALL_SECONDS = 55.0\n", f"ALL_SECONDS = {SECONDS - GRACE}\n"))
         for name in ("home", "tmp", "tools"):
             (self.path / name).mkdir()
         (self.path / "tmp").chmod(0o777)
@@ -60,7 +70,7 @@ class Site:
         done = subprocess.run(
             [*prefix, str(self.path / "venv/bin/python"), "-I", "-m", "agent", "prove", "--json"],
             env=environ.bare(self.path / "home", **settings),
-            cwd=self.path, capture_output=True, text=True, timeout=90, check=False,
+            cwd=self.path, capture_output=True, text=True, timeout=SECONDS + 30, check=False,
         )  # fmt: skip
         assert done.returncode in {PROVEN, NOT_PROVEN, CANNOT}, done
         assert os.listdir(self.path / "tmp") == [], "it leaves nothing"
@@ -87,13 +97,23 @@ def test_root_sees_that_off_is_silent_and_the_same_meters_move_when_loud(tmp_pat
     world = World(tmp_path / "world")
     world.environ |= {"DO_NOT_TRACK": "1", "ROLLCALL_ENDPOINT": "https://telemetry.example.com"}
     world.environ["ROLLCALL_WRITE_KEY"] = "their-own-key"
+    theirs = world.env_file("DB_PASSWORD=x\n")
+    world.environ["ROLLCALL_ENV_FILE"] = str(theirs)
     done = world.process("prove", "--json")
     assert done.code == PROVEN, done.out + done.err
     found: Any = done.json
     assert (found["right"], found["unmeasured"]) == ("root", [])
     assert set(totals(found["silent"]).values()) == {0}
     assert all(totals(found["loud"]).values())
-    assert found["loud"]["daemon"]["packets"]
+    for step in ("daemon", "bundle"):
+        assert found["loud"][step]["packets"]
+    assert {step: found["exits"][step] for step in ("bundle", "disable", "enable", "consent")} == {
+        "bundle": [1, 0],
+        "disable": [0, 0],
+        "enable": [1, 0],
+        "consent": [0, 0],
+    }
+    assert theirs.read_text() == "DB_PASSWORD=x\n"
     assert not found["loud"]["status"]["packets"]
     assert "their-own-key" not in done.out
     assert not os.path.exists(world.state.path)
@@ -106,6 +126,7 @@ def test_an_ordinary_user_sees_the_same_and_what_could_not_be_measured(site: Sit
     unmeasured = " ".join(found["unmeasured"])
     assert "nft is not installed" in unmeasured
     assert "strace is not installed" in unmeasured
+    assert "is jwcrypto installed?" in unmeasured
     loud = totals(found["loud"])
     assert loud.pop("sockets") is None
     assert all(loud.values())
@@ -119,14 +140,16 @@ def test_an_ordinary_user_sees_the_same_and_what_could_not_be_measured(site: Sit
 def test_a_name_that_is_looked_up_while_silent_is_caught(
     site: Site, prefix: tuple[str, ...], tools: tuple[str, ...]
 ) -> None:
-    verb = site.agent / "verbs/log.py"
-    verb.write_text(verb.read_text() + LEAK)
+    for name in ("log", "switch"):
+        verb = site.agent / f"verbs/{name}.py"
+        verb.write_text(verb.read_text() + LEAK)
     code, found = site.prove(*prefix, tools=tools)
     assert code == NOT_PROVEN, found
-    caught = found["silent"]["log"]
-    assert caught["packets"]
-    assert caught["lookups"]
-    assert bool(caught["sockets"]) == ("strace" in tools)
+    for step in ("log", "disable", "enable", "consent"):
+        caught = found["silent"][step]
+        assert caught["packets"]
+        assert caught["lookups"]
+        assert bool(caught["sockets"]) == ("strace" in tools)
     assert not any(found["silent"]["status"].values())
     assert any("log: " in line and "look-ups" in line for line in found["says"])
 
@@ -138,6 +161,10 @@ def test_what_preview_does_not_show_is_caught(site: Site) -> None:
     transport.write_text(text.replace("}}'.encode()\n", f"}}}}'.{BYTES_UNSEEN}.encode()\n"))
     code, found = site.prove(tools=())
     assert (code, "Instance Active differs" in found["says"]) == (NOT_PROVEN, True), found["says"]
+
+
+def test_the_proof_ends_within_a_minute() -> None:
+    assert ALL_SECONDS + GRACE <= 60
 
 
 def test_where_no_namespace_can_be_made_it_says_so(site: Site) -> None:
