@@ -16,7 +16,7 @@ from typing import IO, Any
 from collector.admin import AdminError, keys, transfer
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores
-from collector.verbs import alerts, bundles, members, people, releases, senders, storage
+from collector.verbs import alerts, bundles, cluster, members, people, releases, senders, storage
 from collector.verbs.instances import delete_instance
 from collector.verbs.opening import open_stores_of
 from collector.verbs.serving import serve
@@ -107,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     members.add_verbs(group, verb)
     releases.add_verbs(group, verb)
     alerts.add_verbs(group, verb)
+    cluster.add_verbs(group, verb)
     return top
 
 

@@ -5,9 +5,11 @@ Both are in one SQLite or PostgreSQL database. Or the events are in ClickHouse.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from collector.store.acceptance import Finding
 from collector.store.control import ControlStore
 from collector.store.database import Database
 from collector.store.errors import StoreError, StoreUnavailable
@@ -19,6 +21,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "Stores",
+    "check_events",
     "open_database",
     "open_stores",
 ]
@@ -59,6 +62,13 @@ def open_stores(url: str, events: str = "", password: str = "") -> Stores:
             database.close()
             raise
     return Stores(ControlStore(database), SqlEventStore(database))
+
+
+def check_events(url: str, password: str = "") -> Iterator[Finding]:
+    """Try the servers at `clickhouse://…` in a scratch database. StoreError if that cannot be done."""
+    from collector.store.clickhouse.check import check_clickhouse
+
+    return check_clickhouse(url, password)
 
 
 def open_database(url: str) -> Database:

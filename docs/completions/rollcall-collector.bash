@@ -8,11 +8,11 @@ _rollcall_collector() {
             return
         fi
         case "$path ${COMP_WORDS[at]}" in
-        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles list' | ' bundles fetch' | ' bundles open' | ' members' | ' members join' | ' members list' | ' members approve' | ' members remove' | ' members trust' | ' members key' | ' members backup' | ' members reset' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test') path="$path ${COMP_WORDS[at]}" ;;
+        ' serve' | ' keys' | ' keys add' | ' keys list' | ' keys revoke' | ' keys limit' | ' users' | ' users add' | ' users list' | ' users remove' | ' tokens' | ' tokens add' | ' tokens list' | ' tokens revoke' | ' audit' | ' setup-link' | ' import' | ' export' | ' demo-data' | ' instances' | ' instances delete' | ' purge' | ' recount' | ' bundles' | ' bundles list' | ' bundles fetch' | ' bundles open' | ' members' | ' members join' | ' members list' | ' members approve' | ' members remove' | ' members trust' | ' members key' | ' members backup' | ' members reset' | ' releases' | ' releases publish' | ' releases trust' | ' releases distrust' | ' releases list' | ' alerts' | ' alerts test' | ' cluster' | ' cluster check') path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
     case $path in
-    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles members releases alerts --help' ;;
+    '') words='serve keys users tokens audit setup-link import export demo-data instances purge recount bundles members releases alerts cluster --help' ;;
     ' serve') words='--db --events --listen --workers --help' ;;
     ' keys') words='add list revoke limit --help' ;;
     ' keys add') words='--db --events --help' ;;
@@ -56,6 +56,8 @@ _rollcall_collector() {
     ' releases list') words='--db --events --help' ;;
     ' alerts') words='test --help' ;;
     ' alerts test') words='--db --events --help' ;;
+    ' cluster') words='check --help' ;;
+    ' cluster check') words='--db --events --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

@@ -68,9 +68,11 @@ class Client:
         """Every row of a query, in which `?` stands for a value."""
         return read_rows(self._ask(_query(sql, values), self._path(database=database)))
 
-    def rows_of_each(self, sql: str, *values: object) -> list[list[Row]]:
+    def rows_of_each(self, sql: str, *values: object, database: bool = True) -> list[list[Row]]:
         """The rows of every server that answers, each asked alone. StoreUnavailable if none does."""
-        found = [read_rows(answer) for answer in self._ask_each(_query(sql, values))]
+        found = [
+            read_rows(answer) for answer in self._ask_each(_query(sql, values), self._path(database=database))
+        ]
         if not found:
             raise StoreUnavailable("ClickHouse does not answer")
         return found
@@ -81,7 +83,7 @@ class Client:
 
     def run_on_each(self, sql: str) -> int:
         """Run a statement on every server that can be reached; how many. StoreError if one of them fails."""
-        return len(self._ask_each(_bytes(sql)))
+        return len(self._ask_each(_bytes(sql), self._path()))
 
     def insert(self, table: Named, rows: Iterable[Sequence[object]], *, acknowledged: bool = False) -> None:
         """Insert rows at once. An insert whose outcome is unknown is sent again, to the letter.
@@ -128,8 +130,8 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _ask_each(self, body: bytes) -> list[bytes]:
-        found, path = [], self._path()
+    def _ask_each(self, body: bytes, path: str) -> list[bytes]:
+        found = []
         for at in range(len(self._hosts)):
             with suppress(_Away):
                 try:

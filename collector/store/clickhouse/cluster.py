@@ -30,13 +30,18 @@ def join_cluster(client: Client) -> None:
 
     StoreError if no server knows the cluster.
     """
+    most = replicas_of(client) // 2 + 1
+    quorum = {"insert_quorum": str(most), "insert_quorum_timeout": str(QUORUM_MS)}
+    client.configure(_SETTINGS, quorum if most > 1 else {})
+
+
+def replicas_of(client: Client) -> int:
+    """How many replicas each shard has. StoreError if no server knows the cluster."""
     sql = "SELECT shard_num, count() AS n FROM system.clusters WHERE cluster = ? GROUP BY shard_num"
     shards = client.rows(sql, client.cluster, database=False)
     if not shards:
         raise StoreError(f"the servers know no cluster {client.cluster!r}; see system.clusters")
-    most = min(replicas for _, replicas in shards) // 2 + 1
-    quorum = {"insert_quorum": str(most), "insert_quorum_timeout": str(QUORUM_MS)}
-    client.configure(_SETTINGS, quorum if most > 1 else {})
+    return min(int(replicas) for _, replicas in shards)
 
 
 def local(client: Client, table: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.base.times import DAY_MS
-from collector.store import EventStore, StoreError, open_stores
+from collector.store import EventStore, StoreError, check_events, open_stores
 from collector.store.clickhouse.store import ClickHouseEventStore
 from collector.store.values import Cutoffs
 from tests.collector.store.contract.answers import said_by, told_by
@@ -58,3 +58,11 @@ def test_a_cluster_answers_as_one_file_does(fleet: ClickHouseCluster, tmp_path: 
 def test_a_cluster_that_nobody_knows_is_told(fleet: ClickHouseCluster) -> None:
     with pytest.raises(StoreError, match="know no cluster 'flock'"):
         ClickHouseEventStore(fleet.database().replace("=fleet", "=flock"))
+
+
+def test_the_check_holds_on_a_cluster_and_leaves_nothing(fleet: ClickHouseCluster) -> None:
+    findings = [*check_events(fleet.database())]
+    assert all(finding.holds for finding in findings), findings
+    assert any("replicas of 3" in finding.text for finding in findings)
+    for replica in fleet.replicas:
+        assert "rollcall_check_" not in replica.ask("SHOW DATABASES")
