@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.debian import debian_root
 from tests.e2e.machine import Machine, booted
-from tests.install.scripts import CHECKOUT
+from tests.install.archive import copied_sources
+from tests.install.test_release import blocks
 from tests.wait import until
 
 REGISTRY = "registry.acme.example"
@@ -24,7 +25,8 @@ ENDPOINT = "http://192.0.2.2:8787"
 SERVES = 'CMD ["python3", "-m", "http.server", "8080"]'
 ENDS = "STOPSIGNAL SIGKILL"
 IMAGES = "/var/tmp/images"
-ISOLATED = f"--layers=false --isolation=chroot --build-arg=BASE={BASE}"
+ISOLATED = f"--layers=false --isolation=chroot --quiet --build-arg=BASE={BASE}"
+EPOCH = 315532800
 BUILD_SECONDS = 120.0
 CONTEXT_SECONDS = 240.0
 
@@ -60,6 +62,7 @@ class Host:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.key = ""
+        self.first_layers = ""
 
     def podman(self, *words: str, check: bool = True, timeout: float = BUILD_SECONDS) -> str:
         return self.machine.run("podman", *words, check=check, timeout=timeout)
@@ -84,13 +87,9 @@ class Host:
         said = self.said("collector", "rollcall-collector", "export", "-")
         return [json.loads(line) for line in said.splitlines()]
 
-    def build(self, name: str, tag: str) -> None:
-        """Build an image in the folder of images, from the folder of its name."""
-        self.machine.run(
-            *("podman", "build", *ISOLATED.split(), "--quiet", "--format=docker"),
-            *("-f", f"{IMAGES}/deploy/{name}/Containerfile", "-t", tag, f"{IMAGES}/{name}"),
-            timeout=BUILD_SECONDS,
-        )
+    def layers(self, image: str) -> str:
+        """The digests of an image's layers."""
+        return self.inspect(image, "json .RootFS.Layers")
 
     def start_collector(self) -> None:
         """In one command, with the database that it brings."""
@@ -107,20 +106,32 @@ def ready_host(packed: Path, scratch: Path) -> Iterator[Host]:
         machine.run("sh", "-euc", SETUP)
         folder = machine.path(IMAGES)
         import_base(host, folder / "base.tar")
-        (folder / "agent").mkdir()
-        subprocess.run(["tar", "xzf", packed, "--strip-components=1", "-C", folder / "agent"], check=True)
-        subprocess.run(
-            [CHECKOUT / "deploy/collector/context", *collector_platform(), scratch],
-            check=True,
-            timeout=CONTEXT_SECONDS,
-            capture_output=True,
-        )
-        shutil.copytree(scratch, folder / "collector")
-        shutil.copytree(CHECKOUT / "deploy", folder / "deploy")
-        for name, tag in (("agent", AGENT), ("collector", COLLECTOR)):
-            host.build(name, tag)
+        build = gathered(packed, copied_sources(scratch / "release"))
+        for part in ("deploy", "dist"):
+            shutil.copytree(scratch / "release" / part, folder / part)
+        settings = f"cd {IMAGES}; version=0.1.0 SOURCE_DATE_EPOCH={EPOCH}"
+        build = build.replace("podman build", f"podman build {ISOLATED}")
+        machine.run("sh", "-euc", f"{settings}\n{build}", timeout=2 * BUILD_SECONDS)
+        host.first_layers = host.layers(AGENT)
         host.start_collector()
         yield host
+
+
+def gathered(packed: Path, sources: Path) -> str:
+    """Put together what the images are built from, as the docs say; returns the commands that build them."""
+    gather, build = blocks("The images")
+    (sources / "dist").mkdir()
+    shutil.copy(packed, sources / "dist/rollcall-0.1.0.tar.gz")
+    context = "deploy/collector/context"
+    gather = gather.replace(context, " ".join([context, *collector_platform()]))
+    subprocess.run(
+        ["sh", "-euc", f"version=0.1.0\n{gather}"],
+        cwd=sources,
+        check=True,
+        timeout=CONTEXT_SECONDS,
+        capture_output=True,
+    )
+    return build
 
 
 def collector_platform() -> list[str]:

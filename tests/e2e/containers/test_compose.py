@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.containers.host import ENDPOINT, ISOLATED, Host
+from tests.e2e.containers.host import AGENT, BASE, ENDPOINT, EPOCH, ISOLATED, Host
 from tests.install import archive
 from tests.install.test_vendors import recipe
 from tests.wait import until
@@ -59,7 +59,8 @@ def shipped(host: Host, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder.mkdir()
     shutil.copy(archive.built(tmp_path_factory), folder / "rollcall-VERSION.tar.gz")
     image, ship = recipe("docker compose")
-    for block in (*recipe("Prepare"), image.replace("podman build", f"podman build {ISOLATED}"), ship):
+    again = image.replace("podman build", f"podman build {ISOLATED} --timestamp={EPOCH}")
+    for block in (*recipe("Prepare"), again, ship):
         Example(host).sh(block, "/var/tmp/shipped")
     settings = folder / "docker.env"
     text = settings.read_text().replace("https://telemetry.acme.example", ENDPOINT)
@@ -140,6 +141,12 @@ def test_a_flag_in_docker_env_counts_at_up_without_the_mount(example: Example) -
     example.compose("up", "-d")
     status = example.host.status(HEARTBEAT)
     assert (status["sending"], status["source"]) == (False, "ROLLCALL_DISABLE_TELEMETRY in the environment")
+
+
+def test_the_same_archive_made_the_same_layers_again(host: Host, shipped: str) -> None:
+    """The host's image was built as a release, and then as a vendor builds it."""
+    assert host.layers(AGENT) == host.first_layers
+    assert host.layers(AGENT) != host.layers(BASE)
 
 
 def test_without_python_the_installer_runs_plainly_and_says_so(example: Example) -> None:

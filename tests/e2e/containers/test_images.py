@@ -22,6 +22,20 @@ BARE = ("--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--user=1234
 FAST = ("ROLLCALL_INTERVAL=1s", "ROLLCALL_FIRST_DELAY=0", "ROLLCALL_JITTER=0")
 FAST_BEATS = tuple(f"--env={setting}" for setting in FAST)
 STOP_SECONDS = 1.0
+HOLDS = """
+import glob, importlib.metadata as metadata, json, re, sys
+parts = json.load(open(sys.argv[1] + "/sbom.cdx.json"))["components"]
+(place,) = glob.glob(sys.argv[1] + "/lib/python3*/site-packages")
+held = list(metadata.distributions(path=[place]))
+texts = re.compile("(LICEN[CS]E|COPYING|NOTICE)[^/]*$", re.IGNORECASE)
+bare = [one.name for one in held if not any(texts.search(str(file)) for file in one.files)]
+name = lambda one: re.sub("[-_.]+", "-", one).lower()
+print(json.dumps([
+    sorted([name(part["name"]), part["version"]] for part in parts),
+    sorted([name(one.name), one.version] for one in held),
+    bare,
+]))
+"""
 COUNT = """
 nft add table inet count
 nft 'add chain inet count out { type filter hook output priority 0; }'
@@ -36,6 +50,16 @@ def test_an_image_is_small_and_says_what_it_is(host: Host) -> None:
         labels = json.loads(host.inspect(image, "json .Config.Labels"))
         assert labels["org.opencontainers.image.version"] == "0.1.0"
         assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_an_image_holds_what_its_sbom_lists_with_the_licences(host: Host) -> None:
+    for image, command in ((AGENT, "rollcall"), (COLLECTOR, "rollcall-collector")):
+        python = f"/opt/{command}/bin/python"
+        words = ["--rm", "--network=none", f"--entrypoint={python}", image, "-c", HOLDS, f"/opt/{command}"]
+        listed, held, bare = json.loads(host.podman("run", *words))
+        assert listed == held
+        assert bare == []
+        assert ["rollcall-telemetry", "0.1.0"] in held
 
 
 @pytest.mark.parametrize("tool", ["/usr/local/lib/python3*/site-packages/pip", "/usr/bin/gcc /usr/bin/cc"])
@@ -93,9 +117,11 @@ def test_a_setting_that_does_not_parse_ends_it(host: Host) -> None:
 
 
 def test_off_is_silent_to_the_packet(host: Host) -> None:
-    """Counted in the network namespace that the agent shares with another container."""
-    host.podman("run", "-d", "--name=wire", BASE, "sleep", "infinity")
-    wire = f"nsenter --net=/proc/{host.inspect('wire', '.State.Pid')}/ns/net"
+    """Counted in the network namespace of a pod."""
+    host.podman("pod", "create", "--name=wire", f"--infra-image={BASE}", "--infra-command=sleep infinity")
+    host.podman("pod", "start", "wire")
+    pause = host.podman("pod", "inspect", "--format={{.InfraContainerID}}", "wire")
+    wire = f"nsenter --net=/proc/{host.inspect(pause, '.State.Pid')}/ns/net"
     for line in COUNT.strip().splitlines():
         host.machine.run("sh", "-c", f"{wire} {line}")
 
@@ -108,7 +134,7 @@ def test_off_is_silent_to_the_packet(host: Host) -> None:
         ]
         return int(counter["packets"])
 
-    words = ["-d", "--network=container:wire", *FAST_BEATS, f"--env=ROLLCALL_ENDPOINT={ENDPOINT}"]
+    words = ["-d", "--pod=wire", *FAST_BEATS, f"--env=ROLLCALL_ENDPOINT={ENDPOINT}"]
     host.podman("run", "--name=off", *words, "--env=ACME_DISABLE_TELEMETRY=1", AGENT)
     until(lambda: "silent" in host.podman("logs", "off"), why="it has looked")
     for verb in ("beat", "flush", "status"):
@@ -121,8 +147,7 @@ def test_off_is_silent_to_the_packet(host: Host) -> None:
     until(lambda: packets() > 0, why="the counter moves when it is loud")
     instance = until(lambda: host.status("on")["instanceId"], why="it has an id")
     until(lambda: instance in {event["anonymousId"] for event in host.arrived()}, why="its beats arrive")
-    for container in ("on", "wire"):
-        host.podman("rm", "--force", container)
+    host.podman("pod", "rm", "--force", "wire")
 
 
 def test_the_collector_needs_no_rights_and_one_volume(host: Host) -> None:
