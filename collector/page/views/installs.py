@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from collector.base.environments import ALL
 from collector.base.ids import as_uuid
 from collector.page import charts
 from collector.page.analysis.release_order import in_release_order, outliers
@@ -68,9 +70,7 @@ def show_failure(view: ViewRequest) -> ViewResult:
     place = Place(
         query.get("script", ""), query.get("line", ""), query.get("command", ""), query.get("end", "")
     )
-    found = view.events.find_failure(view.source.id, *view.period.ends, place)
-    if found is None:
-        raise PageError(404, "No install has failed at this place.")
+    found = _find_failure(view, place)
     days = view.period.bars()
     by_bar = _by_bar(view, _trends(view, [place])[place.key])
     rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
@@ -82,6 +82,17 @@ def show_failure(view: ViewRequest) -> ViewResult:
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
     context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}
     return ViewResult("failure", "Failure", data, (runs.table, table), context)
+
+
+def _find_failure(view: ViewRequest, place: Place) -> Failure:
+    """The failures at a place; none of them in this environment if it was in others alone."""
+    found = view.events.find_failure(view.source.id, *view.period.ends, place)
+    if found is None:
+        elsewhere = view.events.within(ALL).find_failure(view.source.id, *view.period.ends, place)
+        if elsewhere is None:
+            raise PageError(404, "No install has failed at this place.")
+        found = replace(elsewhere, runs=0, instances=0, last_seen=0)
+    return found
 
 
 def show_run(view: ViewRequest, run_id: str) -> ViewResult:
