@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT
@@ -21,19 +22,36 @@ SYSTEMS = (("debian", "12"), ("ubuntu", "24.04"), ("alpine", "3.22"))
 CI_VERSION = "9.9.9-dev"
 
 
-def made_fleet(instances: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Events as clients send them, in no order."""
+def made_fleet(instances: int, seed: int = 1, every: int = 1) -> Iterator[dict[str, Any]]:
+    """Events as clients send them, in no order; a heartbeat every so many days."""
     chance = random.Random(seed)
     for number in range(instances):
-        yield from _life(chance, as_uuid(bytes([number // 256, number % 256]) * 8), number)
+        yield from _life(chance, as_uuid(number.to_bytes(4, "big") * 4), number, every)
     clone = as_uuid(b"clone" + b"\0" * 11)
     for number in range(6):
-        yield from _life(chance, clone, 1000 + number)
+        yield from _life(chance, clone, 1_000_000 + number, every)
     for number in range(2):  # two in ten thousand lines of a CI's log
         yield from _run(chance, clone, CI_VERSION, NOW - (number + 1) * DAY_MS, f"ci {number}", "")
 
 
-def _life(chance: random.Random, who: str, number: int) -> Iterator[dict[str, Any]]:
+def in_environment(told: Iterator[dict[str, Any]], environment: str) -> Iterator[dict[str, Any]]:
+    """Another fleet of the same kind, whose installs say that they are for something else."""
+    for one in told:
+        context = one["context"]
+        if run := context.get("installation"):
+            context = {
+                **context,
+                "installation": {"id": f"{environment} {run['id']}", "environment": environment},
+            }
+        ids = {name: _id_from(f"{environment} {one[name]}") for name in ("anonymousId", "messageId")}
+        yield {**one, **ids, "context": context}
+
+
+def _id_from(text: str) -> str:
+    return as_uuid(sha256(text.encode()).digest()[:16])
+
+
+def _life(chance: random.Random, who: str, number: int, every: int) -> Iterator[dict[str, Any]]:
     installed = NOW - chance.randrange(1, 69) * DAY_MS - chance.randrange(DAY_MS // 2)
     system = chance.choice(SYSTEMS)
     until = NOW if chance.random() < 0.7 else installed + chance.randrange(40) * DAY_MS
@@ -45,7 +63,7 @@ def _life(chance: random.Random, who: str, number: int) -> Iterator[dict[str, An
         if end == ERRORS and chance.random() < 0.5:
             yield from _run(chance, who, version, at + HOUR, f"{number} {attempt} again", SUCCESS, system)
     dark = number % 2 == 0
-    for day in range((until - installed) // DAY_MS):
+    for day in range(0, (until - installed) // DAY_MS, every):
         at = installed + day * DAY_MS + HOUR
         ago = (NOW - at) // DAY_MS
         if at < NOW and not (dark and OUTAGE[1] <= ago <= OUTAGE[0]):
@@ -97,4 +115,4 @@ def _told(
 ) -> dict[str, Any]:
     told = {"type": "track", "event": name, "anonymousId": who, "timestamp": write_time(at)}
     number = f"{who} {name} {at} {(context or {}).get('installation')}"
-    return {**told, "messageId": number, "context": context or {}, "properties": properties}
+    return {**told, "messageId": _id_from(number), "context": context or {}, "properties": properties}
