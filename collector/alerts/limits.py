@@ -24,7 +24,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("success_drop", 10, 100, "Percentage points that a version's success rate has lost"),
     Limit("failure_instances", 10, 10**9, "Instances whose installs failed at one place within a week"),
     Limit("new_failure_instances", 3, 10**9, "The same, at a new place where only one version fails"),
-    Limit("active_drop", 20, 100, "Percent of the active instances that are missing on a weekday like it"),
+    Limit("active_drop", 20, 100, "Percent of the usual active instances that are missing on a day"),
     Limit("help_hours", 4, 10**5, "Hours that somebody has waited for help"),
     Limit("feed_days", 14, 10**4, "Days that are left until the release feed expires"),
 )
