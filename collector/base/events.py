@@ -14,6 +14,8 @@ STARTED = "Installation Started"
 SUCCESS = "Installation Success"
 ERRORS = "Installation Errors"
 SUPPORT = "Installation Support"
+# A usage event: the version in use has changed.
+UPGRADED = "Instance Upgraded"
 CATALOGUE = frozenset({BEAT, STARTED, SUCCESS, ERRORS, SUPPORT})
 
 _LONGEST_TEXT = 200

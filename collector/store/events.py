@@ -113,7 +113,10 @@ class EventStore(Scope, ABC):
 
     @abstractmethod
     def fleet_history(self, source: int) -> FleetHistory:
-        """The established instances on every day, by version and system. This reads them all."""
+        """The established instances on every day, by version and system. This reads them all.
+
+        Versions come from installs, and from the upgrades that are kept.
+        """
 
     # Single instances.
 

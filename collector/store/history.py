@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
+import msgspec
+
+from collector.base.events import counted_text, mapping
+from collector.base.times import DAY_MS
 from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges
 
 # An instance belongs to the fleet for this many days from a heartbeat on, the heartbeat's day included.
@@ -23,6 +27,27 @@ class Installed(NamedTuple):
     day: int
     version: str
     system: str
+
+
+def with_upgrades(
+    installs: Sequence[tuple[int, Installed]], upgrades: Sequence[tuple[int, str]]
+) -> list[Installed]:
+    """What an instance had from when on, in order: an upgrade tells a version, and changes no system.
+
+    Both are given with their times; upgrades with the JSON of their events.
+    """
+    told: list[tuple[int, str, str | None]] = [(at, one.version, one.system) for at, one in installs]
+    told += [(at, version, None) for at, body in upgrades if (version := _version_after(body))]
+    found: list[Installed] = []
+    for at, version, system in sorted(told, key=lambda one: one[0]):
+        known = found[-1].system if found else ""
+        found.append(Installed(at // DAY_MS, version, known if system is None else system))
+    return found
+
+
+def _version_after(body: str) -> str | None:
+    properties = mapping(msgspec.json.decode(body)).get("properties")
+    return counted_text(mapping(properties).get("to"))
 
 
 @dataclass

@@ -1,16 +1,17 @@
-"""The history of a fleet, read in pieces from the instances and their runs."""
+"""The history of a fleet, read in pieces from the instances, their runs and their upgrades."""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
 
+from collector.base.events import UPGRADED
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.instances import LASTING, WHOLE, fleet, instance_in
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
 from collector.store.clickhouse.runs import BEGAN, all_runs
-from collector.store.history import FleetHistory, Installed
+from collector.store.history import FleetHistory, Installed, with_upgrades
 from collector.store.rows import system_name
 
 # About so many instances are read at once. Each piece reads the ids of all.
@@ -28,13 +29,14 @@ class HistoryQuestions(ClickHousePart):
         for piece in range(pieces):
             of_piece = f"cityHash64(assumeNotNull({{0}})) % {pieces} = {piece}"
             installs = self._installs(past, source, of_piece.format("owner"))
+            upgrades = self._upgrades(past, source, of_piece.format("who"))
             sql = f"SELECT {WHOLE} FROM {fleet(past, source, of_piece, self._here)} WHERE {LASTING}"
             for one in (instance_in(source, row) for row in self._client.rows(sql)):
-                told = [install for _, install in installs[one.id]]
+                told = installs[one.id]
                 if not told and one.facts_at is not None:  # its runs have expired
                     system = system_name(one.os, one.os_version)
-                    told = [Installed(one.facts_at // DAY_MS, one.version, system)]
-                history.count(one.first_day, one.slots, told)
+                    told = [(one.facts_at, Installed(one.facts_at // DAY_MS, one.version, system))]
+                history.count(one.first_day, one.slots, with_upgrades(told, upgrades[one.id]))
         return history
 
     def _installs(self, past: Past, source: int, where: str) -> dict[bytes, list[tuple[int, Installed]]]:
@@ -46,4 +48,15 @@ class HistoryQuestions(ClickHousePart):
         )
         for who, began, version, *system in self._client.rows(sql):
             insort(found[who], (began, Installed(began // DAY_MS, version, system_name(*system))))
+        return found
+
+    def _upgrades(self, past: Past, source: int, where: str) -> dict[bytes, list[tuple[int, str]]]:
+        """The upgrades of some instances that are kept: time, and JSON."""
+        found: defaultdict[bytes, list[tuple[int, str]]] = defaultdict(list)
+        sql = (
+            "SELECT assumeNotNull(who) AS instance, time, body FROM events FINAL"
+            f" WHERE source = ? AND name = ? AND who IS NOT NULL AND {past.there} AND {where}"
+        )
+        for who, at, body in self._client.rows(sql, source, UPGRADED):
+            found[who].append((at, body))
         return found

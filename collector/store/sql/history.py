@@ -1,12 +1,13 @@
-"""The history of a fleet, read in pieces from the instances and their runs; no event is read."""
+"""The history of a fleet, read in pieces from the instances, their runs and their upgrades."""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
 
+from collector.base.events import BEAT, UPGRADED
 from collector.base.times import DAY_MS
-from collector.store.history import FleetHistory, Installed
+from collector.store.history import FleetHistory, Installed, with_upgrades
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
@@ -23,6 +24,10 @@ _RUNS = (
     "SELECT instance, coalesce(started, ended), version, os, os_version FROM runs"
     " WHERE source = ? AND instance >= ? AND instance <= ? AND coalesce(started, ended) IS NOT NULL"
 )
+_UPGRADES = (
+    f"SELECT who, time, body FROM events WHERE source = ? AND who >= ? AND who <= ? AND name = '{UPGRADED}'"
+    f" AND who IS NOT NULL AND name <> '{BEAT}'"
+)
 
 
 class HistoryQuestions(SqlPart):
@@ -33,13 +38,14 @@ class HistoryQuestions(SqlPart):
         history = FleetHistory()
         last, instances = b"", _INSTANCES.format(here=self._here)
         while rows := self._all(instances, source, last):
-            installs = self._installs(source, bytes(rows[0][0]), bytes(rows[-1][0]))
-            last = bytes(rows[-1][0])
+            first, last = bytes(rows[0][0]), bytes(rows[-1][0])
+            installs, upgrades = self._installs(source, first, last), self._upgrades(source, first, last)
             for who, first_day, slots, facts_at, version, *system in rows:
-                told = [one for _, one in installs[bytes(who)]]
+                told = installs[bytes(who)]
                 if not told and facts_at is not None:  # its runs have expired
-                    told = [Installed(facts_at // DAY_MS, version, system_name(*system))]
-                history.count(first_day, int.from_bytes(slots, "little"), told)
+                    told = [(facts_at, Installed(facts_at // DAY_MS, version, system_name(*system)))]
+                known = with_upgrades(told, upgrades[bytes(who)])
+                history.count(first_day, int.from_bytes(slots, "little"), known)
         return history
 
     def _installs(self, source: int, low: bytes, high: bytes) -> dict[bytes, list[tuple[int, Installed]]]:
@@ -47,4 +53,11 @@ class HistoryQuestions(SqlPart):
         found: defaultdict[bytes, list[tuple[int, Installed]]] = defaultdict(list)
         for who, began, version, *system in self._all(_RUNS, source, low, high):
             insort(found[bytes(who)], (began, Installed(began // DAY_MS, version, system_name(*system))))
+        return found
+
+    def _upgrades(self, source: int, low: bytes, high: bytes) -> dict[bytes, list[tuple[int, str]]]:
+        """The upgrades of these instances that are kept: time, and JSON."""
+        found: defaultdict[bytes, list[tuple[int, str]]] = defaultdict(list)
+        for who, at, body in self._all(_UPGRADES, source, low, high):
+            found[bytes(who)].append((at, body))
         return found

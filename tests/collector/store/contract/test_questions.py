@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collector.base.events import BEAT
-from collector.base.times import DAY_MS
+from collector.base.events import BEAT, SUCCESS, UPGRADED, Event
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
 from collector.store import EventStore
 from collector.store.fleet import Census, InstanceFilter, InstancesEnd
+from collector.store.history import on_day
 from collector.store.runs import NO_RUN, RunFilter, RunsEnd
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
@@ -41,6 +44,32 @@ def test_each_question_is_answered_as_the_events_say(events: EventStore, seed: i
     keep_in_pieces(events, history)
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(events, source) == said_by(history, source)
+
+
+def test_an_upgrade_changes_the_version_in_the_history_and_no_system(events: EventStore) -> None:
+    def told(name: str, ago: int, **more: Any) -> Event:
+        fields = {"event": name, "anonymousId": "one", "messageId": f"{name} {ago}", "context": {}, **more}
+        fields["timestamp"] = write_time(NOW - ago * DAY_MS)
+        return decode.read_event(fields, "track", SOURCE, NOW, settled=True)
+
+    system = {"os": {"name": "debian", "version": "12"}, "installation": {"id": "r"}}
+    events.keep(
+        [
+            told(SUCCESS, 20, context={"app": {"version": "1.0"}, **system}),
+            *(told(BEAT, ago) for ago in range(0, 20, 4)),
+            told(UPGRADED, 10, properties={"from": "1.0", "to": "1.1"}),
+            told(UPGRADED, 6, properties={"to": 7}),
+            told(UPGRADED, 5, properties=None),
+            told(UPGRADED, 3, properties={"from": "1.1", "to": "2.0"}),
+        ]
+    )
+    history = events.fleet_history(SOURCE)
+    shown = {TODAY - 11: "1.0", TODAY - 10: "1.1", TODAY - 4: "1.1", TODAY - 3: "2.0", TODAY: "2.0"}
+    for day, version in shown.items():
+        assert (on_day(history.versions, day), on_day(history.systems, day)) == (
+            {version: 1},
+            {"debian 12": 1},
+        )
 
 
 def test_the_newest_census_is_kept_until_something_expires_or_is_removed(events: EventStore) -> None:
