@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FULL = """\
 {product} reports how this installation goes: that it started, and whether it succeeded or failed.
 A report is pseudonymous: it has a random id, the name and version of the product and of the operating
-system, the duration, whether this is production, and, after a failure, the exit code, the base name of
+system, the duration, whether this is production, and, after a failure, exit codes, the base name of
 the script, the line and the name of the program that failed. It has no host name, path, argument or
 IP address.
 To see every byte: {command} preview    To see what was sent: {command} log
