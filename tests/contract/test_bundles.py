@@ -104,8 +104,8 @@ def test_a_failed_installs_log_reaches_support_although_the_collector_is_killed(
     said = site.run("support", "--bundle", "--yes")
     assert "it is being sent" in said
     assert site.states() == ["waiting"]
+    collector.start(f"127.0.0.1:{collector.port}")  # soon: each try that fails doubles the wait
     assert "Support Bundle" in site.run("log")
-    collector.start(f"127.0.0.1:{collector.port}")
     until(lambda: site.states() == ["sent"], 150, "the sender tries again")
     until(lambda: not list((site.path / "state/bundles").iterdir()), 30, "its file is deleted")
     here = ["--token-file", "token", "--collector", f"http://127.0.0.1:{collector.port}"]
@@ -116,11 +116,8 @@ def test_a_failed_installs_log_reaches_support_although_the_collector_is_killed(
     assert key.removeprefix("key ") in said
     support(site.path, "bundles", "open", bundle[:8], "--source", "test", "-o", "opened")
     support(site.path, "bundles", "fetch", bundle[:8], "--source", "test", "-o", "bundle.jwe")
-    (site.path / "code").write_text(support(site.path, "members", "backup"))
-    support(site.path, "bundles", "open", "bundle.jwe", "--key", "code", "-o", "by-file")
+    assert hashlib.sha256((site.path / "bundle.jwe").read_bytes()).hexdigest() == bundle
     folder = site.path / "opened"
-    names = sorted(path.name for path in folder.rglob("*"))
-    assert names == sorted(path.name for path in (site.path / "by-file").rglob("*"))
     (log,) = folder.rglob("install.log")
     assert "step 3 failed" in log.read_text()
     assert "hunter2" not in log.read_text()
