@@ -41,14 +41,21 @@ SUPPORT_KEY = '{"kty":"OKP","crv":"X25519","x":"CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 def show_proof(app: App, args: argparse.Namespace) -> int:
     """Run the proof, and say what it came to: 0 proven, 1 not, 5 this machine cannot."""
-    place = tempfile.mkdtemp(prefix="rollcall-prove-")
-    try:
-        evidence = _run(_task(app, place))
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    evidence = _evidence(app)
     verdict = judge(evidence)
     print(_as_json(evidence, verdict) if args.json else _as_text(evidence, verdict), file=app.out)
     return verdict.code
+
+
+def _evidence(app: App) -> Evidence:
+    try:
+        place = tempfile.mkdtemp(prefix="rollcall-prove-")
+    except OSError:
+        return Evidence(cannot="no temporary folder can be made; to name one: TMPDIR")
+    try:
+        return _run(_task(app, place))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _task(app: App, place: str) -> Task:
