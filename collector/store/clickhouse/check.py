@@ -24,7 +24,7 @@ from collector.store.errors import StoreError, StoreUnavailable
 
 EVENTS, INSTANCES, MONTHS = 600, 6, 6
 SOURCE, NAME = 1, "Checked"
-LOOK_SECONDS = 0.02
+LOOK_SECONDS, KEPT_SECONDS = 0.02, 60.0
 
 
 def check_clickhouse(url: str, password: str) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def _checks(client: Client, one: ClickHouseEventStore, other: ClickHouseEventSto
     yield Finding(answering == client.size, f"{answering} of {client.size} servers answer")
     events = _made_events(time.time_ns() // 1_000_000)
     began = time.monotonic()
-    one.keep(events)
+    _keep(one, events)
     took = time.monotonic() - began
     if client.cluster:
         yield _replicated(client)
@@ -70,6 +70,19 @@ def _made_events(now: int) -> list[Event]:
         who = bytes([number % INSTANCES + 1]) * 16
         made.append(Event(SOURCE, key, now, at, "track", NAME, who, None, "{}", None, NOTHING))
     return made
+
+
+def _keep(store: ClickHouseEventStore, events: list[Event]) -> None:
+    """Store them as an agent's events come: again, where the answer is 503."""
+    until = time.monotonic() + KEPT_SECONDS
+    while True:
+        try:
+            store.keep(events)
+        except StoreUnavailable:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
 
 
 def _replicated(client: Client) -> Finding:
@@ -105,9 +118,7 @@ def _kept_once(one: ClickHouseEventStore, other: ClickHouseEventStore, events: l
     def resend(store: ClickHouseEventStore, size: int) -> None:
         again = random.sample(events, len(events))
         for start in range(0, len(again), size):
-            store.keep(
-                [event._replace(received=event.received + size) for event in again[start : start + size]]
-            )
+            _keep(store, again[start : start + size])
 
     fresh = _made_events(time.time_ns() // 1_000_000)
     events += fresh
