@@ -10,6 +10,7 @@ from collector.base.background import BackgroundJob
 from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.store import StoreError, Stores
+from collector.store.claims import AlreadyClaimed
 from collector.store.deletion import expire_events
 from collector.store.values import Cutoffs, Expired
 
@@ -45,7 +46,7 @@ class Keeper(BackgroundJob):
         now = int(self._now() * 1000)
         try:
             expired = expire_events(self._stores, cutoffs_of(self._keep, now), now, self._go_on)
-        except _Stopped:
+        except (_Stopped, AlreadyClaimed):
             return
         except StoreError as error:
             logger.warning("what is old was not deleted: %s", error)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from collector.store import Stores, bundles
 from collector.store.answers import answered_sources, answers_of, delete_answers
+from collector.store.claims import claimed
 from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Forgotten
 
@@ -26,11 +27,15 @@ def forget_instance(stores: Stores, source: int, who: bytes) -> Forgotten:
 
 
 def expire_events(stores: Stores, before: Cutoffs, now: int, progress: Progress) -> Expired:
-    """Delete what was received before these times, and all that only that has left."""
-    count = bundles.delete_old(stores.control, before.bundles) if before.bundles else 0
-    expired = stores.events.expire(before, now, progress)
-    _sweep_answers(stores, answered_sources(stores.control))
-    return replace(expired, bundles=count)
+    """Delete what was received before these times, and all that only that has left.
+
+    AlreadyClaimed if another collector does so now.
+    """
+    with claimed(stores.control, "expiry", now):
+        count = bundles.delete_old(stores.control, before.bundles) if before.bundles else 0
+        expired = stores.events.expire(before, now, progress)
+        _sweep_answers(stores, answered_sources(stores.control))
+        return replace(expired, bundles=count)
 
 
 def remove_events(stores: Stores, key: int, since: int, until: int, progress: Progress) -> int:

@@ -231,6 +231,13 @@ def member_secret(tx: Executes) -> None:
     tx.execute("INSERT INTO member_secret (secret) VALUES (?)", token_hex(32))
 
 
+def claims(tx: Executes) -> None:
+    """What one of several collectors does alone, which one, and until when at most."""
+    tx.execute(
+        "CREATE TABLE claims (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until BIGINT NOT NULL)",
+    )
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -258,6 +265,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     member_tables,
     member_secret,
     environments,
+    claims,
 )
 
 

@@ -27,7 +27,15 @@ CONTROL = (
     *("rejects", "audit", "setup", "releases", "release_keys"),
     *("alerts", "alert_messages", "alert_limits", "bundles", "bundle_parts"),
     *("public_sources", "public_weeks", "public_cells"),
-    *("members", "member_challenges", "member_sessions", "member_roster", "member_links", "member_secret"),
+    *(
+        "members",
+        "member_challenges",
+        "member_sessions",
+        "member_roster",
+        "member_links",
+        "member_secret",
+        "claims",
+    ),
 )
 EVENTS = (
     *("events", "shapes", "beat_days", "pending", "instances", "runs"),
