@@ -150,6 +150,21 @@ def test_off_is_silent_to_the_packet(host: Host) -> None:
     host.podman("pod", "rm", "--force", "wire")
 
 
+@pytest.mark.parametrize("user", ["12345:0", "0:0"])
+def test_prove_says_that_a_container_without_user_namespaces_cannot(host: Host, user: str) -> None:
+    """By rules for system calls, as Docker has them. Where it is read-only there is no /tmp either."""
+    rules = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["unshare"], "action": "SCMP_ACT_ERRNO"}],
+    }
+    host.machine.path("/var/tmp/rules.json").write_text(json.dumps(rules))
+    for more, why in (("", "no network namespace of its own"), (" ".join(BARE[:2]), "no temporary folder")):
+        words = f"--rm --network=none --cap-drop=all --user={user} --security-opt=seccomp=/var/tmp/rules.json"
+        said = host.machine.run("sh", "-c", f"podman run {words} {more} {AGENT} prove --json; echo $?")
+        evidence, code = said.strip().rsplit("\n", 1)
+        assert (code, why in json.loads(evidence)["cannot"]) == ("5", True), said
+
+
 def test_the_collector_needs_no_rights_and_one_volume(host: Host) -> None:
     """The host's own collector runs already, and was built and started in one command."""
     words = ["--read-only", "--cap-drop=all", "--user=12345:0", "--network=none"]
