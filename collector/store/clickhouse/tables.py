@@ -147,7 +147,7 @@ def _set_codecs(client: Client) -> None:
     """Let new parts of the events take less room; older ones follow as they are merged."""
     own = local(client, EVENTS.name)
     sql = "SELECT name, compression_codec AS codec FROM system.columns WHERE table = ?"
-    there = dict(client.rows(f"{sql} AND database = currentDatabase()", own))
+    there: dict[str, str] = dict(client.rows(f"{sql} AND database = currentDatabase()", own))
     changes = [
         f"MODIFY COLUMN {column} {_CODECS[name]}"
         for column in EVENTS.columns.split(", ")
