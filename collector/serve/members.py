@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from collector.admin import AdminError, members
+from collector.admin import AdminError, member_records
 from collector.admin.tokens import token_access
 from collector.base import http
 from collector.base.http import Answer, Receive, Refused, Scope, Send
@@ -67,7 +67,7 @@ class MembersApi:
             answer = await self._answer(path, scope, receive)
         except Refused as refused:
             answer = refusal(refused)
-        except members.NotAllowed as why:
+        except member_records.NotAllowed as why:
             answer = json_error(401, "not_allowed", str(why))
         except AdminError as why:
             answer = json_error(409, "not_done", str(why))
@@ -116,11 +116,13 @@ class MembersApi:
     def _join(self, body: Body, token: str, _: str) -> dict[str, Any]:
         access = token_access(self._control, token) if token else None
         if access is None or access.role != "support" or access.source is not None:
-            raise members.NotAllowed("joining takes an API token with the role support, for all sources")
+            raise member_records.NotAllowed(
+                "joining takes an API token with the role support, for all sources"
+            )
         given = [_text(body, name) for name in LONGEST]
         if not all(_HEX.fullmatch(text) for text in given[2:5]):
             raise ValueError
-        return {"first": members.join(self._control, members.Account(*given), self._now_ms())}
+        return {"first": member_records.join(self._control, member_records.Account(*given), self._now_ms())}
 
     def _begin(self, body: Body, _: str, peer: str) -> dict[str, Any]:
         name, client = _text(body, "name"), _number(body, "client")
@@ -129,7 +131,7 @@ class MembersApi:
         if wait:
             raise Refused(429, "rate_limited", "too many attempts to sign in; try again later", int(wait) + 1)
         self._limits.pay(attempt, 1)
-        found = members.begin_sign_in(self._control, name, client, self._now_ms())
+        found = member_records.begin_sign_in(self._control, name, client, self._now_ms())
         return {
             "id": found.id,
             "authSalt": found.auth_salt,
@@ -139,7 +141,7 @@ class MembersApi:
 
     def _prove(self, body: Body, _: str, peer: str) -> dict[str, Any]:
         proof = bytes.fromhex(_text(body, "proof", 64))
-        found = members.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
+        found = member_records.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
         attempt = self._attempt(body, found.name, peer)
         self._limits.pay(attempt, -1)
         known = "" if attempt.browser else new_mark(found.verifier)
@@ -153,21 +155,23 @@ class MembersApi:
     def _attempt(self, body: Body, name: str, peer: str) -> Attempt:
         """Who tries to sign in: an address, or a machine where this member has signed in before."""
         mark = _text(body, "known", LONGEST_MARK) if body.get("known") else ""
-        kept = members.stored_verifier(self._control, name) if mark else ""
+        kept = member_records.stored_verifier(self._control, name) if mark else ""
         return Attempt(peer, name, known_browser(mark, kept))
 
     def _state(self, _: Body, token: str, __: str) -> dict[str, Any]:
-        return members.read_state(self._control, self._signed_in(token))
+        return member_records.read_state(self._control, self._signed_in(token))
 
     def _change(self, body: Body, token: str, _: str) -> dict[str, Any]:
         name = self._signed_in(token)
-        members.change_members(self._control, name, msgspec.convert(body, members.Change), self._now_ms())
+        member_records.change_members(
+            self._control, name, msgspec.convert(body, member_records.Change), self._now_ms()
+        )
         return {}
 
     def _signed_in(self, token: str) -> str:
-        name = members.session_name(self._control, token, self._now_ms()) if token else None
+        name = member_records.session_name(self._control, token, self._now_ms()) if token else None
         if name is None:
-            raise members.NotAllowed("sign in first")
+            raise member_records.NotAllowed("sign in first")
         return name
 
     def _now_ms(self) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from collector.admin import AdminError, bundles
+from collector.admin.member_client import Member
 from collector.admin.member_keys import key_of_recovery
-from collector.admin.membership import Member
 from collector.admin.remote import Remote, RemoteBundle
 from collector.settings import PREFIX
 from collector.verbs.members import note_path, signed_in

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from collector.admin import AdminError, member_keys, membership
+from collector.admin import AdminError, member_client, member_keys
 from collector.admin.audit import COMMAND_LINE
 from collector.admin.bundles import MAX_TOKEN, read_text
-from collector.admin.members import reset_members
-from collector.admin.membership import Member, Note
+from collector.admin.member_client import Member, Note
+from collector.admin.member_records import reset_members
 from collector.settings import PREFIX
 from collector.store import Stores
 from collector.verbs.terminal import message, now_ms
@@ -72,7 +72,7 @@ def note_path(arguments: argparse.Namespace) -> Path:
 def signed_in(arguments: argparse.Namespace) -> Member:
     """The member of this machine."""
     note = Note.read(note_path(arguments))
-    return membership.sign_in(note, passphrase())
+    return member_client.sign_in(note, passphrase())
 
 
 def passphrase(*, new: bool = False) -> str:
@@ -92,7 +92,7 @@ def _join(arguments: argparse.Namespace, _: None = None) -> None:
         raise AdminError(
             f"joining takes --collector URL (or {PREFIX}PUBLIC_URL) and --token-file FILE (or {PREFIX}TOKEN)"
         )
-    found, first = membership.join(
+    found, first = member_client.join(
         Note(note_path(arguments), base, arguments.name), token, passphrase(new=True)
     )
     sys.stdout.write(found + "\n")

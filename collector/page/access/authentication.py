@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 
 from collector.admin import setup
-from collector.admin.members import is_member, session_name
+from collector.admin.member_records import is_member, session_name
 from collector.admin.tokens import TokenAccess, token_access
 from collector.base.secrets import new_secret, secret_digest
 from collector.page.access.authorization import api_token

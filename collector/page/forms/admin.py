@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-from collector.admin import AdminError, audit, keys, members, tokens, users
+from collector.admin import AdminError, audit, keys, member_records, tokens, users
 from collector.alerts.channels import Channel, ChannelError, read_channels
 from collector.base.http import Answer
 from collector.base.keep import Keep
@@ -40,7 +40,7 @@ def show_admin(form: FormRequest, wrong: str = "", **shown: Any) -> Answer:
         "keys": keys.list_keys(form.stores, form.now),
         "settings": form.settings,
         "tokens": tokens.list_tokens(control),
-        "members": members.list_members(control),
+        "members": member_records.list_members(control),
         "sources": [source.name for source in sources],
         "heard": {source.name for source in sources if source.heard},
         "public": public_sources(control),

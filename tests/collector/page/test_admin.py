@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collector.admin import keys, members, tokens, users
+from collector.admin import keys, member_records, tokens, users
 from collector.admin.audit import latest_entries
 from collector.ingest import decode
 from collector.ingest.keyring import digest
@@ -297,7 +297,7 @@ def test_an_admin_sees_the_channels_without_their_urls_and_tests_them(
 def test_an_admin_sees_the_members_of_support(admin: Admin, page_stores: Stores) -> None:
     assert "members reset" not in admin.page().text
     for name in ("mia", "moe"):
-        members.join(page_stores.control, members.Account(name, *["x"] * 5), NOW)
+        member_records.join(page_stores.control, member_records.Account(name, *["x"] * 5), NOW)
     with page_stores.control.transaction() as tx:
         tx.execute("UPDATE members SET state = 'member' WHERE name = 'mia'")
     text = admin.page().text

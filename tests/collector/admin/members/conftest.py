@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.admin import AdminError, member_keys, membership, remote
+from collector.admin import AdminError, member_client, member_keys, remote
 from collector.admin.member_keys import Cost
 from collector.store import Stores
 from tests.collector.admin.members.desks import Desk, Server
@@ -40,7 +40,7 @@ def server(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Server:
                 lie(answer)
             return answer
 
-    monkeypatch.setattr(membership, "Remote", Wire)
+    monkeypatch.setattr(member_client, "Remote", Wire)
     monkeypatch.setattr(member_keys, "COST", Cost(memory=64, passes=1, lanes=1))
     return made
 

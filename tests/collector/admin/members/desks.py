@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.admin import tokens
-from collector.admin.membership import Member, Note, join, sign_in
+from collector.admin.member_client import Member, Note, join, sign_in
 from collector.ingest.allowance import Allowance
 from collector.serve.members import MembersApi
 from collector.settings import read_settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collector.admin import AdminError, members, tokens
+from collector.admin import AdminError, member_records, tokens
 from collector.admin.member_keys import Key, fingerprint, key_of_recovery, recovery_code
 from tests.collector.admin.members.desks import PHRASE, Desk, Server
 from tests.collector.conftest import BOTH
@@ -80,7 +80,7 @@ def test_who_waits_changes_nothing(
         eve.enter().trust(pair[0].enter().current_key().thumbprint)
     with pytest.raises(AdminError, match="only a member may change"):
         eve.enter().begin_group()
-    assert not members.is_member(server.control, "eve")
+    assert not member_records.is_member(server.control, "eve")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collector.admin import AdminError, member_keys, members
+from collector.admin import AdminError, member_keys, member_records
 from collector.base.srp import Client
 from collector.page.access.limits import NAME_TRIES, TRIES
 from tests.collector.admin.members.desks import PHRASE, Desk, Server
@@ -81,12 +81,12 @@ def test_a_right_proof_takes_back_no_guess_at_another_name(pair: tuple[Desk, Des
 def test_sign_ins_that_do_not_end_keep_nobody_out(
     pair: tuple[Desk, Desk], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members, "MOST_CHALLENGES", 2)
+    monkeypatch.setattr(member_records, "MOST_CHALLENGES", 2)
     now = int(server.now * 1000)
-    begun = [members.begin_sign_in(server.control, "bob", 5, now + number).id for number in range(3)]
+    begun = [member_records.begin_sign_in(server.control, "bob", 5, now + number).id for number in range(3)]
     for number, words in zip(begun, ("is over", "passphrase is wrong", "passphrase is wrong"), strict=True):
-        with pytest.raises(members.NotAllowed, match=words):
-            members.finish_sign_in(server.control, number, bytes(32), now)
+        with pytest.raises(member_records.NotAllowed, match=words):
+            member_records.finish_sign_in(server.control, number, bytes(32), now)
     assert pair[0].enter().people()
 
 
@@ -105,13 +105,13 @@ def test_a_sign_in_as_nobody_is_the_same_work_and_stays_the_same(
         return len(counted)
 
     def prove(name: str) -> None:
-        begun = members.begin_sign_in(control, name, 5, now)
-        with pytest.raises(members.NotAllowed, match="name or the passphrase"):
-            members.finish_sign_in(control, begun.id, bytes(32), now)
+        begun = member_records.begin_sign_in(control, name, 5, now)
+        with pytest.raises(member_records.NotAllowed, match="name or the passphrase"):
+            member_records.finish_sign_in(control, begun.id, bytes(32), now)
 
-    before = members.begin_sign_in(control, "nobody", 5, now)
+    before = member_records.begin_sign_in(control, "nobody", 5, now)
     guessed = hmac.digest(b"", b"auth nobody", "sha256").hex()
     assert not guessed.startswith(before.auth_salt)
     desk("ann").join()
-    assert members.begin_sign_in(control, "nobody", 5, now).auth_salt == before.auth_salt
+    assert member_records.begin_sign_in(control, "nobody", 5, now).auth_salt == before.auth_salt
     assert powers(lambda: prove("ann")) == powers(lambda: prove("nobody")) > 2
