@@ -149,7 +149,7 @@ def test_kills_one_at_a_time_lose_nothing_and_double_nothing(
     compare_with_sqlite(collectors[1], senders, tmp_path)
 
 
-@pytest.mark.parametrize("lost", ["replicas", "keepers"])
+@pytest.mark.parametrize("lost", ["replicas", pytest.param("keepers", marks=pytest.mark.slow)])
 def test_without_a_quorum_nothing_is_acknowledged_until_it_is_back(
     fleet: ClickHouseCluster, collectors: list[Collector], lost: str
 ) -> None:
