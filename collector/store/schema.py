@@ -148,7 +148,10 @@ def create_table(table: Table, dialect: str) -> str:
     types = {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
     if dialect == "postgresql":
         types = {"int": "BIGINT", "text": "TEXT", "bytes": "BYTEA"}
-    lines = [f"{name} {types[kind]}{'' if null else ' NOT NULL'}" for name, kind, null in table.columns]
+    columns = table.columns
+    if dialect == "postgresql":  # numbers first: behind a text, each would begin at a multiple of 8 bytes
+        columns = tuple(sorted(columns, key=lambda column: column[1] != "int"))
+    lines = [f"{name} {types[kind]}{'' if null else ' NOT NULL'}" for name, kind, null in columns]
     if not table.clustered:
         number = (
             "INTEGER PRIMARY KEY"
