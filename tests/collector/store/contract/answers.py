@@ -67,10 +67,10 @@ def _of_fleet(store: EventStore, source: int) -> Answers:
     for span in SPANS:
         found[f"active in {span}"] = store.active_by_day(source, span, FIRST, LAST)
     for period in PERIODS:
-        for state, version, system in LISTS:
+        for number, (state, version, system) in enumerate(LISTS):
             wanted = InstanceFilter(state, version, system)
             listed, _ = store.list_instances(source, wanted, *period, NOW, (LATEST, b""), ALL)
-            found[f"{wanted} {period}"] = [one.id for one in listed]
+            found[f"instances {number} {period}"] = [one.id for one in listed]
     return found
 
 
@@ -104,8 +104,8 @@ def _fleet_in(kept: Sequence[Event], environment: str) -> Answers:
         days = range(FIRST, LAST + 1)
         found[f"active in {span}"] = {day: plain.active_on(fleet, span, day) for day in days}
     for period in PERIODS:
-        for state, version, system in LISTS:
-            found[f"{InstanceFilter(state, version, system)} {period}"] = [
+        for number, (state, version, system) in enumerate(LISTS):
+            found[f"instances {number} {period}"] = [
                 one.who
                 for one in fleet
                 if one.is_in(state, *period)
