@@ -364,7 +364,7 @@ def test_an_old_database_is_renewed_while_the_collector_serves(
     port = unused_port()
     with contextlib.closing(open_database(database)) as tables:
         left = partial(narrowing.old_events_left, tables)
-        collector = start(database)
+        collector = start(database, ROLLCALL_COLLECTOR_DAILY="0")  # the long form sends more
         collector.stop()
         collector.start(f"127.0.0.1:{port}")
         senders = sending([collector], count=2, pause=0.2)  # four times what a million instances send
