@@ -59,5 +59,5 @@ def test_an_odd_answer_is_one_clear_line(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("base", ["http://rollcall.example", "ftp://127.0.0.1", "rollcall.example"])
 def test_a_token_goes_nowhere_unencrypted(base: str) -> None:
-    with pytest.raises(AdminError, match=r"is not encrypted|is no address"):
+    with pytest.raises(AdminError, match=r"is not encrypted|is not an address"):
         Remote(base, "token")
