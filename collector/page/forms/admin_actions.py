@@ -133,8 +133,10 @@ def find_action(name: str) -> Callable[[FormRequest, str], Awaitable[Shown]] | N
     if name == "add-user":  # it waits for its turn to hash a password
         return _add_user
     action = _ACTIONS.get(name)
+    if action is None:
+        return None
 
     async def do(form: FormRequest, by: str) -> Shown:
-        return await asyncio.to_thread(action, form, by) if action else None
+        return await asyncio.to_thread(action, form, by)
 
-    return do if action else None
+    return do
