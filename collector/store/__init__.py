@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from collector.store.acceptance import Finding
 from collector.store.control import ControlStore
 from collector.store.database import Database
 from collector.store.errors import StoreError, StoreUnavailable
 from collector.store.events import EventStore
+from collector.store.values import Finding
 
 __all__ = [
     "ControlStore",

@@ -14,7 +14,7 @@ from collector.base.events import Event
 from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory
 from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
-from collector.store.scope import Scope
+from collector.store.scope import EnvironmentScope
 from collector.store.values import (
     Cutoffs,
     Expired,
@@ -33,7 +33,7 @@ Progress = Callable[[int], None]
 SourcedBody = tuple[int, str]
 
 
-class EventStore(Scope, ABC):
+class EventStore(EnvironmentScope, ABC):
     """Where events are kept, and what is counted of them. StoreError if it does not answer.
 
     Numbers and lists of instances and of runs are about one environment (`within`). Single ones, requests for

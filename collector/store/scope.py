@@ -40,7 +40,7 @@ def standing_within(environment: int, *, established: bool) -> int:
     return 2 * environment + int(established)
 
 
-class Scope:
+class EnvironmentScope:
     """Counts and lists the instances and runs of one environment, or of all."""
 
     environment = PRODUCTION

@@ -97,3 +97,10 @@ class Forgotten:
     instances: int = 0
     digest: str = sha256().hexdigest()
     bundles: int = 0
+
+
+class Finding(NamedTuple):
+    """Whether something holds where a vendor's own servers are tried, and what was seen."""
+
+    holds: bool
+    text: str

@@ -14,13 +14,13 @@ from secrets import token_bytes, token_hex
 
 from collector.base.events import NOTHING, Event
 from collector.base.times import DAY_MS
-from collector.store.acceptance import Finding
 from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import AGE_SECONDS, local, replicas_of
 from collector.store.clickhouse.store import ClickHouseEventStore
 from collector.store.clickhouse.tables import drop_tables
 from collector.store.errors import StoreError, StoreUnavailable
+from collector.store.values import Finding
 
 EVENTS, INSTANCES, MONTHS = 600, 6, 6
 SOURCE, NAME = 1, "Checked"

@@ -72,16 +72,11 @@ def merged_instances(parts: str) -> str:
 
 def fleet(past: Past, source: int, ids: str = "1 = 1", here: str = "") -> str:
     """All instances of a source, or those whose `key` or `environment` meets a condition."""
-    found = _fleet(past, source, ids)
+    parts = told_of_instances(f"source = {source} AND {past.there} AND {ids.format('who')}")
+    if past.batch:
+        parts += f" UNION ALL {known_instances(past, f'source = {source} AND ' + ids.format('id'))}"
+    found = f"({merged_instances(parts)})"
     return f"(SELECT *, said.2 AS environment FROM {found} WHERE {here})" if here else found
-
-
-def _fleet(past: Past, source: int, ids: str) -> str:
-    events = told_of_instances(f"source = {source} AND {past.there} AND {ids.format('who')}")
-    if not past.batch:
-        return f"({merged_instances(events)})"
-    known = known_instances(past, f"source = {source} AND {ids.format('id')}")
-    return f"({merged_instances(f'{events} UNION ALL {known}')})"
 
 
 def instance_in(source: int, row: Row) -> Instance:

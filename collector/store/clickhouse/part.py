@@ -6,10 +6,10 @@ import time
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, read_past
-from collector.store.scope import Scope
+from collector.store.scope import EnvironmentScope
 
 
-class ClickHousePart(Scope):
+class ClickHousePart(EnvironmentScope):
     """The questions of one subject, asked of a server."""
 
     def __init__(self, client: Client) -> None:

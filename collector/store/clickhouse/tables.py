@@ -127,7 +127,7 @@ def make_tables(client: Client) -> None:
         )
     for table in TABLES:
         _add_columns(client, table)
-    if _server(client) >= CODECS_FROM:
+    if _server_version(client) >= CODECS_FROM:
         _set_codecs(client)
     if newest < VERSION:
         client.insert(VERSIONS, [(VERSION,)])
@@ -157,8 +157,8 @@ def _set_codecs(client: Client) -> None:
         _define(client, f"ALTER TABLE {own} {on_cluster(client)} {', '.join(changes)}")
 
 
-def _server(client: Client) -> int:
-    """The server's version, as far as it matters."""
+def _server_version(client: Client) -> int:
+    """The first number of the server's version."""
     ((version,),) = client.rows("SELECT version() AS server")
     return int(version.split(".")[0])
 
@@ -170,7 +170,7 @@ def drop_tables(client: Client) -> None:
 
 def _create(client: Client) -> None:
     _define(client, f"CREATE DATABASE IF NOT EXISTS {client.database} {on_cluster(client)}", database=False)
-    flushed = _FLUSHED if _server(client) >= FLUSHES_FROM else ""
+    flushed = _FLUSHED if _server_version(client) >= FLUSHES_FROM else ""
     for table in TABLES:
         for statement in _definitions(client, table, flushed):
             _define(client, statement)

@@ -24,6 +24,7 @@ _RUNS = (
     "SELECT instance, coalesce(started, ended), version, os, os_version FROM runs"
     " WHERE source = ? AND instance >= ? AND instance <= ? AND coalesce(started, ended) IS NOT NULL"
 )
+# The last line is the condition of the index `events_by_who`: without it, that index cannot be used.
 _UPGRADES = (
     f"SELECT who, time, body FROM events WHERE source = ? AND who >= ? AND who <= ? AND name = '{UPGRADED}'"
     f" AND who IS NOT NULL AND name <> '{BEAT}'"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.store.database import Database, Row
-from collector.store.scope import Scope
+from collector.store.scope import EnvironmentScope
 from collector.store.sql.folding import fold_little
 from collector.store.sql.shapes import Shapes
 
 
-class SqlPart(Scope):
+class SqlPart(EnvironmentScope):
     """The questions of one subject, asked of a database."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
