@@ -14,9 +14,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.install.archive import copied_sources, digest, here
-from tests.install.scripts import CHECKOUT, INSTALL
+from tests.install.pages import blocks_below
+from tests.install.scripts import INSTALL
 
-PAGE = (CHECKOUT / "docs/releasing.md").read_text()
 SBOM = INSTALL / "packaging/sbom.py"
 SECONDS = 300
 LONG_AGO = 1_000_000_000
@@ -24,11 +24,8 @@ pytestmark = pytest.mark.once
 
 
 def blocks(heading: str) -> list[str]:
-    """The blocks of commands below a heading."""
-    section = re.split(rf"^## (?:\d\. )?{heading}\n", PAGE, flags=re.MULTILINE)[1].partition("\n## ")[0]
-    found: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-    assert found, heading
-    return found
+    """The blocks of commands below a heading of the page."""
+    return blocks_below("releasing.md", heading)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.machine import Machine
+from tests.install.pages import blocks_below
 from tests.install.scripts import INSTALL
 from tests.wait import until
 
@@ -25,10 +26,7 @@ pytestmark = [pytest.mark.once, pytest.mark.needs("root", "systemd", "bash", "cu
 
 def recipe(heading: str) -> list[str]:
     """The blocks of commands below a heading."""
-    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    blocks: list[str] = re.findall(r"```(?:sh|yaml)\n(.*?)```", section, re.DOTALL)
-    assert blocks, heading
-    return blocks
+    return blocks_below("vendors.md", heading)
 
 
 class Vendor:

@@ -13,7 +13,7 @@ from typing import Any
 from tests.debian import debian_root
 from tests.e2e.machine import Machine, booted
 from tests.install.archive import copied_sources
-from tests.install.test_release import blocks
+from tests.install.pages import blocks_below
 from tests.wait import until
 
 REGISTRY = "registry.acme.example"
@@ -119,7 +119,7 @@ def ready_host(packed: Path, scratch: Path) -> Iterator[Host]:
 
 def gathered(packed: Path, sources: Path) -> str:
     """Put together what the images are built from, as the docs say; returns the commands that build them."""
-    gather, build = blocks("The images")
+    gather, build = blocks_below("releasing.md", "The images")
     (sources / "dist").mkdir()
     shutil.copy(packed, sources / "dist/rollcall-0.1.0.tar.gz")
     context = "deploy/collector/context"
