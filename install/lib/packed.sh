@@ -2,7 +2,8 @@
 # Is what is installed from the archive as it was packed? Sourced.
 # shellcheck disable=SC2034,SC2154 # given: $sources and $python; sets $why
 
-# The files that an installation uses. A vendor may change the others. pip checks the wheels against the locks.
+# Prints the first file that differs, of those that an installation uses: a vendor may change the others. pip checks
+# the wheels against the locks.
 look_at_archive='
 import hashlib, os, re, sys
 os.chdir(sys.argv[1])
@@ -16,13 +17,12 @@ def digest(path):
 for line in open("SHA256SUMS", encoding="utf-8"):
     sum, path = line.split("  ", 1)
     if used.fullmatch(path) and digest(path[:-1]) != sum:
-        sys.exit(print(path[:-1]))
-print("as it was packed")'
+        print(path[:-1])
+        sys.exit(1)'
 
 is_as_packed() {
     [ -f "$sources/SHA256SUMS" ] || return 0 # a checkout has none
-    found=$("$python" -I -c "$look_at_archive" "$sources" 2>/dev/null)
-    [ "$found" != 'as it was packed' ] || return 0
+    found=$("$python" -I -c "$look_at_archive" "$sources" 2>/dev/null) && return
     why="$sources/${found:-SHA256SUMS} is not as it was packed: unpack the archive again"
     return 1
 }
