@@ -141,6 +141,7 @@ def test_each_process_has_a_lane_for_what_keys_added(stores: Stores, tables: Dat
     assert len({(one.key, one.hour) for one in used}) == len(used)
 
 
+@pytest.mark.once
 @pytest.mark.needs("postgresql")
 def test_who_reads_waits_for_no_standby() -> None:
     """The counters are brought up to date before they are read, and that may be undone."""
