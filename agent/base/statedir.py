@@ -28,7 +28,7 @@ class StateDir:
         self.shown = os.path.join(path, "catalogue-shown")
         """Up to which version of the catalogue the operator was shown it, as a number."""
         self.asked = os.path.join(path, "opt-in-asked")
-        """Exists once the opt-in question was asked; for which version of usage events, as a number."""
+        """The version of usage events that the opt-in question was last asked about, as a number."""
         self.due = os.path.join(path, "due.json")
         """When the daemon's next beat is due."""
         self.updates = os.path.join(path, "updates.json")

@@ -21,14 +21,14 @@ BASE64_SIGNS = string.ascii_letters + string.digits + "+/_-"
 
 
 class Forms(NamedTuple):
-    """How a value may be written: plain or escaped, and what base64 of it has in it. The longest first."""
+    """How a value may be written, plain or escaped, and what any base64 of it contains; the longest first."""
 
     plain: list[str]
     base64: list[str]
 
 
 def forms_of(value: str) -> Forms:
-    """All of them. They are made once for a value, and looked for in every text."""
+    """All forms of a value. To make them takes long, so make them once and look for them in every text."""
     plain, cores = (
         sorted(found, key=len, reverse=True) for found in (_plain_forms(value), _base64_cores(value))
     )

@@ -79,13 +79,13 @@ SETTINGS = (
     Setting(
         "ROLLCALL_USAGE_VERSION",
         "1",
-        "set by the vendor: version of what usage events say; a newer one needs a new yes",
+        "set by the vendor: the version of the usage events; a newer one needs a new yes",
         values.VERSION,
     ),
     Setting(
         "ROLLCALL_USAGE_AGREED",
         "1",
-        "up to which of these versions the yes to usage events is",
+        "the newest of these versions that the yes to usage events covers",
         values.VERSION,
     ),
     Setting(

@@ -26,7 +26,7 @@ NO = frozenset(("n", "no"))
 
 
 def ask_for_usage(situation: Situation, seconds: float = SECONDS) -> None:
-    """Ask for the opt-in, once for each version of what usage events say; keep the answer in docker.env."""
+    """Ask for the opt-in, once for each version of the usage events; keep the answer in docker.env."""
     settings = situation.settings
     if not settings.usage_open or _asked_up_to(situation) >= settings.usage_version:
         return
