@@ -51,13 +51,18 @@ def clickhouse() -> Iterator[Debians]:
     made.remove()
 
 
-@pytest.fixture(params=BOTH)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new database, once for each kind."""
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database of the kind that the fixture's parameter names."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/collector.db"
     made: Cluster = request.getfixturevalue("cluster")
     return made.database()
+
+
+@pytest.fixture(params=BOTH)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database, once for each kind."""
+    return new_database(request, tmp_path)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from collector.ingest import forget
 from collector.ingest.forget import LONGEST_ID
 from collector.store import Stores
 from collector.store.values import Forgotten
-from tests.collector.conftest import BOTH
+from tests.collector.conftest import BOTH, new_database
 from tests.collector.running import Collector, event
 from tests.collector.store.contract.conftest import DEBIANS
 
@@ -48,9 +48,7 @@ def anywhere(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Co
     if request.param == "clickhouse":
         events = request.getfixturevalue("clickhouse").database()
         return start(f"sqlite:///{tmp_path}/collector.db", ROLLCALL_COLLECTOR_EVENTS=events)
-    if request.param == "postgresql":
-        return start(request.getfixturevalue("cluster").database())
-    return start(f"sqlite:///{tmp_path}/collector.db")
+    return start(new_database(request, tmp_path))
 
 
 def test_the_receipt_says_what_was_deleted_and_the_others_stay(anywhere: Collector) -> None:

@@ -12,16 +12,13 @@ from collector.admin import AdminError, member_client, member_keys, remote
 from collector.admin.member_keys import Cost
 from collector.store import Stores
 from tests.collector.admin.members.desks import Desk, Server
-from tests.collector.cluster import Cluster
+from tests.collector.conftest import new_database
 
 
 @pytest.fixture(params=["sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """SQLite, where a test does not ask for both."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/collector.db"
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.database()
+    return new_database(request, tmp_path)
 
 
 @pytest.fixture
