@@ -8,8 +8,6 @@ SECONDS = 20.0
 """The longest that a step may take."""
 HEARTBEAT = "daemon"
 """The step that is ended from outside."""
-BUNDLE = "bundle"
-"""The step that seals a support bundle."""
 LEFT_OUT = ("prove",)
 """The verb that asks."""
 
@@ -33,7 +31,7 @@ STEPS = (
     Step("flush", ("flush",)),
     Step("wrap", ("wrap", "--no-input", "--", "false")),
     Step("support", ("support", "--email", "operator@example.org")),
-    Step(BUNDLE, ("support", "--bundle", "--yes")),
+    Step("bundle", ("support", "--bundle", "--yes")),
     Step("updates", ("updates", "--check")),
     Step("export", ("export", "-")),
     Step("doctor", ("doctor",)),
