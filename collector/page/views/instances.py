@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from collector.base.times import DAY_MS
 from collector.page.analysis.release_order import in_release_order
+from collector.page.charts import short_day
 from collector.page.listing import list_rows
 from collector.page.period import iso
 from collector.page.queries.short_ids import instance_keys, meant
@@ -169,6 +170,10 @@ def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
         ("day", "00-06", "06-12", "12-18", "18-24"),
         [(iso(day), *(mark or "" for mark in marks)) for day, marks in days],
     )
+    told = [
+        f"{short_day(day)}: {marks.count('beat')} received, {marks.count('missed')} missed"
+        for day, marks in days
+    ]
     gap_rows = [(time_text(g.began), time_text(g.ended), g.beats) for g in gaps]
     tables = (
         beats,
@@ -181,6 +186,7 @@ def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:
         "one": one,
         "state": one.state(view.now),
         "days": days,
+        "told": told,
         "gaps": gaps,
         "runs": runs,
         "beats": beats,

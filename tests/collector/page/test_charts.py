@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.base.times import DAY_MS
 from collector.page.charts import Mark, Series, bar_chart, line_chart
 from collector.page.scales import LEAST_SPAN, nice_top, scale_around, scale_of_shares
 from collector.page.view_types import ViewTable
+from tests.collector.page.client import PageClient
+from tests.collector.page.stories import HOUR, INSTANCE, event
 
 
 @given(st.floats(0, 1e9))
@@ -59,3 +64,12 @@ def test_a_mark_stands_at_its_day_and_is_told_with_its_values() -> None:
     assert [(one.x, one.mark) for one in chart.marks] == [(25.0, inside)]
     assert chart.values[2].endswith("n 7, 2.0 released")
     assert not any("released" in text for text in (*chart.values[:2], *chart.values[3:]))
+
+
+def test_the_days_of_an_instance_tell_its_heartbeats(client: PageClient, send: Callable[..., None]) -> None:
+    send(event("Instance Active", 2 * DAY_MS), event("Instance Active", DAY_MS + HOUR))
+    text = client.get(f"/instance/{INSTANCE}?period=week").text
+    values = text.partition('<div class="values"')[2].partition("</div>")[0]
+    told = [part.partition("</span>")[0].partition(": ")[2] for part in values.split("<span>")[1:]]
+    assert len(told) == 7
+    assert (told[0], told[-2]) == ("0 received, 0 missed", "1 received, 3 missed")
