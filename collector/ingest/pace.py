@@ -21,5 +21,6 @@ class Pace:
         return max(0.0, self._due - self._clock())
 
     def note_write(self) -> None:
-        """A write begins now."""
-        self._due = max(self._due, self._clock() - (BURST - 1) * self._seconds) + self._seconds
+        """A write begins now, in its time or earlier. One that is early costs those after it nothing more."""
+        now = self._clock()
+        self._due = min(max(self._due, now - (BURST - 1) * self._seconds), now) + self._seconds
