@@ -35,6 +35,7 @@ LOOK_SECONDS = 0.1
 OPTIONS = {
     "autocommit": True,  # a transaction is begun by hand, together with its settings
     "application_name": "rollcall-collector",
+    "client_encoding": "UTF8",  # else a database in SQL_ASCII gives its texts as bytes
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,

@@ -23,6 +23,8 @@ MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema
 COUNT_LOCK = 0x436F756E  # "Coun": one collector at a time counts
 TURN_LOCK = 0x5475726E  # "Turn": one collector at a time admits new words of a source
 TYPES = {"int": "bigint", "text": "text", "bytes": "bytea"}
+# Encodings of a database that take any text; the second one stores its bytes as they come.
+TAKE_ANY_TEXT = ("UTF8", "SQL_ASCII")
 
 
 class PostgresTransaction(Transaction):
@@ -116,6 +118,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str) -> None:
         self._connections = Connections(url)
         try:
+            self._check_encoding()
             self._migrate()
         except StoreUnavailable as error:
             self.close()
@@ -155,6 +158,15 @@ class PostgresDatabase(Database):
 
     def close(self) -> None:
         self._connections.close()
+
+    def _check_encoding(self) -> None:
+        """StoreError if an event may hold characters that the database cannot store."""
+        encoding = str(self.all("SHOW server_encoding")[0][0])
+        if encoding not in TAKE_ANY_TEXT:
+            raise StoreError(
+                f"PostgreSQL: the database's encoding is {encoding}, which cannot hold every character;"
+                " create one with ENCODING 'UTF8' TEMPLATE template0"
+            )
 
     def _migrate(self) -> None:
         with self.transaction() as tx:

@@ -59,11 +59,13 @@ class Cluster:
         """Stop at once, as a crash would."""
         self.execute("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
 
-    def database(self) -> str:
+    def database(self, encoding: str = "UTF8") -> str:
         """The URL of a new, empty database."""
         self.databases += 1
         name = f"test{self.databases}"
-        self.execute("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", name)
+        server = ("-h", str(self.folder), "-p", str(self.port), "-U", "postgres")
+        form = ("-T", "template0", "-E", encoding, "--locale=C") if encoding != "UTF8" else ()
+        self.execute("createdb", *server, *form, name)
         return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(name)}"
 
     def remove(self) -> None:

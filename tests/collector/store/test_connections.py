@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -159,6 +160,23 @@ def test_a_database_that_is_not_there_is_told_at_once_and_why() -> None:
     with pytest.raises(StoreError, match="Connection refused"):
         open_database(f"postgresql://postgres@127.0.0.1:{unused_port()}/x")
     assert time.monotonic() - began < CONNECT_SECONDS
+
+
+@pytest.mark.parametrize("url", [DIRECT, BOUNCED], indirect=True)
+def test_a_database_without_an_encoding_keeps_any_text(url: str, cluster: Cluster) -> None:
+    name = "Żółw – 亀"
+    plain = url.replace(urlsplit(url).path, urlsplit(cluster.database("SQL_ASCII")).path)
+    for known in ([], [name]):  # the second one finds the schema that the first one has made
+        with closing(open_database(plain)) as database:
+            assert sources(database) == known
+            add_source(database, f"{name}{len(known) or ''}")
+            assert sources(database)[-1].startswith(name)
+            assert database.all("SELECT octet_length(name) FROM sources") != [(len(name),)]
+
+
+def test_a_database_whose_encoding_cannot_hold_every_character_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(StoreError, match="encoding is LATIN1.*ENCODING 'UTF8'"):
+        open_database(cluster.database("LATIN1"))
 
 
 def test_all_connections_are_made_again_when_the_server_was_away() -> None:
