@@ -91,6 +91,11 @@ class ViewRequest:
         place = _PLACE.fullmatch(self.query.get("before", ""))
         return (int(place[1]), int(place[2] or 0)) if place else NO_PAGE
 
+    def asked_word(self, name: str) -> str | None:
+        """The version or system in the address; None for any, and empty for one that no event told."""
+        word = self.query.get(name, "").strip()
+        return None if not word else "" if word == UNKNOWN else word
+
     @property
     def before_id(self) -> tuple[int, bytes]:
         """The same for a list by time and id."""

@@ -46,6 +46,11 @@ class Step:
         return Place(self.script, self.line, self.command, self.end)
 
     @property
+    def moved(self) -> bool:
+        """Whether its line is not the same in every version."""
+        return len(set(self.lines.values())) > 1
+
+    @property
     def places(self) -> list[tuple[str, Place]]:
         """Where it failed in each version, the latest release first."""
         return [

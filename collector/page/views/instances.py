@@ -33,7 +33,9 @@ from collector.store.fleet import STATES, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory, on_day
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
-FILTERS = ("all", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
+FILTERS = ("all", "active", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
+# Of a period that is over, nobody can list these: they are those of today.
+OF_TODAY = frozenset({"active", *STATES})
 # Weeks of installation in the retention table.
 MOST_COHORTS = 13
 SHADES = 10
@@ -76,10 +78,10 @@ def show_instances(view: ViewRequest) -> ViewResult:
     if wanted not in FILTERS:
         raise PageError(400, f"`state` must be one of {', '.join(FILTERS)}.")
     now = view.period.is_now
-    if not now and wanted in STATES:  # which were those of today
+    if not now and wanted in OF_TODAY:
         wanted = "all"
     census = view.census
-    chosen = InstanceFilter(wanted, view.query.get("version") or None, view.query.get("system") or None)
+    chosen = InstanceFilter(wanted, view.asked_word("version"), view.asked_word("system"))
     listed, end = _list(view, chosen, view.before_id, PAGE_ROWS)
     chart, active = active_chart(view, chart_marks(view))
     cohorts = retention(view)
@@ -112,7 +114,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "retention": tables[-1],
         "listed": [(one, _state(view, one)) for one in listed],
         "older": older,
-        "filters": FILTERS if now else [name for name in FILTERS if name not in STATES],
+        "filters": FILTERS if now else [name for name in FILTERS if name not in OF_TODAY],
         "wanted": wanted,
     }
     return ViewResult("instances", "Instances", data, tables, context)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from collector.base.times import DAY_MS
 from collector.base.versions import VersionKey, version_key
@@ -28,6 +28,7 @@ class ReleaseRow:
     instances: int | None
     share: float | None
     runs: RunCounts
+    spellings: Sequence[str]  # of its version, in the installs
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -55,7 +56,7 @@ def show_releases(view: ViewRequest) -> ViewResult:
         "expires": feed.expires if feed else None,
         "published": time_text(found.published) if found else None,
         "key_id": found.key_name if found else None,
-        "counted": view.history is not None,
+        "counted": feed is None or view.history is not None,  # without a feed, nothing is to be counted
     }
     context = {
         "feed": feed,
@@ -69,14 +70,15 @@ def show_releases(view: ViewRequest) -> ViewResult:
 
 def _rows(view: ViewRequest, feed: Feed) -> list[ReleaseRow]:
     """The releases, the latest first. `v1.2` and `1.2.0` are one version."""
-    instances, runs = _instances(view), _runs(view)
+    instances, installs = _instances(view), _installs(view)
     total = sum(instances.values()) if instances else 0
     rows = []
     for release in sorted(feed.releases or (), key=lambda one: version_key(one.version), reverse=True):
         key = version_key(release.version)
         n = None if instances is None else instances[key]
         share = round(n / total, 4) if n is not None and total else None
-        rows.append(ReleaseRow(release, n, share, runs.get(key, RunCounts())))
+        of_it = installs.get(key, _Installs())
+        rows.append(ReleaseRow(release, n, share, of_it.counts, of_it.spellings))
     return rows
 
 
@@ -90,13 +92,23 @@ def _instances(view: ViewRequest) -> Counter[VersionKey] | None:
     return counted
 
 
-def _runs(view: ViewRequest) -> Mapping[VersionKey, RunCounts]:
+@dataclass
+class _Installs:
+    """The installs of one version, however they spell it."""
+
+    counts: RunCounts = field(default_factory=RunCounts)
+    spellings: list[str] = field(default_factory=list)
+
+
+def _installs(view: ViewRequest) -> Mapping[VersionKey, _Installs]:
     """The installs that began in the period."""
-    counted: dict[VersionKey, RunCounts] = {}
+    counted: dict[VersionKey, _Installs] = {}
     for version, counts in view.events.run_counts_by_word(
         view.source.id, "version", *view.period.ends, view.now
     ):
-        counted.setdefault(version_key(version), RunCounts()).merge(counts)
+        one = counted.setdefault(version_key(version), _Installs())
+        one.counts.merge(counts)
+        one.spellings.append(version)
     return counted
 
 

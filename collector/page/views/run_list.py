@@ -11,7 +11,6 @@ from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
     PIECE_ROWS,
-    UNKNOWN,
     Cell,
     Rows,
     ViewRequest,
@@ -68,9 +67,7 @@ def filter_of(view: ViewRequest, state: str | None = None) -> RunFilter:
     state = view.query.get("state", "") if state is None else state
     if state and state not in RUN_STATES:
         raise PageError(400, f"`state` must be one of {', '.join(RUN_STATES)}.")
-    words = (view.query.get(name, "").strip() for name in ("version", "system"))
-    version, system = (None if not word else "" if word == UNKNOWN else word for word in words)
-    return RunFilter(state, version, system)
+    return RunFilter(state, view.asked_word("version"), view.asked_word("system"))
 
 
 def _run_list(

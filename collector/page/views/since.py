@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from collector.base.environments import ALL
 from collector.base.versions import version_key
 from collector.page.analysis.rates import Rate, compare_rates, rate_of
 from collector.page.analysis.release_order import in_release_order
@@ -26,7 +27,8 @@ def show_since(view: ViewRequest) -> ViewResult:
     versions = [word for word in in_release_order(released) if word not in odd]
     wanted = view.query.get("version") or next(iter(versions), "")
     if wanted not in released:
-        if wanted and wanted not in view.events.first_days(view.source.id, "version"):
+        everywhere = view.stores.events.within(ALL)
+        if wanted and wanted not in everywhere.first_days(view.source.id, "version"):
             raise PageError(404, "No install of this version has reported.")
         context = {"version": "", "wanted": wanted}
         return ViewResult("since", "Since the release", {}, _tables([], [], []), context)

@@ -252,6 +252,7 @@ def _state(state: str, since: int, until: int, now: int) -> str:
     silent, gone = now - SILENT_MS, now - GONE_MS
     conditions = {
         "beating": f"last_beat_at > {silent}",
+        "active": f"last_beat_at > {gone}",
         "silent": f"last_beat_at <= {silent} AND last_beat_at > {gone}",
         "gone": f"last_beat_at <= {gone} AND last_beat_at > 0",
         "never": "last_beat_at = 0",

@@ -39,6 +39,7 @@ def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
     silent, gone = now - SILENT_MS, now - GONE_MS
     walks: dict[str, list[Walk]] = {
         "beating": [Walk(f"{_LASTING} AND last_beat > ?", (silent,), after=silent)],
+        "active": [Walk(f"{_LASTING} AND last_beat > ?", (gone,), after=gone)],
         "silent": _fallen(f"{_LASTING} AND last_beat <= ? AND last_beat > ?", (silent, gone), gone, silent),
         "gone": _fallen(f"{_LASTING} AND last_beat <= ?", (gone,), -1, gone),
         "never": [Walk(_LASTING, index="instances_never", part=" AND last_beat IS NULL")],

@@ -91,6 +91,18 @@ def test_every_link_of_a_view_keeps_the_environment(page: PageClient) -> None:
         assert sum("env=" in link for link in LINK.findall(plain)) == len(CHOICES) - 1
 
 
+def test_a_release_that_another_environment_has_is_no_dead_link(
+    page: PageClient, send: Callable[..., None]
+) -> None:
+    only = event("Installation Success", 2 * DAY, "one")
+    only["context"]["app"]["version"] = "9.9"
+    send(only)
+    assert 'href="/since?version=9.9&amp;env=ci"' in page.get("/since?version=9.9").text
+    other = page.get("/since?version=9.9&env=ci")
+    assert (other.status, "No install of 9.9 had reported" in other.text) == (200, True)
+    assert page.get("/since?version=9.8&env=ci").status == 404
+
+
 def test_metrics_and_alerts_count_production(page: PageClient, page_stores: Stores) -> None:
     figures = FleetMetrics(page_stores, now=lambda: NOW / 1000)
     text = asyncio.run(figures.exposition()).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -39,6 +40,32 @@ def test_instances_are_listed_by_version_and_system(page: PageClient) -> None:
     assert first.text.count('href="/instance/') == 50
     (more,) = re.findall(r'href="([^"]*before=[^"#]*)', first.text)
     assert page.get(html.unescape(more)).text.count('href="/instance/') == 10
+
+
+NUMBER = re.compile(r'href="(/(?:instances|failure|installs)[?][^"#]*)#(?:list|runs|latest)">([0-9,]+)<')
+
+
+def test_numbers_in_tables_lead_to_as_many_rows(page: PageClient, send: Callable[..., None]) -> None:
+    for number in range(7):  # five at one step, two of them of one instance; two at another, whose line moved
+        end = {"script": "install.sh", "line": 7 if number < 5 else 80 + number, "exitCode": 1}
+        failed = event("Installation Errors", DAY_MS + number, f"failed {number}", **end)
+        failed["context"]["app"]["version"] = f"{number % 2}.0"
+        send({**failed, "anonymousId": f"instance {max(number, 1)}"})
+    gone = [event("Installation Success", 42 * DAY_MS, "gone"), event("Instance Active", 40 * DAY_MS)]
+    gone[0]["context"]["app"]["version"] = "1.0"
+    send(*({**one, "anonymousId": "gone"} for one in gone))
+    counted = Counter[tuple[str, str]]()
+    for view in ("/instances", "/steps", "/installs"):
+        for link, number in NUMBER.findall(page.get(view).text):
+            path, _, query = html.unescape(link).partition("?")
+            table = "instances" if path == "/instances" else "runs"
+            rows = page.get(f"{path}.csv?{query}&table={table}").text.splitlines()[1:]
+            who = {row.split(",")[10 if table == "runs" else 0] for row in rows}
+            assert int(number) in (len(rows), len(who)), (view, link)
+            counted[view, path] += 1
+    assert counted["/instances", "/instances"] == 5  # three versions and two systems
+    assert counted["/steps", "/failure"] == 2  # of the step whose line moved, the rows do not stand together
+    assert counted["/installs", "/failure"] == 6
 
 
 def test_requests_for_help_are_listed_by_whether_somebody_answered(page: PageClient) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from collector.base.times import DAY_MS, read_time, write_time
+from collector.page.queries import history
 from collector.releases.minisign import parse_key
 from collector.releases.published import publish_feed, trust_key
 from collector.store import Stores
+from collector.store.history import FleetHistory
+from collector.store.sql.history import HistoryQuestions as SqlHistory
 from tests.agent.updates.signing import FEED, Vendor, feed
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, event
@@ -61,7 +67,40 @@ def test_each_release_has_its_adoption_and_success_rate_beside_it(
     assert parse_key(VENDOR.public).name in shown
     assert "Anybody can sign in." in shown
     assert "publish again" not in shown
+    spelled = re.findall(r'href="(/installs[?][^"#]*)#latest">(v?2.4.1)<', shown)
+    assert [word for _, word in spelled] == [
+        "2.4.1",
+        "v2.4.1",
+    ] * 2  # of those that started, and of those that failed
     assert client.get("/releases.csv").text.startswith('"version","date","rollout","instances",')
+
+
+def test_no_view_of_the_releases_waits_for_the_history_of_a_large_fleet(
+    page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "WAITED_FOR", 0)
+    monkeypatch.setattr(history, "PAUSE_SECONDS", 3600.0)  # the background has not begun yet
+    asked, ask = list[int](), SqlHistory.fleet_history
+
+    def told(part: SqlHistory, source: int) -> FleetHistory:
+        asked.append(source)
+        return ask(part, source)
+
+    monkeypatch.setattr(SqlHistory, "fleet_history", told)
+    send(*install(1, "2.4.1", "Success"))
+    client = PageClient(page_stores)
+    assert client.get("/releases.json").json()["counted"]  # without a feed, there is nothing to count
+    publish(page_stores, feed())
+    client.page.start()
+    try:
+        shown = client.get("/releases.json").json()
+        assert (shown["counted"], shown["tables"]["releases"][0]["instances"]) == (False, None)
+        assert "The instances are being counted" in client.get("/releases").text
+    finally:
+        client.page.stop()
+    assert asked == []
+    assert client.get("/releases.json").json()["tables"]["releases"][0]["instances"] == 1
+    assert asked == [1]
 
 
 def test_what_the_vendor_wrote_is_text_and_an_expiry_is_said(

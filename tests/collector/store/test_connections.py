@@ -175,7 +175,7 @@ def test_a_database_without_an_encoding_keeps_any_text(url: str, cluster: Cluste
 
 
 def test_a_database_whose_encoding_cannot_hold_every_character_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(StoreError, match="encoding is LATIN1.*ENCODING 'UTF8'"):
+    with pytest.raises(StoreError, match=r"encoding is LATIN1.*ENCODING 'UTF8'"):
         open_database(cluster.database("LATIN1"))
 
 

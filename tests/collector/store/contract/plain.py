@@ -55,6 +55,7 @@ class PlainInstance:
         since, until = first * DAY_MS, (last + 1) * DAY_MS
         lists: dict[str, bool] = {
             "all": True,
+            "active": self.established and self.state in ("beating", "silent"),
             "new": self.established and since <= self.first < until,
             "returning": self.established and self.first < since <= self.last,
             "short-lived": not self.established,

@@ -50,6 +50,7 @@ def made_fleet() -> list[Instance]:
 def is_in(one: Instance, state: str) -> bool:
     return {
         "all": True,
+        "active": one.established and one.state(NOW) in ("beating", "silent"),
         "never": one.established and one.last_beat is None,
         "short-lived": not one.established,
         "new": one.established and SINCE <= one.first_seen < UNTIL,
