@@ -10,7 +10,7 @@ from agent.events import catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RELEASES = {1: "0.1.0", 2: "0.1.0"}
+RELEASES = {1: "0.1.0", 2: "0.1.0", 3: "0.1.0"}
 """The release of Rollcall that brought each version of the catalogue."""
 
 
@@ -33,8 +33,10 @@ class Addition:
     def concerns(self, kind: catalogue.Kind) -> bool:
         """Whether an event of this kind may carry it."""
         scopes = [kind.name, catalogue.EVERY]
+        if kind.name != catalogue.ACTIVE:
+            scopes.append(catalogue.PRODUCT)
         if kind.about_installation:
-            scopes += [catalogue.PRODUCT, catalogue.RUN]
+            scopes.append(catalogue.RUN)
         return self.carried_by in scopes
 
 

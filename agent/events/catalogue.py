@@ -1,8 +1,7 @@
 """The catalogue: every event that may exist, every property it may have, and how it looks on the wire.
 
 What is not in here cannot be built, and what the operator was not shown yet is left out. docs/telemetry.md
-is drawn from it. Usage events, which exist
-only after a yes, have names and scalars of the product's own choosing and are built apart.
+is drawn from it. Usage events of the product's own are built apart: it chooses their names and scalars.
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ MAX_EVENT_BYTES = 32 * 1024
 LIBRARY = {"name": "rollcall", "version": __version__}
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - not a place to listen: it keeps a receiver from filling in the peer's
 STARTED, SUCCESS, ERRORS = "Installation Started", "Installation Success", "Installation Errors"
-SUPPORT, ACTIVE = "Installation Support", "Instance Active"
+SUPPORT, ACTIVE, UPGRADED = "Installation Support", "Instance Active", "Instance Upgraded"
 NOT_PRODUCTION = ("ci", "dev", "test", "internal")
 """What may be in `context.installation.environment`; it is left out for production."""
 EVERY, PRODUCT, RUN = "all events", "all events but Instance Active", "all installation events"
 """Which events carry a field."""
+VERSION = r"[^\0-\x1f\x7f\ud800-\udfff]{1,100}"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 EMAIL = r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 
@@ -75,7 +75,9 @@ class Kind:
     meaning: str
     properties: tuple[Property, ...]
     about_installation: bool = True
-    """Whether it carries product, operating system and the run's id in its context."""
+    """Whether it carries the run's id in its context."""
+    usage: bool = False
+    """Whether it is a usage event: recorded only after a yes to those."""
     since: int = FIRST
 
 
@@ -125,6 +127,8 @@ REFERENCE = Property(
     r"[0-9a-f]{8}",
 )
 INSTANCE = Property("instanceId", "the instance id", "00000000-0000-4000-8000-000000000000", UUID)
+FROM_VERSION = Property("from", "the product's version before", "2.4.0", VERSION, since=3)
+TO_VERSION = Property("to", "the product's version now", "2.4.1", VERSION, since=3)
 
 CATALOGUE = (
     Kind(STARTED, "an installation starts", (OS,)),
@@ -136,8 +140,17 @@ CATALOGUE = (
     ),
     Kind(SUPPORT, "the user asks for help and gives an e-mail address", (OS, EMAIL_ADDRESS, REFERENCE)),
     Kind(ACTIVE, "the product is alive", (INSTANCE,), about_installation=False),
+    Kind(
+        UPGRADED,
+        "a heartbeat finds another version of the product than the last one, after a yes to usage events",
+        (FROM_VERSION, TO_VERSION),
+        about_installation=False,
+        usage=True,
+        since=3,
+    ),
 )
 NAMES = tuple(kind.name for kind in CATALOGUE)
+NOT_USAGE = tuple(kind.name for kind in CATALOGUE if not kind.usage)
 FIELDS = (
     Field(("anonymousId",), "the instance id: a random number, made on this machine from nothing else"),
     Field(
@@ -150,9 +163,7 @@ FIELDS = (
     Field(("context", "app"), "the product and its version, as its vendor set them", PRODUCT),
     Field(("context", "os"), "os-release's `ID` and `VERSION_ID`", PRODUCT),
     Field(
-        ("context", "installation", "id"),
-        "a random id of one run, which links its start and its end",
-        RUN,
+        ("context", "installation", "id"), "a random id of one run, which links its start and its end", RUN
     ),
     Field(
         ("context", "installation", "environment"),
@@ -205,11 +216,11 @@ def build(
     if entry.since > origin.shown:
         raise NotInCatalogue(f"{name} is new, and the operator was not shown it yet")
     _check(entry, properties)
-    context: dict[str, object] = {}
+    context = {} if name == ACTIVE else _about(origin)
     if entry.about_installation:
         if installation is None or not re.fullmatch(UUID, installation):
             raise NotInCatalogue(f"{name} needs the id of its installation")
-        context = _about(origin) | {"installation": _installation(installation, origin.environment)}
+        context["installation"] = _installation(installation, origin.environment)
     allowed = {prop.name for prop in entry.properties if prop.since <= origin.shown}
     shown = {key: value for key, value in properties.items() if key in allowed}
     return _track(name, shown, context, origin, timestamp, message_id)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.base.statedir import StateDir
 
-FIRST, NEWEST = 1, 2
+FIRST, NEWEST = 1, 3
 """Versions of the catalogue. Whoever adds an event or a field to it adds one to NEWEST."""
 MAX_BYTES = 16
 

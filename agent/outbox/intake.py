@@ -25,7 +25,8 @@ RECORDING = ("hashlib",)
 def open_outbox(situation: Situation, now: Callable[[], float]) -> Iterator[Outbox]:
     """The outbox, made if there is none. Only where recording is allowed.
 
-    Usage events are erased if they were refused since they were recorded.
+    Usage events are erased if they were refused since they were recorded. Without a yes to them the product's
+    version is forgotten, so that no change from before a yes is told.
     """
     state = situation.state
     with closing(Outbox(state, now=now)) as outbox:
@@ -34,6 +35,8 @@ def open_outbox(situation: Situation, now: Callable[[], float]) -> Iterator[Outb
             collect_runs(state, outbox, instance, facts.system(situation.root))
         if situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
             outbox.erase(usage=True)
+        if not situation.settings.usage:
+            outbox.forget_version()
         yield outbox
 
 

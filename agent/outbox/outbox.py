@@ -13,10 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.base.clock import read_kernels_clocks
-from agent.events.catalogue import ACTIVE, BUNDLE, NAMES, dumps, iso
+from agent.events.catalogue import ACTIVE, BUNDLE, NOT_USAGE, dumps, iso
 from agent.outbox.bounds import count_dropped, drop_excess, trim_log
 from agent.outbox.database import Database
 from agent.outbox.opening import execute_patiently, read_only
+from agent.outbox.version import forget_version, replace_version
 
 if TYPE_CHECKING:
     import sqlite3
@@ -179,28 +180,45 @@ class Outbox(OutboxReader):
         at: float | None = None,
     ) -> bool:
         """Store an event; on return it is on disk. False if its messageId or its slot was stored before."""
+        return self._database.change(lambda db: self._add(db, event, endpoint, slot, at))
+
+    def follow_version(
+        self, version: str, upgrade_from: Callable[[str], Mapping[str, object]], endpoint: str
+    ) -> None:
+        """Remember the product's version. If another was remembered, store the event of that upgrade.
+
+        Both are one transaction, so an upgrade is stored once: whatever is killed, and whoever else notices.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            before = replace_version(db, version)
+            if before not in (None, version):
+                self._add(db, upgrade_from(before), endpoint)
+
+        self._database.change(work)
+
+    def forget_version(self) -> None:
+        """Remember no version: a change from it is never told."""
+        if self._number("SELECT count(*) FROM product"):
+            self._database.change(forget_version)
+
+    def _add(
+        self,
+        db: sqlite3.Connection,
+        event: Mapping[str, object],
+        endpoint: str,
+        slot: int | None = None,
+        at: float | None = None,
+    ) -> bool:
         text, now = dumps(event), iso(self._now())
         recorded = now if at is None else iso(at)
-        row = (
-            event["messageId"],
-            event["event"],
-            endpoint or None,
-            slot,
-            text,
-            len(text.encode()),
-            recorded,
-        )
-
-        def work(db: sqlite3.Connection) -> bool:
-            added = db.execute(
-                "INSERT INTO event (message_id, name, endpoint, slot, payload, bytes, recorded_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                row,
-            ).rowcount
-            drop_excess(db, now, self._clocks)
-            return added > 0
-
-        return self._database.change(work)
+        added = db.execute(
+            "INSERT INTO event (message_id, name, endpoint, slot, payload, bytes, recorded_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (event["messageId"], event["event"], endpoint or None, slot, text, len(text.encode()), recorded),
+        ).rowcount
+        drop_excess(db, now, self._clocks)
+        return added > 0
 
     def settle(self, seqs: Iterable[int], state: str) -> None:
         """Note that these were sent, rejected, exported or dropped.
@@ -223,7 +241,7 @@ class Outbox(OutboxReader):
     def erase(self, *, usage: bool = False) -> int:
         """Delete the payload of all that waits, and keep the rows. Returns how many there were.
 
-        With `usage` only that of usage events, which the catalogue does not name.
+        With `usage` only that of usage events. The version is forgotten too, for theirs is its only use.
         """
         now = iso(self._now())
 
@@ -231,8 +249,9 @@ class Outbox(OutboxReader):
             erased = db.execute(
                 "UPDATE event SET state = 'deleted', payload = NULL, bytes = 0, settled_at = ?"
                 " WHERE state = 'waiting' AND (? OR name NOT IN (?, ?, ?, ?, ?, ?))",
-                (now, not usage, *NAMES, BUNDLE),
+                (now, not usage, *NOT_USAGE, BUNDLE),
             ).rowcount
+            forget_version(db)
             trim_log(db, self._clocks())
             return erased
 

@@ -43,5 +43,6 @@ LATER = (
         seq     INTEGER PRIMARY KEY,
         running INTEGER NOT NULL      -- the outbox's clock when the event was settled
     )""",
+    "CREATE TABLE IF NOT EXISTS product (version TEXT NOT NULL)",  # one row, or none; see version.py
 )
 """What a database of this version may lack, as an earlier release made it."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 PROVEN, NOT_PROVEN, CANNOT = 0, 1, 5
 METERS = {"packets": "packets", "lookups": "look-ups", "sockets": "sockets", "files": "files made"}
-NOT_RUN = {"Installation Success"}
-"""The wrapped command fails."""
+NOT_RUN = {"Installation Success", "Instance Upgraded"}
+"""The wrapped command fails, and the product stays as it is."""
 LATER = ("messageId", "timestamp")
 """What is known only when an event is recorded."""
 

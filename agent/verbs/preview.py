@@ -43,8 +43,8 @@ def _samples(app: App, kinds: Sequence[catalogue.Kind]) -> list[dict[str, object
     found = identity.read(app.situation.state)
     if found is None:
         app.say("this instance has no id yet, so a sample is shown")
-    if any(kind.about_installation for kind in kinds):
-        app.say("values that are known only later (times, durations, failures, addresses) are samples")
+    if any(kind.name != catalogue.ACTIVE for kind in kinds):
+        app.say("values that are known only later (times, failures, addresses, upgrades) are samples")
     origin = replace(app.origin(found.instance if found else SAMPLE_INSTANCE), shown=NEWEST)
     return [_sample(kind, origin, app) for kind in kinds]
 

@@ -22,6 +22,7 @@ from agent.outbox.bundles import bundles_address, sweep_bundles, waiting_bundles
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import WAITING, Outbox
 from agent.verbs.asking import FETCHING, FeedNews, Question, feed_news, feed_standing
+from agent.verbs.version import follow_version
 
 if TYPE_CHECKING:
     import argparse
@@ -83,7 +84,9 @@ def send_beat(app: App, args: argparse.Namespace) -> int:
         with _opened(app, result) as (outbox, still_allowed):
             if result.alive:
                 _remember_files(app)
-                _record_beat(app, outbox, args.slot)
+                instance = app.ensure_instance()
+                _record_beat(app, outbox, instance, args.slot)
+                follow_version(app, outbox, instance)
                 outbox.purge()  # the log's 90 days hold also where nothing is delivered
                 result.recorded = True
             sending = Sending(access, still_allowed, BEAT_BUDGET)
@@ -154,9 +157,8 @@ def _remember_files(app: App) -> None:
             os.unlink(seen)
 
 
-def _record_beat(app: App, outbox: Outbox, slot: int | None) -> None:
+def _record_beat(app: App, outbox: Outbox, instance: str, slot: int | None) -> None:
     """Keep a heartbeat; for a slot that has one already, this is done."""
-    instance = app.ensure_instance()
     event = catalogue.build(
         catalogue.ACTIVE, {"instanceId": instance}, app.origin(instance), timestamp=app.now()
     )

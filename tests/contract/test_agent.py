@@ -42,7 +42,8 @@ def agent(collector: Collector, tmp_path: Path) -> Any:
 
 
 def test_agent_and_collector_know_the_same_events() -> None:
-    assert set(catalogue.NAMES) == events.CATALOGUE
+    assert set(catalogue.NOT_USAGE) == events.CATALOGUE
+    assert set(catalogue.NAMES) == events.CATALOGUE | {events.UPGRADED}
 
 
 def test_what_the_agent_sends_is_stored_once_as_its_log_shows_it(collector: Collector, agent: Any) -> None:

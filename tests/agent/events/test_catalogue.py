@@ -125,7 +125,9 @@ def test_the_shape_is_segments_and_nothing_else_is_in_it(name: str) -> None:
     top = ["type", "event", "anonymousId", "messageId", "timestamp", "context", "integrations", "properties"]
     context = {"library", "ip"}
     if name != "Instance Active":
-        context |= {"app", "os", "installation"}
+        context |= {"app", "os"}
+    if name.startswith("Installation"):
+        context |= {"installation"}
     assert list(event) == top
     assert isinstance(event["context"], dict)
     assert set(event["context"]) == context

@@ -133,7 +133,7 @@ def test_while_off_preview_shows_what_is_new_but_notes_nothing(world: World) -> 
     assert "none of this is sent" in world.run("preview").err
     assert sorted(os.listdir(world.state.path)) == before
     del world.environ["DO_NOT_TRACK"]
-    assert world.run("preview").err.count("new: ") == 2
+    assert world.run("preview").err.count("new: ") == 5
     assert sorted(os.listdir(world.state.path)) == sorted([*before, "catalogue-shown"])
 
 
