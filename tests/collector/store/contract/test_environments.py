@@ -41,12 +41,7 @@ def check(events: EventStore, kept: Sequence[Event], asked: Sequence[str] = ASKE
 def test_each_environment_is_counted_and_listed_by_itself(events: EventStore, history: list[Event]) -> None:
     check(events, history)
     assert len({str(said_by(history, environment=environment)) for environment in ASKED}) == len(ASKED)
-
-
-def test_a_recount_finds_nothing_wrong(events: EventStore, history: list[Event]) -> None:
-    told_by(events)
     assert events.recount(lambda _: None) == 0
-    check(events, history, [ALL])
 
 
 def test_what_is_forgotten_or_removed_is_taken_back_where_it_counted(
