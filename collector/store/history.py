@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -17,8 +17,14 @@ from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges
 # An instance belongs to the fleet for this many days from a heartbeat on, the heartbeat's day included.
 SPAN = SPANS[-1]
 
+# The latest upgrades of an instance that count. A year of weekly ones fits.
+MOST_UPGRADES = 60
+
 # Words by the day on which instances begin or end to count for them: how many more than on the day before.
 Changes = dict[str, Counter[int]]
+
+# The times and versions of the latest upgrades of each instance, in order of time.
+Upgrades = defaultdict[bytes, deque[tuple[int, str]]]
 
 
 class Installed(NamedTuple):
@@ -30,18 +36,30 @@ class Installed(NamedTuple):
 
 
 def with_upgrades(
-    installs: Sequence[tuple[int, Installed]], upgrades: Sequence[tuple[int, str]]
+    installs: Sequence[tuple[int, Installed]], upgrades: Iterable[tuple[int, str]]
 ) -> list[Installed]:
     """What an instance had from when on, in order: an upgrade tells a version, and changes no system.
 
-    Both are given with their times; upgrades with the JSON of their events.
+    Both are given with their times, each list in order of time.
     """
     told: list[tuple[int, str, str | None]] = [(at, one.version, one.system) for at, one in installs]
-    told += [(at, version, None) for at, body in upgrades if (version := _version_after(body))]
+    told += [(at, version, None) for at, version in upgrades]
     found: list[Installed] = []
     for at, version, system in sorted(told, key=lambda one: one[0]):
         known = found[-1].system if found else ""
         found.append(Installed(at // DAY_MS, version, known if system is None else system))
+    return found
+
+
+def latest_upgrades(rows: Iterable[tuple[bytes, int, str]]) -> Upgrades:
+    """The upgrades of some instances, from rows in order of time: instance, time, and JSON of the event.
+
+    The JSON is dropped row by row, and only the latest upgrades are kept: whoever has a write key sends them.
+    """
+    found: Upgrades = defaultdict(lambda: deque(maxlen=MOST_UPGRADES))
+    for who, at, body in rows:
+        if version := _version_after(body):
+            found[bytes(who)].append((at, version))
     return found
 
 

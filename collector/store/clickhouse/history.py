@@ -11,11 +11,27 @@ from collector.store.clickhouse.instances import LASTING, WHOLE, fleet, instance
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
 from collector.store.clickhouse.runs import BEGAN, all_runs
-from collector.store.history import FleetHistory, Installed, with_upgrades
+from collector.store.history import (
+    MOST_UPGRADES,
+    FleetHistory,
+    Installed,
+    Upgrades,
+    latest_upgrades,
+    with_upgrades,
+)
 from collector.store.rows import system_name
 
 # About so many instances are read at once. Each piece reads the ids of all.
 PIECE = 20_000
+# About so many bytes of the JSON of upgrades are read at once.
+PIECE_BYTES = 64 << 20
+
+# The ids of the upgrades that count.
+_LATEST = (
+    "SELECT id FROM (SELECT id, assumeNotNull(who) AS instance FROM events FINAL"
+    " WHERE source = ? AND name = ? AND who IS NOT NULL AND {there} AND {where}"
+    f" ORDER BY time DESC, seq DESC LIMIT {MOST_UPGRADES} BY instance)"
+)
 
 
 class HistoryQuestions(ClickHousePart):
@@ -25,7 +41,7 @@ class HistoryQuestions(ClickHousePart):
         history, past = FleetHistory(), self._past()
         sql = "SELECT uniq(assumeNotNull(who)) AS size FROM events WHERE source = ? AND who IS NOT NULL"
         ((size,),) = self._client.rows(sql, source)
-        pieces = size // PIECE + 1
+        pieces = max(size // PIECE, self._bytes_of_upgrades(past, source) // PIECE_BYTES) + 1
         for piece in range(pieces):
             of_piece = f"cityHash64(assumeNotNull({{0}})) % {pieces} = {piece}"
             installs = self._installs(past, source, of_piece.format("owner"))
@@ -50,13 +66,17 @@ class HistoryQuestions(ClickHousePart):
             insort(found[who], (began, Installed(began // DAY_MS, version, system_name(*system))))
         return found
 
-    def _upgrades(self, past: Past, source: int, where: str) -> dict[bytes, list[tuple[int, str]]]:
-        """The upgrades of some instances that are kept: time, and JSON."""
-        found: defaultdict[bytes, list[tuple[int, str]]] = defaultdict(list)
+    def _upgrades(self, past: Past, source: int, where: str) -> Upgrades:
+        """The upgrades of some instances that are kept."""
+        latest = _LATEST.format(there=past.there, where=where)
         sql = (
             "SELECT assumeNotNull(who) AS instance, time, body FROM events FINAL"
-            f" WHERE source = ? AND name = ? AND who IS NOT NULL AND {past.there} AND {where}"
+            f" WHERE source = ? AND id IN ({latest}) ORDER BY time, seq"
         )
-        for who, at, body in self._client.rows(sql, source, UPGRADED):
-            found[who].append((at, body))
-        return found
+        return latest_upgrades(self._client.rows(sql, source, source, UPGRADED))
+
+    def _bytes_of_upgrades(self, past: Past, source: int) -> int:
+        latest = _LATEST.format(there=past.there, where="1 = 1")
+        sql = f"SELECT sum(length(body)) AS size FROM events FINAL WHERE source = ? AND id IN ({latest})"
+        ((size,),) = self._client.rows(sql, source, source, UPGRADED)
+        return int(size)

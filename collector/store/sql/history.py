@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from collector.base.events import BEAT, UPGRADED
 from collector.base.times import DAY_MS
-from collector.store.history import FleetHistory, Installed, with_upgrades
+from collector.store.history import FleetHistory, Installed, latest_upgrades, with_upgrades
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
@@ -27,7 +27,7 @@ _RUNS = (
 # The last line is the condition of the index `events_by_who`: without it, that index cannot be used.
 _UPGRADES = (
     f"SELECT who, time, body FROM events WHERE source = ? AND who >= ? AND who <= ? AND name = '{UPGRADED}'"
-    f" AND who IS NOT NULL AND name <> '{BEAT}'"
+    f" AND who IS NOT NULL AND name <> '{BEAT}' ORDER BY who, time, seq"
 )
 
 
@@ -40,7 +40,8 @@ class HistoryQuestions(SqlPart):
         last, instances = b"", _INSTANCES.format(here=self._here)
         while rows := self._all(instances, source, last):
             first, last = bytes(rows[0][0]), bytes(rows[-1][0])
-            installs, upgrades = self._installs(source, first, last), self._upgrades(source, first, last)
+            installs = self._installs(source, first, last)
+            upgrades = latest_upgrades(self._database.rows(_UPGRADES, source, first, last))
             for who, first_day, slots, facts_at, version, *system in rows:
                 told = installs[bytes(who)]
                 if not told and facts_at is not None:  # its runs have expired
@@ -54,11 +55,4 @@ class HistoryQuestions(SqlPart):
         found: defaultdict[bytes, list[tuple[int, Installed]]] = defaultdict(list)
         for who, began, version, *system in self._all(_RUNS, source, low, high):
             insort(found[bytes(who)], (began, Installed(began // DAY_MS, version, system_name(*system))))
-        return found
-
-    def _upgrades(self, source: int, low: bytes, high: bytes) -> dict[bytes, list[tuple[int, str]]]:
-        """The upgrades of these instances that are kept: time, and JSON."""
-        found: defaultdict[bytes, list[tuple[int, str]]] = defaultdict(list)
-        for who, at, body in self._all(_UPGRADES, source, low, high):
-            found[bytes(who)].append((at, body))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import EventStore
 from collector.store.fleet import Census, InstanceFilter, InstancesEnd
-from collector.store.history import on_day
+from collector.store.history import MOST_UPGRADES, on_day
 from collector.store.runs import NO_RUN, RunFilter, RunsEnd
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
@@ -70,6 +71,30 @@ def test_an_upgrade_changes_the_version_in_the_history_and_no_system(events: Eve
             {version: 1},
             {"debian 12": 1},
         )
+
+
+def test_many_large_upgrades_of_one_instance_take_little_memory(events: EventStore) -> None:
+    def told(name: str, ago: int, more: dict[str, Any]) -> Event:
+        fields = {"event": name, "anonymousId": "one", "messageId": f"{name} {ago}", "properties": more}
+        fields["timestamp"] = write_time(NOW - ago)
+        return decode.read_event(fields, "track", SOURCE, NOW, settled=True)
+
+    half_an_hour, size = DAY_MS // 48, 4_000
+    many = 10 * MOST_UPGRADES
+    events.keep([told(BEAT, ago * DAY_MS, {}) for ago in range(20)])
+    events.keep(
+        told(UPGRADED, ago * half_an_hour, {"to": f"1.{many - ago}", "pad": "x" * size})
+        for ago in range(many)
+    )
+    versions = events.fleet_history(SOURCE).versions
+    assert on_day(versions, TODAY) == {f"1.{many}": 1}
+    assert on_day(versions, TODAY - 10) == {"": 1}  # only the latest ones are read
+    tracemalloc.start()
+    try:
+        events.fleet_history(SOURCE)
+        assert size < tracemalloc.get_traced_memory()[1] < many * size / 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_newest_census_is_kept_until_something_expires_or_is_removed(events: EventStore) -> None:
