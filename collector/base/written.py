@@ -12,6 +12,7 @@ from collector.base.peers import Network
 
 LAST_PORT = 65535
 MOST_WORKERS = 64
+LARGEST_SIZE = 2**63 - 1  # a column of a database holds no larger number
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 3600
 
 NETWORKS = "addresses and networks, separated by commas"
@@ -75,7 +76,10 @@ def read_size(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", text.upper().removesuffix("IB"))
     if match is None:
         raise ValueError
-    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+    size = int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+    if size > LARGEST_SIZE:
+        raise ValueError
+    return size
 
 
 def write_size(size: float) -> str:

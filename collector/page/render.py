@@ -48,7 +48,7 @@ def when(milliseconds: int | None) -> Markup:
 
 def limit(value: float | None) -> str:
     """A limit of a key: `1,000`, `none` where there is none, or a dash where the setting holds."""
-    return "–" if value is None else f"{value:,g}" if value else "none"
+    return "–" if value is None else f"{value:,}".removesuffix(".0") if value else "none"
 
 
 def limit_size(value: float | None) -> str:

@@ -66,7 +66,7 @@ def _described(key: KeyStatus) -> list[str]:
         f"{key.hint}…",
         f"created {write_time(key.created)}",
         f"revoked {write_time(key.revoked)}" if key.revoked else "valid",
-        f"rate {DEFAULT if key.rate is None else f'{key.rate:g}/s'}",
+        f"rate {DEFAULT if key.rate is None else str(key.rate).removesuffix('.0') + '/s'}",
         f"daily {DEFAULT if key.daily is None else write_size(key.daily)}",
         f"today {key.events} events, {write_size(key.bytes)}",
     ]

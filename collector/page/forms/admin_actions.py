@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from collector.admin import AdminError, keys, tokens, users
+from collector.admin.audit import record
 from collector.admin.names import check_name
 from collector.alerts.channels import ChannelError, read_channels, send_test
 from collector.base.written import FROM_ZERO, SIZE, read_rate, read_size
@@ -100,12 +101,16 @@ def _distrust(form: FormRequest, by: str) -> Shown:
     return None
 
 
-def _test_channels(form: FormRequest, _: str) -> Shown:
+def _test_channels(form: FormRequest, by: str) -> Shown:
     try:
         channels = read_channels(form.settings.alerts_file)
     except ChannelError as error:
         raise AdminError(str(error)) from None
-    return {"tested": send_test(channels, form.settings.public_url)}
+    tested = send_test(channels, form.settings.public_url)
+    took = sum(took for _, took in tested)
+    with form.control.transaction() as tx:
+        record(tx, form.now, by, "tested alert channels", f"{took} of {len(tested)} took it")
+    return {"tested": tested}
 
 
 def _one_of(roles: tuple[str, ...], wanted: str | None) -> str:

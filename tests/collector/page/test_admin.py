@@ -142,6 +142,7 @@ def test_an_admin_adds_tokens_that_are_shown_once_and_revokes_them(
         ({"action": "revoke-token", "name": "x"}, "No such token"),
         ({"action": "limit-key", "key": "1", "rate": "many"}, "write 0 or a larger number"),
         ({"action": "limit-key", "key": "1", "daily": "9X"}, "write a number of bytes"),
+        ({"action": "limit-key", "key": "1", "daily": "8388608T"}, "write a number of bytes"),
         ({"action": "distrust-key", "source": "product", "key": "x"}, "has no such key"),
         ({"action": "drop"}, "not known"),
         ({}, "not known"),
@@ -251,6 +252,7 @@ def test_an_admin_limits_a_key_and_takes_the_limits_back(
     peopled()
     assert "1,000 events in a second, 1 GiB of disk" in admin.page().text
     for typed, rate, daily, shown in (
+        ({"rate": "1234567", "daily": "2M"}, 1_234_567, 2 * 1024**2, ["1,234,567", "2 MiB"]),
         ({"rate": "2.5", "daily": "2M"}, 2.5, 2 * 1024**2, ["2.5", "2 MiB"]),
         ({"rate": "0", "daily": "0"}, 0, 0, ["none", "none"]),
         ({"rate": "", "daily": " "}, None, None, ["–", "–"]),
@@ -258,6 +260,9 @@ def test_an_admin_limits_a_key_and_takes_the_limits_back(
         assert admin.does({"action": "limit-key", "key": "1", **typed}).status == 303
         (key,) = keys.list_keys(page_stores, NOW)
         assert (key.rate, key.daily) == (rate, daily)
+        filled = re.search(r'name="rate" value="([^"]*)"', admin.page().text)
+        assert filled is not None
+        assert filled[1] == typed["rate"], "the form keeps a limit that is not changed"
         assert re.findall(
             r'<td class="num">([^<]*)</td><td class="num">([^<]*)</td><td>valid', admin.page().text
         ) == [tuple(shown)]
@@ -286,6 +291,8 @@ def test_an_admin_sees_the_channels_without_their_urls_and_tests_them(
     assert not sink.titles
     assert "<td>json</td><td>sent</td>" in admin.does({"action": "test-channels"}).text
     assert sink.titles == ["Rollcall: a test"]
+    logged = latest_entries(page_stores.control, 1)[0]
+    assert logged[1:4] == ("root", "tested alert channels", "1 of 1 took it")
     (tmp_path / "channels").chmod(0o644)
     text = admin.page().text
     assert "No alert is sent." in text
