@@ -227,10 +227,13 @@ class Member:
         if not hmac.compare_digest(code, member_keys.roster_code(group, text)):
             raise AdminError("the list of members was changed by somebody who is none; do not go on")
         told = json.loads(text)
-        if told["revision"] < self.note.revision:
+        revision = told.get("revision", 0)  # lists of older collectors have none
+        if not isinstance(revision, int):
+            raise AdminError("the list of members has no number; do not go on")
+        if revision < self.note.revision:
             raise AdminError("the collector presents a list of members that was replaced; do not go on")
-        if told["revision"] > self.note.revision:
-            self.note.revision = told["revision"]
+        if revision > self.note.revision:
+            self.note.revision = revision
             self.note.save()
         found: dict[str, str] = told["members"]
         if found.get(self.note.name) != self.key.public:

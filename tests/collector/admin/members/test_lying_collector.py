@@ -6,13 +6,15 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jwcrypto import jwe, jwk
 
 from collector.admin import AdminError
-from collector.admin.member_keys import Key, unwrap
+from collector.admin.member_client import Note
+from collector.admin.member_keys import Key, roster_code, unwrap
 from collector.store import Stores
 from tests.collector.admin.members.desks import PHRASE, Desk, Lie, Server
 from tests.collector.page.test_bundles import put
@@ -160,4 +162,28 @@ def test_a_list_of_members_that_was_replaced_is_not_presented_again(
     with pytest.raises(AdminError, match="a list of members that was replaced"):
         ann.enter().remove("nobody", keep_key=True)
     server.lies.clear()
+    ann.enter().remove("nobody", keep_key=True)
+
+
+def test_a_list_of_members_without_a_number_is_the_oldest(pair: tuple[Desk, Desk], server: Server) -> None:
+    ann = pair[0]
+    group = ann.enter().current_key()
+
+    def present(**more: Any) -> None:
+        def lie(answer: dict[str, Any]) -> None:
+            told = json.loads(answer["roster"]["text"])
+            text = json.dumps({"key": told["key"], "members": told["members"], **more})
+            answer["roster"].update(text=text, code=roster_code(group, text))
+
+        server.lies["state"] = lie
+
+    present()
+    with pytest.raises(AdminError, match="a list of members that was replaced"):
+        ann.enter().remove("nobody", keep_key=True)
+    present(revision="2")
+    with pytest.raises(AdminError, match="the list of members has no number"):
+        ann.enter().remove("nobody", keep_key=True)
+    present()
+    ann.note = replace(Note.read(ann.note.path), revision=0)  # as an older version left it
+    ann.note.save()
     ann.enter().remove("nobody", keep_key=True)
