@@ -1,7 +1,8 @@
 """A table whose rows are all known: sorted, searched and shown page by page, as the address says.
 
 In the address, `versions.sort=-failed`, `versions.find=2.1` and `versions.page=2` are of table `versions`.
-Sorting and searching hold for its JSON and CSV too.
+Sorting and searching hold for its JSON and CSV too. A list that the store reads page by page is sorted in the
+same way (order.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from collector.base.versions import VersionKey, version_key
+from collector.page.order import SortedTable
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewTable
 
 T = TypeVar("T")
@@ -19,12 +21,11 @@ LONG = 10
 
 
 @dataclass(frozen=True)
-class Listing(Generic[T]):
+class Listing(SortedTable, Generic[T]):
     """One page of a table, and the table with all rows that were searched for."""
 
     table: ViewTable
     shown: Sequence[T]
-    sort: str  # the column, with a minus if its greatest value comes first
     find: str
     page: int
     pages: int
@@ -33,19 +34,6 @@ class Listing(Generic[T]):
     @property
     def searchable(self) -> bool:
         return self.total > LONG
-
-    def parameter(self, name: str) -> str:
-        """The name of a parameter in the address."""
-        return f"{self.table.name}.{name}"
-
-    def sorted_by(self, column: str) -> str:
-        """`ascending`, `descending` or empty."""
-        return {column: "ascending", f"-{column}": "descending"}.get(self.sort, "")
-
-    def next_sort(self, column: str, *, number: bool) -> str:
-        """What a click on a column sorts by: numbers from the greatest, texts from the first."""
-        first, second = (f"-{column}", column) if number else (column, f"-{column}")
-        return second if self.sort == first else first
 
 
 def list_rows(view: ViewRequest, table: ViewTable, things: Sequence[T]) -> Listing[T]:
@@ -65,7 +53,8 @@ def list_rows(view: ViewRequest, table: ViewTable, things: Sequence[T]) -> Listi
     page = max(page, 1)
     shown = [thing for _, thing in pairs[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]]
     whole = replace(table, rows=[row for row, _ in pairs])
-    return Listing(whole, shown, sort if column in table.columns else "", find, page, pages, len(things))
+    sorted_by = (table.name, table.name, sort if column in table.columns else "")
+    return Listing(*sorted_by, whole, shown, find, page, pages, len(things))
 
 
 def _has(row: Sequence[Cell], text: str) -> bool:

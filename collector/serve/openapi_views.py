@@ -15,17 +15,26 @@ TOKEN = {
     "description": "made by `rollcall-collector tokens add NAME`; Basic works too, with the token as user",
 }
 KINDS = {"json": "application/json", "csv": "text/csv"}
+_SORT = "the order, by column `{}`; with a minus, the latest first".format
+_BEGAN = {"runs.sort": _SORT("began")}
 _WORDS = {"version": "only those of a version", "system": "only those of a system, as `debian 12`"}
 OWN: dict[str, dict[str, str]] = {
-    "/installs": {"state": "only runs that ended so, or `stuck` ones", **_WORDS},
-    "/stuck": _WORDS,
+    "/installs": {"state": "only runs that ended so, or `stuck` ones", **_WORDS, **_BEGAN},
+    "/stuck": {**_WORDS, **_BEGAN},
     "/since": {"version": "the release; without it, the latest"},
     "/adoption": {"by": "`version` or `system`"},
     "/usage": {"event": "the name of an event; without it, the most frequent one"},
-    "/instances": {"state": "only instances in a state", **_WORDS},
-    "/support": {"show": "only requests that are `waiting` or `answered`"},
-    "/events": {"event": "only events with a name", "instance": "only those of an instance"},
-    "/failure": dict.fromkeys(("script", "line", "command", "end"), "of the place"),
+    "/instances": {"state": "only instances in a state", **_WORDS, "instances.sort": _SORT("last_seen")},
+    "/support": {
+        "show": "only requests that are `waiting` or `answered`",
+        "requests.sort": f"{_SORT('asked')}; without it, waiting ones first",
+    },
+    "/events": {
+        "event": "only events with a name",
+        "instance": "only those of an instance",
+        "events.sort": _SORT("time"),
+    },
+    "/failure": {**dict.fromkeys(("script", "line", "command", "end"), "of the place"), **_BEGAN},
     "/find": {"id": "an id, or its first eight characters or more"},
 }
 TABLES = {"json": "all of them", "csv": "the first"}

@@ -6,11 +6,12 @@ No SQL crosses this interface, so that an engine needs none.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collector.base.events import Event
+from collector.store.event_lists import EventLists
 from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory
 from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
@@ -21,9 +22,7 @@ from collector.store.values import (
     Expiry,
     Forgotten,
     KeyUsage,
-    PageEnd,
     Space,
-    StoredEvent,
 )
 
 # Is told how many events were deleted, or rows were read, so far. What it raises ends the work after a
@@ -33,7 +32,7 @@ Progress = Callable[[int], None]
 SourcedBody = tuple[int, str]
 
 
-class EventStore(EnvironmentScope, ABC):
+class EventStore(EnvironmentScope, EventLists):
     """Where events are kept, and what is counted of them. StoreError if it does not answer.
 
     Numbers and lists of instances and of runs are about one environment (`within`). Single ones, requests for
@@ -130,11 +129,13 @@ class EventStore(EnvironmentScope, ABC):
         now: int,
         before: InstancesEnd,
         most: int,
+        after: InstancesEnd | None = None,
     ) -> tuple[list[Instance], InstancesEnd | None]:
         """Instances of a filter, the latest seen first, and where the list goes on if it does.
 
-        `new` and `returning` are states of a period. `before` is where the list ended before. A search may
-        end before it has found `most`, and still go on.
+        `new` and `returning` are states of a period. `before` is where the list ended before. With `after`,
+        the list has those between the two, the first seen of them first, and `after` is where it ended
+        before. A search may end before it has found `most`, and still go on.
         """
 
     @abstractmethod
@@ -179,16 +180,33 @@ class EventStore(EnvironmentScope, ABC):
 
     @abstractmethod
     def list_runs(
-        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+        self,
+        source: int,
+        wanted: RunFilter,
+        since: int,
+        before: RunsEnd,
+        now: int,
+        most: int,
+        after: RunsEnd | None = None,
     ) -> tuple[list[Run], RunsEnd | None]:
         """Runs that began since a time, the latest first, and where the list goes on if it does.
 
-        `before` is where the list ended before. A search may end before it has found `most`, and still go on.
+        `before` is where the list ended before. With `after`, the list has those between the two, the oldest
+        first, and `after` is where it ended before. A search may end before it has found `most`, and still
+        go on.
         """
 
     @abstractmethod
-    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
-        """The runs that began since a time and failed at a place, the latest first."""
+    def runs_failed_at(
+        self,
+        source: int,
+        place: Place,
+        since: int,
+        before: RunsEnd,
+        most: int,
+        after: RunsEnd | None = None,
+    ) -> list[Run]:
+        """The runs that began since a time and failed at a place, in the orders of `list_runs`."""
 
     @abstractmethod
     def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
@@ -203,8 +221,13 @@ class EventStore(EnvironmentScope, ABC):
         """The runs of an instance, the latest first."""
 
     @abstractmethod
-    def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
-        """When runs asked for help, and their ids, the earliest first. `after` is where a page ended."""
+    def asked_runs(
+        self, source: int, after: RunsEnd, most: int, before: RunsEnd | None = None
+    ) -> list[RunsEnd]:
+        """When runs asked for help, and their ids, the earliest first. `after` is where a page ended.
+
+        With `before`, those between the two, the latest first; then `before` is where a page ended.
+        """
 
     @abstractmethod
     def find_runs(self, source: int, keys: Sequence[bytes]) -> list[Run]:
@@ -217,41 +240,6 @@ class EventStore(EnvironmentScope, ABC):
     def find_run(self, source: int, key: bytes) -> Run | None:
         """The run with an id."""
         return next(iter(self.find_runs(source, [key])), None)
-
-    # Single events.
-
-    @abstractmethod
-    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
-        """The latest events by arrival; heartbeats of the agent may stand where they were made."""
-
-    @abstractmethod
-    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
-        """The latest events with a name, by time; heartbeats of the agent by the time in their ids."""
-
-    @abstractmethod
-    def events_of_instance(
-        self, source: int, who: bytes, name: str, before: PageEnd, most: int
-    ) -> list[StoredEvent]:
-        """The latest events of an instance, by time; only those with a name, if one is given.
-
-        They may be fewer than `most`, and still go on. There are none only at the end.
-        """
-
-    @abstractmethod
-    def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
-        """The events of a run, in the order in which they happened."""
-
-    @abstractmethod
-    def event_names(self, source: int, most: int) -> list[str]:
-        """The names of events in the last days that have any, most frequent first."""
-
-    @abstractmethod
-    def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
-        """The names of events of a period, most frequent first, and how many there were."""
-
-    @abstractmethod
-    def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
-        """The events with a name, by the day on which they happened."""
 
     # Whole histories.
 

@@ -16,6 +16,9 @@ STATES = ("beating", "silent", "gone", "never")
 
 # Where a page of the list ended: the time at which its last instance was last seen, and its id.
 InstancesEnd = tuple[int, bytes]
+# Before every instance, and after every instance.
+EARLIEST: InstancesEnd = (-1, b"")
+LATEST: InstancesEnd = (2**62, b"")
 
 
 @dataclass(frozen=True)

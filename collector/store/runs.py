@@ -14,8 +14,9 @@ GIVE_UP_MS = DAY_MS
 
 # Where a page of a list of runs ended: the time at which its last run began (or asked for help), and its id.
 RunsEnd = tuple[int, bytes]
-# Before every run.
+# Before every run, and after every run.
 NO_RUN: RunsEnd = (-1, b"")
+LATEST: RunsEnd = (2**62, b"")
 
 RUN_STATES = ("succeeded", "failed", "given up", "running", "stuck")
 

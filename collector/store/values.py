@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 # Where a page of a list ended: two numbers that only the store understands, with up to 18 and 39 digits.
 PageEnd = tuple[int, int]
-# Where no page has ended yet.
+# Where no page has ended yet: the latest come first, or the oldest.
 NO_PAGE: PageEnd = (10**18 - 1, 10**39 - 1)
+FIRST_PAGE: PageEnd = (0, 0)
 
 
 @dataclass(frozen=True)

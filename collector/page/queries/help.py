@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from collector.page.queries.whole import read_on
 from collector.store import EventStore, Stores
 from collector.store.answers import Answer, answers_of
-from collector.store.runs import NO_RUN, Run
+from collector.store.runs import NO_RUN, Run, RunsEnd
 
 # Requests that are waiting are counted up to here.
 MOST_WAITING = 1000
+# A page of the requests by time is searched among so many; a link leads to the next ones.
+SEARCHED = 1000
 SHOWN = ("all", "waiting", "answered")
 
 
@@ -68,6 +70,18 @@ def every_request(stores: Stores, source: int, which: str, most: int) -> Iterato
     answered = [] if which == "waiting" else answered[::-1]
     for start in range(0, len(answered), most):
         yield _requests_of(stores.events, source, answered[start : start + most], answers)
+
+
+def requests_by_time(
+    stores: Stores, source: int, which: str, before: RunsEnd, most: int, after: RunsEnd | None
+) -> tuple[list[HelpRequest], RunsEnd | None]:
+    """The latest requests before a place, or the oldest after one; and where the list goes on if it does."""
+    answers = answers_of(stores.control, source)
+    ends = (NO_RUN, SEARCHED, before) if after is None else (after, SEARCHED)
+    asked = stores.events.asked_runs(source, *ends)
+    found = [end for end in asked if which == SHOWN[0] or (end[1] in answers) == (which == "answered")]
+    more = found[most - 1] if len(found) > most else asked[-1] if len(asked) == SEARCHED else None
+    return _requests_of(stores.events, source, [run for _, run in found[:most]], answers), more
 
 
 def _requests_of(

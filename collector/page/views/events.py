@@ -7,6 +7,7 @@ from functools import partial
 
 from collector.base.ids import as_uuid
 from collector.page.event_json import compact_json, indented_json
+from collector.page.order import ListOrder, list_order
 from collector.page.queries.short_ids import instance_keys, meant
 from collector.page.queries.whole import read_on
 from collector.page.view_types import (
@@ -19,7 +20,7 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
-from collector.store.values import PageEnd, StoredEvent
+from collector.store.values import FIRST_PAGE, NO_PAGE, PageEnd, StoredEvent
 
 COLUMNS = ("time", "received", "type", "event", "instance", "run", "json")
 MOST_NAMES = 100
@@ -29,17 +30,21 @@ REFRESH_SECONDS = 5
 
 
 def show_events(view: ViewRequest) -> ViewResult:
-    """The latest events; by name, by instance."""
+    """The latest events, or the oldest; by name, by instance."""
+    order = list_order(view, "events", "time", "events")
+    start = FIRST_PAGE if order.oldest_first and view.before == NO_PAGE else view.before
     name, who = view.query.get("event", ""), view.query.get("instance", "").strip()
     key = meant(instance_keys(view.events, view.source.id, who, 2), who)
-    ask = partial(_find, view, name, key if who else None)
-    found = ask(PAGE_ROWS + 1, view.before)
+    ask = partial(_find, view, name, key if who else None, order)
+    found = ask(PAGE_ROWS + 1, start)
     shown = first_page(found)
     # A list of an instance may be short, and go on.
     more = len(found) > len(shown) or bool(key and who and shown and ask(1, shown[-1].end))
     helps = view.visitor.may_help
     rows = _rows(view, shown)
-    table = ViewTable("events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS)))
+    table = ViewTable(
+        "events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS), start)
+    )
     names = view.events.event_names(view.source.id, MOST_NAMES)
     older = "{}.{}".format(*shown[-1].end) if more else None
     context = {
@@ -49,6 +54,7 @@ def show_events(view: ViewRequest) -> ViewResult:
         "who": who,
         "key": as_uuid(key),
         "older": older,
+        "order": order,
         "live": view.query.get("live") == "1",
         "refresh": REFRESH_SECONDS if view.query.get("live") == "1" else None,
     }
@@ -65,18 +71,20 @@ def first_page(found: list[StoredEvent]) -> list[StoredEvent]:
     return found[:PAGE_ROWS]
 
 
-def _find(view: ViewRequest, name: str, who: bytes | None, most: int, before: PageEnd) -> list[StoredEvent]:
-    source = view.source.id
+def _find(
+    view: ViewRequest, name: str, who: bytes | None, order: ListOrder, most: int, end: PageEnd
+) -> list[StoredEvent]:
+    source, oldest_first = view.source.id, order.oldest_first
     if who:
-        return view.events.events_of_instance(source, who, name, before, most)
+        return view.events.events_of_instance(source, who, name, end, most, oldest_first=oldest_first)
     if name:
-        return view.events.events_named(source, name, before, most)
-    return view.events.latest_events(source, before, most)
+        return view.events.events_named(source, name, end, most, oldest_first=oldest_first)
+    return view.events.latest_events(source, end, most, oldest_first=oldest_first)
 
 
-def _whole(view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]]) -> Iterator[Rows]:
+def _whole(view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]], start: PageEnd) -> Iterator[Rows]:
     """Every event of the list."""
-    return (_rows(view, found) for found in read_on(ask, view.before, lambda event: event.end))
+    return (_rows(view, found) for found in read_on(ask, start, lambda event: event.end))
 
 
 def _rows(view: ViewRequest, events: Sequence[StoredEvent]) -> Rows:

@@ -38,7 +38,7 @@ def show_installs(view: ViewRequest) -> ViewResult:
     failures = view.events.worst_failures(source, *period.ends, MOST_FAILURES)
     elsewhere = max(0, runs.now.failed - sum(one.runs for one in failures))
     wanted = filter_of(view)
-    latest = run_list(view, wanted, "Latest runs")
+    latest = run_list(view, wanted, "Runs", "latest")
     worst = ViewTable(
         "failures", "Where installs fail", FAILURE_COLUMNS, [_failure_row(one) for one in failures]
     )
@@ -60,6 +60,7 @@ def show_installs(view: ViewRequest) -> ViewResult:
         "elsewhere": elsewhere,
         "runs": latest.shown,
         "older": latest.older,
+        "order": latest.order,
     }
     data = {"installs": runs.data, "failed_elsewhere": elsewhere}
     return ViewResult("installs", "Installs", data, tables, context)
@@ -78,9 +79,10 @@ def show_failure(view: ViewRequest) -> ViewResult:
     chart = charts.bar_chart(
         table, days, (Series("failed", "bad", by_bar),), view.period.first, chart_marks(view)
     )
-    runs = list_of_failures(view, place, "Latest runs that failed here")
+    runs = list_of_failures(view, place, "Runs that failed here", "runs")
     data = dict(zip(FAILURE_COLUMNS, _failure_row(found), strict=True))
-    context = {"failure": found, "chart": chart, "runs": runs.shown, "older": runs.older}
+    context = {"failure": found, "chart": chart}
+    context |= {"runs": runs.shown, "older": runs.older, "order": runs.order}
     return ViewResult("failure", "Failure", data, (runs.table, table), context)
 
 

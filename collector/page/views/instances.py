@@ -10,6 +10,7 @@ from collector.base.times import DAY_MS
 from collector.page.analysis.release_order import in_release_order
 from collector.page.charts import short_day
 from collector.page.listing import list_rows
+from collector.page.order import ListOrder, list_order
 from collector.page.period import iso
 from collector.page.queries.short_ids import instance_keys, meant
 from collector.page.queries.whole import follow
@@ -29,7 +30,7 @@ from collector.page.view_types import (
 from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
-from collector.store.fleet import STATES, Instance, InstanceFilter, InstancesEnd
+from collector.store.fleet import EARLIEST, LATEST, STATES, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory, on_day
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
@@ -82,7 +83,8 @@ def show_instances(view: ViewRequest) -> ViewResult:
         wanted = "all"
     census = view.census
     chosen = InstanceFilter(wanted, view.asked_word("version"), view.asked_word("system"))
-    listed, end = _list(view, chosen, view.before_id, PAGE_ROWS)
+    order = list_order(view, "instances", "last_seen", "list")
+    listed, end = _list(view, chosen, order, order.start(view, EARLIEST, LATEST), PAGE_ROWS)
     chart, active = active_chart(view, chart_marks(view))
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
@@ -93,10 +95,12 @@ def show_instances(view: ViewRequest) -> ViewResult:
     returning = census.returning(view.period.first)
     counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
     data = {**counts, "instances_counted": time_text(census.at)}
+    instances = ViewTable(
+        *("instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed)),
+        whole=lambda: _whole(view, chosen, order),
+    )
     tables = (
-        ViewTable(
-            "instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed), lambda: _whole(view, chosen)
-        ),
+        instances,
         active,
         *(one.table for one in lists.values()),
         retention_table(cohorts),
@@ -114,6 +118,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "retention": tables[-1],
         "listed": [(one, _state(view, one)) for one in listed],
         "older": older,
+        "order": order,
         "filters": FILTERS if now else [name for name in FILTERS if name not in OF_TODAY],
         "wanted": wanted,
     }
@@ -288,14 +293,16 @@ def _last_slot(view: ViewRequest) -> int:
 
 
 def _list(
-    view: ViewRequest, wanted: InstanceFilter, before: InstancesEnd, most: int
+    view: ViewRequest, wanted: InstanceFilter, order: ListOrder, end: InstancesEnd, most: int
 ) -> tuple[list[Instance], InstancesEnd | None]:
-    return view.events.list_instances(view.source.id, wanted, *view.period.ends, view.now, before, most)
+    source, (before, after) = view.source.id, order.ends(end, LATEST)
+    return view.events.list_instances(source, wanted, *view.period.ends, view.now, before, most, after)
 
 
-def _whole(view: ViewRequest, wanted: InstanceFilter) -> Iterator[Rows]:
+def _whole(view: ViewRequest, wanted: InstanceFilter, order: ListOrder) -> Iterator[Rows]:
     """Every instance of a filter."""
-    listed = follow(lambda end: _list(view, wanted, end, PIECE_ROWS), view.before_id)
+    start = order.start(view, EARLIEST, LATEST)
+    listed = follow(lambda end: _list(view, wanted, order, end, PIECE_ROWS), start)
     return (_rows(view, some) for some in listed)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.base.times import DAY_MS
+from collector.page.order import ListOrder, list_order
 from collector.page.queries.whole import follow
 from collector.page.request import PageError
 from collector.page.view_types import (
@@ -19,7 +20,10 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
-from collector.store.runs import RUN_STATES, Place, Run, RunFilter, RunsEnd
+from collector.store.runs import NO_RUN, RUN_STATES, Place, Run, RunFilter, RunsEnd
+
+# The page of a list before one end, or after another and up to the first; and where the list goes on.
+Ask = Callable[[RunsEnd, RunsEnd | None, int], tuple[list[Run], RunsEnd | None]]
 
 RUN_COLUMNS = (
     *("run", "began", "state", "version", "os"),
@@ -34,27 +38,28 @@ class RunList:
     shown: list[Run]
     older: str | None  # `before` of the next page
     table: ViewTable
+    order: ListOrder
 
 
-def run_list(view: ViewRequest, wanted: RunFilter, title: str) -> RunList:
+def run_list(view: ViewRequest, wanted: RunFilter, title: str, anchor: str) -> RunList:
     """The page that the address asks for, of runs that began within the period."""
     source, since = view.source.id, view.period.first * DAY_MS
 
-    def ask(end: RunsEnd, most: int) -> tuple[list[Run], RunsEnd | None]:
-        return view.events.list_runs(source, wanted, since, end, view.now, most)
+    def ask(before: RunsEnd, after: RunsEnd | None, most: int) -> tuple[list[Run], RunsEnd | None]:
+        return view.events.list_runs(source, wanted, since, before, view.now, most, after)
 
-    return _run_list(view, ask, title)
+    return _run_list(view, ask, title, anchor)
 
 
-def list_of_failures(view: ViewRequest, place: Place, title: str) -> RunList:
+def list_of_failures(view: ViewRequest, place: Place, title: str, anchor: str) -> RunList:
     """The same of runs that failed at a place."""
     source, since = view.source.id, view.period.first * DAY_MS
 
-    def ask(end: RunsEnd, most: int) -> tuple[list[Run], RunsEnd | None]:
-        found = view.events.runs_failed_at(source, place, since, end, most + 1)
+    def ask(before: RunsEnd, after: RunsEnd | None, most: int) -> tuple[list[Run], RunsEnd | None]:
+        found = view.events.runs_failed_at(source, place, since, before, most + 1, after)
         return found[:most], _end(found[most - 1]) if len(found) > most else None
 
-    return _run_list(view, ask, title)
+    return _run_list(view, ask, title, anchor)
 
 
 def start_of_list(view: ViewRequest) -> RunsEnd:
@@ -70,17 +75,18 @@ def filter_of(view: ViewRequest, state: str | None = None) -> RunFilter:
     return RunFilter(state, view.asked_word("version"), view.asked_word("system"))
 
 
-def _run_list(
-    view: ViewRequest, ask: Callable[[RunsEnd, int], tuple[list[Run], RunsEnd | None]], title: str
-) -> RunList:
-    start = min(view.before_id, start_of_list(view))
-    shown, end = ask(start, PAGE_ROWS)
+def _run_list(view: ViewRequest, ask: Ask, title: str, anchor: str) -> RunList:
+    order = list_order(view, "runs", "began", anchor)
+    high = start_of_list(view)
+    start = order.start(view, NO_RUN, high)
+    shown, end = ask(*order.ends(start, high), PAGE_ROWS)
 
     def whole() -> Iterator[Rows]:
-        return (_rows(runs, view.now) for runs in follow(lambda end: ask(end, PIECE_ROWS), start))
+        pages = follow(lambda end: ask(*order.ends(end, high), PIECE_ROWS), start)
+        return (_rows(runs, view.now) for runs in pages)
 
     table = ViewTable("runs", title, RUN_COLUMNS, _rows(shown, view.now), whole)
-    return RunList(shown, end_text(end) if end else None, table)
+    return RunList(shown, end_text(end) if end else None, table, order)
 
 
 def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:

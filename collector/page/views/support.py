@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from collector.base.ids import key_of
-from collector.page.queries.help import MOST_WAITING, SHOWN, HelpRequest, every_request, list_requests
+from collector.page.order import ListOrder, list_order
+from collector.page.queries.help import (
+    MOST_WAITING,
+    SHOWN,
+    HelpRequest,
+    every_request,
+    list_requests,
+    requests_by_time,
+)
+from collector.page.queries.whole import follow
 from collector.page.request import PageError
 from collector.page.view_types import (
     PAGE_ROWS,
@@ -14,32 +23,63 @@ from collector.page.view_types import (
     ViewRequest,
     ViewResult,
     ViewTable,
+    end_text,
     id_text,
     time_text,
 )
 from collector.store.answers import answer_request, reopen_request
+from collector.store.runs import LATEST, NO_RUN, RunsEnd
 
 COLUMNS = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
 REFUSAL = "Requests for help contain e-mail addresses. Only users with the role support can see them."
 
 
 def show_requests(view: ViewRequest) -> ViewResult:
-    """Requests for help; who has waited longest comes first."""
+    """Requests for help; who has waited longest comes first, unless they are sorted by time."""
     _require(view)
-    shown = _shown(view)
-    start = view.before[0] if "before" in view.query else 0
-    requests = list_requests(view.events, view.source.id, view.help_requests, shown, start, PAGE_ROWS)
-    later = start + PAGE_ROWS
-    older = str(later) if later < len(view.help_requests.shown(shown)) else None
+    shown, order = _shown(view), _order(view)
+    requests, older = _by_time(view, order) if order.sort else _longest_first(view, shown)
     waiting = len(view.help_requests.waiting)
     table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view))
     context = {"requests": requests, "waiting": waiting, "older": older, "most": MOST_WAITING}
-    context |= {"shown": shown, "shows": SHOWN}
+    context |= {"shown": shown, "shows": SHOWN, "order": order}
     return ViewResult("support", "Support", {"waiting": waiting}, (table,), context)
+
+
+def _longest_first(view: ViewRequest, shown: str) -> tuple[list[HelpRequest], str | None]:
+    """One page of the requests in their own order, and `before` of the next one."""
+    start = view.before[0] if "before" in view.query else 0
+    requests = list_requests(view.events, view.source.id, view.help_requests, shown, start, PAGE_ROWS)
+    later = start + PAGE_ROWS
+    return requests, str(later) if later < len(view.help_requests.shown(shown)) else None
+
+
+def _by_time(view: ViewRequest, order: ListOrder) -> tuple[list[HelpRequest], str | None]:
+    """The same of the requests by the time at which somebody asked."""
+    requests, end = _ask(view, order, order.start(view, NO_RUN, LATEST), PAGE_ROWS)
+    return requests, end_text(end) if end else None
+
+
+def _ask(
+    view: ViewRequest, order: ListOrder, end: RunsEnd, most: int
+) -> tuple[list[HelpRequest], RunsEnd | None]:
+    before, after = order.ends(end, LATEST)
+    return requests_by_time(view.stores, view.source.id, _shown(view), before, most, after)
+
+
+def _order(view: ViewRequest) -> ListOrder:
+    """The order that the address names; its `sort` is empty if it names none."""
+    if view.query.get("requests.sort"):
+        return list_order(view, "requests", "asked", "requests")
+    return ListOrder("requests", "requests", "")
 
 
 def _whole(view: ViewRequest) -> Iterator[Rows]:
     """Every request that is shown."""
+    order = _order(view)
+    if order.sort:
+        start = order.start(view, NO_RUN, LATEST)
+        return map(_rows, follow(lambda end: _ask(view, order, end, PIECE_ROWS), start))
     return map(_rows, every_request(view.stores, view.source.id, _shown(view), PIECE_ROWS))
 
 
@@ -50,7 +90,7 @@ def _shown(view: ViewRequest) -> str:
     return shown
 
 
-def _rows(requests: list[HelpRequest]) -> Rows:
+def _rows(requests: Sequence[HelpRequest]) -> Rows:
     return [
         (
             one.run.reference,

@@ -21,6 +21,8 @@ from collector.store.words import OTHER
 # The list of event names covers this many days.
 NAMED_DAYS = 91
 EXPORTED_AT_ONCE = 10_000
+# What comes next in a list, and how it is sorted: the latest first, or the oldest.
+_ORDERS = {False: ("<", "DESC"), True: (">", "ASC")}
 BODIES_AT_ONCE = 1000
 
 
@@ -45,19 +47,24 @@ class EventQuestions(ClickHousePart):
         )
         return [KeyUsage(*row) for row in self._client.rows(sql, hour * HOUR_MS)]
 
-    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
-        found = self._found(source, filled("seq < ?", [_bounded(before[1])]), "seq DESC", most)
-        found.sort(key=lambda event: event.end[1], reverse=True)
+    def latest_events(
+        self, source: int, end: PageEnd, most: int, *, oldest_first: bool = False
+    ) -> list[StoredEvent]:
+        sign, way = _ORDERS[oldest_first]
+        found = self._found(source, filled(f"seq {sign} ?", [_bounded(end[1])]), f"seq {way}", most)
+        found.sort(key=lambda event: event.end[1], reverse=not oldest_first)
         return [replace(event, end=end_of(event)) for event in found]
 
-    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
-        return self._by_time(source, filled("name = ?", [name]), before, most)
+    def events_named(
+        self, source: int, name: str, end: PageEnd, most: int, *, oldest_first: bool = False
+    ) -> list[StoredEvent]:
+        return self._by_time(source, filled("name = ?", [name]), end, most, oldest_first=oldest_first)
 
     def events_of_instance(
-        self, source: int, who: bytes, name: str, before: PageEnd, most: int
+        self, source: int, who: bytes, name: str, end: PageEnd, most: int, *, oldest_first: bool = False
     ) -> list[StoredEvent]:
         wanted = filled("who = ? AND name = ?", [who, name]) if name else filled("who = ?", [who])
-        return self._by_time(source, wanted, before, most)
+        return self._by_time(source, wanted, end, most, oldest_first=oldest_first)
 
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
         found = self._found(source, filled("run = ?", [key]), "time, seq", most)
@@ -125,11 +132,14 @@ class EventQuestions(ClickHousePart):
                 bodies[start : start + BODIES_AT_ONCE] for start in range(0, len(bodies), BODIES_AT_ONCE)
             )
 
-    def _by_time(self, source: int, wanted: str, before: PageEnd, most: int) -> list[StoredEvent]:
-        at, number = before
-        earlier = filled("(time < ? OR (time = ? AND seq < ?))", [at, at, _bounded(number)])
-        found = self._found(source, f"{wanted} AND {earlier}", "time DESC, seq DESC", most)
-        return sorted(found, key=lambda event: event.end, reverse=True)
+    def _by_time(
+        self, source: int, wanted: str, end: PageEnd, most: int, *, oldest_first: bool
+    ) -> list[StoredEvent]:
+        at, number = end
+        sign, way = _ORDERS[oldest_first]
+        beyond = filled(f"(time {sign} ? OR (time = ? AND seq {sign} ?))", [at, at, _bounded(number)])
+        found = self._found(source, f"{wanted} AND {beyond}", f"time {way}, seq {way}", most)
+        return sorted(found, key=lambda event: event.end, reverse=not oldest_first)
 
     def _found(self, source: int, wanted: str, order: str, most: int) -> list[StoredEvent]:
         """The first events that meet a condition in an order."""

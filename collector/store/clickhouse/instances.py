@@ -16,6 +16,7 @@ from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, Instance
 from collector.store.packed_census import pack_census, unpack_census
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
+from collector.store.stretch import stretch_of
 from collector.store.words import OTHER
 
 # Combinations of version and system that are read; the rest counts as OTHER.
@@ -196,18 +197,19 @@ class InstanceQuestions(ClickHousePart):
         now: int,
         before: InstancesEnd,
         most: int,
+        after: InstancesEnd | None = None,
     ) -> tuple[list[Instance], InstancesEnd | None]:
         past = self._past()
         conditions = [_state(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now)]
         for column, value in (("fact.2", wanted.version), (SYSTEM.format("fact.3", "fact.4"), wanted.system)):
             if value is not None:
                 conditions.append(filled(f"{column} = ?", [value]))
+        part = stretch_of(0, before, after)
         sql = (
             f"SELECT instance, last_seen FROM {self._fleet(past, source)} WHERE {' AND '.join(conditions)}"
-            " AND (last_seen < ? OR (last_seen = ? AND instance < ?))"
-            " ORDER BY last_seen DESC, instance DESC LIMIT ?"
+            f" AND {part.where('last_seen', 'instance')} {part.order('last_seen', 'instance')} LIMIT ?"
         )
-        rows = self._client.rows(sql, before[0], *before, most + 1)
+        rows = self._client.rows(sql, *part.values, most + 1)
         keys = [key for key, _ in rows[:most]]
         found = {one.id: one for one in self._instances(past, source, keys)}
         # One that was deleted in between is left out.

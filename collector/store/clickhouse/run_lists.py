@@ -9,6 +9,7 @@ from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs,
 from collector.store.clickhouse.text import filled
 from collector.store.rows import system_name
 from collector.store.runs import GIVE_UP_MS, FailedRun, Place, Run, RunFilter, RunsEnd, place_of
+from collector.store.stretch import Stretch, stretch_of
 
 _SYSTEM = SYSTEM.format("system.2", "system.3")
 
@@ -17,20 +18,33 @@ class RunListQuestions(ClickHousePart):
     """What is asked of many runs."""
 
     def list_runs(
-        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+        self,
+        source: int,
+        wanted: RunFilter,
+        since: int,
+        before: RunsEnd,
+        now: int,
+        most: int,
+        after: RunsEnd | None = None,
     ) -> tuple[list[Run], RunsEnd | None]:
         runs = all_runs(self._past(), source)
-        found = self._latest(
-            runs, source, f"{self._here} AND {_condition(runs, wanted, now)}", since, before, most + 1
-        )
+        condition = f"{self._here} AND {_condition(runs, wanted, now)}"
+        found = self._list(runs, source, condition, stretch_of(since, before, after), most + 1)
         last = found[most - 1 : most] if len(found) > most else []
         return found[:most], next(((run.began or 0, run.id) for run in last), None)
 
-    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
+    def runs_failed_at(
+        self,
+        source: int,
+        place: Place,
+        since: int,
+        before: RunsEnd,
+        most: int,
+        after: RunsEnd | None = None,
+    ) -> list[Run]:
         runs = all_runs(self._past(), source)
-        return self._latest(
-            runs, source, filled(f"{self._here} AND ending.3 = ?", [place.key]), since, before, most
-        )
+        condition = filled(f"{self._here} AND ending.3 = ?", [place.key])
+        return self._list(runs, source, condition, stretch_of(since, before, after), most)
 
     def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
         sql = (
@@ -54,15 +68,12 @@ class RunListQuestions(ClickHousePart):
         )
         return dict(self._client.rows(sql))
 
-    def _latest(
-        self, runs: str, source: int, wanted: str, since: int, before: RunsEnd, most: int
-    ) -> list[Run]:
+    def _list(self, runs: str, source: int, wanted: str, part: Stretch, most: int) -> list[Run]:
         sql = (
             f"SELECT {WHOLE}, {BEGAN} AS began FROM {runs} WHERE {BEGAN} > 0 AND {wanted}"
-            f" AND {BEGAN} >= ? AND ({BEGAN} < ? OR ({BEGAN} = ? AND run < ?))"
-            " ORDER BY began DESC, run DESC LIMIT ?"
+            f" AND {part.where(BEGAN, 'run')} {part.order('began', 'run')} LIMIT ?"
         )
-        rows = self._client.rows(sql, since, before[0], *before, most)
+        rows = self._client.rows(sql, *part.values, most)
         return [run_in(source, row[:-1]) for row in rows]
 
 

@@ -12,7 +12,8 @@ from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past, latest
 from collector.store.clickhouse.text import Row, filled
 from collector.store.rows import system_name
-from collector.store.runs import GIVE_UP_MS, Failure, Place, Run, RunCounts, RunsEnd, place_of
+from collector.store.runs import GIVE_UP_MS, LATEST, Failure, Place, Run, RunCounts, RunsEnd, place_of
+from collector.store.stretch import Stretch
 from collector.store.words import OTHER
 
 # Versions or systems of a table; the rest is one row. Combinations that are read for it.
@@ -160,12 +161,15 @@ class InstallQuestions(ClickHousePart):
             found[key][day] = n
         return found
 
-    def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
+    def asked_runs(
+        self, source: int, after: RunsEnd, most: int, before: RunsEnd | None = None
+    ) -> list[RunsEnd]:
+        part = Stretch(after, before or LATEST, oldest_first=before is None)
         sql = (
             f"SELECT request.1 AS at, run FROM {all_runs(self._past(), source)} WHERE at > 0"
-            " AND (at > ? OR (at = ? AND run > ?)) ORDER BY at, run LIMIT ?"
+            f" AND {part.where('at', 'run')} {part.order('at', 'run')} LIMIT ?"
         )
-        return [(at, key) for at, key in self._client.rows(sql, after[0], *after, most)]
+        return [(at, key) for at, key in self._client.rows(sql, *part.values, most)]
 
     def runs_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
         between = filled("{0} >= ? AND {0} <= ?", [low, high])

@@ -20,7 +20,8 @@ _LEAST_ID = 1 << 80
 _MOST_ID = (1 << 128) - 1
 READ_AT_ONCE = 1000
 
-_LATEST = f"SELECT {COLUMNS} FROM {{}} WHERE source = ? AND id < ? ORDER BY id DESC LIMIT ?"
+_NEXT = f"SELECT {COLUMNS} FROM {{{{}}}} WHERE source = ? AND id {{}} ? ORDER BY id {{}} LIMIT ?"
+_LATEST, _OLDEST = _NEXT.format("<", "DESC"), _NEXT.format(">", "ASC")
 
 
 def stored_beat(shapes: Shapes, day: int, row: Row) -> StoredEvent:
@@ -37,26 +38,27 @@ def beat_of(shapes: Shapes, day: int, row: Row) -> tuple[Beat, str]:
     return beat, text_of(beat, shapes.text_of(shape))
 
 
-def latest_beats(database: Database, source: int, before: PageEnd, most: int) -> Iterator[tuple[int, Row]]:
-    """The latest heartbeats before a place by time, by their ids; each with its day."""
-    last, days = _days_before(database, source, before)
+def next_beats(
+    database: Database, source: int, end: PageEnd, most: int, *, oldest_first: bool
+) -> Iterator[tuple[int, Row]]:
+    """The latest heartbeats before a place by time, or the oldest after it; each with its day."""
+    last = id_at(end)
+    days, at, sql = days_of(database, source), time_in(last) // DAY_MS, _LATEST
+    if oldest_first:
+        days, sql = [day for day in reversed(days) if day >= at], _OLDEST
+    else:
+        days = [day for day in days if day <= at]
     for day in days:
-        rows = read_day(database, day, _LATEST, source, last, most)
+        rows = read_day(database, day, sql, source, last, most)
         most -= len(rows)
         yield from ((day, row) for row in rows)
         if not most:
             return
 
 
-def _days_before(database: Database, source: int, before: PageEnd) -> tuple[bytes, list[int]]:
-    """The id before which heartbeats stand that are before a place by time, and the days that have some."""
-    last = id_before(before)
-    return last, [day for day in days_of(database, source) if day * DAY_MS <= time_in(last)]
-
-
-def id_before(before: PageEnd) -> bytes:
-    """The id before which heartbeats stand that are before a place by time."""
-    at, number = before
+def id_at(end: PageEnd) -> bytes:
+    """The id that parts the heartbeats before a place by time from those after it."""
+    at, number = end
     return min(number if number >= _LEAST_ID else at << 80, _MOST_ID).to_bytes(16, "big")
 
 

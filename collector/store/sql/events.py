@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.base.events import BEAT
 from collector.store.database import Database
-from collector.store.sql.beats import latest_beats, stored_beat
+from collector.store.sql.beats import next_beats, stored_beat
 from collector.store.sql.folding import fold_little
 from collector.store.sql.instance_beats import LAST, InstanceBeats
 from collector.store.sql.part import SqlPart
@@ -21,6 +21,8 @@ OTHERS_SEARCHED = 5000
 # The list of event names covers this many days; the URL may contain any other name.
 NAMED_DAYS = 91
 
+# What comes next in a list, and how it is sorted: the latest first, or the oldest.
+_ORDERS = {False: ("<", "DESC"), True: (">", "ASC")}
 _EVENT = "seq, received, time, type, name, who, run, body"
 
 
@@ -42,14 +44,18 @@ class EventQuestions(SqlPart):
         sql = "SELECT key, hour, SUM(events), SUM(bytes) FROM usage WHERE hour >= ? GROUP BY key, hour"
         return [KeyUsage(*map(int, row)) for row in self._all(sql, hour)]
 
-    def latest_events(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
-        seq, number = before
-        sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+    def latest_events(
+        self, source: int, end: PageEnd, most: int, *, oldest_first: bool = False
+    ) -> list[StoredEvent]:
+        seq, number = end
+        sign, way = _ORDERS[oldest_first]
+        sql = f"SELECT {_EVENT} FROM events WHERE source = ? AND seq {sign} ? ORDER BY seq {way} LIMIT ?"
         others = deque(self._all(sql, source, seq, most))
-        beats = deque(self._beats(source, (0, number), most))
+        beats = deque(self._beats(source, (0, number), most, oldest_first=oldest_first))
         found: list[StoredEvent] = []
         while (others or beats) and len(found) < most:
-            if not beats or (others and others[0][1] >= beats[0].end[0]):
+            # Of two at once, the heartbeat is the older one.
+            if not beats or (others and (others[0][1] >= beats[0].end[0]) != oldest_first):
                 event = _event(others.popleft())
                 seq = event.end[1]
             else:
@@ -58,33 +64,37 @@ class EventQuestions(SqlPart):
             found.append(replace(event, end=(seq, number)))
         return found
 
-    def events_named(self, source: int, name: str, before: PageEnd, most: int) -> list[StoredEvent]:
+    def events_named(
+        self, source: int, name: str, end: PageEnd, most: int, *, oldest_first: bool = False
+    ) -> list[StoredEvent]:
+        sign, way = _ORDERS[oldest_first]
         sql = (
-            f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) < (?, ?)"
-            " ORDER BY time DESC, seq DESC LIMIT ?"
+            f"SELECT {_EVENT} FROM events WHERE source = ? AND name = ? AND (time, seq) {sign} (?, ?)"
+            f" ORDER BY time {way}, seq {way} LIMIT ?"
         )
-        found = [_event(row) for row in self._all(sql, source, name, *_bounded(before), most)]
+        found = [_event(row) for row in self._all(sql, source, name, *_bounded(end), most)]
         if name == BEAT:
-            found += self._beats(source, before, most)
-        return _latest(found, most)
+            found += self._beats(source, end, most, oldest_first=oldest_first)
+        return _sorted(found, most, oldest_first=oldest_first)
 
     def events_of_instance(
-        self, source: int, who: bytes, name: str, before: PageEnd, most: int
+        self, source: int, who: bytes, name: str, end: PageEnd, most: int, *, oldest_first: bool = False
     ) -> list[StoredEvent]:
         found: list[StoredEvent] = []
-        end = _bounded(before)
         if name != BEAT:
             where = "source = ? AND who = ? AND name <> 'Instance Active'"
             searched, wanted = (OTHERS_SEARCHED, {"name": name}) if name else (most, {})
-            found += _search(self._database, where, (source, who), end, searched, wanted, most)
+            here = (_ORDERS[oldest_first], where, (source, who), _bounded(end))
+            found += _search(self._database, *here, searched, wanted, most)
         if name in ("", BEAT):
             fold_little(self._database)  # the slots of its heartbeats
-            beats = InstanceBeats(self._database, source, who, before)
+            beats = InstanceBeats(self._database, source, who, end, oldest_first=oldest_first)
             beats.find(most)
-            found = [event for event in found if event.time >= beats.since]
+            since, until = beats.searched
+            found = [event for event in found if since <= event.time < until]
             found += self._numbered(beats.wide)
             found += [stored_beat(self._shapes, day, row) for day, row in beats.narrow]
-        return _latest(found, most)
+        return _sorted(found, most, oldest_first=oldest_first)
 
     def _numbered(self, numbers: list[int]) -> list[StoredEvent]:
         if not numbers:
@@ -92,8 +102,8 @@ class EventQuestions(SqlPart):
         sql = f"SELECT {_EVENT} FROM events WHERE seq IN ({', '.join('?' * len(numbers))})"
         return [_event(row) for row in self._all(sql, *numbers)]
 
-    def _beats(self, source: int, before: PageEnd, most: int) -> list[StoredEvent]:
-        beats = latest_beats(self._database, source, before, most)
+    def _beats(self, source: int, end: PageEnd, most: int, *, oldest_first: bool) -> list[StoredEvent]:
+        beats = next_beats(self._database, source, end, most, oldest_first=oldest_first)
         return [stored_beat(self._shapes, day, row) for day, row in beats]
 
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
@@ -125,33 +135,35 @@ class EventQuestions(SqlPart):
 
 def _search(
     database: Database,
+    order: tuple[str, str],
     where: str,
     values: tuple[Any, ...],
-    before: PageEnd,
+    end: PageEnd,
     searched: int,
     wanted: dict[str, Any],
     most: int,
 ) -> list[StoredEvent]:
-    """The latest events with the wanted values, among so many; bodies are read of those alone."""
-    latest = (
-        f"(SELECT seq, time, name, who FROM events WHERE {where} AND (time, seq) < (?, ?)"
-        " ORDER BY time DESC, seq DESC LIMIT ?) AS latest"
+    """The next events with the wanted values, among so many; bodies are read of those alone."""
+    sign, way = order
+    near = (
+        f"(SELECT seq, time, name, who FROM events WHERE {where} AND (time, seq) {sign} (?, ?)"
+        f" ORDER BY time {way}, seq {way} LIMIT ?) AS near"
     )
     chosen = " AND ".join(f"{column} = ?" for column in wanted) or "1 = 1"
     sql = (
         f"SELECT {_EVENT} FROM events WHERE seq IN"
-        f" (SELECT seq FROM {latest} WHERE {chosen} ORDER BY time DESC, seq DESC LIMIT ?)"
+        f" (SELECT seq FROM {near} WHERE {chosen} ORDER BY time {way}, seq {way} LIMIT ?)"
     )
-    return [_event(row) for row in database.all(sql, *values, *before, searched, *wanted.values(), most)]
+    return [_event(row) for row in database.all(sql, *values, *end, searched, *wanted.values(), most)]
 
 
-def _latest(found: list[StoredEvent], most: int) -> list[StoredEvent]:
-    return sorted(found, key=lambda event: event.end, reverse=True)[:most]
+def _sorted(found: list[StoredEvent], most: int, *, oldest_first: bool) -> list[StoredEvent]:
+    return sorted(found, key=lambda event: event.end, reverse=not oldest_first)[:most]
 
 
-def _bounded(before: PageEnd) -> PageEnd:
+def _bounded(end: PageEnd) -> PageEnd:
     """Numbers that a column can be compared with."""
-    at, number = before
+    at, number = end
     return at, min(number, LAST)
 
 

@@ -8,11 +8,22 @@ from typing import Any
 
 from collector.base.times import DAY_MS
 from collector.store.database import Database
-from collector.store.runs import GIVE_UP_MS, RUNNING, Failure, Place, Run, RunCounts, RunsEnd, place_of
+from collector.store.runs import (
+    GIVE_UP_MS,
+    LATEST,
+    RUNNING,
+    Failure,
+    Place,
+    Run,
+    RunCounts,
+    RunsEnd,
+    place_of,
+)
 from collector.store.scope import TOTAL
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
 from collector.store.sql.run_lists import RUN, run_of
+from collector.store.stretch import Stretch, stretch_of
 from collector.store.words import OTHER
 
 # Open runs that began less than a day ago are counted in the same statement as the others, because an
@@ -103,19 +114,31 @@ class InstallQuestions(SqlPart):
             found[key][day] = int(n)
         return found
 
-    def runs_failed_at(self, source: int, place: Place, since: int, before: RunsEnd, most: int) -> list[Run]:
+    def runs_failed_at(
+        self,
+        source: int,
+        place: Place,
+        since: int,
+        before: RunsEnd,
+        most: int,
+        after: RunsEnd | None = None,
+    ) -> list[Run]:
+        part = stretch_of(since, before, after)
         sql = (
             f"SELECT {RUN} FROM runs WHERE source = ? AND outcome = 'errors' AND place = ?"
-            f" AND {self._here} AND began >= ? AND (began, id) < (?, ?) ORDER BY began DESC, id DESC LIMIT ?"
+            f" AND {self._here} AND {part.where('began')} {part.order('began')} LIMIT ?"
         )
-        return [run_of(row) for row in self._counted(sql, source, place.key, since, *before, most)]
+        return [run_of(row) for row in self._counted(sql, source, place.key, *part.values, most)]
 
-    def asked_runs(self, source: int, after: RunsEnd, most: int) -> list[RunsEnd]:
+    def asked_runs(
+        self, source: int, after: RunsEnd, most: int, before: RunsEnd | None = None
+    ) -> list[RunsEnd]:
+        part = Stretch(after, before or LATEST, oldest_first=before is None)
         sql = (
-            "SELECT asked, id FROM runs WHERE source = ? AND asked IS NOT NULL AND (asked, id) > (?, ?)"
-            " ORDER BY asked, id LIMIT ?"
+            "SELECT asked, id FROM runs WHERE source = ? AND asked IS NOT NULL"
+            f" AND {part.where('asked')} {part.order('asked')} LIMIT ?"
         )
-        return [(asked, bytes(key)) for asked, key in self._counted(sql, source, *after, most)]
+        return [(asked, bytes(key)) for asked, key in self._counted(sql, source, *part.values, most)]
 
     def runs_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
         sql = "SELECT id FROM runs WHERE source = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"

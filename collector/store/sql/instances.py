@@ -14,6 +14,7 @@ from collector.store.sql.folding import fold_little
 from collector.store.sql.kept_census import keep_census, kept_censuses
 from collector.store.sql.part import SqlPart
 from collector.store.sql.walks import Walk, walks_of
+from collector.store.stretch import Stretch, stretch_of
 
 # A page of the list is searched among so many instances; a link leads to the next ones.
 SEARCHED = 50_000
@@ -78,14 +79,17 @@ class InstanceQuestions(SqlPart):
         now: int,
         before: InstancesEnd,
         most: int,
+        after: InstancesEnd | None = None,
     ) -> tuple[list[Instance], InstancesEnd | None]:
         fold_little(self._database)
         found: list[Instance] = []
         conditions, values = _conditions(wanted)
         where = " AND ".join([self._here, *conditions])
-        for walk in walks_of(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now):
+        walks = walks_of(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now)
+        for walk in walks if after is None else reversed(walks):
+            part = stretch_of(walk.after + 1, min(before, (walk.until + 1, b"")), after)
             narrowed = walk.narrowed(where, values)
-            more, end = self._follow(narrowed, source, before, most + 1 - len(found), rows=bool(conditions))
+            more, end = self._follow(narrowed, source, part, most + 1 - len(found), rows=bool(conditions))
             found += more
             if len(found) > most:
                 return found[:most], (found[most - 1].last_seen, found[most - 1].id)
@@ -94,28 +98,24 @@ class InstanceQuestions(SqlPart):
         return found, None
 
     def _follow(
-        self, walk: Walk, source: int, before: InstancesEnd, most: int, *, rows: bool
+        self, walk: Walk, source: int, part: Stretch, most: int, *, rows: bool
     ) -> tuple[list[Instance], InstancesEnd | None]:
         """Instances of a walk, and where its search ended if it was cut short. `rows`: it reads rows, too."""
-        place = min(before, (walk.until + 1, b""))
         index = f" INDEXED BY {walk.index}" if self._database.dialect == "sqlite" else ""
         columns = ", version, os, os_version" if rows else ""
-        part = (
+        order = part.order("last_seen")
+        there = (
             f"SELECT id, last_seen, first_seen, last_beat, environment{columns} FROM instances{index}"
-            f" WHERE source = ?{walk.part} AND last_seen > ? AND (last_seen, id) < (?, ?)"
-            " ORDER BY last_seen DESC, id DESC LIMIT"
+            f" WHERE source = ?{walk.part} AND {part.where('last_seen')} {order} LIMIT"
         )
         limit = SEARCHED_ROWS if rows else SEARCHED
-        ids = (
-            f"SELECT id FROM ({part} ?) AS searched WHERE {walk.wanted or '1 = 1'}"
-            " ORDER BY last_seen DESC, id DESC LIMIT ?"
-        )
+        ids = f"SELECT id FROM ({there} ?) AS searched WHERE {walk.wanted or '1 = 1'} {order} LIMIT ?"
         sql = f"SELECT {_COLUMNS} FROM instances WHERE source = ? AND id IN ({ids})"
-        values = (source, walk.after, *place)
+        values = (source, *part.values)
         # Sorted here: a database that sorts these few rows may read all others first.
         found = [_instance(row) for row in self._all(sql, source, *values, limit, *walk.values, most)]
-        found.sort(key=lambda one: (one.last_seen, one.id), reverse=True)
-        end = self._all(f"SELECT last_seen, id FROM ({part} 1 OFFSET ?) AS searched", *values, limit - 1)
+        found.sort(key=lambda one: (one.last_seen, one.id), reverse=not part.oldest_first)
+        end = self._all(f"SELECT last_seen, id FROM ({there} 1 OFFSET ?) AS searched", *values, limit - 1)
         return found, (end[0][0], bytes(end[0][1])) if end else None
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:

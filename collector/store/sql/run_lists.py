@@ -10,6 +10,7 @@ from collector.store import schema
 from collector.store.rows import system_name
 from collector.store.runs import GIVE_UP_MS, FailedRun, Run, RunFilter, RunsEnd, place_of
 from collector.store.sql.part import SqlPart
+from collector.store.stretch import stretch_of
 from collector.store.words import OTHER
 
 # A page of a list is searched among so many runs; a link leads to the next ones.
@@ -35,30 +36,32 @@ class RunListQuestions(SqlPart):
     """What is asked of many runs."""
 
     def list_runs(
-        self, source: int, wanted: RunFilter, since: int, before: RunsEnd, now: int, most: int
+        self,
+        source: int,
+        wanted: RunFilter,
+        since: int,
+        before: RunsEnd,
+        now: int,
+        most: int,
+        after: RunsEnd | None = None,
     ) -> tuple[list[Run], RunsEnd | None]:
+        part = stretch_of(since, before, after)
+        order = part.order("began")
         index = " INDEXED BY runs_by_instance" if self._database.dialect == "sqlite" else ""
         where, values = _conditions(wanted, now, index)
         if self.environment != ALL:
             where.append(self._here)
         limit = RUNS_SEARCHED if where else most + 1
-        searched = (
-            f"SELECT {RUN}, began FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
-            " ORDER BY began DESC, id DESC LIMIT ?"
-        )
+        there = f"FROM runs WHERE source = ? AND {part.where('began')} {order}"
         sql = (
-            f"SELECT {RUN} FROM ({searched}) AS searched WHERE {' AND '.join(where) or '1 = 1'}"
-            " ORDER BY began DESC, id DESC LIMIT ?"
+            f"SELECT {RUN} FROM (SELECT {RUN}, began {there} LIMIT ?) AS searched"
+            f" WHERE {' AND '.join(where) or '1 = 1'} {order} LIMIT ?"
         )
-        rows = self._counted(sql, source, since, *before, limit, *values, most + 1)
+        rows = self._counted(sql, source, *part.values, limit, *values, most + 1)
         runs = [run_of(row) for row in rows]
         if len(runs) > most:
             return runs[:most], (runs[most - 1].began or 0, runs[most - 1].id)
-        end = self._all(
-            "SELECT began, id FROM runs WHERE source = ? AND began >= ? AND (began, id) < (?, ?)"
-            " ORDER BY began DESC, id DESC LIMIT 1 OFFSET ?",
-            *(source, since, *before, limit - 1),
-        )
+        end = self._all(f"SELECT began, id {there} LIMIT 1 OFFSET ?", source, *part.values, limit - 1)
         return runs, (end[0][0], bytes(end[0][1])) if end else None
 
     def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:

@@ -1,4 +1,6 @@
-"""Where the list of a state looks for its instances: in parts of indexes, the latest seen first.
+"""Where the list of a state looks for its instances: in parts of indexes, those that were seen last first.
+
+The other order takes the same parts from their other ends.
 
 An instance is last seen with its last heartbeat or later. So whoever fell silent at a time is among those
 that were last seen before it, or among the few that were seen by other events since their last heartbeat.

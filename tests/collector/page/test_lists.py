@@ -116,6 +116,51 @@ def test_a_list_is_searched_piece_by_piece_and_complete(
     assert pieces == whole
 
 
+def test_a_list_is_read_from_either_end_by_a_click_on_its_head(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stores.control.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    for number in range(60):
+        names = ["Installation Started", "Installation Errors"]
+        names += ["Installation Support"] if number % 3 else []
+        told = [event(name, HOUR + number, run=f"run {number}") for name in names]
+        stores.events.keep(
+            decode.read_event({**one, "anonymousId": f"a{number}"}, "track", source, NOW) for one in told
+        )
+    for number in range(10):
+        answer_request(stores.control, source, key_of(f"run {number}"), "ada", NOW)
+    monkeypatch.setattr(help_queries, "SEARCHED", 60)
+    client = PageClient(stores)
+    for address, table, column, many in (
+        ("/installs?", "runs", "began", 60),
+        ("/stuck?", "runs", "began", 60),
+        ("/instances?", "instances", "last_seen", 60),
+        ("/support?", "requests", "asked", 40),
+        ("/support?show=waiting&", "requests", "asked", 34),
+        ("/support?show=answered&", "requests", "asked", 6),
+    ):
+        path, _, query = address.partition("?")
+        orders = {}
+        for sort, word in ((column, "ascending"), (f"-{column}", "descending")):
+            sorted_query = f"{query}{table}.sort={sort}"
+            rows = client.get(f"{path}.json?{sorted_query}&table={table}").json()["tables"][table]
+            orders[sort] = [row["instance" if table == "instances" else "run"] for row in rows]
+            times = [row[column] for row in rows]
+            assert len(set(times)) == many
+            assert times == sorted(times, reverse=sort.startswith("-")), address
+            text = client.get(f"{path}?{sorted_query}").text
+            head = re.search(f'aria-sort="{word}"><a href="([^"#]*)#', text)
+            assert head, address
+            other = unescape(head[1])
+            assert f"{table}.sort={column if sort.startswith('-') else f'-{column}'}" in other
+            if path != "/stuck":
+                assert everything(client, f"{path}?{sorted_query}", table) == orders[sort]
+                assert everything(client, other, table) == orders[sort][::-1]
+        assert orders[column] == orders[f"-{column}"][::-1]
+        assert client.get(f"{path}?{table}.sort=version").status == 400
+
+
 def test_requests_that_wait_come_first_and_are_counted_up_to_a_bound(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

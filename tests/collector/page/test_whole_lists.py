@@ -26,11 +26,16 @@ FAILURE = "/failure{}?script=install.sh&line=42&command=curl&end=127"
 LISTS = {
     "/instances{}": "instances",
     "/instances{}?state=never": "instances",
+    "/instances{}?instances.sort=last_seen": "instances",
     "/installs{}": "runs",
     FAILURE: "runs",
+    f"{FAILURE}&runs.sort=began": "runs",
     "/support{}": "requests",
+    "/support{}?requests.sort=asked": "requests",
+    "/support{}?requests.sort=-asked": "requests",
     "/events{}": "events",
     "/events{}?event=Installation+Errors": "events",
+    "/events{}?events.sort=time": "events",
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from collector.base.events import BEAT, SUCCESS, UPGRADED, Event
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import EventStore
-from collector.store.fleet import Census, InstanceFilter, InstancesEnd
+from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import MOST_UPGRADES, on_day
-from collector.store.runs import NO_RUN, RunFilter, RunsEnd
+from collector.store.runs import LATEST as END_OF_RUNS
+from collector.store.runs import NO_RUN, Run, RunFilter
 from collector.store.usage import HOUR_MS, stored_bytes
-from collector.store.values import NO_PAGE, Cutoffs, PageEnd, StoredEvent
+from collector.store.values import FIRST_PAGE, NO_PAGE, Cutoffs, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
 from tests.collector.store.contract.history import (
     KEYS,
@@ -30,6 +32,8 @@ from tests.collector.store.contract.history import (
     made_history,
     without_late_beats,
 )
+
+End = tuple[int, bytes]
 
 
 def test_these_tests_use_every_method_of_the_interface() -> None:
@@ -151,53 +155,89 @@ def test_what_each_key_added_is_known_by_hour(events: EventStore) -> None:
     }
 
 
-def test_every_page_of_the_instances_has_each_of_them_once(events: EventStore) -> None:
-    keep_in_pieces(events, made_history(0))
-    before: InstancesEnd = (LATEST, b"")
-    whole, _ = events.list_instances(SOURCE, InstanceFilter(), TODAY - 29, TODAY, NOW, before, 100)
-    pages: list[bytes] = []
-    end: InstancesEnd | None = before
+def every_id(ask: Callable[[End], tuple[Sequence[Instance | Run], End | None]], start: End) -> list[bytes]:
+    """The ids on all pages of a list."""
+    found: list[bytes] = []
+    end: End | None = start
     while end is not None:
-        listed, end = events.list_instances(SOURCE, InstanceFilter(), TODAY - 29, TODAY, NOW, end, 2)
-        pages += [one.id for one in listed]
-    assert len(pages) > 2
-    assert pages == [one.id for one in whole]
+        listed, end = ask(end)
+        found += [one.id for one in listed]
+    return found
+
+
+def test_every_page_of_the_instances_has_each_of_them_once_in_both_orders(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    last: InstancesEnd = (LATEST, b"")
+
+    def ask(state: str, before: InstancesEnd, most: int, after: InstancesEnd | None = None) -> Any:
+        wanted = InstanceFilter(state)
+        return events.list_instances(SOURCE, wanted, TODAY - 29, TODAY, NOW, before, most, after)
+
+    for state in ("all", "silent", "gone", "new", "returning"):
+        whole = [one.id for one in ask(state, last, 100)[0]]
+        assert len(whole) > 1 or state != "all"
+        assert every_id(lambda end: ask(state, end, 2), last) == whole  # noqa: B023 - asked at once
+        assert every_id(lambda end: ask(state, last, 2, end), (-1, b"")) == whole[::-1]  # noqa: B023 - the same
 
 
 @pytest.mark.parametrize("state", ["", "failed", "stuck"])
-def test_every_page_of_the_runs_has_each_of_them_once(events: EventStore, state: str) -> None:
+def test_every_page_of_the_runs_has_each_of_them_once_in_both_orders(events: EventStore, state: str) -> None:
     keep_in_pieces(events, made_history(0))
-    wanted = RunFilter(state)
-    whole, _ = events.list_runs(SOURCE, wanted, 0, (NOW, b""), NOW, 100)
-    pages: list[bytes] = []
-    end: RunsEnd | None = (NOW, b"")
-    while end is not None:
-        listed, end = events.list_runs(SOURCE, wanted, 0, end, NOW, 1)
-        pages += [one.id for one in listed]
-    assert pages == [one.id for one in whole]
-    assert len(pages) > 1
+    wanted, last = RunFilter(state), (NOW, b"")
+    runs, _ = events.list_runs(SOURCE, wanted, 0, last, NOW, 100)
+    whole = [run.id for run in runs]
+    assert len(whole) > 1
+    assert every_id(lambda end: events.list_runs(SOURCE, wanted, 0, end, NOW, 1), last) == whole
+    assert every_id(lambda end: events.list_runs(SOURCE, wanted, 0, last, NOW, 1, end), NO_RUN) == whole[::-1]
+    second = runs[-2]
+    later, _ = events.list_runs(SOURCE, wanted, second.began or 0, last, NOW, 100, NO_RUN)
+    assert [run.id for run in later] == whole[-2::-1]
 
 
-def test_every_page_of_the_events_has_each_of_them_once(events: EventStore) -> None:
+def test_failures_and_requests_for_help_are_read_from_both_ends(events: EventStore) -> None:
+    keep_in_pieces(events, made_history(0))
+    worst = events.worst_failures(SOURCE, TODAY - 40, TODAY, 1)[0].place
+    failed = events.runs_failed_at(SOURCE, worst, 0, (NOW, b""), 100)
+    first = events.runs_failed_at(SOURCE, worst, 0, (NOW, b""), 1, NO_RUN)
+    rest = events.runs_failed_at(SOURCE, worst, 0, (NOW, b""), 100, (first[0].began or 0, first[0].id))
+    assert [run.id for run in failed] == [run.id for run in (first + rest)[::-1]]
+    assert rest
+    asked = events.asked_runs(SOURCE, NO_RUN, 100)
+    latest = events.asked_runs(SOURCE, NO_RUN, 2, END_OF_RUNS)
+    assert latest + events.asked_runs(SOURCE, NO_RUN, 100, latest[-1]) == asked[::-1]
+    assert len(asked) > 2
+
+
+def every_body(ask: Callable[[PageEnd, int], list[StoredEvent]], start: PageEnd, most: int) -> list[str]:
+    """The events on all pages of a list."""
+    bodies: list[str] = []
+    end = start
+    while page := ask(end, most):
+        bodies += [event.body for event in page]
+        end = page[-1].end
+    return bodies
+
+
+def test_every_page_of_the_events_has_each_of_them_once_in_both_orders(events: EventStore) -> None:
     history = made_history(0)
     keep_in_pieces(events, history)
     who = next(event.who for event in history if event.name == BEAT and event.source == SOURCE) or b""
-    lists: list[Callable[[PageEnd, int], list[StoredEvent]]] = [
-        lambda end, most: events.latest_events(SOURCE, end, most),
-        lambda end, most: events.events_named(SOURCE, "Deployed", end, most),
-        lambda end, most: events.events_named(SOURCE, BEAT, end, most),
-        lambda end, most: events.events_of_instance(SOURCE, who, "", end, most),
-        lambda end, most: events.events_of_instance(SOURCE, who, BEAT, end, most),
+    lists: list[Callable[..., list[StoredEvent]]] = [
+        partial(events.latest_events, SOURCE),
+        partial(events.events_named, SOURCE, "Deployed"),
+        partial(events.events_named, SOURCE, BEAT),
+        partial(events.events_of_instance, SOURCE, who, ""),
+        partial(events.events_of_instance, SOURCE, who, BEAT),
     ]
     for ask in lists:
+        latest = [event.body for event in ask(NO_PAGE, 1000)]
+        assert len(set(latest)) == len(latest) > 5
         for most in (1, 2, 7):
-            bodies: list[str] = []
-            end = NO_PAGE
-            while page := ask(end, most):
-                bodies += [event.body for event in page]
-                end = page[-1].end
-            assert bodies == [event.body for event in ask(NO_PAGE, 1000)]
-            assert len(set(bodies)) == len(bodies) > 5
+            assert every_body(ask, NO_PAGE, most) == latest
+            oldest = every_body(partial(ask, oldest_first=True), FIRST_PAGE, most)
+            # Two lists by arrival are merged by their times, and a time may be wrong.
+            by_arrival = ask is lists[0]
+            assert (sorted(oldest) == sorted(latest)) if by_arrival else (oldest[::-1] == latest)
 
 
 def test_where_a_page_ends_fits_into_an_address(events: EventStore) -> None:
@@ -214,6 +254,8 @@ def test_the_latest_events_are_those_that_arrived_last(events: EventStore) -> No
         events.keep([event])
     latest = events.latest_events(SOURCE, NO_PAGE, 50)
     assert [event.body for event in latest] == [event.body for event in history[:-51:-1]]
+    oldest = events.latest_events(SOURCE, FIRST_PAGE, 50, oldest_first=True)
+    assert [event.body for event in oldest] == [event.body for event in history[:50]]
     assert len({event.name for event in latest}) > 3
 
 

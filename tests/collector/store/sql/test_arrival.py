@@ -19,12 +19,13 @@ from collector.ingest import decode
 from collector.store import Stores, open_database, open_stores
 from collector.store.beats import LATE_MS
 from collector.store.database import Database, Transaction
+from collector.store.spans import SLOT_MS
 from collector.store.sql import arrival, instance_beats, shapes
 from collector.store.sql.beat_expiry import expire_beats
 from collector.store.sql.days import all_days, make_days, table_of
 from collector.store.sql.shapes import delete_unused_shapes
 from collector.store.sql.store import SqlEventStore
-from collector.store.values import NO_PAGE, Cutoffs
+from collector.store.values import FIRST_PAGE, NO_PAGE, Cutoffs
 from tests.collector.cluster import Cluster
 
 NOW = 20_000 * DAY_MS + 13 * 3_600_000
@@ -235,6 +236,27 @@ def test_heartbeats_of_an_instance_are_found_among_many_others(
             end = page[-1].end
         assert [time for times in pages for time in times] == [at + 50 for at in mine]
         assert len(pages[0]) == min(most, 1 if read == 1 else len(mine))
+
+
+def test_heartbeats_at_the_edge_of_a_slot_are_listed_once_from_either_end(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a page ends after one of them was read, and other events lie between."""
+    monkeypatch.setattr(instance_beats, "BEATS_READ", 1)
+    edge = NOW // SLOT_MS * SLOT_MS - 8 * SLOT_MS
+    times = [edge + minutes * 60_000 for minutes in (-1100, -700, -30, 30, 700, 1100)]
+    told = [beat(n, at) for n, at in enumerate(times)]
+    told += [beat(20 + n, at + 60_000, name="Deployed") for n, at in enumerate(times)]
+    stores.events.keep(told)
+    wanted = [event.body for event in sorted(told, key=lambda event: event.time)]
+    for most in (1, 2, 4, 50):
+        for oldest_first, start in ((False, NO_PAGE), (True, FIRST_PAGE)):
+            found: list[str] = []
+            end = start
+            while page := stores.events.events_of_instance(1, ADA, "", end, most, oldest_first=oldest_first):
+                found += [event.body for event in page]
+                end = page[-1].end
+            assert found == (wanted if oldest_first else wanted[::-1])
 
 
 def test_an_export_that_is_imported_again_is_the_same_and_narrow(stores: Stores, tables: Database) -> None:

@@ -47,6 +47,9 @@ def made_fleet() -> list[Instance]:
     return fleet
 
 
+EVERY: InstancesEnd = (2**62, b"")
+
+
 def is_in(one: Instance, state: str) -> bool:
     return {
         "all": True,
@@ -58,10 +61,13 @@ def is_in(one: Instance, state: str) -> bool:
     }.get(state, one.established and one.state(NOW) == state)
 
 
-def pages_of(stores: Stores, state: str, most: int) -> Iterator[list[Instance]]:
-    end: InstancesEnd | None = (2**62, b"")
+def pages_of(
+    stores: Stores, state: str, most: int, *, oldest_first: bool = False
+) -> Iterator[list[Instance]]:
+    end: InstancesEnd | None = (-1, b"") if oldest_first else EVERY
     while end is not None:
-        page, end = stores.events.list_instances(SOURCE, InstanceFilter(state), FIRST, LAST, NOW, end, most)
+        ends = (EVERY, most, end) if oldest_first else (end, most, None)
+        page, end = stores.events.list_instances(SOURCE, InstanceFilter(state), FIRST, LAST, NOW, *ends)
         assert len(page) <= most
         yield page
 
@@ -72,7 +78,7 @@ def add(tables: Database, fleet: list[Instance]) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_list_has_each_instance_of_its_state_once_the_latest_seen_first(
+def test_a_list_has_each_instance_of_its_state_once_in_the_order_of_last_seen(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     fleet = made_fleet()
@@ -81,8 +87,10 @@ def test_a_list_has_each_instance_of_its_state_once_the_latest_seen_first(
     assert wanted
     for most, searched in ((500, 50_000), (7, 50_000), (7, 3), (1, 2)):
         monkeypatch.setattr(instances, "SEARCHED", searched)
-        listed = [(one.last_seen, one.id) for page in pages_of(stores, state, most) for one in page]
-        assert listed == wanted, (most, searched)
+        for oldest_first in (False, True):
+            pages = pages_of(stores, state, most, oldest_first=oldest_first)
+            listed = [(one.last_seen, one.id) for page in pages for one in page]
+            assert listed == (wanted[::-1] if oldest_first else wanted), (most, searched, oldest_first)
 
 
 @pytest.mark.parametrize("state", ["silent", "gone", "never", "short-lived"])
