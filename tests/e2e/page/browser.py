@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 DESKTOP = {"width": 1200, "height": 800}
+WIDE = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 800}
 
 

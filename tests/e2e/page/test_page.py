@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.collector.running import Collector
-from tests.e2e.page.browser import DESKTOP, PHONE, Watched
+from tests.e2e.page.browser import DESKTOP, PHONE, WIDE, Watched
 
 pytestmark = pytest.mark.needs("chromium")
 QUESTIONS = ["/since", "/stuck", "/steps", "/adoption?period=quarter", "/adoption?by=system", "/usage"]
@@ -87,7 +87,8 @@ def test_each_view_is_whole_quiet_and_open_to_all(
     scheme: Literal["light", "dark"],
     device: str,
 ) -> None:
-    size = DESKTOP if device == "desktop" else PHONE
+    desktop = WIDE if scheme == "dark" else DESKTOP  # so that both are seen
+    size = desktop if device == "desktop" else PHONE
     context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     watched = came_by_link(context, demo)
     for number, view in enumerate(all_views(watched)):
