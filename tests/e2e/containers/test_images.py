@@ -84,6 +84,8 @@ def test_it_needs_no_rights_no_network_and_one_volume(host: Host) -> None:
     assert {event["event"] for event in host.log("bare")} == {"Instance Active"}
     instance = host.status("bare")["instanceId"]
     assert host.podman("healthcheck", "run", "bare") == ""
+    python = ("/opt/rollcall/bin/python", "-I", "-c", "print(open('/proc/self/status').read())")
+    assert resident(host.said("bare", "cat", "/proc/1/status")) < 2 * resident(host.said("bare", *python))
     lines = host.podman("logs", "bare").splitlines()
     assert [set(json.loads(line)) for line in lines] == [{"at", "name", "message"}] * len(lines)
     assert lines
@@ -96,6 +98,11 @@ def test_it_needs_no_rights_no_network_and_one_volume(host: Host) -> None:
     assert host.inspect("bare", ".State.ExitCode") == "0"
     host.podman("rm", "--volumes", "bare")
     host.podman("volume", "rm", "bare")
+
+
+def resident(status: str) -> int:
+    """The memory of a process, from its /proc/PID/status."""
+    return int(status.split("VmRSS:")[1].split(maxsplit=1)[0])
 
 
 def took_to_end(host: Host, container: str) -> float:
