@@ -22,6 +22,8 @@ from tests.collector.page.made_fleet import BAD, BAD_STEP, CI_VERSION, GONE_STEP
 from tests.collector.store.contract import plain
 from tests.collector.store.contract.plain import PlainInstance, PlainRun
 
+pytestmark = pytest.mark.once
+
 TODAY = NOW // DAY_MS
 FIRST = TODAY - 29
 Row = dict[str, Any]

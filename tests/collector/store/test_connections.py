@@ -257,6 +257,7 @@ def test_a_server_that_takes_no_more_changes_is_left_for_one_that_does(opened: D
     assert sources(opened) == ["elsewhere"]
 
 
+@pytest.mark.once
 def test_of_several_hosts_the_one_is_taken_that_takes_changes(cluster: Cluster) -> None:
     standby, name = Cluster(), "highly_available"
     try:
