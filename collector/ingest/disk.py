@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from collector.base.http import Refused
@@ -15,7 +17,7 @@ from collector.store import EventStore, StoreError
 
 logger = logging.getLogger("rollcall.collector")
 
-# The store is asked after this time, or when so many bytes have come in.
+# The store is asked after this time, or when so many bytes have come in. Nobody waits longer for its answer.
 LOOK_SECONDS = 1.0
 LOOK_BYTES = 4 * 2**20
 RETRY_SECONDS = 60
@@ -28,7 +30,10 @@ class DiskWatch:
         self, settings: Settings, store: EventStore, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self._store, self._clock = settings, store, clock
-        self._looked = float("-inf")
+        self._looked = self._began = float("-inf")
+        # One thread looks. A store that is slow, because one of its servers is frozen, has no more of them.
+        self._thread, self._lock = ThreadPoolExecutor(1, "disk"), threading.Lock()
+        self._look: Future[None] | None = None
         self.shortage = ""
         """Why no events can be taken, as one sentence without a full stop; empty if they can."""
 
@@ -37,12 +42,24 @@ class DiskWatch:
         return self._clock() - self._looked <= LOOK_SECONDS
 
     def look(self, *, again: bool = False) -> str:
-        """The shortage now, or the last known one if the store does not answer."""
+        """The shortage now, or the last known one if the store does not answer soon."""
         if again or not self.is_fresh:
-            with suppress(StoreError):
-                self.shortage = self._shortage()
-            self._looked = self._clock()
+            look = self._begin()
+            if wait((look,), max(0.0, self._began + LOOK_SECONDS - self._clock())).done:
+                look.result()
         return self.shortage
+
+    def _begin(self) -> Future[None]:
+        """A look that goes on in the thread: the one that has begun, or a new one."""
+        with self._lock:
+            if self._look is None or self._look.done():
+                self._began, self._look = self._clock(), self._thread.submit(self._ask)
+            return self._look
+
+    def _ask(self) -> None:
+        with suppress(StoreError):
+            self.shortage = self._shortage()
+        self._looked = self._clock()
 
     def _shortage(self) -> str:
         space, least, most = self._store.space(), self._settings.disk_free, self._settings.max_db

@@ -6,13 +6,18 @@ import json
 import os
 import random
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from collector.store import open_stores
+from collector.ingest.disk import DiskGuard, DiskWatch
+from collector.settings import PREFIX, read_settings
+from collector.store import EventStore, open_stores
+from collector.store.values import Space
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
 from tests.wait import until
@@ -118,3 +123,30 @@ def vacuum(database: str) -> None:
 
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM FULL")
+
+
+class Frozen:
+    """A store that says what it takes when it has thawed."""
+
+    def __init__(self) -> None:
+        self.thawed = threading.Event()
+        self.asked = self.answered = 0
+
+    def space(self) -> Space:
+        self.asked += 1
+        self.thawed.wait(SECONDS)
+        self.answered += 1
+        return Space(2 * MIB, None)
+
+
+def test_a_store_that_does_not_answer_holds_up_neither_start_nor_page() -> None:
+    store = Frozen()
+    settings = read_settings({PREFIX + "MAX_DB": "1M", "HOME": "/nowhere"})
+    watch = DiskWatch(settings, cast(EventStore, store))
+    try:
+        DiskGuard(watch)
+        assert [watch.look(), watch.look(again=True)] == ["", ""]
+        assert (store.asked, store.answered) == (1, 0)
+    finally:
+        store.thawed.set()
+    assert until(lambda: "MAX_DB is 1 MiB" in watch.look(), SECONDS)
