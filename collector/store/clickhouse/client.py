@@ -22,12 +22,17 @@ from collector.store.clickhouse.text import NotStorableError, Row, filled, read_
 from collector.store.errors import StoreError, StoreUnavailable
 
 CONNECT_SECONDS, ANSWER_SECONDS, INSERT_SECONDS = 3.0, 60.0, 15.0
+# A server that is asked alone counts as away after this time. A question that a sender waits for goes to the
+# next server then; the last one has the whole time, so that servers which are all slow still answer.
+SOON_SECONDS = 5.0
 # So long a statement is sent again whose outcome is unknown: to the next server, and after a pause.
 UNCERTAIN_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 5.0, 0.01, 0.5
 # The whole answer is made before its first byte: an error then never looks like an answer.
 _SETTINGS = {"wait_end_of_query": "1", "max_query_size": str(16 << 20)}
-# Errors that stay however often the statement is sent: syntax, types, names, access.
-_LASTING = frozenset({6, 27, 36, 43, 46, 47, 53, 60, 62, 81, 115, 170, 192, 193, 194, 288, 497, 516})
+# Errors that stay however often the statement is sent: syntax, types, names.
+_LASTING = frozenset({6, 27, 36, 43, 46, 47, 53, 62, 115, 288})
+# So do these, unless another server has what this one lacks: a table, database, cluster, user or right.
+_LACKING = frozenset({60, 81, 170, 192, 193, 194, 497, 516})
 # Errors of a server that has done nothing, and will not soon: too few replicas or no ZooKeeper.
 _REFUSED = frozenset({225, 242, 285})
 _CODE = re.compile(r"Code: ([0-9]+)")
@@ -49,9 +54,13 @@ class Named(Protocol):
 
 
 class Client:
-    """Runs statements on one of the servers, the next one if it fails. Threads share open connections."""
+    """Runs statements on one of the servers, the next one if it fails. Threads share open connections.
 
-    def __init__(self, address: Address) -> None:
+    A server that does not answer a question within `seconds` has failed, if there is another one.
+    """
+
+    def __init__(self, address: Address, seconds: float = ANSWER_SECONDS) -> None:
+        self._seconds = seconds
         self.database, self.cluster = address.database, address.cluster
         self._hosts, self.size = address.hosts, len(address.hosts)
         self._at = random.randrange(len(self._hosts))  # noqa: S311 - collectors spread over the servers
@@ -64,26 +73,29 @@ class Client:
         """Send these settings with each statement from now on, and more with the inserts of events."""
         self._settings, self._acknowledged = {**_SETTINGS, **settings}, dict(acknowledged)
 
+    @property
+    def waits_for_replicas(self) -> bool:
+        """Whether an insert of events waits until several servers have it."""
+        return bool(self._acknowledged)
+
     def rows(self, sql: str, *values: object, database: bool = True) -> list[Row]:
         """Every row of a query, in which `?` stands for a value."""
-        return read_rows(self._ask(_query(sql, values), self._path(database=database)))
+        return read_rows(self._ask(_query(sql, values), self._path(database=database), self._seconds))
 
     def rows_of_each(self, sql: str, *values: object, database: bool = True) -> list[list[Row]]:
-        """The rows of every server that answers, each asked alone. StoreUnavailable if none does."""
-        found = [
-            read_rows(answer) for answer in self._ask_each(_query(sql, values), self._path(database=database))
-        ]
-        if not found:
+        """The rows of every server that answers soon, each asked alone. StoreUnavailable if none does."""
+        answers = self._ask_each(_query(sql, values), self._path(database=database), SOON_SECONDS)
+        if not answers:
             raise StoreUnavailable("ClickHouse does not answer")
-        return found
+        return list(map(read_rows, answers))
 
     def run(self, sql: str, *values: object, database: bool = True, settings: Settings = _NONE) -> None:
         """Run a statement that may run twice: an insert of what is there already, or a definition."""
         self._ask(_bytes(filled(sql, values)), self._path(database=database, settings=settings))
 
     def run_on_each(self, sql: str) -> int:
-        """Run a statement on every server that can be reached; how many. StoreError if one of them fails."""
-        return len(self._ask_each(_bytes(sql), self._path()))
+        """Run a statement on every server that answers in time; how many. StoreError if one of them fails."""
+        return len(self._ask_each(_bytes(sql), self._path(), ANSWER_SECONDS))
 
     def insert(self, table: Named, rows: Iterable[Sequence[object]], *, acknowledged: bool = False) -> None:
         """Insert rows at once. An insert whose outcome is unknown is sent again, to the letter.
@@ -99,7 +111,7 @@ class Client:
         if data:
             statement = f"INSERT INTO {table.name} ({table.names}) FORMAT TabSeparated\n".encode() + data
             path = self._path(settings=self._acknowledged if acknowledged else {})
-            self._ask(statement, path, INSERT_SECONDS)
+            self._ask(statement, path, INSERT_SECONDS, INSERT_SECONDS)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -111,34 +123,43 @@ class Client:
         own = {"database": self.database} if database else {}
         return f"/?{urlencode({**self._settings, **own, **settings})}"
 
-    def _ask(self, body: bytes, path: str, seconds: float = ANSWER_SECONDS) -> bytes:
+    def _ask(
+        self, body: bytes, path: str, first: float = ANSWER_SECONDS, last: float = ANSWER_SECONDS
+    ) -> bytes:
+        """The answer of a server. Each has the `first` seconds, and the last one the `last`."""
         end, pause = time.monotonic() + UNCERTAIN_SECONDS, FIRST_PAUSE
         told = StoreUnavailable("ClickHouse does not answer")
         while True:
-            refused = 0
-            for _ in self._hosts:
+            refused = lacking = 0
+            for seconds in [first] * (self.size - 1) + [last]:
                 at = self._at
                 try:
                     return self._send(at, path, body, seconds)
+                except _LackingError:
+                    lacking += 1
+                    if lacking == self.size:
+                        raise
                 except StoreUnavailable as error:
                     told = error
                     refused += isinstance(error, _Refused)
                 self.close()
-                self._at = (at + 1) % len(self._hosts)
-            if refused == len(self._hosts) or time.monotonic() + pause > end:
+                self._at = (at + 1) % self.size
+            if refused + lacking == self.size or time.monotonic() + pause > end:
                 raise told
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _ask_each(self, body: bytes, path: str) -> list[bytes]:
+    def _ask_each(self, body: bytes, path: str, seconds: float) -> list[bytes]:
         found = []
-        for at in range(len(self._hosts)):
-            with suppress(_Away):
+        for at in range(self.size):
+            with suppress(_Away, _Silent):
                 try:
-                    found.append(self._send(at, path, body, ANSWER_SECONDS))
+                    found.append(self._send(at, path, body, seconds))
+                except (_Away, _Silent):
+                    raise
                 except StoreUnavailable:  # perhaps the connection was too old
                     self.close()
-                    found.append(self._send(at, path, body, ANSWER_SECONDS))
+                    found.append(self._send(at, path, body, seconds))
         return found
 
     def _send(self, at: int, path: str, body: bytes, seconds: float) -> bytes:
@@ -148,6 +169,9 @@ class Client:
             connection.request("POST", path, body, self._headers)
             answer = connection.getresponse()
             text = answer.read()
+        except TimeoutError:
+            connection.close()
+            raise _Silent(f"ClickHouse does not answer within {seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _unanswered(error) from None
@@ -181,6 +205,14 @@ class _Away(_Refused):
     """There is no connection to a server."""
 
 
+class _Silent(StoreUnavailable):
+    """A server has not answered in time."""
+
+
+class _LackingError(StoreError):
+    """A server does not have what a statement needs; another one may."""
+
+
 def _query(sql: str, values: Sequence[object]) -> bytes:
     return _bytes(f"{filled(sql, values)} FORMAT TabSeparatedWithNamesAndTypes")
 
@@ -190,12 +222,23 @@ def _bytes(statement: str) -> bytes:
 
 
 def _unanswered(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"ClickHouse does not answer: {str(error) or type(error).__name__}")
+    return StoreUnavailable(f"ClickHouse does not answer: {_shown(str(error)) or type(error).__name__}")
 
 
 def _error_of(answer: bytes) -> StoreError:
-    text = " ".join(answer.decode("utf-8", "replace").split())[:_LONGEST_MESSAGE]
+    text = _shown(answer.decode("utf-8", "replace"))
     code = _CODE.search(text)
-    number = int(code[1]) if code else 0
-    kind = StoreError if number in _LASTING else _Refused if number in _REFUSED else StoreUnavailable
-    return kind(f"ClickHouse says: {text}")
+    return _kind_of(int(code[1]) if code else 0)(f"ClickHouse says: {text}")
+
+
+def _kind_of(code: int) -> type[StoreError]:
+    if code in _LASTING:
+        return StoreError
+    if code in _LACKING:
+        return _LackingError
+    return _Refused if code in _REFUSED else StoreUnavailable
+
+
+def _shown(text: str) -> str:
+    """A stranger's text as one line that a terminal shows and does not obey."""
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:_LONGEST_MESSAGE]

@@ -7,8 +7,12 @@ have it.
 
 from __future__ import annotations
 
+import logging
+
 from collector.store.clickhouse.client import Client
 from collector.store.errors import StoreError, StoreUnavailable
+
+logger = logging.getLogger("rollcall.collector")
 
 # A replica that is further behind is not asked. So this is how old an answer may be.
 AGE_SECONDS = 5
@@ -25,23 +29,28 @@ _SETTINGS = {
 }
 
 
-def join_cluster(client: Client) -> None:
+def join_cluster(*clients: Client) -> None:
     """Learn how many replicas there are, and have inserts of events wait for most of them.
 
     StoreError if no server knows the cluster.
     """
-    most = replicas_of(client) // 2 + 1
+    most = replicas_of(clients[0]) // 2 + 1
     quorum = {"insert_quorum": str(most), "insert_quorum_timeout": str(QUORUM_MS)}
-    client.configure(_SETTINGS, quorum if most > 1 else {})
+    for client in clients:
+        client.configure(_SETTINGS, quorum if most > 1 else {})
 
 
 def replicas_of(client: Client) -> int:
-    """How many replicas each shard has. StoreError if no server knows the cluster."""
+    """How many replicas each shard has, at least. StoreError if no server knows the cluster."""
     sql = "SELECT shard_num, count() AS n FROM system.clusters WHERE cluster = ? GROUP BY shard_num"
     shards = client.rows(sql, client.cluster, database=False)
     if not shards:
         raise StoreError(f"the servers know no cluster {client.cluster!r}; see system.clusters")
-    return min(int(replicas) for _, replicas in shards)
+    replicas = {int(n) for _, n in shards}
+    if len(replicas) > 1:
+        text = "the shards of %s have %d to %d replicas; events are acknowledged as if each had the fewest"
+        logger.warning(text, client.cluster, min(replicas), max(replicas))
+    return min(replicas)
 
 
 def local(client: Client, table: str) -> str:

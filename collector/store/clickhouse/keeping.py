@@ -1,6 +1,9 @@
 """How events get in: those that are new, in one insert.
 
 Two collectors may take the same event at once. Then both count it as new, and one row of it stays.
+
+In a cluster an insert may have failed after one replica got its rows. Then the client sends its events again.
+So a row that is there is inserted again too, as it is: only an insert waits until most replicas have it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collector.store.clickhouse.event_rows import Numbers, row_of
 from collector.store.clickhouse.instances import fleet
 from collector.store.clickhouse.past import Past, read_past
 from collector.store.clickhouse.tables import EVENTS
-from collector.store.clickhouse.text import filled
+from collector.store.clickhouse.text import Row, filled
 from collector.store.spans import SLOT_MS
 
 LOOKED_UP = 1000
@@ -28,9 +31,11 @@ def keep_events(client: Client, numbers: Numbers, events: Iterable[Event]) -> in
     distinct = {event[:2]: event for event in events}
     rows = {key: row_of(event, numbers.next()) for key, event in distinct.items()}
     past = read_past(client)
-    known = _stored(client, distinct) | (_expired(client, past, distinct.values()) if past.batch else set())
+    stored = _stored(client, past, distinct)
+    known = stored.keys() | (_expired(client, past, distinct.values()) if past.batch else set())
     fresh = [row for key, row in rows.items() if key not in known]
-    client.insert(EVENTS, fresh, acknowledged=True)
+    again = [row for *row, is_kept in stored.values() if is_kept] if client.waits_for_replicas else []
+    client.insert(EVENTS, [*fresh, *again], acknowledged=True)
     return len(fresh)
 
 
@@ -40,15 +45,18 @@ def read_marks(client: Client, past: Past) -> dict[int, Marks]:
     return {source: (beats, events) for source, beats, events in client.rows(sql, past.batch)}
 
 
-def _stored(client: Client, keys: Iterable[Key]) -> set[Key]:
+def _stored(client: Client, past: Past, keys: Iterable[Key]) -> dict[Key, Row]:
+    """What is there of these keys, and whether it has not expired; in a cluster whole rows."""
     by_source: defaultdict[int, list[bytes]] = defaultdict(list)
     for source, key in keys:
         by_source[source].append(key)
-    found: set[Key] = set()
+    columns = EVENTS.names if client.waits_for_replicas else "source, id"
+    # Of most ids there is nothing: PREWHERE reads no other column then.
+    sql = f"SELECT {columns}, {past.there} AS kept FROM events PREWHERE source = ? AND id IN ? ORDER BY ver"
+    found: dict[Key, Row] = {}
     for source, ids in by_source.items():
         for some in _pieces(ids):
-            sql = "SELECT id FROM events WHERE source = ? AND id IN ?"
-            found.update((source, key) for (key,) in client.rows(sql, source, some))
+            found.update(((row[0], row[1]), row) for row in client.rows(sql, source, some))
     return found
 
 

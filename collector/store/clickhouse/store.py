@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from collector.base.events import Event
 from collector.store.clickhouse.address import read_address
-from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.client import SOON_SECONDS, Client
 from collector.store.clickhouse.cluster import join_cluster
 from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
@@ -33,21 +33,23 @@ class ClickHouseEventStore(
     pause_seconds = 1.0  # each insert is a part, and parts have to be merged
 
     def __init__(self, url: str, password: str = "") -> None:
-        super().__init__(Client(read_address(url, password)))
+        address = read_address(url, password)
+        super().__init__(Client(address))
+        self._soon = Client(address, SOON_SECONDS)  # for what senders and probes wait for
         self._numbers = Numbers()
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
         try:
             if self._client.cluster:
-                join_cluster(self._client)
-            make_tables(self._client)
+                join_cluster(self._soon, self._client)
+            make_tables(self._soon)
         except StoreError:
-            self._client.close()
+            self.close()
             raise
 
     def keep(self, events: Iterable[Event]) -> int:
         with self._keeping:
-            return keep_events(self._client, self._numbers, events)
+            return keep_events(self._soon, self._numbers, events)
 
     def fold(self) -> int:
         return 0
@@ -83,14 +85,17 @@ class ClickHouseEventStore(
         return 0
 
     def ping(self) -> None:
-        self._client.rows("SELECT 1 AS one")
+        self._soon.rows("SELECT 1 AS one")
 
     def space(self) -> Space:
-        sql = "SELECT sum(bytes) AS n FROM system.parts WHERE database = currentDatabase() AND active"
-        return Space(sum(used for ((used,),) in self._client.rows_of_each(sql)), None)
+        """What the servers take that answer soon."""
+        sql = "SELECT sum(bytes) AS n FROM system.parts WHERE database = ? AND active"
+        found = self._client.rows_of_each(sql, self._client.database, database=False)
+        return Space(sum(used for ((used,),) in found), None)
 
     def tidy(self) -> None:
         """Nothing: what was deleted is gone when the deletion returns."""
 
     def close(self) -> None:
         self._client.close()
+        self._soon.close()

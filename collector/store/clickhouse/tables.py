@@ -151,7 +151,7 @@ def _set_codecs(client: Client) -> None:
     changes = [
         f"MODIFY COLUMN {column} {_CODECS[name]}"
         for column in EVENTS.columns.split(", ")
-        if (name := column.split(" ")[0]) in _CODECS and not there[name]
+        if (name := column.split(" ")[0]) in _CODECS and there.get(name) == ""
     ]
     if changes:
         _define(client, f"ALTER TABLE {own} {on_cluster(client)} {', '.join(changes)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from collector.store import StoreUnavailable
+from collector.store.clickhouse.client import ANSWER_SECONDS
 from collector.store.clickhouse.store import ClickHouseEventStore
 from tests.collector.clickhouse import Debians
 from tests.collector.store.contract.history import made_history
@@ -98,3 +101,18 @@ def test_an_insert_of_unknown_outcome_is_sent_to_the_other_server_to_the_letter(
             store.keep([history[0]._replace(id=b"another id of 16")])
         assert len(set(used.inserts + other.inserts)) == 2
         assert len(used.inserts) > 2
+
+
+def test_start_and_senders_do_not_wait_for_a_frozen_server(
+    clickhouse: Debians, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.store.clickhouse.store.SOON_SECONDS", 2.0)
+    monkeypatch.setattr("collector.store.clickhouse.client.random.randrange", lambda _: 0)
+    history = made_history(0)[:20]
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, and nobody answers
+        url = url_of(clickhouse, frozen.getsockname()[1], clickhouse.port)
+        began = time.monotonic()
+        with closing(ClickHouseEventStore(url)) as store:
+            store.ping()
+            assert store.keep(history) == 20
+        assert time.monotonic() - began < ANSWER_SECONDS

@@ -1,0 +1,170 @@
+"""Servers that are there and of no use: frozen, empty, without a quorum, or not ClickHouse at all."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from collector.store import StoreError, StoreUnavailable
+from collector.store.clickhouse import client as clients
+from collector.store.clickhouse.address import Address
+from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.cluster import replicas_of
+from collector.store.clickhouse.event_rows import Numbers, row_of
+from collector.store.clickhouse.keeping import keep_events
+from collector.store.clickhouse.tables import EVENTS
+from collector.store.clickhouse.text import Row, write_rows
+from tests.collector.store.contract.history import made_history
+
+SECONDS = 30
+ONE = b"n\nUInt8\n1\n"
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers every statement the same way; while it is frozen, none."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: bytes = ONE, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer, self.status = answer, status
+        self.thawed = threading.Event()
+        self.thawed.set()
+        self.asked: list[bytes] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Stub
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append(body)
+        self.server.thawed.wait(SECONDS)
+        answer = b"" if body.startswith(b"INSERT") or b"FROM expiries" in body else self.server.answer
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def stubs() -> Iterator[list[Stub]]:
+    with ExitStack() as running:
+        made = [Stub(), Stub()]
+        for one in made:
+            running.enter_context(one)
+            threading.Thread(target=one.serve_forever, args=(0.01,)).start()
+            running.callback(one.shutdown)
+            running.callback(one.thawed.set)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait a tenth of a second for what is given five, and for the rest as long as always."""
+    monkeypatch.setattr(clients, "SOON_SECONDS", 0.1)
+
+
+def client_of(
+    *stubs: Stub, cluster: str = "", first: int = 0, seconds: float = clients.ANSWER_SECONDS
+) -> Client:
+    hosts = tuple(("127.0.0.1", one.server_port) for one in stubs)
+    made = Client(Address(hosts, "db", cluster=cluster), seconds)
+    made._at = first
+    return made
+
+
+def test_a_frozen_server_counts_as_away_where_each_is_asked(stubs: list[Stub]) -> None:
+    with closing(client_of(*stubs)) as client:
+        assert client.rows_of_each("SELECT 1 AS n") == [[(1,)], [(1,)]]
+        stubs[0].thawed.clear()
+        assert client.rows_of_each("SELECT 1 AS n") == [[(1,)]]
+        stubs[1].thawed.clear()
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            client.rows_of_each("SELECT 1 AS n")
+        assert [len(one.asked) for one in stubs] == [3, 3]  # and is not asked twice
+
+
+def test_a_question_that_a_sender_waits_for_goes_on_to_the_next_server(stubs: list[Stub]) -> None:
+    stubs[0].thawed.clear()
+    with closing(client_of(*stubs, seconds=0.1)) as client:
+        assert client.rows("SELECT 1 AS n") == [(1,)]
+        assert client.rows("SELECT 1 AS n") == [(1,)]
+    assert [len(one.asked) for one in stubs] == [1, 2]
+
+
+def test_the_last_server_has_the_whole_time(stubs: list[Stub]) -> None:
+    """Servers that are all slow answer late, and not never."""
+    for one in stubs:
+        one.thawed.clear()
+    with closing(client_of(*stubs, seconds=0.1)) as client:
+        timer = threading.Timer(0.5, stubs[1].thawed.set)
+        timer.start()
+        assert client.rows("SELECT 1 AS n") == [(1,)]
+        timer.join()
+
+
+@pytest.mark.parametrize("code", [60, 81, 170, 516])
+def test_a_server_that_lacks_something_is_passed_over_until_all_of_them_do(
+    stubs: list[Stub], code: int
+) -> None:
+    stubs[0].answer, stubs[0].status = f"Code: {code}. It is not here".encode(), 500
+    with closing(client_of(*stubs)) as client:
+        assert client.rows("SELECT 1 AS n") == [(1,)]
+        stubs[1].answer, stubs[1].status = stubs[0].answer, 500
+        with pytest.raises(StoreError, match=f"Code: {code}") as raised:
+            client.rows("SELECT 1 AS n")
+        assert not isinstance(raised.value, StoreUnavailable)
+
+
+def test_what_a_stranger_says_cannot_steer_a_terminal(stubs: list[Stub]) -> None:
+    stubs[0].answer, stubs[0].status = "Code: 62. \x1b]0;owned\x07 \x9b2J\u202e é".encode(), 500
+    with closing(client_of(stubs[0])) as client, pytest.raises(StoreError) as raised:
+        client.rows("SELECT 1 AS n")
+    assert str(raised.value) == "ClickHouse says: Code: 62. ]0;owned 2J é"
+
+
+def test_events_that_come_again_wait_for_the_replicas_too(stubs: list[Stub]) -> None:
+    """One replica has them of an insert that was refused; all the others may lack them."""
+    events = made_history(0)[:2]
+    old = row_of(events[0], 5)
+    stubs[0].answer = answer_of(old, kept=1)
+    with closing(client_of(stubs[0], cluster="fleet")) as client:
+        client.configure({}, {"insert_quorum": "2"})
+        assert keep_events(client, Numbers(), events) == 1
+        ((_, *rows, end),) = [one.split(b"\n") for one in stubs[0].asked if one.startswith(b"INSERT")]
+        assert (len(rows), end) == (2, b"")
+        assert rows[1] + b"\n" == write_rows([old])  # to the letter: it expires with the one that is there
+        stubs[0].asked.clear()
+        stubs[0].answer = answer_of(old, kept=0)
+        assert keep_events(client, Numbers(), events[:1]) == 0
+        assert not [one for one in stubs[0].asked if one.startswith(b"INSERT")]
+
+
+def answer_of(row: Row, kept: int) -> bytes:
+    """What a server says of a row that it has."""
+    named, typed = zip(*(column.split(" ", 1) for column in EVENTS.columns.split(", ")), strict=True)
+    head = "\t".join([*named, "kept"]), "\t".join([*typed, "UInt8"])
+    said = re.sub(rb"\\x(..)", lambda found: bytes.fromhex(found[1].decode()), write_rows([(*row, kept)]))
+    return "\n".join(head).encode() + b"\n" + said
+
+
+def test_shards_with_different_numbers_of_replicas_are_told(
+    stubs: list[Stub], caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(client_of(stubs[0], cluster="fleet")) as client, caplog.at_level(logging.WARNING):
+        stubs[0].answer = b"shard_num\tn\nUInt32\tUInt64\n1\t3\n2\t3\n"
+        assert replicas_of(client) == 3
+        assert not caplog.messages
+        stubs[0].answer = b"shard_num\tn\nUInt32\tUInt64\n1\t1\n2\t3\n"
+        assert replicas_of(client) == 1
+        assert "the shards of fleet have 1 to 3 replicas" in caplog.text
