@@ -213,8 +213,11 @@ class EventStore(EnvironmentScope, EventLists):
         """The runs that began in a period and failed, the latest first."""
 
     @abstractmethod
-    def first_days(self, source: int, kind: str) -> dict[str, int]:
-        """The first day on which a run began with each `version` or `system` that is counted by itself."""
+    def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
+        """The first day on which a run began with each `version` or `system` that is counted by itself.
+
+        Of the `MOST_FIRST_DAYS` with the most runs, because strangers make up any number; or of one word.
+        """
 
     @abstractmethod
     def runs_of_instance(self, source: int, instance: bytes, most: int) -> list[Run]:

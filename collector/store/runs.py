@@ -12,6 +12,9 @@ from collector.store.schema import SEPARATOR
 # A run counts as given up if no end has arrived after this time.
 GIVE_UP_MS = DAY_MS
 
+# The first days of so many words are told: a page sorts them.
+MOST_FIRST_DAYS = 1_000
+
 # Where a page of a list of runs ended: the time at which its last run began (or asked for help), and its id.
 RunsEnd = tuple[int, bytes]
 # Before every run, and after every run.

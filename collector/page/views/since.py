@@ -26,9 +26,12 @@ def show_since(view: ViewRequest) -> ViewResult:
     released, odd = release_days(view, view.period.last)
     versions = [word for word in in_release_order(released) if word not in odd]
     wanted = view.query.get("version") or next(iter(versions), "")
+    if wanted and wanted not in released:  # a rare version, or a later one
+        first = view.events.first_days(view.source.id, "version", wanted)
+        released |= {word: day for word, day in first.items() if day <= view.period.last}
     if wanted not in released:
         everywhere = view.stores.events.within(ALL)
-        if wanted and wanted not in everywhere.first_days(view.source.id, "version"):
+        if wanted and not everywhere.first_days(view.source.id, "version", wanted):
             raise PageError(404, "No install of this version has reported.")
         context = {"version": "", "wanted": wanted}
         return ViewResult("since", "Since the release", {}, _tables([], [], []), context)

@@ -8,7 +8,16 @@ from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs, run_in
 from collector.store.clickhouse.text import filled
 from collector.store.rows import system_name
-from collector.store.runs import GIVE_UP_MS, FailedRun, Place, Run, RunFilter, RunsEnd, place_of
+from collector.store.runs import (
+    GIVE_UP_MS,
+    MOST_FIRST_DAYS,
+    FailedRun,
+    Place,
+    Run,
+    RunFilter,
+    RunsEnd,
+    place_of,
+)
 from collector.store.stretch import Stretch, stretch_of
 
 _SYSTEM = SYSTEM.format("system.2", "system.3")
@@ -60,13 +69,14 @@ class RunListQuestions(ClickHousePart):
             )
         ]
 
-    def first_days(self, source: int, kind: str) -> dict[str, int]:
-        word = "system.1" if kind == "version" else _SYSTEM
+    def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
+        column = "system.1" if kind == "version" else _SYSTEM
+        wanted = filled(f" AND {column} = ?", [word]) if word else ""
         sql = (
-            f"SELECT {word} AS word, min({DAY}) AS day FROM {all_runs(self._past(), source)}"
-            f" WHERE {self._here} AND {BEGAN} > 0 GROUP BY word"
+            f"SELECT {column} AS word, min({DAY}) AS day, count() AS n FROM {all_runs(self._past(), source)}"
+            f" WHERE {self._here} AND {BEGAN} > 0{wanted} GROUP BY word ORDER BY n DESC, word LIMIT ?"
         )
-        return dict(self._client.rows(sql))
+        return {found: day for found, day, _ in self._client.rows(sql, MOST_FIRST_DAYS)}
 
     def _list(self, runs: str, source: int, wanted: str, part: Stretch, most: int) -> list[Run]:
         sql = (

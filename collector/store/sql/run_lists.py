@@ -8,7 +8,7 @@ from collector.base.environments import ALL
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.rows import system_name
-from collector.store.runs import GIVE_UP_MS, FailedRun, Run, RunFilter, RunsEnd, place_of
+from collector.store.runs import GIVE_UP_MS, MOST_FIRST_DAYS, FailedRun, Run, RunFilter, RunsEnd, place_of
 from collector.store.sql.part import SqlPart
 from collector.store.stretch import stretch_of
 from collector.store.words import OTHER
@@ -76,12 +76,13 @@ class RunListQuestions(SqlPart):
             for place, version, os, os_version, who, began in rows
         ]
 
-    def first_days(self, source: int, kind: str) -> dict[str, int]:
+    def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
         sql = (
-            "SELECT word, MIN(day) FROM outcomes"
-            f" WHERE source = ? AND kind IN {self._kinds(kind)} AND word <> ? AND n > 0 GROUP BY word"
+            f"SELECT word, MIN(day) FROM outcomes WHERE source = ? AND kind IN {self._kinds(kind)}"
+            f" AND word <> ? AND n > 0{' AND word = ?' if word else ''}"
+            " GROUP BY word ORDER BY SUM(n) DESC, word LIMIT ?"
         )
-        return dict(self._counted(sql, source, OTHER))
+        return dict(self._counted(sql, source, OTHER, *([word] if word else []), MOST_FIRST_DAYS))
 
 
 def _conditions(wanted: RunFilter, now: int, index: str) -> tuple[list[str], list[Any]]:

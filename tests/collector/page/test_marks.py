@@ -7,8 +7,9 @@ from collections.abc import Callable
 from collector.alerts.book import note_troubles
 from collector.alerts.server_rules import away_trouble
 from collector.alerts.troubles import SERVER, Trouble
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, write_time
 from collector.store import Stores
+from collector.store.runs import MOST_FIRST_DAYS
 from tests.agent.updates.signing import feed
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.test_releases import install, publish
@@ -34,6 +35,23 @@ def test_releases_are_marked_where_they_were_first_installed(
     assert sorted(marked(client)) == ["2.4.1 released", "9.9.9 released"]
     publish(page_stores, feed())
     assert marked(client) == ["2.4.1 released"]  # strangers do not write the feed
+
+
+def test_a_rare_version_is_found_among_many_that_strangers_made_up(
+    client: PageClient, send: Callable[..., None], page_stores: Stores
+) -> None:
+    send(*install(0, "2.4.1", "Success"), *install(1, "2.4.1", "Success"), *install(2, "8.8", "Errors"))
+    half = MOST_FIRST_DAYS // 2
+    for first in (0, half):
+        made_up = [install(3 + number, f"0.{number}", "Errors")[0] for number in range(first, first + half)]
+        for number, one in enumerate(made_up):
+            one["timestamp"] = write_time(NOW - number % 20 * DAY_MS)
+        send(*made_up)
+        page_stores.events.first_days(1, "version")
+    assert "8.8" not in page_stores.events.first_days(1, "version")
+    page = client.get("/since?period=month&version=8.8")
+    assert (page.status, "Since 8.8" in page.text) == (200, True)
+    assert client.get("/since?period=month&version=7.7").status == 404
 
 
 def test_advisories_and_outages_are_marked_with_what_says_more(

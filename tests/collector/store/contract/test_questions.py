@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from collector.base.events import BEAT, SUCCESS, UPGRADED, Event
+from collector.base.events import BEAT, STARTED, SUCCESS, UPGRADED, Event
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import EventStore
 from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import MOST_UPGRADES, on_day
 from collector.store.runs import LATEST as END_OF_RUNS
-from collector.store.runs import NO_RUN, Run, RunFilter
+from collector.store.runs import MOST_FIRST_DAYS, NO_RUN, Run, RunFilter
 from collector.store.usage import HOUR_MS, stored_bytes
 from collector.store.values import FIRST_PAGE, NO_PAGE, Cutoffs, PageEnd, StoredEvent
 from tests.collector.store.contract.answers import LATEST, said_by, told_by
@@ -99,6 +99,26 @@ def test_many_large_upgrades_of_one_instance_take_little_memory(events: EventSto
         assert size < tracemalloc.get_traced_memory()[1] < many * size / 2
     finally:
         tracemalloc.stop()
+
+
+def test_made_up_versions_crowd_out_no_frequent_one(events: EventStore) -> None:
+    def told(number: int, version: str) -> Event:
+        at = NOW - number % 20 * DAY_MS  # few words are counted on one day
+        context = {"app": {"version": version}, "installation": {"id": f"run {number}"}}
+        fields = {"event": STARTED, "anonymousId": "one", "messageId": f"{number}", "context": context}
+        return decode.read_event({**fields, "timestamp": write_time(at)}, "track", SOURCE, NOW, settled=True)
+
+    made_up = MOST_FIRST_DAYS + 10
+    events.keep(told(number, "9.9") for number in range(made_up, made_up + 2))
+    for first in range(0, made_up, made_up // 2):
+        events.keep(told(number, f"0.{number}") for number in range(first, first + made_up // 2))
+        events.first_days(SOURCE, "version")  # a question counts few of those that wait
+    first_days = events.first_days(SOURCE, "version")
+    rare = next(f"0.{number}" for number in range(made_up) if f"0.{number}" not in first_days)
+    assert len(first_days) == MOST_FIRST_DAYS
+    assert "9.9" in first_days
+    assert events.first_days(SOURCE, "version", rare) == {rare: TODAY - int(rare[2:]) % 20}
+    assert events.first_days(SOURCE, "version", "7?") == {}
 
 
 def test_the_newest_census_is_kept_until_something_expires_or_is_removed(events: EventStore) -> None:
