@@ -120,9 +120,15 @@ def test_it_beats_is_upgraded_and_leaves_nothing(debian: Machine, package: Path,
     assert status(debian)["instanceId"] == instance, "and the id"
 
     shown = debian.path("/var/lib/rollcall/catalogue-shown")
-    for frontend, news in ("noninteractive", False), ("teletype", True):
+    dpkg = f"dpkg -i /var/{package.name}"
+    on_a_terminal = "script", "-qec", dpkg, "/dev/null"
+    for frontend, command, news in (
+        ("noninteractive", on_a_terminal, False),
+        ("teletype", ("sh", "-c", f"{dpkg} 2>&1 | cat"), False),
+        ("teletype", on_a_terminal, True),
+    ):
         shown.unlink(missing_ok=True)  # as an older version left it
-        said = debian.run("env", f"DEBIAN_FRONTEND={frontend}", "dpkg", "-i", f"/var/{package.name}")
+        said = debian.run("env", f"DEBIAN_FRONTEND={frontend}", *command)
         assert ("rollcall: new: " in said, shown.exists()) == (news, news)
 
     apt(debian, "purge", "rollcall")
