@@ -142,12 +142,19 @@ def test_pip_itself_is_held_to_its_hash(bundle: Path, home: Path) -> None:
 
 def test_a_file_that_is_not_as_it_was_packed_installs_nothing(bundle: Path, home: Path) -> None:
     damaged = changed(bundle, "agent/new.py", "# fine\n")
-    for name in ("systemd/render", "wheels/requirements.lock", "SHA256SUMS"):
+    sums = (damaged / "SHA256SUMS").read_bytes()
+    for name, cut, first in (
+        ("systemd/render", 100, "systemd/render"),
+        ("wheels/requirements.lock", 100, "wheels/requirements.lock"),
+        ("SHA256SUMS", 100, "SHA256SUMS"),
+        ("SHA256SUMS", 0, "docker.env.example"),
+        ("SHA256SUMS", sums.index(b"  systemd/") - 64, "systemd/render"),
+    ):
         whole = (damaged / name).read_bytes()
-        (damaged / name).write_bytes(whole[:100])
+        (damaged / name).write_bytes(whole[:cut])
         code, out, said = install(damaged, home, "--user", "--", "echo", "the product")
         assert (code, out) == (0, "the product\n")
-        assert f"{name} is not as it was packed: unpack the archive again" in said
+        assert f"{first} is not as it was packed: unpack the archive again" in said
         (damaged / name).write_bytes(whole)
     assert tree(home, "") == {}
     (damaged / "docs/vendors.md").write_text("of the vendor's own\n")
