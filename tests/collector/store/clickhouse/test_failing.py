@@ -111,6 +111,7 @@ def test_the_last_server_has_the_whole_time(stubs: list[Stub]) -> None:
         timer.start()
         assert client.rows("SELECT 1 AS n") == [(1,)]
         timer.join()
+    assert [len(one.asked) for one in stubs] == [1, 1]
 
 
 @pytest.mark.parametrize("code", [60, 81, 170, 516])
