@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,30 +15,12 @@ import psycopg
 
 from tests.environ import bare
 from tests.parts import NOBODY, find, postgresql_bin
+from tests.ports import Ports
 from tests.wait import until
 
 # As short as Patroni takes it, so that a test need not wait long for the next leader.
 TTL_SECONDS, LOOP_SECONDS, RETRY_SECONDS = 6, 1, 2
 NODES = range(3)
-
-
-class Ports:
-    """Ports that the kernel chose. They are held, because a server may begin to listen there late."""
-
-    def __init__(self) -> None:
-        self._held: list[socket.socket] = []
-
-    def take(self) -> int:
-        held = socket.socket()
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that another may bind and listen
-        held.bind(("127.0.0.1", 0))
-        self._held.append(held)
-        port: int = held.getsockname()[1]
-        return port
-
-    def give_back(self) -> None:
-        for held in self._held:
-            held.close()
 
 
 class Node:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.e2e.clickhouse.members import HERE, Keeper, Member, Replica
+from tests.ports import Ports
 from tests.wait import until
 
 SHARDS, REPLICAS, KEEPERS = 2, 3, 3
@@ -21,9 +22,10 @@ class ClickHouseCluster:
     def __init__(self) -> None:
         memory = MEMORY if Path(MEMORY).is_dir() else None  # each column of each part is a file
         self.folder = Path(tempfile.mkdtemp(prefix="rollcall-cluster-", dir=memory))
-        self.keepers = [Keeper(self.folder, number + 1) for number in range(KEEPERS)]
+        self.ports = Ports()
+        self.keepers = [Keeper(self.folder, number + 1, self.ports) for number in range(KEEPERS)]
         self.replicas = [
-            Replica(self.folder, shard + 1, number + 1)
+            Replica(self.folder, shard + 1, number + 1, self.ports)
             for shard in range(SHARDS)
             for number in range(REPLICAS)
         ]
@@ -60,4 +62,5 @@ class ClickHouseCluster:
     def remove(self) -> None:
         for member in self.members:
             member.kill()
+        self.ports.give_back()
         shutil.rmtree(self.folder)

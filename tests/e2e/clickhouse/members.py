@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from tests.deadends import unused_port
 from tests.environ import bare
 from tests.parts import find
+from tests.ports import Ports
 
 ANSWER_SECONDS = 10
 HERE = "127.0.0.1"
@@ -102,10 +102,10 @@ class Member:
 class Keeper(Member):
     """A ZooKeeper."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, ports: Ports) -> None:
         super().__init__(folder, f"keeper{number}")
         self.number = number
-        self.port, self.peer, self.election = unused_port(), unused_port(), unused_port()
+        self.port, self.peer, self.election = ports.take(), ports.take(), ports.take()
 
     def configure(self, keepers: Sequence[Keeper]) -> None:
         (self.folder / "data").mkdir(parents=True)
@@ -133,10 +133,10 @@ class Keeper(Member):
 class Replica(Member):
     """A ClickHouse server with a copy of one shard."""
 
-    def __init__(self, folder: Path, shard: int, number: int) -> None:
+    def __init__(self, folder: Path, shard: int, number: int, ports: Ports) -> None:
         super().__init__(folder, f"replica{shard}{number}")
         self.shard, self.number = shard, number
-        self.http, self.tcp, self.between = unused_port(), unused_port(), unused_port()
+        self.http, self.tcp, self.between = ports.take(), ports.take(), ports.take()
 
     def configure(self, keepers: Sequence[Keeper], replicas: Sequence[Replica]) -> None:
         self.folder.mkdir(parents=True)
