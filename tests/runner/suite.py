@@ -10,7 +10,7 @@ from pathlib import Path
 from tests import parts
 from tests.runner.steps import Progress
 
-WORKERS = 5  # on two cores: most tests wait for a clock, a disk or a child
+WORKERS = 3  # on two cores: many tests wait for a clock or a disk; more take as long
 AGENT = "tests/agent"
 MEASURED = (AGENT, "tests/e2e")
 AGENT_COVERAGE = "97"  # per cent of the lines and branches of agent/
