@@ -58,7 +58,7 @@ class Desk:
         return run_verb(*words, env=self.environment, cwd=self.place)
 
     def log(self) -> list[dict[str, Any]]:
-        self.verb("flush")
+        self.verb("flush", "--budget", "1s")  # what was recorded late is taken in
         return [json.loads(line)["event"] for line in self.verb("log", "--json").stdout.splitlines()]
 
     def names(self) -> list[object]:
