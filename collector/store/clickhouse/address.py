@@ -37,14 +37,16 @@ def read_address(url: str, password: str = "") -> Address:
 
 
 def _read_address(url: str, password: str) -> Address:
-    parts = urlsplit(url)
-    login, _, places = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")  # urlsplit takes no brackets within a list of hosts
+    netloc, _, rest = rest.partition("/")
+    path, _, query = rest.partition("?")
+    login, _, places = netloc.rpartition("@")
     user, _, own = login.partition(":")
-    database = unquote(parts.path.strip("/"))
-    more = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    database = unquote(path.strip("/"))
+    more = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
     (cluster,) = more.pop("cluster", [""])
-    named = [database, cluster] if parts.query else [database]
-    if parts.scheme != "clickhouse" or more or not all(map(_NAME.fullmatch, named)):
+    named = [database, cluster] if query else [database]
+    if scheme != "clickhouse" or more or not all(map(_NAME.fullmatch, named)):
         raise ValueError
     hosts = tuple(map(_host, places.split(",")))
     return Address(hosts, database, unquote(user) or "default", password or unquote(own), cluster)

@@ -15,6 +15,7 @@ import pytest
 from tests import environ
 from tests.e2e.wrap.shell import PROMPT, Shell
 from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.leftovers import end_senders
 from tests.receiver import Receiver
 from tests.verbs import run_verb
 from tests.wait import until
@@ -66,8 +67,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield Desk(tmp_path)
+    end_senders(tmp_path)
 
 
 def test_the_notice_is_full_once_and_then_one_line(desk: Desk) -> None:

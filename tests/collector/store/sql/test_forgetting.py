@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from collector.base.environments import ENVIRONMENTS
 from collector.base.events import BEAT, ERRORS, STARTED, SUPPORT, Event, Fact, fact_of
 from collector.store import Stores, StoreUnavailable, open_stores, schema
 from collector.store.again import TRIES
@@ -43,7 +44,11 @@ def told(event: Event) -> Event:
     same = ("reason", "signal", "script", "line", "command", "email", "reference")
     properties = {name: getattr(fact, name) for name in same}
     properties |= {"durationSeconds": fact.duration and fact.duration / 1000, "exitCode": fact.exit_code}
-    context = {"app": {"version": fact.version}, "os": {"name": fact.os, "version": fact.os_version}}
+    context = {
+        "app": {"version": fact.version},
+        "os": {"name": fact.os, "version": fact.os_version},
+        "installation": {"environment": ENVIRONMENTS[fact.environment]},
+    }
     assert fact_of(event.name, context, properties) == fact
     return event._replace(body=json.dumps({"context": context, "properties": properties}))
 
