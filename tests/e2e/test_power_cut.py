@@ -21,7 +21,7 @@ CLIENTS = 3  # of each store
 MOST_EVENTS = 20
 ANSWERS = (5, 60)
 """How many requests of each store are answered before the cut, at least."""
-CUTS, CUTS_SLOW = 6, 60
+CUTS, CUTS_SLOW = 2, 60
 CARELESS = ({"UNSAFE": "yes"}, {"OPTIONS": ",barrier=0"})
 """What must lose events: stores that flush nothing, and a file system that does not flush the disk."""
 

@@ -134,8 +134,13 @@ def test_an_ordinary_user_sees_the_same_and_what_could_not_be_measured(site: Sit
 
 @pytest.mark.parametrize(
     ("prefix", "tools"),
-    [((), ("strace", "nft")), ((), ("nft",)), ((), ("strace",)), (AS_USER, ("strace",)), (AS_USER, ())],
-    ids=["root", "root without strace", "root without nft", "user", "user without strace"],
+    [
+        pytest.param((), ("strace", "nft"), id="root"),
+        pytest.param((), ("nft",), id="root without strace"),
+        pytest.param((), ("strace",), id="root without nft", marks=pytest.mark.slow),
+        pytest.param(AS_USER, ("strace",), id="user", marks=pytest.mark.slow),
+        pytest.param(AS_USER, (), id="user without strace"),
+    ],
 )
 def test_a_name_that_is_looked_up_while_silent_is_caught(
     site: Site, prefix: tuple[str, ...], tools: tuple[str, ...]

@@ -24,7 +24,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize(
     "plan",
     [
-        pytest.param([], id="undisturbed"),
+        pytest.param([], id="undisturbed", marks=pytest.mark.slow),
         pytest.param([(1, -6), (4, 12), (9, -YEARS), (15, 2 * YEARS), (21, -YEARS)], id="clock set"),
     ],
 )

@@ -78,17 +78,18 @@ def test_every_answer_is_in_the_document(collector: Collector, schemathesis: Pat
 
 @pytest.mark.once
 @pytest.mark.timeout(SECONDS * 10)
-@pytest.mark.parametrize("role", ["viewer", "support"])
+@pytest.mark.parametrize("role", ["viewer", "support", ""])
 def test_every_answer_of_a_view_is_in_the_document(
     collector: Collector, schemathesis: Path, slow: bool, role: str
 ) -> None:
     assert collector.post("/v1/batch", {"batch": failed_run()}).status == 200
-    token = collector.verb("tokens", "add", "schemathesis", "--role", role).stdout.strip()
-    options = ["--max-examples", "200" if slow else "5", "--include-path-regex", VIEW]
+    options = ["--max-examples", "200" if slow else "3", "--include-path-regex", VIEW]
     options += ["--checks", ",".join(CHECKS)]
-    for known in (["--header", f"Authorization: Bearer {token}"], []):
-        said = judge(collector, schemathesis, *options, *known)
-        assert said.startswith("passed"), said
+    if role:
+        token = collector.verb("tokens", "add", "schemathesis", "--role", role).stdout.strip()
+        options += ["--header", f"Authorization: Bearer {token}"]
+    said = judge(collector, schemathesis, *options)
+    assert said.startswith("passed"), said
     assert "Traceback" not in collector.stop()
 
 

@@ -48,6 +48,8 @@ VERBS = {
     "track": ["track", "Something Used"],
     "status": ["status", "--json"],
 }
+ONE_PLACE = {"wrap": "working directory", "beat": "/etc/NAME", "flush": "credential"}
+"""Where a verb is tried, if not in every place."""
 PATIENCE = 60.0
 
 
@@ -77,12 +79,13 @@ def main(whole: str) -> None:
 
 
 def look(endpoint: str, whole: bool) -> list[list[str]]:
-    """Every case and its outcome; `wrap` costs most, and is tried in every place only for the whole."""
+    """Every case and its outcome; what costs most is tried in every place only for the whole."""
     found = []
     for place, owner, mode, folder, text in itertools.product(PLACES, USERS, MODES, FOLDERS, TEXTS):
         lay(place, owner, mode, folder, TEXTS[text].format(endpoint))
-        wrapped = whole or (place == "working directory" and mode != "644")
-        for caller, verb in itertools.product(CALLERS, [*VERBS, *(["wrap"] if wrapped else [])]):
+        for caller, verb in itertools.product(CALLERS, [*VERBS, "wrap"]):
+            if not whole and place != ONE_PLACE.get(verb, place):
+                continue
             outcome = outcome_of(verb, place, CALLERS[caller], endpoint)
             found.append([place, owner, mode, folder, text, caller, verb, outcome])
         shutil.rmtree(PLACES[place])
