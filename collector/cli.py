@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from typing import IO, Any
 
 from collector.admin import AdminError, keys, transfer
+from collector.admin.comparison import DayCounts
+from collector.base.times import DAY_MS, write_time
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores
 from collector.verbs import alerts, bundles, cluster, members, people, releases, senders, storage
@@ -90,6 +92,8 @@ def build_parser() -> argparse.ArgumentParser:
     people.add_single_verbs(verbs, verb)
     take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
     take.add_argument("--source", metavar="NAME", help="into this source [the one that each line names]")
+    text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
+    take.add_argument("--verify", action="store_true", help=text)
     take.add_argument("file", metavar="FILE|-")
     give = verb(verbs, "export", _export, "export every event as a JSON line; gzip if FILE ends in .gz")
     give.add_argument("file", metavar="FILE|-")
@@ -120,16 +124,30 @@ def fleet_size(text: str) -> int:
 
 def _import(arguments: argparse.Namespace, stores: Stores) -> None:
     now = now_ms()
-    targets = transfer.Targets(stores, arguments.source, now)
+    targets, days = transfer.Targets(stores, arguments.source, now), DayCounts()
     with _file(arguments.file, "rb") as lines:
         try:
             read, fresh = transfer.import_events(
-                stores.events, targets.number_of, lines, now, progress("read")
+                stores.events, targets.number_of, lines, now, progress("read"), days
             )
         finally:  # a failed import leaves no empty source behind
             for name in targets.drop_unused():
                 message(f"created the source {name!r}")
     message(f"{read} events read, {fresh} new")
+    if arguments.verify:
+        _verify(stores, days)
+
+
+def _verify(stores: Stores, days: DayCounts) -> None:
+    """Print each day that differs. AdminError if there is one."""
+    different = days.differences(stores.events)
+    names = keys.name_sources(stores.control)
+    for source, day, in_file, in_store in different:
+        at = write_time(day * DAY_MS)[:10]
+        print(f"{at} {names[source]!r}: {in_file} events in the file, {in_store} in the store")
+    if different:
+        raise AdminError(f"{len(different)} days differ between the file and the store")
+    message(f"each of {days.days} days has as many events in the store as in the file")
 
 
 def _export(arguments: argparse.Namespace, stores: Stores) -> None:

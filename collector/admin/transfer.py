@@ -11,6 +11,7 @@ from itertools import islice
 from typing import IO
 
 from collector.admin import AdminError, keys
+from collector.admin.comparison import DayCounts
 from collector.base.events import Event
 from collector.base.http import Refused
 from collector.base.times import EARLIEST, read_time
@@ -49,16 +50,22 @@ class Targets:
 
 
 def import_events(
-    store: EventStore, source_of: Callable[[object], int], lines: IO[bytes], now: int, progress: Progress
+    store: EventStore,
+    source_of: Callable[[object], int],
+    lines: IO[bytes],
+    now: int,
+    progress: Progress,
+    days: DayCounts | None = None,
 ) -> tuple[int, int]:
     """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
-    `source_of` says into which source, by what a line names. Reads what `rollcall-collector export` and
-    `rollcall export` write, plain or gzip. A line that is
-    not an event is an AdminError, which gives its number, never its text. The lines before it are stored,
-    and the same file can be imported again.
+    `source_of` says into which source, by what a line names. `days`, if given, counts what was read. Reads
+    what `rollcall-collector export` and `rollcall export` write, plain or gzip. A line that is not an event
+    is an AdminError, which gives its number, never its text. The lines before it are stored, and the same
+    file can be imported again.
     """
-    return add_in_chunks(store, _events_in(_unzipped(lines), source_of, now), progress)
+    events = _events_in(_unzipped(lines), source_of, now)
+    return add_in_chunks(store, days.counted(events) if days else events, progress)
 
 
 def add_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:

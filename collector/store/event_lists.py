@@ -49,3 +49,7 @@ class EventLists(ABC):
     @abstractmethod
     def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
         """The events with a name, by the day on which they happened."""
+
+    @abstractmethod
+    def count_all_by_day(self, source: int) -> dict[int, int]:
+        """All events, by the day on which they happened."""

@@ -29,7 +29,7 @@ _rollcall_collector() {
     ' tokens revoke') words='--db --events --help' ;;
     ' audit') words='--db --events -n --help' ;;
     ' setup-link') words='--db --events --listen --help' ;;
-    ' import') words='--db --events --source --help' ;;
+    ' import') words='--db --events --source --verify --help' ;;
     ' export') words='--db --events --help' ;;
     ' demo-data') words='--db --events --source --instances --seed --help' ;;
     ' instances') words='delete --help' ;;

@@ -83,6 +83,7 @@ complete -c rollcall-collector -n '__fish_seen_subcommand_from setup-link' -l he
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l db -d 'the database: sqlite:///PATH or postgresql://…, without a password'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l events -d 'where events are kept, if not in the database: clickhouse://USER@HOST/DATABASE, without a password'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l source -d 'into this source [the one that each line names]'
+complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l verify -d 'then compare how many events each day has in FILE and in the store; exit code 1 if one differs'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from import' -l help -d 'show what it takes'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from export' -l db -d 'the database: sqlite:///PATH or postgresql://…, without a password'
 complete -c rollcall-collector -n '__fish_seen_subcommand_from export' -l events -d 'where events are kept, if not in the database: clickhouse://USER@HOST/DATABASE, without a password'

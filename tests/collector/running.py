@@ -79,7 +79,9 @@ class Collector:
         make = environ.covered if self.covered else environ.bare
         return make(self.home, **{**LOUD, "ROLLCALL_COLLECTOR_DB": self.database, **self.settings})
 
-    def verb(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
+    def verb(
+        self, *arguments: str, stdin: str = "", code: int = 0, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "collector", *arguments],
             env=self.environ(),
@@ -87,7 +89,7 @@ class Collector:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == code, done.stderr

@@ -113,6 +113,17 @@ class EventQuestions(ClickHousePart):
                 days[day] += n
         return dict(days)
 
+    def count_all_by_day(self, source: int) -> dict[int, int]:
+        past = self._past()
+        sql = (
+            f"SELECT intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND {past.there} GROUP BY day"
+        )
+        days: Counter[int] = Counter(dict(self._client.rows(sql, source)))
+        for day, _, _, n in self._counters(past, source, "daily"):
+            days[day] += n
+        return dict(days)
+
     def export(self) -> Iterator[list[SourcedBody]]:
         there, last = self._past().there, 0
         sql = f"SELECT source, id, seq FROM events WHERE seq > ? AND {there} ORDER BY seq LIMIT ?"

@@ -132,6 +132,10 @@ class EventQuestions(SqlPart):
         )
         return {day: int(n) for day, n in self._counted(sql, source, first, last, name)}
 
+    def count_all_by_day(self, source: int) -> dict[int, int]:
+        sql = "SELECT day, SUM(n) FROM daily WHERE source = ? GROUP BY day HAVING SUM(n) > 0"
+        return {day: int(n) for day, n in self._counted(sql, source)}
+
 
 def _search(
     database: Database,

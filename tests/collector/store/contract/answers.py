@@ -195,6 +195,7 @@ def _of_events(store: EventStore, source: int) -> Answers:
         "names": store.event_names(source, ALL),
         "by name": [store.count_by_name(source, *period, ALL) for period in PERIODS],
         "by day": [store.count_by_day(source, name, *PERIODS[0]) for name in NAMES[1:]],
+        "all by day": store.count_all_by_day(source),
         "events": Counter(map(_event, store.latest_events(source, NO_PAGE, ALL))),
         "named": {
             name: list(map(_event, store.events_named(source, name, NO_PAGE, ALL))) for name in NAMES[1:]
@@ -218,6 +219,7 @@ def _events_in(kept: Sequence[Event]) -> Answers:
             Counter(e.time // DAY_MS for e in kept if e.name == name and e.time // DAY_MS >= PERIODS[0][0])
             for name in NAMES[1:]
         ],
+        "all by day": Counter(e.time // DAY_MS for e in kept),
         "events": Counter(map(_event, kept)),
         "named": {name: [_event(e) for e in latest if e.name == name] for name in NAMES[1:]},
         "events of instance": {
