@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.base import processes
-from agent.wrapper.exits import exits, taskstats
+from agent.wrapper.exits import exits, taskstats, watcher
 from agent.wrapper.exits.exits import Exits
 from agent.wrapper.process.caller import Environment
 from tests import environ, wait
@@ -69,6 +69,7 @@ class Install:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watcher, "BUSY", wait.PATIENCE)  # so much, should the machine have other work
 
 
 @kernel_tells
