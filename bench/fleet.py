@@ -28,7 +28,7 @@ from urllib.parse import quote
 from bench.collector import ROOT, postgresql
 from bench.compare import goal
 from bench.filling import fill
-from bench.page import ask, setup_cookie
+from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
 from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
@@ -36,7 +36,6 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.page.app import Page
 from collector.page.views.instances import FILTERS
-from collector.settings import read_settings
 from collector.store import ControlStore, EventStore, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql.days import table_of
@@ -124,7 +123,7 @@ def views_of(ids: Sequence[bytes]) -> Iterator[str]:
 def show(stores: Stores, ids: Sequence[bytes]) -> None:
     """Print how long each view takes, cold and warm."""
     slowest = coldest = 0.0
-    page = Page(read_settings(os.environ), stores)
+    page = made_page(stores)
     page.start()
     cookie = setup_cookie(stores)
     try:
@@ -138,7 +137,7 @@ def show(stores: Stores, ids: Sequence[bytes]) -> None:
         page.stop()
     print(goal("slowest view, p95 warm, ms", slowest, WARM_MS))
     print(goal("slowest view, cold, ms", coldest, COLD_MS))
-    page = Page(read_settings(os.environ), stores)
+    page = made_page(stores)
     page.start()
     print(goal("the overview at once after a start, ms", _timed(page, "/", cookie), COLD_MS))
     page.stop()

@@ -23,6 +23,7 @@ from bench.compare import goal
 from collector.admin import demo, setup, transfer
 from collector.admin.keys import source_named
 from collector.base.ids import as_uuid
+from collector.ingest.disk import DiskWatch
 from collector.page.app import Page
 from collector.settings import read_settings
 from collector.store import Stores, open_stores
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
 def measure(stores: Stores, events: int, rounds: int) -> None:
     """Fill the store if it is empty, ask for every view, print."""
     kept = filled(stores, events)
-    page, cookie = Page(read_settings(os.environ), stores), setup_cookie(stores)
+    page, cookie = made_page(stores), setup_cookie(stores)
     views = [
         f"{view}{'&' if '?' in view else '?'}period={period}" for view in found(stores) for period in PERIODS
     ]
@@ -68,6 +69,12 @@ def measure(stores: Stores, events: int, rounds: int) -> None:
         print(f"{name:<12}" + "".join(f"{wall:>9.1f}{cpu:>9.1f}" for wall, cpu in medians))
     print(goal("slowest view, ms", slowest, GOAL_MS))
     print(goal("slowest view, ms of processor", busiest, GOAL_MS))
+
+
+def made_page(stores: Stores) -> Page:
+    """The page as a server has it."""
+    settings = read_settings(os.environ)
+    return Page(settings, stores, DiskWatch(settings, stores.events))
 
 
 def setup_cookie(stores: Stores) -> str:

@@ -44,14 +44,14 @@ class Watcher(BackgroundJob):
         self,
         settings: Settings,
         stores: Stores,
+        disk: DiskWatch,
         *,
         now: Callable[[], float] = time.time,
         send: Send = send_to,
     ) -> None:
         super().__init__("alerts", FIRST_SECONDS)
-        self._settings, self._stores, self._send = settings, stores, send
+        self._settings, self._stores, self._disk, self._send = settings, stores, disk, send
         self._clock = now
-        self._disk = DiskWatch(settings, stores.events)
         self._control_away = Absence()
         self._events_away = Absence()
         self._told_away = False

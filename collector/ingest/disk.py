@@ -24,7 +24,7 @@ RETRY_SECONDS = 60
 
 
 class DiskWatch:
-    """What the database takes, and what its disk has left, compared with the settings."""
+    """What the database takes, and what its disk has left, compared with the settings: one for a process."""
 
     def __init__(
         self, settings: Settings, store: EventStore, clock: Callable[[], float] = time.monotonic
@@ -48,6 +48,10 @@ class DiskWatch:
             if wait((look,), max(0.0, self._began + LOOK_SECONDS - self._clock())).done:
                 look.result()
         return self.shortage
+
+    def stop(self) -> None:
+        """Let a look that has begun end, so that the store can be closed; there is no later one."""
+        self._thread.shutdown()
 
     def _begin(self) -> Future[None]:
         """A look that goes on in the thread: the one that has begun, or a new one."""

@@ -75,6 +75,7 @@ class Page:
         self,
         settings: Settings,
         stores: Stores,
+        disk: DiskWatch,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
@@ -85,7 +86,7 @@ class Page:
         self._sources = SourceList(stores)
         self._censuses = CensusCache(stores, now=now, clock=clock)
         self._histories = HistoryCache(stores, clock=clock)
-        self._frame = Frame(DiskWatch(settings, stores.events))
+        self._frame = Frame(disk)
         self._public = public.PublicPages(stores.control, self._frame, clock)
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
 

@@ -39,7 +39,13 @@ class Site:
     """One server's answers by path."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, writer: Writer, page: App, member: Member | None = None
+        self,
+        settings: Settings,
+        stores: Stores,
+        disk: DiskWatch,
+        writer: Writer,
+        page: App,
+        member: Member | None = None,
     ) -> None:
         self._settings, self._stores, self._writer = settings, stores, writer
         self._metrics = Metrics(member)
@@ -47,7 +53,7 @@ class Site:
         allowance = Allowance(settings, time.time, time.monotonic, **others)
         ring = KeyRing(stores, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(stores.control, time.time)
-        self._disk = DiskGuard(DiskWatch(settings, stores.events))
+        self._disk = DiskGuard(disk)
         forgetting = Forgetting(stores, time.time)
         self._tracking = Tracking(
             settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting

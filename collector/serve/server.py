@@ -13,6 +13,7 @@ from contextlib import suppress
 import uvloop
 
 from collector.base.http import App
+from collector.ingest.disk import DiskWatch
 from collector.ingest.member import Member
 from collector.ingest.writer import Writer
 from collector.serve import systemd
@@ -57,6 +58,7 @@ def reserve_port(listen: tuple[str, int]) -> socket.socket:
 def serve_requests(
     settings: Settings,
     stores: Stores,
+    disk: DiskWatch,
     listener: socket.socket,
     listening: Callable[[], None],
     page: App,
@@ -65,7 +67,7 @@ def serve_requests(
     """Serve until SIGTERM or SIGINT, then finish the open requests and return. The stores stay open."""
     sys.setswitchinterval(SWITCH_SECONDS)
     writer, folder = Writer(stores.events, settings.timeout), Folder(stores.events)
-    site = Site(settings, stores, writer, page, member)
+    site = Site(settings, stores, disk, writer, page, member)
     stopping = _StopSignals()
     gc.freeze()
     folder.start()

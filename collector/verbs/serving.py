@@ -92,14 +92,16 @@ def _serve_requests(
 ) -> None:
     """Serve in this process, with all that runs in the background."""
     from collector.alerts.watcher import Watcher
+    from collector.ingest.disk import DiskWatch
     from collector.page.app import Page
     from collector.public.publisher import Publisher
     from collector.serve import server
     from collector.serve.keeper import Keeper
     from collector.serve.renewer import Renewer
 
-    page, keeper, renewer = Page(settings, stores), Keeper(stores, settings.keep), Renewer(stores.events)
-    watcher, publisher = Watcher(settings, stores), Publisher(stores)
+    disk = DiskWatch(settings, stores.events)
+    page, watcher = Page(settings, stores, disk), Watcher(settings, stores, disk)
+    keeper, renewer, publisher = Keeper(stores, settings.keep), Renewer(stores.events), Publisher(stores)
 
     def begin() -> None:
         listening()
@@ -111,13 +113,14 @@ def _serve_requests(
             publisher.start()
 
     try:
-        server.serve_requests(settings, stores, listener, begin, page, member)
+        server.serve_requests(settings, stores, disk, listener, begin, page, member)
     finally:
         publisher.stop()
         watcher.stop()
         renewer.stop()
         keeper.stop()
         page.stop()
+        disk.stop()
         stores.close()
 
 

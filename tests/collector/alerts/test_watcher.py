@@ -16,6 +16,7 @@ from collector.alerts.messages import MOST_TRIES, latest_messages
 from collector.alerts.troubles import SERVER, Trouble
 from collector.alerts.watcher import PAUSE_SECONDS, Watcher
 from collector.base.times import DAY_MS
+from collector.ingest.disk import DiskWatch
 from collector.settings import read_settings
 from collector.store import StoreError, Stores
 from tests.collector.alerts.conftest import channel_file
@@ -48,7 +49,8 @@ class Watched:
         environ |= {"ROLLCALL_COLLECTOR_ALERTS_FILE": str(file), "ROLLCALL_COLLECTOR_ALERTS_DIGEST": "off"}
         self.stores, self.file, self.post, self.now = stores, file, Post(), NOON
         made = read_settings({"HOME": "/nowhere", **environ})
-        self.watcher = Watcher(made, stores, now=lambda: self.now / 1000, send=self.post)
+        disk = DiskWatch(made, stores.events)
+        self.watcher = Watcher(made, stores, disk, now=lambda: self.now / 1000, send=self.post)
 
     def step(self, after: int = 0) -> list[tuple[int, str]]:
         """What is sent by a step some time later."""

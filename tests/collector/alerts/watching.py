@@ -14,6 +14,7 @@ from typing import Any
 
 from collector.alerts.channels import Channel, send_to
 from collector.alerts.watcher import Watcher
+from collector.ingest.disk import DiskWatch
 from collector.settings import read_settings
 from collector.store import EventStore, StoreError, Stores, open_stores
 from collector.store.values import Space
@@ -63,7 +64,8 @@ def main(database: str, file: str) -> None:
         return send_to(channel, kind, title, body)
 
     changed: Any = Changed(stores.events, told)
-    watcher = Watcher(settings, Stores(stores.control, changed), now=lambda: told.now / 1000, send=send)
+    watched, disk = Stores(stores.control, changed), DiskWatch(settings, changed)
+    watcher = Watcher(settings, watched, disk, now=lambda: told.now / 1000, send=send)
     for line in sys.stdin:
         told.__dict__.update(json.loads(line))
         watcher.watch()

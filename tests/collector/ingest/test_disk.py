@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from collector.ingest.disk import DiskGuard, DiskWatch
-from collector.settings import PREFIX, read_settings
-from collector.store import EventStore, open_stores
+from collector.serve import server
+from collector.settings import PREFIX, Settings, read_settings
+from collector.store import EventStore, Stores, open_stores
 from collector.store.values import Space
+from collector.verbs import serving
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
 from tests.wait import until
@@ -150,3 +153,35 @@ def test_a_store_that_does_not_answer_holds_up_neither_start_nor_page() -> None:
     finally:
         store.thawed.set()
     assert until(lambda: "MAX_DB is 1 MiB" in watch.look(), SECONDS)
+
+
+class Slow(Frozen):
+    """A store that says what it takes late: the look at the disk goes on at a stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def space(self) -> Space:
+        self.thawed.wait(0.5)
+        self.done.append("looked")
+        return Space(0, None)
+
+    def close(self) -> None:
+        self.done.append("closed")
+        self.thawed.set()
+
+
+def test_a_stop_waits_for_the_one_look_at_the_disk_before_it_closes_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, control = Slow(), open_stores(f"sqlite:///{tmp_path}/c.db").control
+
+    def serve_requests(_: Settings, __: Stores, disk: DiskWatch, *others: Any) -> None:
+        disk._begin()
+        assert others[2]._frame._disk is disk
+
+    monkeypatch.setattr(server, "serve_requests", serve_requests)
+    ours = Stores(control, cast(EventStore, store))
+    serving._serve_requests(read_settings({"HOME": "/nowhere"}), ours, cast(socket.socket, None), print)
+    assert store.done == ["looked", "closed"]

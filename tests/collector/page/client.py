@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from collector.admin import setup, users
 from collector.base.times import DAY_MS
+from collector.ingest.disk import DiskWatch
 from collector.page.app import Page
 from collector.settings import read_settings
 from collector.store import ControlStore, Stores
@@ -68,9 +69,11 @@ class PageClient:
     def __init__(self, stores: Stores, now: int = NOW, **settings: str) -> None:
         environ = {f"ROLLCALL_COLLECTOR_{name}": value for name, value in settings.items()}
         self.now, self.clock = now, 0.0
+        made = read_settings({**environ, "HOME": "/nowhere"})
         self.page = Page(
-            read_settings({**environ, "HOME": "/nowhere"}),
+            made,
             stores,
+            DiskWatch(made, stores.events),
             now=lambda: self.now / 1000,
             clock=lambda: self.clock,
         )
