@@ -7,11 +7,10 @@ from collector.alerts.book import begun_since
 from collector.alerts.messages import Message, add_message, has_message
 from collector.alerts.troubles import SERVER
 from collector.base.hours import WEEK_MS, WeeklyTime
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, WEEK
 from collector.store import Stores
 from collector.store.runs import RunCounts
 
-WEEK = 7
 MOST_SOURCES = 20
 # A collector that did not run at the time of the digest still sends it this much later.
 LATE_MS = DAY_MS

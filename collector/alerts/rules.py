@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from collector.alerts.troubles import Trouble, span_text
 from collector.base.plain import is_plain_file, is_plain_version
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, MONTH, WEEK
 from collector.base.versions import version_key
 from collector.releases.published import published_feed
 from collector.store import Stores
@@ -23,7 +23,6 @@ from collector.store.answers import waiting_requests
 from collector.store.runs import Failure, Place, RunCounts, place_of
 from collector.store.words import OTHER
 
-WEEK, MONTH = 7, 30
 # A rate of fewer finished installs says nothing.
 LEAST_RUNS = 20
 # How far two rates are apart, in standard deviations, if that is more than chance.

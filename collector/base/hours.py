@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, WEEK
 
 MINUTE_MS = 60_000
-WEEK_MS = 7 * DAY_MS
+WEEK_MS = WEEK * DAY_MS
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 QUIET = "hours such as 22:00-07:00 (UTC)"
 WEEKLY = "a day and a time such as `mon 08:00` (UTC), or `off`"

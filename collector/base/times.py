@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 DAY_MS = 86_400_000
+# In days.
+WEEK, MONTH = 7, 30
 # A larger number is milliseconds.
 LARGEST_SECONDS = 1e11
 # A clock that says a year before this one is broken, not early.

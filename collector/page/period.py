@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, MONTH, WEEK
 
 # The number of days of each named period. It ends today, or on the day `to`.
-NAMED = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
+NAMED = {"day": 1, "week": WEEK, "month": MONTH, "quarter": 91, "year": 365}
 DEFAULT = "month"
 LONGEST = 3660
 # A chart shows at least this many days; days before the period are pale.
 SHORTEST_CHART = 7
 # With more days, one bar stands for a week.
 MOST_BARS = 92
-WEEK = 7
 
 _EPOCH = date(1970, 1, 1)
 
@@ -67,7 +66,7 @@ class Period:
     @property
     def step(self) -> int:
         """Days that one bar of a chart stands for."""
-        return 1 if self.days <= MOST_BARS else 7
+        return 1 if self.days <= MOST_BARS else WEEK
 
     def bars(self) -> list[tuple[int, int]]:
         """The first and last day of each bar; the last bar ends with the period."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from collector.base.background import BackgroundJob
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, MONTH, WEEK
 from collector.public.numbers import Weeks, public_sources, published_weeks, store_week
 from collector.public.rounding import KINDS, Cell, Place, Truth, public_cells
 from collector.store import StoreError, Stores
@@ -15,7 +15,6 @@ from collector.store import StoreError, Stores
 logger = logging.getLogger("rollcall.collector")
 
 FIRST_SECONDS, PAUSE_SECONDS = 5.0, 60.0
-WEEK, MONTH = 7, 30
 # An install counts for the success rate of four weeks.
 INSTALL_DAYS = 28
 # How many weeks before it was switched on are published too, without versions and systems.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, MONTH, WEEK
 
 SLOT_MS = 6 * 3_600_000
 SLOTS_A_DAY = DAY_MS // SLOT_MS
 # An instance is active if it sent a heartbeat in so many days.
-SPANS = (1, 7, 30)
+SPANS = (1, WEEK, MONTH)
 
 _DAY = (1 << SLOTS_A_DAY) - 1
-_WEEK = (1 << 7 * SLOTS_A_DAY) - 1
+_WEEK = (1 << WEEK * SLOTS_A_DAY) - 1
 
 
 def week_of(day: int) -> int:
     """The week of a day, counted from Monday 1969-12-29."""
-    return (day + 3) // 7
+    return (day + 3) // WEEK
 
 
 def days_of(slots: int) -> int:
@@ -46,11 +46,11 @@ def edges(days: int, span: int) -> tuple[int, int]:
 
 def weeks_of(first_day: int, days: int) -> tuple[int, int]:
     """The week of a day, and the weeks with a heartbeat: bit n stands for that week + n."""
-    days <<= (first_day + 3) % 7 * SLOTS_A_DAY
+    days <<= (first_day + 3) % WEEK * SLOTS_A_DAY
     weeks = offset = 0
     while days:
         weeks |= bool(days & _WEEK) << offset
-        days >>= 7 * SLOTS_A_DAY
+        days >>= WEEK * SLOTS_A_DAY
         offset += 1
     return week_of(first_day), weeks
 

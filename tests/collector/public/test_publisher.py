@@ -10,10 +10,10 @@ import pytest
 
 from collector.admin import demo, keys, users
 from collector.admin.transfer import add_in_chunks
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, WEEK
 from collector.page.period import iso
 from collector.public.numbers import published_weeks, set_public, store_week
-from collector.public.publisher import EARLIER, PAUSE_SECONDS, WEEK, Publisher, monday_of
+from collector.public.publisher import EARLIER, PAUSE_SECONDS, Publisher, monday_of
 from collector.public.rounding import TOTAL, Cell
 from collector.store import StoreError, Stores, open_stores
 from collector.store.database import Row
