@@ -12,8 +12,8 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.base.times import DAY_MS
 from collector.ingest.keyring import digest
 from collector.store import ControlStore, Stores
-from collector.store.again import again
 from collector.store.database import Transaction
+from collector.store.retries import with_retries
 from collector.store.usage import DAY_HOURS
 
 # A key is 192 random bits, so a plain digest of it cannot be guessed back.
@@ -21,7 +21,7 @@ KEY_BYTES = 24
 HINT = 6
 
 
-@again
+@with_retries
 def add_key(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
     """A new key for a source, which is created if it does not exist."""
     key = _new_key()
@@ -71,7 +71,7 @@ def name_sources(control: ControlStore) -> dict[int, str]:
     return dict(control.all("SELECT id, name FROM sources"))
 
 
-@again
+@with_retries
 def make_source(control: ControlStore, name: str, now: int) -> tuple[int, bool]:
     """The number of a source, and whether it was created now."""
     with control.transaction() as tx:
@@ -79,7 +79,7 @@ def make_source(control: ControlStore, name: str, now: int) -> tuple[int, bool]:
         return source_named(tx, name, now), made
 
 
-@again
+@with_retries
 def drop_unused_source(stores: Stores, source: int) -> bool:
     """Delete a source if it has no key and no event; returns whether it was deleted."""
     if stores.events.sources_heard([source]):
@@ -128,7 +128,7 @@ def list_keys(stores: Stores, now: int) -> list[KeyStatus]:
     return [KeyStatus._make((*row, events[row[0]], sizes[row[0]])) for row in stores.control.all(sql)]
 
 
-@again
+@with_retries
 def revoke_key(control: ControlStore, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Revoke a key by its number, its first characters or all of it. AdminError if none is valid."""
     with control.transaction() as tx:
@@ -136,7 +136,7 @@ def revoke_key(control: ControlStore, which: str, now: int, *, by: str = COMMAND
         record(tx, now, by, "revoked key", f"{hint}…")
 
 
-@again
+@with_retries
 def limit_key(
     control: ControlStore, which: str, limits: Mapping[str, float | None], now: int, *, by: str = COMMAND_LINE
 ) -> None:

@@ -20,8 +20,8 @@ from collector.admin.tokens import PREFIX
 from collector.base.secrets import new_secret, secret_digest
 from collector.base.srp import GROUP, Server, SrpError
 from collector.store import ControlStore
-from collector.store.again import again
 from collector.store.database import Transaction
+from collector.store.retries import with_retries
 
 MOST_MEMBERS = 100
 CHALLENGE_MS = 60_000
@@ -84,7 +84,7 @@ class Session(NamedTuple):
     wrapped: str
 
 
-@again
+@with_retries
 def join(control: ControlStore, account: Account, now: int) -> bool:
     """Add an account that waits for a member's yes; whether there is no support key yet."""
     check_name(account.name)
@@ -103,7 +103,7 @@ def join(control: ControlStore, account: Account, now: int) -> bool:
         return not tx.all("SELECT 1 FROM member_roster")
 
 
-@again
+@with_retries
 def begin_sign_in(control: ControlStore, name: str, client: int, now: int) -> Challenge:
     """The first answer to whoever says that they are this member; to a stranger, one that leads nowhere."""
     found = _find_account(control, name)
@@ -214,7 +214,7 @@ def read_state(control: ControlStore, name: str) -> dict[str, Any]:
     }
 
 
-@again
+@with_retries
 def change_members(control: ControlStore, name: str, change: Change, now: int) -> None:
     """Write a new roster with its links, by a member, or by the first one of all.
 
@@ -249,7 +249,7 @@ def _allowed_revision(tx: Transaction, name: str) -> int:
     return int(roster[0][0]) if roster else 0
 
 
-@again
+@with_retries
 def reset_members(control: ControlStore, now: int, *, by: str) -> None:
     """Delete all members and links. Bundles that are there can then be opened by a recovery code alone."""
     with control.transaction() as tx:

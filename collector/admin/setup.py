@@ -11,8 +11,8 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.base.secrets import new_secret, secret_digest
 from collector.settings import Settings
 from collector.store import ControlStore
-from collector.store.again import again
 from collector.store.database import Transaction
+from collector.store.retries import with_retries
 
 LINK_MS = 15 * 60_000
 SESSION_MS = 12 * 3_600_000
@@ -23,7 +23,7 @@ LINK = "the setup link"
 _NO_USER = "NOT EXISTS (SELECT 1 FROM users)"
 
 
-@again
+@with_retries
 def new_link(control: ControlStore, base: str, now: int) -> str:
     """A new setup link; earlier ones stop working. AdminError if a user exists."""
     token = new_secret()
@@ -41,7 +41,7 @@ def link_is_valid(control: ControlStore, token: str, now: int) -> bool:
     return _exists(control, token, "link", now)
 
 
-@again
+@with_retries
 def spend_link(control: ControlStore, token: str, now: int) -> str | None:
     """The secret of a new setup session, or None if the link is used, too old or unknown."""
     secret = new_secret()

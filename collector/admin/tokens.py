@@ -10,7 +10,7 @@ from collector.admin.keys import find_source
 from collector.admin.names import check_name
 from collector.base.secrets import new_secret, secret_digest
 from collector.store import ControlStore
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 ROLES = ("viewer", "support")
 # Scanners that look for secrets in public code find a token by its beginning.
@@ -34,7 +34,7 @@ class TokenAccess(NamedTuple):
     source: int | None
 
 
-@again
+@with_retries
 def add_token(
     control: ControlStore, name: str, role: str, source: str | None, now: int, *, by: str = COMMAND_LINE
 ) -> str:
@@ -62,7 +62,7 @@ def list_tokens(control: ControlStore) -> list[Token]:
     return [Token(*row) for row in control.all(sql)]
 
 
-@again
+@with_retries
 def revoke_token(control: ControlStore, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Delete a token by its name, or by all of it, if it was found where it should not be."""
     column, value = ("hash", secret_digest(which)) if which.startswith(PREFIX) else ("name", which)

@@ -12,7 +12,7 @@ from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.admin.names import check_name
 from collector.store import ControlStore
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 ROLES = ("viewer", "support", "admin")
 SHORTEST_PASSWORD = 10
@@ -63,7 +63,7 @@ def is_outdated(kept: str) -> bool:
     return not kept.startswith(f"scrypt${'$'.join(map(str, COST))}$")
 
 
-@again
+@with_retries
 def add_user(
     control: ControlStore,
     name: str,
@@ -95,7 +95,7 @@ def add_user(
         record(tx, now, by, "added user", f"{name} ({role}, {source or 'all sources'})")
 
 
-@again
+@with_retries
 def remove_user(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Remove a user, which ends their sessions. AdminError if the name does not exist."""
     with control.transaction() as tx:
@@ -105,7 +105,7 @@ def remove_user(control: ControlStore, name: str, now: int, *, by: str = COMMAND
         record(tx, now, by, "removed user", name)
 
 
-@again
+@with_retries
 def change_password(control: ControlStore, name: str, password: str, now: int) -> None:
     """Store a user's new password, and end their sessions. AdminError if it is too short."""
     kept = _new_hash(password)
@@ -115,7 +115,7 @@ def change_password(control: ControlStore, name: str, password: str, now: int) -
         record(tx, now, name, "changed their password")
 
 
-@again
+@with_retries
 def renew_hash(control: ControlStore, name: str, password: str, outdated: str) -> None:
     """Hash a password anew, at today's cost, unless it was changed meanwhile."""
     kept = hash_password(password)

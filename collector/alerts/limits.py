@@ -8,7 +8,7 @@ from typing import NamedTuple
 from collector.admin import AdminError
 from collector.admin.audit import record
 from collector.store import ControlStore
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 
 class Limit(NamedTuple):
@@ -37,7 +37,7 @@ def limits_of(control: ControlStore, source: int) -> dict[str, int]:
     return found | {name: value for name, value in rows if name in found}
 
 
-@again
+@with_retries
 def set_limits(control: ControlStore, source: int, typed: Mapping[str, str], now: int, *, by: str) -> None:
     """Set the limits of a source to what somebody typed. AdminError if that is no number, or too large."""
     values = {limit.name: _number(limit, typed.get(limit.name, "")) for limit in LIMITS}

@@ -11,8 +11,8 @@ from typing import Literal
 
 from collector.base.times import DAY_MS
 from collector.store import ControlStore
-from collector.store.again import again
 from collector.store.database import Row, Transaction
+from collector.store.retries import with_retries
 
 Kind = Literal["begun", "ended", "digest", "test"]
 
@@ -74,7 +74,7 @@ def has_message(control: ControlStore | Transaction, topic: str) -> bool:
     return bool(control.all("SELECT 1 FROM alert_messages WHERE topic = ?", topic))
 
 
-@again
+@with_retries
 def claim_message(control: ControlStore, now: int, *, only_urgent: bool) -> StoredMessage | None:
     """The first message that is due, claimed for this collector; None if there is none."""
     urgent = " AND urgent = 1" if only_urgent else ""
@@ -92,14 +92,14 @@ def claim_message(control: ControlStore, now: int, *, only_urgent: bool) -> Stor
     return None
 
 
-@again
+@with_retries
 def note_taken(control: ControlStore, message: StoredMessage, channels: str) -> None:
     """Note which channels have taken a message, so that no retry sends it there again."""
     with control.transaction() as tx:
         tx.execute("UPDATE alert_messages SET done = ? WHERE id = ?", channels, message.id)
 
 
-@again
+@with_retries
 def settle_message(control: ControlStore, message: StoredMessage, now: int, *, taken: bool) -> None:
     """A message was sent; or it was not, and is tried again later or given up."""
     tries = message.tries + 1

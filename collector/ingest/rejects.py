@@ -14,7 +14,7 @@ from collector.base.personal import mask_addresses
 from collector.base.times import DAY_MS
 from collector.ingest.decode import Reject
 from collector.store import ControlStore, StoreError
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 WRITE_SECONDS = 1.0
 KEEP_DAYS = 90
@@ -83,7 +83,7 @@ def library_name(text: str) -> str:
     return text if not text or (_NAME.fullmatch(text) and mask_addresses(text) == text) else OTHER
 
 
-@again
+@with_retries
 def write_counts(control: ControlStore, counts: Counts, now: int) -> None:
     """Add to the counts of the day; those of long ago are deleted with a day's first ones."""
     day = now // DAY_MS

@@ -9,13 +9,13 @@ from collector.admin.audit import record
 from collector.admin.keys import find_source
 from collector.public.rounding import Cell, Place
 from collector.store import ControlStore
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 # Numbers by week and place; a week is the day of its Monday.
 Weeks = dict[int, dict[Place, Cell]]
 
 
-@again
+@with_retries
 def set_public(control: ControlStore, source: str, now: int, *, public: bool, by: str) -> None:
     """Switch the public page of a source on or off. Its numbers stay."""
     with control.transaction() as tx:
@@ -53,7 +53,7 @@ def published_weeks(control: ControlStore, source: int) -> Weeks:
     return weeks
 
 
-@again
+@with_retries
 def store_week(control: ControlStore, source: int, week: int, cells: Mapping[Place, Cell]) -> bool:
     """Publish a week, unless a collector has done so; whether it is new."""
     with control.transaction() as tx:

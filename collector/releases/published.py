@@ -12,8 +12,8 @@ from collector.base.times import DAY_MS
 from collector.releases.feed import Feed, parse_feed
 from collector.releases.minisign import PublicKey, key_name, parse_key, signer_of, verify
 from collector.store import ControlStore
-from collector.store.again import again
 from collector.store.database import Transaction
+from collector.store.retries import with_retries
 
 # A feed that expires sooner than this is not published: the fleet would soon have none.
 LEAST_LEFT_MS = 7 * DAY_MS
@@ -37,7 +37,7 @@ class PublishedFeed(NamedTuple):
         return key_name(signer_of(self.signature))
 
 
-@again
+@with_retries
 def trust_key(control: ControlStore, source: str, key: PublicKey, now: int) -> None:
     """Let feeds of a source be signed by this key. AdminError if it has two others."""
     with control.transaction() as tx:
@@ -55,7 +55,7 @@ def trust_key(control: ControlStore, source: str, key: PublicKey, now: int) -> N
         record(tx, now, COMMAND_LINE, "added release key", f"{source} ({key.name})")
 
 
-@again
+@with_retries
 def distrust_key(control: ControlStore, source: str, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Take a key back, by its id or its text. A feed that it signed stays published."""
     with control.transaction() as tx:
@@ -68,7 +68,7 @@ def distrust_key(control: ControlStore, source: str, which: str, now: int, *, by
         raise AdminError("this source has no such key; see `rollcall-collector releases list`")
 
 
-@again
+@with_retries
 def publish_feed(control: ControlStore, source: str, data: bytes, signature: str, now: int) -> Feed:
     """Publish a feed for a source. AdminError if it is not signed, not valid, old, or soon expired."""
     with control.transaction() as tx:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from collector.store.again import again
 from collector.store.control import ControlStore
 from collector.store.events import EventStore
+from collector.store.retries import with_retries
 from collector.store.runs import NO_RUN, RunsEnd
 
 # When a request was marked as answered, and by whom.
@@ -35,7 +35,7 @@ def answered_sources(control: ControlStore) -> list[int]:
     return [source for (source,) in control.all("SELECT DISTINCT source FROM answered")]
 
 
-@again
+@with_retries
 def answer_request(control: ControlStore, source: int, run: bytes, user: str, now: int) -> None:
     """Mark a request as answered; the first user who did so is stored."""
     with control.transaction() as tx:
@@ -51,7 +51,7 @@ def reopen_request(control: ControlStore, source: int, run: bytes) -> None:
     delete_answers(control, source, [run])
 
 
-@again
+@with_retries
 def delete_answers(control: ControlStore, source: int, runs: Collection[bytes]) -> None:
     with control.transaction() as tx:
         for run in runs:

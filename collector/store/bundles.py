@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Any
 
 from collector.base.times import DAY_MS
-from collector.store.again import again
 from collector.store.control import ControlStore
 from collector.store.database import Transaction
+from collector.store.retries import with_retries
 
 # A bundle that has not come whole after this time makes way.
 UNFINISHED_MS = DAY_MS
@@ -69,7 +69,7 @@ def counted_size(size: int) -> int:
     return max(size, LEAST_COUNTED)
 
 
-@again
+@with_retries
 def begin_bundle(control: ControlStore, new: NewBundle, room: int, now: int) -> None:
     """Reserve the size of a bundle, if it is not there yet. NoSpace if there is none left."""
     old = control.all(
@@ -100,7 +100,7 @@ def _check_space(tx: Transaction, new: NewBundle, room: int) -> None:
         raise NoSpace(f"this instance has {MOST_OF_INSTANCE} bundles already")
 
 
-@again
+@with_retries
 def add_part(control: ControlStore, source: int, bundle: bytes, start: int, data: bytes) -> bool:
     """Store the next part; False if it is not the next one, or would be too much."""
     with control.transaction() as tx:
@@ -116,7 +116,7 @@ def add_part(control: ControlStore, source: int, bundle: bytes, start: int, data
         return bool(moved)
 
 
-@again
+@with_retries
 def finish_bundle(control: ControlStore, source: int, bundle: bytes, now: int) -> bool:
     """Show a bundle whose last part has come; False, and nothing left of it, if its hash is another one."""
     whole = sha256()
@@ -189,7 +189,7 @@ def _delete(control: ControlStore, where: str, *values: Any) -> int:
     return len(found)
 
 
-@again
+@with_retries
 def delete_bundle(control: ControlStore, source: int, bundle: bytes) -> None:
     """Delete a bundle: it takes no more parts, then its parts go, and last its own row."""
     with control.transaction() as tx:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from collector.store import Stores, bundles
 from collector.store.answers import answered_sources, answers_of, delete_answers
-from collector.store.claims import claimed
+from collector.store.claims import claimed_expiry
 from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Forgotten
 
@@ -31,7 +31,7 @@ def expire_events(stores: Stores, before: Cutoffs, now: int, progress: Progress)
 
     AlreadyClaimed if another collector does so now.
     """
-    with claimed(stores.control, "expiry", now):
+    with claimed_expiry(stores.control, now):
         count = bundles.delete_old(stores.control, before.bundles) if before.bundles else 0
         expired = stores.events.expire(before, now, progress)
         _sweep_answers(stores, answered_sources(stores.control))

@@ -12,7 +12,7 @@ class StoreUnavailable(StoreError):  # noqa: N818 - an outcome that passes
 
 
 class Undone(StoreUnavailable):
-    """Nothing of a transaction was done. The same one may succeed at once (see `again.py`)."""
+    """Nothing of a transaction was done. The same one may succeed at once (see `retries.py`)."""
 
 
 class Conflict(Undone):

@@ -12,11 +12,11 @@ import psycopg
 from psycopg import errors
 
 from collector.store import migrations, schema
-from collector.store.again import again
 from collector.store.connections import Connection, Connections, Lost
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import Conflict, StoreError, StoreUnavailable, Undone
+from collector.store.retries import with_retries
 from collector.store.values import Space
 
 MIGRATION_LOCK = 0x526F6C6C  # "Roll": one collector at a time brings the schema up to date
@@ -135,7 +135,7 @@ class PostgresDatabase(Database):
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:
         yield from self._result(_native(sql), values)
 
-    @again
+    @with_retries
     def _result(self, sql: str, values: tuple[Any, ...]) -> psycopg.Cursor[Row]:
         with _explained():
             return self._connections.read(sql, values)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from collector.admin.audit import record
 from collector.store import ControlStore
-from collector.store.again import again
+from collector.store.retries import with_retries
 
 
 class Session(NamedTuple):
@@ -31,7 +31,7 @@ def password_of(control: ControlStore, name: str) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-@again
+@with_retries
 def begin_session(control: ControlStore, token: bytes, user: str, now: int, expired: int) -> None:
     """Store a new session, and delete those that began before `expired`."""
     with control.transaction() as tx:
@@ -52,14 +52,14 @@ def find_session(control: ControlStore, token: bytes) -> Session | None:
     return Session(*rows[0]) if rows else None
 
 
-@again
+@with_retries
 def touch_session(control: ControlStore, token: bytes, now: int) -> None:
     """Store when a session was used."""
     with control.transaction() as tx:
         tx.execute("UPDATE sessions SET used = ? WHERE token = ?", now, token)
 
 
-@again
+@with_retries
 def end_session(control: ControlStore, token: bytes) -> None:
     with control.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE token = ?", token)

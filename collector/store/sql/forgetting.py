@@ -13,10 +13,10 @@ from hashlib import sha256
 from collector.base.events import BEAT, CATALOGUE, Event, fact_of, mapping
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.again import again
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
 from collector.store.errors import Conflict
+from collector.store.retries import with_retries
 from collector.store.rollups import Ledger
 from collector.store.rows import InstanceRow, RunRow, instance_of
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
@@ -50,7 +50,7 @@ class _Found:
     narrow: dict[int, list[Row]] = field(default_factory=dict)  # ids and times, by day
 
 
-@again
+@with_retries
 def forget_instance(database: Database, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance, in one transaction."""
     fold_waiting(database)

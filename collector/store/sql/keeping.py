@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from collector.base.events import Event
 from collector.store import schema
-from collector.store.again import again
 from collector.store.database import Database, Transaction
+from collector.store.retries import with_retries
 from collector.store.sql.arrival import SortedEvents, insert_events, sort_events
 from collector.store.sql.folding import add_pending
 from collector.store.sql.shapes import Shapes
@@ -19,7 +19,7 @@ def keep_events(database: Database, shapes: Shapes, events: Iterable[Event], lan
     return _keep_sorted(database, sort_events(shapes, events), lane)
 
 
-@again
+@with_retries
 def _keep_sorted(database: Database, events: SortedEvents, lane: int) -> int:
     with database.transaction() as tx:
         return add_events(tx, events, lane)

@@ -9,12 +9,10 @@ import pytest
 from collector.base.keep import Keep
 from collector.serve.keeper import Keeper
 from collector.store import Stores
-from collector.store.claims import LONGEST_MS, AlreadyClaimed, claimed
+from collector.store.claims import LONGEST_MS, AlreadyClaimed, claimed_expiry
 from collector.store.deletion import expire_events
 from collector.store.values import Cutoffs
 from tests.collector.store.contract.history import NOW, made_history
-
-WORK = "expiry"
 
 
 def expire(stores: Stores, now: int = NOW) -> int:
@@ -25,8 +23,8 @@ def test_while_one_collector_deletes_another_does_not(
     stores: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
     stores.events.keep(made_history(0))
-    with claimed(stores.control, WORK, NOW):
-        with pytest.raises(AlreadyClaimed, match="another collector"):
+    with claimed_expiry(stores.control, NOW):
+        with pytest.raises(AlreadyClaimed, match="when it is done, or in 2 hours if it was killed"):
             expire(stores)
         Keeper(stores, Keep(*[86_400] * 3), lambda: NOW / 1000).expire()
     assert caplog.messages == []
@@ -34,15 +32,15 @@ def test_while_one_collector_deletes_another_does_not(
 
 
 def test_a_claim_ends_with_its_work_and_also_without_an_end(stores: Stores) -> None:
-    with suppress(ZeroDivisionError), claimed(stores.control, WORK, NOW):
+    with suppress(ZeroDivisionError), claimed_expiry(stores.control, NOW):
         _ = 1 / 0
     stores.events.keep(made_history(0))
-    killed = claimed(stores.control, WORK, NOW)
+    killed = claimed_expiry(stores.control, NOW)
     killed.__enter__()
     with pytest.raises(AlreadyClaimed):
         expire(stores, NOW + LONGEST_MS - 1)
     assert expire(stores, NOW + LONGEST_MS) > 0
-    with claimed(stores.control, WORK, NOW):
+    with claimed_expiry(stores.control, NOW):
         killed.__exit__(None, None, None)  # late: what another one claimed since is left alone
         with pytest.raises(AlreadyClaimed):
             expire(stores)

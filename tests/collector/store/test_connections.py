@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from collector.store import StoreError, StoreUnavailable, connections, open_database, schema
-from collector.store.again import again
 from collector.store.connections import CONNECT_SECONDS, MOST
 from collector.store.database import Database
+from collector.store.retries import with_retries
 from tests.collector.bouncer import SERVERS, Bouncer
 from tests.collector.cluster import Cluster
 from tests.deadends import unused_port
@@ -202,7 +202,7 @@ def test_all_connections_are_made_again_when_the_server_was_away() -> None:
         own.remove()
 
 
-@again
+@with_retries
 def add_source(database: Database, name: str, meanwhile: Callable[[int], None] = lambda _: None) -> None:
     with database.transaction() as tx:
         meanwhile(tx.all("SELECT pg_backend_pid()")[0][0])

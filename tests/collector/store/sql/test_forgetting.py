@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from collector.base.environments import ENVIRONMENTS
 from collector.base.events import BEAT, ERRORS, STARTED, SUPPORT, Event, Fact, fact_of
 from collector.store import Stores, StoreUnavailable, open_stores, schema
-from collector.store.again import TRIES
 from collector.store.database import Database
 from collector.store.deletion import forget_instance
+from collector.store.retries import TRIES
 from collector.store.sql import forgetting
 from tests.collector.store.test_rollups import (
     COPY,

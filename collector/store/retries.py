@@ -1,4 +1,4 @@
-"""Does again what is certain not to have happened: the one place that repeats a transaction."""
+"""Tries a transaction again that is certain not to have happened: the one place that does."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-def again(work: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """A function that is called again if its transaction was undone; at last, the error is the caller's.
+def with_retries(work: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """A function that is tried again if its transaction was undone; at last, the error is the caller's.
 
     For one that changes a store in one transaction at most, or where each may be repeated.
     """
