@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.collector.running import Collector, Reply, event
+from tests.collector.running import Collector, Reply
+from tests.collector.sending import BUSY, Sender, ids_of, sending
 from tests.e2e.patroni import Patroni
 from tests.wait import until
 
@@ -24,7 +22,6 @@ pytestmark = [pytest.mark.needs("patroni"), pytest.mark.once, pytest.mark.timeou
 
 PASSWORD = "correct horse battery"
 PAGE_SECONDS = 2  # within which the page is back, once another server takes changes
-LOOK_SECONDS = 0.05
 
 
 @pytest.fixture
@@ -48,34 +45,6 @@ def collectors(patroni: Patroni, tmp_path: Path) -> Iterator[list[Collector]]:
             started[-1].start()
             running.callback(started[-1].kill)
         yield started
-
-
-class Sender:
-    """Sends batches as an agent does: each until it is answered with 200, to whichever collector."""
-
-    def __init__(self, collectors: list[Collector], stop: threading.Event) -> None:
-        self._collectors, self._stop = collectors, stop
-        self.acknowledged: list[str] = []
-        self.refused = 0
-
-    def send(self) -> None:
-        while not self._stop.is_set():
-            batch = [event() for _ in range(10)]
-            while not self._taken(batch):
-                self.refused += 1
-            self.acknowledged += [str(one["messageId"]) for one in batch]
-
-    def _taken(self, batch: list[dict[str, object]]) -> bool:
-        self._collectors.reverse()
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            reply = self._collectors[0].post("/v1/batch", {"batch": batch})
-            if reply.status == 503:
-                assert int(reply.headers["Retry-After"]) > 0
-                self._stop.wait(LOOK_SECONDS)
-            else:
-                assert reply.status == 200
-                return True
-        return False
 
 
 def sign_in(collector: Collector) -> str:
@@ -131,24 +100,18 @@ def test_a_leader_that_is_killed_costs_delay_and_nothing_else(
     cookies = sign_in(collectors[0])
     pages = [partial(shows_page, one, cookies) for one in collectors]
     assert all(page() for page in pages)
-    stop = threading.Event()
-    senders = [Sender(list(collectors), stop) for _ in range(4)]
-    with ThreadPoolExecutor() as threads:
-        sending = [threads.submit(sender.send) for sender in senders]
-        try:
-            until(lambda: all(sender.acknowledged for sender in senders))
-            for _ in range(5 if slow else 1):
-                until(patroni.is_whole, why="a server that was killed follows the new leader")
-                leader, page, standby = fail_over(patroni, pages)
-                print(f"leader {leader:.1f} s, page {page:.1f} s, standby {standby:.1f} s", flush=True)
-                assert page < leader + PAGE_SECONDS or not slow  # in CI, other work may keep it
-        finally:
-            stop.set()
-    for one in sending:
-        one.result()
+    senders = [Sender(collectors, n) for n in range(4)]
+    with sending(senders):
+        until(lambda: all(sender.acknowledged for sender in senders))
+        for _ in range(5 if slow else 1):
+            until(patroni.is_whole, why="a server that was killed follows the new leader")
+            leader, page, standby = fail_over(patroni, pages)
+            print(f"leader {leader:.1f} s, page {page:.1f} s, standby {standby:.1f} s", flush=True)
+            assert page < leader + PAGE_SECONDS or not slow  # in CI, other work may keep it
     assert all(page() for page in pages)
     assert all(sender.refused for sender in senders)
-    acknowledged = sorted(key for sender in senders for key in sender.acknowledged)
+    assert {said for sender in senders for said in sender.refusals} <= {BUSY}
+    acknowledged = ids_of(senders)
     print(len(acknowledged), "acknowledged", sum(sender.refused for sender in senders), "refused")
     assert sorted(one["messageId"] for one in collectors[0].export()) == acknowledged
     assert "every counter is right" in collectors[1].verb("recount").stderr

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import random
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,13 +20,13 @@ import pytest
 
 from bench import load
 from collector.base.ids import uuid_of
-from collector.base.times import write_time
 from collector.store import open_database, open_stores
 from collector.store.database import Database
 from collector.store.sql import narrowing
 from collector.store.sql.days import all_days
 from tests.collector.cluster import Cluster
-from tests.collector.running import Collector, basic
+from tests.collector.running import Collector
+from tests.collector.sending import BUSY, Sender, acknowledged_by, ids_of, sending
 from tests.collector.store.old import leave_old_database, old_beats
 from tests.deadends import unused_port
 from tests.wait import until
@@ -77,78 +75,6 @@ def kill_with_workers(collector: Collector) -> None:
     collector.kill()
 
 
-class Sender(threading.Thread):
-    """Sends batches until stopped, each again until it is acknowledged; remembers which were."""
-
-    def __init__(
-        self,
-        collectors: list[Collector],
-        size: int = 20,
-        shared: list[Any] | None = None,
-        make: Callable[[int], list[dict[str, Any]]] = beats,
-        pause: float = 0,
-    ) -> None:
-        super().__init__(daemon=True)
-        self.collectors, self.size, self.shared, self.make = collectors, size, shared, make
-        self.pause = pause  # after each batch
-        self.acknowledged: list[str] = []
-        self.statuses: set[int] = set()
-        self.ending = threading.Event()
-
-    def run(self) -> None:
-        pending = list(self.shared or [])
-        while pending if self.shared is not None else not self.ending.is_set():
-            batch = pending.pop() if self.shared is not None else self.make(self.size)
-            while not self.send(batch) and not self.ending.is_set():
-                self.ending.wait(0.02)
-            self.ending.wait(self.pause)
-
-    def send(self, batch: list[dict[str, Any]]) -> bool:
-        target = random.choice(self.collectors)
-        connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=20)
-        headers = {"Authorization": basic(target.key)}
-        try:
-            with contextlib.closing(connection):
-                body = json.dumps({"batch": batch, "sentAt": write_time(int(time.time() * 1000))})
-                connection.request("POST", "/v1/batch", body, headers)
-                status = connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return False
-        self.statuses.add(status)
-        if status == 200:
-            self.acknowledged.extend(event["messageId"] for event in batch)
-        return status == 200
-
-
-@pytest.fixture
-def sending() -> Iterator[Callable[..., list[Sender]]]:
-    senders: list[Sender] = []
-
-    def begin(*args: Any, count: int = 4, **kwargs: Any) -> list[Sender]:
-        made = [Sender(*args, **kwargs) for _ in range(count)]
-        senders.extend(made)
-        for sender in made:
-            sender.start()
-        return made
-
-    yield begin
-    for sender in senders:
-        sender.ending.set()
-        sender.join(30)
-
-
-def end(senders: list[Sender]) -> list[str]:
-    for sender in senders:
-        sender.ending.set()
-    for sender in senders:
-        sender.join(30)
-    return [message_id for sender in senders for message_id in sender.acknowledged]
-
-
-def acknowledged_by(senders: list[Sender]) -> int:
-    return sum(len(sender.acknowledged) for sender in senders)
-
-
 def counted_events(tables: Database) -> int:
     return int(tables.all("SELECT coalesce(SUM(n), 0) FROM daily")[0][0])
 
@@ -167,17 +93,16 @@ def stored(database: str) -> list[str]:
 
 @pytest.mark.timeout(3600)
 def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
-    start: Callable[..., Collector],
-    sending: Callable[..., list[Sender]],
-    database: str,
-    slow: bool,
+    start: Callable[..., Collector], database: str, slow: bool
 ) -> None:
     """Of one collector, or of two with two workers each; and of what counts beside them."""
     shared = database.startswith("postgresql")
     settings = {"ROLLCALL_COLLECTOR_WORKERS": "2"} if shared else {}
     collectors = [start(database, **settings) for _ in range(1 + shared)]
-    senders = sending(collectors, make=lambda size: [*beats(size), *narrow_beats(size)])
-    with contextlib.closing(open_database(database)) as tables:
+    senders = [
+        Sender(collectors, n, make=lambda count: [*beats(count), *narrow_beats(count)]) for n in range(4)
+    ]
+    with contextlib.closing(open_database(database)) as tables, sending(senders):
         counted = partial(counted_events, tables)
         for number in range(50 if slow else 5):
             folding = subprocess.Popen([sys.executable, "-c", FOLDING, database], cwd=ROOT)
@@ -189,31 +114,27 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
             folding.kill()
             folding.wait(30)
             victim.start()
-        acknowledged = end(senders)
-        for collector in collectors:
-            kill_with_workers(collector)
+    for collector in collectors:
+        kill_with_workers(collector)
+    with contextlib.closing(open_database(database)) as tables:
         assert narrow(tables) > 0
     found = stored(database)
-    assert set(acknowledged) <= set(found)
+    assert set(ids_of(senders)) <= set(found)
     assert len(found) == len(set(found))
 
 
 @pytest.mark.needs("postgresql")
 def test_two_collectors_on_one_postgresql_keep_the_same_events_once(
-    start: Callable[..., Collector],
-    sending: Callable[..., list[Sender]],
-    cluster: Cluster,
+    start: Callable[..., Collector], cluster: Cluster
 ) -> None:
     database = cluster.database()
     both = [start(database), start(database)]
-    everything = beats(3000)
-    batches = [everything[index : index + 25] for index in range(0, len(everything), 25)]
-    senders = [sending(both, shared=random.sample(batches, len(batches)), count=1)[0] for _ in range(4)]
-    for sender in senders:
-        sender.join(60)
-    end(senders)
-    assert {status for sender in senders for status in sender.statuses} == {200}
-    assert sorted(stored(database)) == sorted(event["messageId"] for event in everything)
+    everything = [json.dumps(one) for one in beats(3000)]
+    senders = [Sender(both, n, everything, make=lambda _: []) for n in range(4)]
+    with sending(senders):
+        pass
+    assert [sender.refused for sender in senders] == [0] * 4
+    assert sorted(stored(database)) == ids_of(senders)
     tables = open_database(database)
     assert tables.all("SELECT sum(beats) FROM instances") == [(3000,)]
     assert [int(n) for (n,) in tables.all("SELECT sum(n) FROM active WHERE n > 0 AND span = 7")] == [7]
@@ -221,29 +142,26 @@ def test_two_collectors_on_one_postgresql_keep_the_same_events_once(
 
 
 @pytest.mark.needs("postgresql")
-def test_postgresql_may_stop_and_start_under_load(
-    start: Callable[..., Collector],
-    sending: Callable[..., list[Sender]],
-) -> None:
+def test_postgresql_may_stop_and_start_under_load(start: Callable[..., Collector]) -> None:
     own = Cluster()
     try:
         own.start()
         database = own.database()
         collector = start(database)
-        senders = sending([collector])
-        for _ in range(2):
-            seen = sum(len(sender.acknowledged) for sender in senders)
-            until(lambda seen=seen: sum(len(s.acknowledged) for s in senders) > seen, 30)  # type: ignore[misc]
-            own.stop()
-            until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503, 30)
-            until(lambda: collector.get("/readyz").status == 503, 10)
-            assert collector.get("/healthz").status == 200
-            own.start()
-            until(lambda: collector.get("/readyz").status == 200, 30)
-        acknowledged = end(senders)
-        assert {status for sender in senders for status in sender.statuses} == {200, 503}
+        senders = [Sender([collector], n, make=beats) for n in range(4)]
+        with sending(senders):
+            for _ in range(2):
+                seen = acknowledged_by(senders)
+                until(lambda seen=seen: acknowledged_by(senders) > seen, 30)  # type: ignore[misc]
+                own.stop()
+                until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503, 30)
+                until(lambda: collector.get("/readyz").status == 503, 10)
+                assert collector.get("/healthz").status == 200
+                own.start()
+                until(lambda: collector.get("/readyz").status == 200, 30)
+        assert {said for sender in senders for said in sender.refusals} == {BUSY}
         collector.stop()
-        assert set(acknowledged) <= set(stored(database))
+        assert set(ids_of(senders)) <= set(stored(database))
     finally:
         own.remove()
 
@@ -354,7 +272,6 @@ def narrow(tables: Database) -> int:
 def test_an_old_database_is_renewed_while_the_collector_serves(
     database: str,
     start: Callable[..., Collector],
-    sending: Callable[..., list[Sender]],
     monkeypatch: pytest.MonkeyPatch,
     slow: bool,
 ) -> None:
@@ -367,18 +284,19 @@ def test_an_old_database_is_renewed_while_the_collector_serves(
         collector = start(database, ROLLCALL_COLLECTOR_DAILY="0")  # the long form sends more
         collector.stop()
         collector.start(f"127.0.0.1:{port}")
-        senders = sending([collector], count=2, pause=0.2)  # four times what a million instances send
-        for _ in range(2):
-            before = left()
-            until(lambda before=before: left() < before, 60)  # type: ignore[misc]
-            collector.kill()
-            assert left() > 0
-            collector.start(f"127.0.0.1:{port}")
-        until(lambda: left() == 0, 3600 if slow else 120)
-        acknowledged = end(senders)
+        # They send four times what a million instances do.
+        senders = [Sender([collector], n, make=beats, fresh=20, pause=0.2) for n in range(2)]
+        with sending(senders):
+            for _ in range(2):
+                before = left()
+                until(lambda before=before: left() < before, 60)  # type: ignore[misc]
+                collector.kill()
+                assert left() > 0
+                collector.start(f"127.0.0.1:{port}")
+            until(lambda: left() == 0, 3600 if slow else 120)
         collector.stop()
-        found = stored(database)  # every counter is as a recount makes it
-        assert {status for sender in senders for status in sender.statuses} == {200}
+        found, acknowledged = stored(database), ids_of(senders)  # every counter is as a recount makes it
+        assert [sender.refusals for sender in senders] == [set()] * 2
         assert len(found) == len(set(found))
         assert acknowledged
         assert set(acknowledged) <= set(found)

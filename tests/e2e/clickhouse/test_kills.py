@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ import pytest
 
 from collector.store import EventStore, open_stores
 from tests.collector.running import Collector
+from tests.collector.sending import Sender, acknowledged_by, ids_of, sending
 from tests.collector.store.contract.answers import told_by
 from tests.collector.store.contract.history import SOURCE, made_history
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
-from tests.e2e.clickhouse.load import Sender, ids_of
 from tests.e2e.clickhouse.members import Member, Replica
 from tests.wait import until
 
@@ -52,22 +50,11 @@ def collectors(fleet: ClickHouseCluster, tmp_path: Path) -> Iterator[list[Collec
 
 @contextmanager
 def load(collectors: Sequence[Collector]) -> Iterator[list[Sender]]:
-    """Senders at work; at the end all that they have is acknowledged."""
+    """Senders at work, with a history to send."""
     events = [one.body for one in made_history(5, HISTORY) if one.source == SOURCE]
-    stop = threading.Event()
-    senders = [Sender(collectors, events[n::SENDERS], stop, n) for n in range(SENDERS)]
-    with ThreadPoolExecutor() as threads:
-        sending = [threads.submit(sender.send) for sender in senders]
-        try:
-            yield senders
-        finally:
-            stop.set()
-    for one in sending:
-        one.result()
-
-
-def acknowledged(senders: Sequence[Sender]) -> int:
-    return sum(len(sender.acknowledged) for sender in senders)
+    senders = [Sender(collectors, n, events[n::SENDERS]) for n in range(SENDERS)]
+    with sending(senders):
+        yield senders
 
 
 def go_on(senders: Sequence[Sender]) -> None:
@@ -141,7 +128,7 @@ def test_kills_one_at_a_time_lose_nothing_and_double_nothing(
             else:
                 kill_member(fleet, chance.choice(fleet.replicas), senders)
             print(f"kill {number + 1}: {time.monotonic() - began:.0f} s", flush=True)
-    sent = ids_of([one for sender in senders for one in sender.acknowledged])
+    sent = ids_of(senders)
     refused = sum(sender.refused for sender in senders)
     print(f"{kills} kills, {len(sent)} events acknowledged, {refused} batches refused", flush=True)
     until(lambda: is_whole(fleet))
@@ -161,7 +148,7 @@ def test_without_a_quorum_nothing_is_acknowledged_until_it_is_back(
             member.kill()
         refused = [sender.refused for sender in senders]
         until(lambda: all(one.refused > n for one, n in zip(senders, refused, strict=True)))
-        before = acknowledged(senders)
+        before = acknowledged_by(senders)
         reply = collectors[0].post(
             "/v1/batch", {"batch": [{"type": "track", "event": "E", "userId": "u"}] * 50}
         )
@@ -169,11 +156,11 @@ def test_without_a_quorum_nothing_is_acknowledged_until_it_is_back(
         assert int(reply.headers["Retry-After"]) > 0
         refused = [sender.refused + REFUSALS for sender in senders]
         until(lambda: all(one.refused > n for one, n in zip(senders, refused, strict=True)))
-        assert acknowledged(senders) == before
+        assert acknowledged_by(senders) == before
         fleet.restart(members[:2])
         go_on(senders)
         until(lambda: is_whole(fleet))
-    sent = ids_of([one for sender in senders for one in sender.acknowledged])
+    sent = ids_of(senders)
     stored = [one["messageId"] for one in collectors[1].export()]
     assert set(sent) <= set(stored)
     assert len(stored) == len(set(stored))
