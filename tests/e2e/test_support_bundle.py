@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.events.catalogue import BUNDLE
 from tests import environ
 from tests.e2e.collector_service import NAME, PORT, UNIT, VERB, install_collector
 from tests.e2e.machine import Machine, booted
 from tests.e2e.product import Product
+from tests.wait import until
 
 pytestmark = [pytest.mark.needs("root", "systemd"), pytest.mark.once]
 
@@ -74,15 +77,17 @@ class Support:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def check(self, opened: str) -> None:
-        """The script's log is readable, and holds no secret."""
+    def check(self, opened: str) -> Any:
+        """The script's log is readable, and holds no secret; what it says of the failed install."""
         folder = self.folder / opened
         (log,) = folder.rglob("install.log")
         assert "connecting with DB_PASSWORD=‹secret-" in log.read_text()
         assert "step 3 failed\nls: cannot access '/nowhere-at-all'" in log.read_text()
         failed = json.loads((folder / "rollcall/failed-install.json").read_text())
         assert failed["event"]["properties"]["command"] == "ls"
+        assert json.loads((folder / "rollcall/doctor.json").read_text())["checks"]
         assert "hunter2" not in "".join(path.read_text() for path in folder.rglob("*.*"))
+        return failed
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +124,13 @@ def operators(machine: Machine, support: Support, name: str, settings: str) -> P
     return product
 
 
+def bundle_state(product: Product) -> str:
+    """What the log says of the bundle."""
+    lines = map(json.loads, product.verb("log", "--json").splitlines())
+    (state,) = (line["state"] for line in lines if line["event"]["event"] == BUNDLE)
+    return str(state)
+
+
 def test_a_bundle_arrives_although_the_collector_is_killed_and_restarted(
     machine: Machine, support: Support
 ) -> None:
@@ -137,10 +149,19 @@ def test_a_bundle_arrives_although_the_collector_is_killed_and_restarted(
         machine.run("systemctl", "restart", UNIT)
         assert machine.show(UNIT, "MainPID") not in {"0", pid}
         assert watcher.stdout.readline().endswith(f" {size}\n"), "the rest is sent"
+    until(lambda: bundle_state(product) == "sent", 30)
+    assert list((product.state / "bundles").iterdir()) == []
     (line,) = support.run("bundles", "list").splitlines()
-    assert f"{size} bytes, SHA-256 {line.split()[0]}" in said
-    support.run("bundles", "open", line[:8], "-o", "opened")
-    support.check("opened")
+    here = ("--source", "shop", "--collector", ADDRESS, "--token-file", "token")
+    assert support.run("bundles", "list", *here) == f"{line}\n"
+    bundle, _, _, run, bundle_key = line.split("\t")
+    assert f"{size} bytes, SHA-256 {bundle}" in said
+    assert bundle_key.removeprefix("key ") in said
+    support.run("bundles", "fetch", bundle[:8], "-o", "fetched.jwe")
+    assert hashlib.sha256((support.folder / "fetched.jwe").read_bytes()).hexdigest() == bundle
+    support.run("bundles", "open", bundle[:8], "-o", "opened")
+    failed = support.check("opened")
+    assert run == f"run {failed['event']['context']['installation']['id']}"
     held = b"".join(path.read_bytes() for path in machine.path(DATABASE).parent.glob("collector.db*"))
     assert line.split()[-1].encode() in held, "the bundle's key, so this is where it is"
     assert not [word for word in (b"hunter2", b"step 3 failed", b"nowhere") if word in held]
