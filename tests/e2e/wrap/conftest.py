@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.wrap.desk import Desk
 from tests.e2e.wrap.side_by_side import Sides
 from tests.leftovers import end_senders
 
@@ -17,6 +18,11 @@ def _no_sender_is_left(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def sides(tmp_path: Path) -> Sides:
     return Sides(tmp_path)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
 
 
 @pytest.fixture
