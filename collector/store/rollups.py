@@ -142,23 +142,23 @@ class Ledger:
         first_week, old = weeks_of(first, days)
         _, new = weeks_of(first, now)
         both = old & new if same else 0
-        for (established, cohort), mask, step in ((standing, old, -1), (standing_now, new, 1)):
+        for (number, cohort), mask, step in ((standing, old, -1), (standing_now, new, 1)):
             for offset in bits_of(mask ^ both, 1):
-                self.retention[source, cohort, established, first_week + offset] += step
+                self.retention[source, cohort, number, first_week + offset] += step
 
 
 def count_instance(ledger: Ledger, instance: InstanceRow, step: int) -> None:
     """Count an instance (1), or take it back (-1)."""
-    source, (established, cohort) = instance.source, instance.standing
-    ledger.cohorts[source, cohort, established] += step
+    source, (number, cohort) = instance.source, instance.standing
+    ledger.cohorts[source, cohort, number] += step
     days = days_of(instance.slots)
     for span in SPANS:
         for mask, change in zip(edges(days, span), (step, -step), strict=True):
             for offset in bits_of(mask, SLOTS_A_DAY):
-                ledger.active[source, instance.first_day + offset, span, established] += change
+                ledger.active[source, instance.first_day + offset, span, number] += change
     first_week, weeks = weeks_of(instance.first_day, days)
     for offset in bits_of(weeks, 1):
-        ledger.retention[source, cohort, established, first_week + offset] += step
+        ledger.retention[source, cohort, number, first_week + offset] += step
 
 
 def count_run(ledger: Ledger, run: RunRow, step: int) -> None:

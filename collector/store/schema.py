@@ -124,10 +124,13 @@ RUNS = Table(
 _USED = columns_of("key:int hour:int lane:int events:int bytes:int")
 USAGE = Table("usage", _USED, key=("key", "hour", "lane"), on_conflict="add")
 DAILY = counter("daily", "source:int day:int type:text name:text")
+# In the next three, the column `established` has the standing of instances: 2 * environment + established, so
+# it is odd for established ones (see scope.py). The name is older than environments are, and stays: after a
+# rename, a collector that still runs an older version could count nothing.
 ACTIVE = counter("active", "source:int day:int span:int established:int")
-OUTCOMES = counter("outcomes", "source:int kind:text day:int word:text outcome:text")
 COHORTS = counter("cohorts", "source:int cohort:int established:int")
 RETENTION = counter("retention", "source:int cohort:int established:int week:int")
+OUTCOMES = counter("outcomes", "source:int kind:text day:int word:text outcome:text")
 
 # Columns that the database computes. When a run began; without a start, the time of its end.
 BEGAN = "coalesce(started, ended)"

@@ -36,7 +36,7 @@ def is_total(kind: str) -> bool:
 
 
 def standing_within(environment: int, *, established: bool) -> int:
-    """The number that says where an instance counts; it is odd for established ones."""
+    """The number that says where an instance counts, its standing; it is odd for established ones."""
     return 2 * environment + int(established)
 
 

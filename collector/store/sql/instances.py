@@ -22,6 +22,9 @@ SEARCHED = 50_000
 SEARCHED_ROWS = 5_000
 
 _COLUMNS = ", ".join(schema.INSTANCES.names)
+# The counters' column that has a standing (see schema.py), and whether that is of established instances.
+_STANDING = "established"
+_ESTABLISHED = f"{_STANDING} % 2"
 
 
 class InstanceQuestions(SqlPart):
@@ -39,8 +42,8 @@ class InstanceQuestions(SqlPart):
 
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
         sql = (
-            "SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, established % 2, SUM(n) FROM active"
-            f" WHERE source = ? AND span = ? AND day <= ? AND established IN {self._standings} GROUP BY 1, 2"
+            f"SELECT CASE WHEN day < ? THEN ? ELSE day END AS on_day, {_ESTABLISHED}, SUM(n) FROM active"
+            f" WHERE source = ? AND span = ? AND day <= ? AND {_STANDING} IN {self._standings} GROUP BY 1, 2"
         )
         changes: Counter[tuple[int, int]] = Counter()
         for day, established, n in self._counted(sql, first, first, source, span, last):
@@ -57,16 +60,16 @@ class InstanceQuestions(SqlPart):
 
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         sql = (
-            "SELECT cohort, SUM(n) FROM cohorts WHERE source = ? AND cohort >= ? AND established % 2 = 1"
-            f" AND established IN {self._standings} GROUP BY cohort HAVING SUM(n) > 0"
+            f"SELECT cohort, SUM(n) FROM cohorts WHERE source = ? AND cohort >= ? AND {_ESTABLISHED} = 1"
+            f" AND {_STANDING} IN {self._standings} GROUP BY cohort HAVING SUM(n) > 0"
         )
         return {cohort: int(n) for cohort, n in self._counted(sql, source, first_week)}
 
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         sql = (
             "SELECT cohort, week, SUM(n) FROM retention"
-            " WHERE source = ? AND cohort >= ? AND established % 2 = 1"
-            f" AND established IN {self._standings} GROUP BY cohort, week HAVING SUM(n) > 0"
+            f" WHERE source = ? AND cohort >= ? AND {_ESTABLISHED} = 1"
+            f" AND {_STANDING} IN {self._standings} GROUP BY cohort, week HAVING SUM(n) > 0"
         )
         return {(cohort, week): int(n) for cohort, week, n in self._counted(sql, source, first_week)}
 
