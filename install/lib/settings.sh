@@ -15,11 +15,11 @@ ready_settings() {
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"
 }
 
-# What a newer agent reports in addition. It sends that only once it was shown.
+# What a newer agent reports in addition is sent only once somebody saw it. Nobody sees an unattended upgrade, nor
+# what goes into a pipe.
 show_news() {
-    [ -f "$state/instance.json" ] || return 0
-    news=$(cd / && ROLLCALL_STATE_DIR=$state "$command" preview --new 2>&1 >/dev/null) || return 0
-    [ -z "$news" ] || printf '%s\n' "$news" >&2
+    [ -t 2 ] && [ -f "$state/instance.json" ] || return 0
+    (cd / && ROLLCALL_STATE_DIR=$state "$command" preview --new) >/dev/null || true
 }
 
 # A link to the vendor's file, or else a file of our own, which is made once and never replaced.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,16 @@ def home() -> Iterator[Path]:
 
 
 def install(
-    bundle: Path, home: Path, *words: str, by: str = "dash", script: str = "install.sh"
+    bundle: Path,
+    home: Path,
+    *words: str,
+    by: str = "dash",
+    script: str = "install.sh",
+    terminal: bool = False,
 ) -> tuple[int, str, str]:
     command = [*OFFLINE, *AS_NOBODY, *shell(by), f"{bundle}/install/{script}", *words]
+    if terminal:  # where both outputs are one
+        command = ["script", "-qec", shlex.join(command), "/dev/null"]
     done = run(*command, environ=environment(home))
     return done.returncode, done.stdout, done.stderr
 
@@ -76,15 +84,16 @@ def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, 
     assert (code, tree(home, "")) == (0, {}), said
 
 
-def test_an_upgrade_shows_what_is_new_in_what_is_sent(bundle: Path, home: Path) -> None:
+def test_an_upgrade_shows_on_a_terminal_what_is_new_in_what_is_sent(bundle: Path, home: Path) -> None:
     assert install(bundle, home, "--user")[0] == 0
     assert run(*AS_NOBODY, home / ".local/bin/rollcall", "beat", environ=environment(home)).returncode == 0
     state = home / ".local/state/rollcall"
     (state / "catalogue-shown").unlink()  # as an older release left it
-    for news in (True, False):
-        code, _, said = install(bundle, home, "--user")
-        assert (code, "new: context.installation.environment" in said) == (0, news), said
-        assert (state / "catalogue-shown").read_text() == f"{NEWEST}\n"
+    for terminal, news in ((False, False), (True, True), (True, False)):
+        code, out, said = install(bundle, home, "--user", terminal=terminal)
+        assert (code, "new: context.installation.environment" in out + said) == (0, news), said
+        assert (state / "catalogue-shown").exists() == terminal, "who upgrades unattended sees nothing"
+    assert (state / "catalogue-shown").read_text() == f"{NEWEST}\n"
 
 
 def test_a_no_outlives_an_uninstall_in_the_vendors_own_docker_env_too(bundle: Path, home: Path) -> None:
