@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from collector.base.events import counted_text, mapping
 from collector.base.times import DAY_MS
+from collector.store.rows import system_name
 from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges
 
 # An instance belongs to the fleet for this many days from a heartbeat on, the heartbeat's day included.
 SPAN = SPANS[-1]
 
-# The latest upgrades of an instance that count. A year of weekly ones fits.
-MOST_UPGRADES = 60
+# The latest upgrades and installs of an instance that count. A year of weekly ones fits.
+MOST_UPGRADES = MOST_INSTALLS = 60
 
 # Words by the day on which instances begin or end to count for them: how many more than on the day before.
 Changes = dict[str, Counter[int]]
@@ -35,6 +37,10 @@ class Installed(NamedTuple):
     system: str
 
 
+# The latest installs of each instance, in order of time.
+Installs = defaultdict[bytes, list[tuple[int, Installed]]]
+
+
 def with_upgrades(
     installs: Sequence[tuple[int, Installed]], upgrades: Iterable[tuple[int, str]]
 ) -> list[Installed]:
@@ -48,6 +54,19 @@ def with_upgrades(
     for at, version, system in sorted(told, key=lambda one: one[0]):
         known = found[-1].system if found else ""
         found.append(Installed(at // DAY_MS, version, known if system is None else system))
+    return found
+
+
+def latest_installs(rows: Iterable[Sequence[Any]]) -> Installs:
+    """The installs of some instances, from rows in any order: instance, time, version, system, its version.
+
+    Only the latest are kept: whoever has a write key makes up any number.
+    """
+    found: Installs = defaultdict(list)
+    for who, at, version, *system in rows:
+        mine = found[bytes(who)]
+        insort(mine, (at, Installed(at // DAY_MS, version, system_name(*system))))
+        del mine[:-MOST_INSTALLS]
     return found
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import defaultdict
-
 from collector.base.events import BEAT, UPGRADED
 from collector.base.times import DAY_MS
-from collector.store.history import FleetHistory, Installed, latest_upgrades, with_upgrades
+from collector.store.history import FleetHistory, Installed, latest_installs, latest_upgrades, with_upgrades
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
@@ -40,7 +37,7 @@ class HistoryQuestions(SqlPart):
         last, instances = b"", _INSTANCES.format(here=self._here)
         while rows := self._all(instances, source, last):
             first, last = bytes(rows[0][0]), bytes(rows[-1][0])
-            installs = self._installs(source, first, last)
+            installs = latest_installs(self._database.rows(_RUNS, source, first, last))
             upgrades = latest_upgrades(self._database.rows(_UPGRADES, source, first, last))
             for who, first_day, slots, facts_at, version, *system in rows:
                 told = installs[bytes(who)]
@@ -49,10 +46,3 @@ class HistoryQuestions(SqlPart):
                 known = with_upgrades(told, upgrades[bytes(who)])
                 history.count(first_day, int.from_bytes(slots, "little"), known)
         return history
-
-    def _installs(self, source: int, low: bytes, high: bytes) -> dict[bytes, list[tuple[int, Installed]]]:
-        """The installs of these instances, each list in order of time."""
-        found: defaultdict[bytes, list[tuple[int, Installed]]] = defaultdict(list)
-        for who, began, version, *system in self._all(_RUNS, source, low, high):
-            insort(found[bytes(who)], (began, Installed(began // DAY_MS, version, system_name(*system))))
-        return found
