@@ -55,7 +55,7 @@ def within_limit(pieces: Iterable[Piece], limit: int = MAX_TOTAL) -> list[Piece]
         if len(data) > left:
             cut = data[len(data) - left :].decode("utf-8", "ignore")
             note = f"only the last {len(cut.encode())} of {len(data)} bytes: the bundle is full"
-            kept.append(Piece(piece.name, cut, note))
+            kept.append(Piece(piece.name, cut, f"{piece.note}; {note}" if piece.note else note))
         else:
             kept.append(piece)
         left -= len(kept[-1].text.encode())

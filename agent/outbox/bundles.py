@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from agent.outbox.outbox import Outbox, OutboxReader
 
 MOST_BYTES = 16 * 1024 * 1024
-"""More than 10 MiB have once they are packed and sealed, and written as text."""
+"""More than 10 MiB of texts have once they are packed and sealed, and written as text."""
+MOST_PLAIN = MOST_BYTES // 4 * 3 - 4096
+"""As much before it is sealed: four bytes stand for three, and there are a few more."""
 MOST_WAITING = 3
 
 

@@ -22,7 +22,14 @@ from agent.bundle.surroundings import known_here
 from agent.config.access import access_problem
 from agent.events import catalogue
 from agent.outbox import intake
-from agent.outbox.bundles import MOST_BYTES, MOST_WAITING, TooManyWait, build_bundle_line, record_bundle
+from agent.outbox.bundles import (
+    MOST_BYTES,
+    MOST_PLAIN,
+    MOST_WAITING,
+    TooManyWait,
+    build_bundle_line,
+    record_bundle,
+)
 from agent.wrapper.process.caller import Environment
 from agent.wrapper.process.flusher import start_flush
 
@@ -74,8 +81,6 @@ def _send(app: App, sealed: bytes, digest: str) -> int:
     """Have the bundle wait as events do, and start the sender."""
     situation = app.situation
     state, settings = situation.state, situation.settings
-    if len(sealed) > MOST_BYTES:
-        raise CouldNot(f"the bundle has more than {MOST_BYTES} bytes; write it to a file, with --out FILE")
     for module in intake.RECORDING:
         __import__(module)  # its owner may not be able to read our files
     state.make()
@@ -152,12 +157,19 @@ def _plain_bundle(app: App) -> bytes:
     except Leak as why:
         raise CouldNot(f"{why}; nothing was sealed or written. Please report this") from None
     parts = iter(texts)
-    redacted = [Piece(name, text, note) for name, text, note in zip(parts, parts, parts)]
+    # A token may be longer than what it stands for, so there may be less room than before.
+    redacted = within_limit(Piece(name, text, note) for name, text, note in zip(parts, parts, parts))
     shown = report(redacted, redactor.counts)
     if leak := find_leak(shown, redactor.known):
         raise CouldNot(f"{leak}, in the report; nothing was sealed or written")
     print(shown, end="", file=app.err)
-    return make_tar(redacted, shown, app.now())
+    packed = make_tar(redacted, shown, app.now())
+    if len(packed) > MOST_PLAIN:
+        raise CouldNot(
+            f"sealed, the bundle would have more than {MOST_BYTES >> 20} MiB, and could be neither sent nor"
+            f" opened; {path} names too many files; nothing was sealed or written"
+        )
+    return packed
 
 
 def _own_pieces(app: App) -> list[Piece]:

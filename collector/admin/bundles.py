@@ -12,7 +12,6 @@ from collector.admin import AdminError
 from collector.base.sealed import ALGORITHM, ENCRYPTION, thumbprint_in
 
 HEADER = {"alg", "enc", "kid", "epk"}
-MAX_SEALED_FILE = 32 * 1024 * 1024  # a file may be larger than what a collector takes
 MAX_PLAIN = 20 * 1024 * 1024
 MAX_FILES = 2000
 MAX_KEY = 4096

@@ -14,6 +14,7 @@ from collector.admin import AdminError, bundles
 from collector.admin.member_client import Member
 from collector.admin.member_keys import key_of_recovery
 from collector.admin.remote import Remote, RemoteBundle
+from collector.base.sealed import MAX_SEALED
 from collector.settings import PREFIX
 from collector.verbs.members import note_path, signed_in
 from collector.verbs.terminal import message
@@ -95,7 +96,7 @@ def _open(arguments: argparse.Namespace, _: None = None) -> None:
     if not arguments.key and member is None:
         raise AdminError("no key opens it: use --key FILE, or become a member of this machine")
     if os.path.isfile(arguments.id):
-        sealed, name = bundles.read_text(arguments.id, bundles.MAX_SEALED_FILE), Path(arguments.id).stem
+        sealed, name = bundles.read_text(arguments.id, MAX_SEALED), Path(arguments.id).stem
     elif not ID.fullmatch(arguments.id):
         raise AdminError(
             f"{arguments.id} is neither a file nor a bundle's id, which has {LEAST_DIGITS} digits or more"

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from jwcrypto import jwk
 
+from agent.bundle.collect import MAX_PIECE, MAX_TOTAL
+from agent.bundle.pack import REPORT
+from agent.outbox.bundles import MOST_BYTES
 from agent.verbs import bundle as module
 from tests.agent.bundle.test_seal import new_key, opened
 from tests.agent.verbs.test_support import fail
@@ -131,6 +134,32 @@ def test_a_file_that_is_there_is_not_written_over(site: Site) -> None:
     done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
     assert (done.code, "is there already" in done.err) == (1, True)
     assert site.out.read_text() == "mine"
+
+
+def test_a_bundle_that_grows_as_secrets_are_replaced_is_cut_so_that_it_can_be_sent(site: Site) -> None:
+    text = "a@b.co\n"
+    for number in range(6):
+        (site.world.path / f"{number}.log").write_text(text * (MAX_PIECE // len(text)))
+    site.list.write_text(f"file {site.world.path}/?.log\n")
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "the bundle is full" in done.err) == (0, True), done.err
+    assert MOST_BYTES * 0.8 < site.out.stat().st_size <= MOST_BYTES
+    kept = site.plain()
+    assert sum(len(one.encode()) for name, one in kept.items() if name != REPORT) <= MAX_TOTAL
+    assert "".join(kept.values()).count("@") == 0
+
+
+def test_more_files_than_can_be_sent_are_not_sealed_either(site: Site) -> None:
+    many, each, folder = 20, 500, site.world.path / "many"
+    for number in range(many):
+        (folder / f"{number}").mkdir(parents=True)
+        for file in range(each):
+            (folder / f"{number}" / f"{file:0200}").touch()
+    site.list.write_text("".join(f"file {folder}/{number}/*\n" for number in range(many)))
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "more than 16 MiB" in done.err) == (1, True), done.err
+    assert not site.out.exists()
+    assert not Path(f"{site.out}.tar").exists()
 
 
 def test_a_list_that_a_stranger_may_write_collects_nothing(site: Site) -> None:
