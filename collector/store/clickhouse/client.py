@@ -18,6 +18,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from collector.store.clickhouse.address import Address
+from collector.store.clickhouse.frozen import FrozenServers, NoSignOfLifeError, pings, wait_for_answer
 from collector.store.clickhouse.text import NotStorableError, Row, filled, read_rows, write_rows
 from collector.store.errors import StoreError, StoreUnavailable
 
@@ -29,6 +30,8 @@ SOON_SECONDS = 5.0
 UNCERTAIN_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 5.0, 0.01, 0.5
 # The whole answer is made before its first byte: an error then never looks like an answer.
 _SETTINGS = {"wait_end_of_query": "1", "max_query_size": str(16 << 20)}
+# What changes tables may take a server of another shard so many seconds.
+_LONG = {"receive_timeout": "300"}
 # Errors that stay however often the statement is sent: syntax, types, names.
 _LASTING = frozenset({6, 27, 36, 43, 46, 47, 53, 62, 115, 288})
 # So do these, unless another server has what this one lacks: a table, database, cluster, user or right.
@@ -56,11 +59,14 @@ class Named(Protocol):
 class Client:
     """Runs statements on one of the servers, the next one if it fails. Threads share open connections.
 
-    A server that does not answer a question within `seconds` has failed, if there is another one.
+    A server that does not answer a question within `seconds` has failed, if there is another one; and so has
+    one that is frozen. Clients that share `frozen` learn that from each other.
     """
 
-    def __init__(self, address: Address, seconds: float = ANSWER_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(
+        self, address: Address, seconds: float = ANSWER_SECONDS, frozen: FrozenServers | None = None
+    ) -> None:
+        self._seconds, self._frozen = seconds, frozen or FrozenServers()
         self.database, self.cluster = address.database, address.cluster
         self._hosts, self.size = address.hosts, len(address.hosts)
         self._at = random.randrange(len(self._hosts))  # noqa: S311 - collectors spread over the servers
@@ -91,7 +97,8 @@ class Client:
 
     def run(self, sql: str, *values: object, database: bool = True, settings: Settings = _NONE) -> None:
         """Run a statement that may run twice: an insert of what is there already, or a definition."""
-        self._ask(_bytes(filled(sql, values)), self._path(database=database, settings=settings))
+        path = self._path(database=database, settings={**_LONG, **settings})
+        self._ask(_bytes(filled(sql, values)), path)
 
     def run_on_each(self, sql: str) -> int:
         """Run a statement on every server that answers in time; how many. StoreError if one of them fails."""
@@ -126,15 +133,19 @@ class Client:
     def _ask(
         self, body: bytes, path: str, first: float = ANSWER_SECONDS, last: float = ANSWER_SECONDS
     ) -> bytes:
-        """The answer of a server. Each has the `first` seconds, and the last one the `last`."""
+        """The answer of a server. Each has the `first` seconds, and the last one the `last`.
+
+        Of each but the last, signs of life are asked for meanwhile.
+        """
         end, pause = time.monotonic() + UNCERTAIN_SECONDS, FIRST_PAUSE
         told = StoreUnavailable("ClickHouse does not answer")
         while True:
             refused = lacking = 0
-            for seconds in [first] * (self.size - 1) + [last]:
-                at = self._at
+            order = self._order()
+            for at in order:
+                is_last = at == order[-1]
                 try:
-                    return self._send(at, path, body, seconds)
+                    return self._send(at, path, body, last if is_last else first, looks=not is_last)
                 except _LackingError:
                     lacking += 1
                     if lacking == self.size:
@@ -144,33 +155,44 @@ class Client:
                     refused += isinstance(error, _Refused)
                 self.close()
                 self._at = (at + 1) % self.size
-            if refused + lacking == self.size or time.monotonic() + pause > end:
+            if refused + lacking == len(order) or time.monotonic() + pause > end:
                 raise told
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    def _order(self) -> list[int]:
+        """The servers as they are asked, without those that were frozen lately, unless all were."""
+        order = [(self._at + number) % self.size for number in range(self.size)]
+        return [at for at in order if not self._frozen.is_remembered(self._hosts[at])] or order
+
     def _ask_each(self, body: bytes, path: str, seconds: float) -> list[bytes]:
-        found = []
-        for at in range(self.size):
+        found, looks = [], self.size > 1
+        for at, host in enumerate(self._hosts):
+            if self._frozen.is_remembered(host) and not pings(host):
+                continue
             with suppress(_Away, _Silent):
                 try:
-                    found.append(self._send(at, path, body, seconds))
+                    found.append(self._send(at, path, body, seconds, looks=looks))
                 except (_Away, _Silent):
                     raise
                 except StoreUnavailable:  # perhaps the connection was too old
                     self.close()
-                    found.append(self._send(at, path, body, seconds))
+                    found.append(self._send(at, path, body, seconds, looks=looks))
         return found
 
-    def _send(self, at: int, path: str, body: bytes, seconds: float) -> bytes:
+    def _send(self, at: int, path: str, body: bytes, seconds: float, *, looks: bool) -> bytes:
         connection = self._connection(at)
         try:
             connection.sock.settimeout(seconds)
             connection.request("POST", path, body, self._headers)
+            wait_for_answer(connection.sock, self._hosts[at], seconds, looks=looks)
             answer = connection.getresponse()
             text = answer.read()
-        except TimeoutError:
+        except TimeoutError as error:
             connection.close()
+            if isinstance(error, NoSignOfLifeError):
+                self._frozen.note(self._hosts[at])
+                raise _Silent("ClickHouse does not answer: it gives no sign of life") from None
             raise _Silent(f"ClickHouse does not answer within {seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
@@ -178,6 +200,7 @@ class Client:
         except BaseException:
             connection.close()
             raise
+        self._frozen.clear(self._hosts[at])
         self._idle.append((at, connection))
         if answer.status != http.client.OK:
             raise _error_of(text)
@@ -193,6 +216,8 @@ class Client:
         try:
             made.connect()
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                self._frozen.note(self._hosts[at])
             raise _Away(str(_unanswered(error))) from None
         return made
 

@@ -24,6 +24,8 @@ _SETTINGS = {
     "max_replica_delay_for_distributed_queries": str(AGE_SECONDS),
     "fallback_to_stale_replicas_for_distributed_queries": "0",
     "connect_timeout_with_failover_ms": "1000",
+    # A server asks others for us. It gives up one that is frozen, and asks another replica.
+    "receive_timeout": "10",
     # Who changes a table asks the servers themselves when it is done.
     "distributed_ddl_task_timeout": "0",
 }

@@ -13,6 +13,7 @@ from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
 from collector.store.clickhouse.expiry import expire_events, last_expiry
+from collector.store.clickhouse.frozen import FrozenServers
 from collector.store.clickhouse.history import HistoryQuestions
 from collector.store.clickhouse.instances import InstanceQuestions
 from collector.store.clickhouse.keeping import keep_events
@@ -34,8 +35,9 @@ class ClickHouseEventStore(
 
     def __init__(self, url: str, password: str = "") -> None:
         address = read_address(url, password)
-        super().__init__(Client(address))
-        self._soon = Client(address, SOON_SECONDS)  # for what senders and probes wait for
+        frozen = FrozenServers()
+        super().__init__(Client(address, frozen=frozen))
+        self._soon = Client(address, SOON_SECONDS, frozen)  # for what senders and probes wait for
         self._numbers = Numbers()
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()

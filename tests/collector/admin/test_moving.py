@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -32,7 +33,9 @@ from tests.collector.store.contract.history import SOURCE, made_history
 from tests.wait import until
 
 SECONDS = 7200
-INSTANCES, MANY_INSTANCES = 16, 3_400  # the latter have more than a million events in their year
+# How many are stuck of the latest runs, of which SQLite looks at 5,000. The list itself is whole.
+BOUNDED = re.compile(r' "(stuck_at_least|counted_all)": ')
+INSTANCES, MANY_INSTANCES = 16, 3_450  # the latter have more than a million events in their year
 
 
 @pytest.mark.needs("clickhouse")
@@ -133,7 +136,7 @@ def views_of(stores: Stores) -> Iterator[tuple[str, str]]:
         path, _, query = target.partition("?")
         reply = client.get(f"{path}.json?period=year&{query}")
         assert reply.status == 200, (target, reply.text)
-        yield target, reply.text
+        yield target, "".join(line for line in reply.text.splitlines(True) if not BOUNDED.match(line))
 
 
 def test_a_day_that_lacks_events_or_has_too_many_is_found(idle: Collector, tmp_path: Path) -> None:

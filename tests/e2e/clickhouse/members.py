@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -90,6 +91,15 @@ class Member:
                 stdout=said,
                 stderr=said,
             )
+
+    def freeze(self) -> None:
+        """Let it answer nothing, though the kernel accepts connections for it."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

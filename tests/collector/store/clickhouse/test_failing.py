@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,14 +15,17 @@ import pytest
 
 from collector.store import StoreError, StoreUnavailable
 from collector.store.clickhouse import client as clients
+from collector.store.clickhouse import frozen
 from collector.store.clickhouse.address import Address
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import replicas_of
 from collector.store.clickhouse.event_rows import Numbers, row_of
+from collector.store.clickhouse.frozen import REMEMBERED_SECONDS, FrozenServers
 from collector.store.clickhouse.keeping import keep_events
 from collector.store.clickhouse.tables import EVENTS
 from collector.store.clickhouse.text import Row, write_rows
 from tests.collector.store.contract.history import made_history
+from tests.wait import until
 
 SECONDS = 30
 ONE = b"n\nUInt8\n1\n"
@@ -35,9 +39,11 @@ class Stub(ThreadingHTTPServer):
     def __init__(self, answer: bytes = ONE, status: int = 200) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer, self.status = answer, status
-        self.thawed = threading.Event()
+        self.thawed, self.quick = threading.Event(), threading.Event()
         self.thawed.set()
+        self.quick.set()  # while it is slow, it still answers a ping
         self.asked: list[bytes] = []
+        self.pings = 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -47,10 +53,17 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(body)
         self.server.thawed.wait(SECONDS)
+        self.server.quick.wait(SECONDS)
         answer = b"" if body.startswith(b"INSERT") or b"FROM expiries" in body else self.server.answer
         self.send_response(self.server.status)
         self.end_headers()
         self.wfile.write(answer)
+
+    def do_GET(self) -> None:
+        self.server.pings += 1
+        self.server.thawed.wait(SECONDS)
+        self.send_response(200)
+        self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -65,20 +78,27 @@ def stubs() -> Iterator[list[Stub]]:
             threading.Thread(target=one.serve_forever, args=(0.01,)).start()
             running.callback(one.shutdown)
             running.callback(one.thawed.set)
+            running.callback(one.quick.set)
         yield made
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a tenth of a second for what is given five, and for the rest as long as always."""
+    """Wait a tenth of a second for what is given a few, and for the rest as long as always."""
     monkeypatch.setattr(clients, "SOON_SECONDS", 0.1)
+    monkeypatch.setattr(frozen, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(frozen, "PING_SECONDS", 0.1)
 
 
 def client_of(
-    *stubs: Stub, cluster: str = "", first: int = 0, seconds: float = clients.ANSWER_SECONDS
+    *stubs: Stub,
+    cluster: str = "",
+    first: int = 0,
+    seconds: float = clients.ANSWER_SECONDS,
+    known: FrozenServers | None = None,
 ) -> Client:
     hosts = tuple(("127.0.0.1", one.server_port) for one in stubs)
-    made = Client(Address(hosts, "db", cluster=cluster), seconds)
+    made = Client(Address(hosts, "db", cluster=cluster), seconds, known)
     made._at = first
     return made
 
@@ -112,6 +132,46 @@ def test_the_last_server_has_the_whole_time(stubs: list[Stub]) -> None:
         assert client.rows("SELECT 1 AS n") == [(1,)]
         timer.join()
     assert [len(one.asked) for one in stubs] == [1, 1]
+
+
+def test_a_report_does_not_wait_for_a_frozen_server(stubs: list[Stub]) -> None:
+    """It may take a minute, but not on a server without a sign of life; and others need not find that out."""
+    now = 0.0
+    known = FrozenServers(lambda: now)
+    stubs[0].thawed.clear()
+    with closing(client_of(*stubs, known=known)) as one, closing(client_of(*stubs, known=known)) as other:
+        assert one.rows("SELECT 1 AS n") == other.rows("SELECT 1 AS n") == [(1,)]
+        assert [len(stub.asked) for stub in stubs] == [1, 2]
+        assert other.rows_of_each("SELECT 1 AS n") == [[(1,)]]
+        assert [len(stub.asked) for stub in stubs] == [1, 3]
+        stubs[0].thawed.set()
+        assert other.rows_of_each("SELECT 1 AS n") == [[(1,)], [(1,)]]
+        stubs[0].thawed.clear()
+        with closing(client_of(*stubs, known=known)) as third:
+            assert third.rows("SELECT 1 AS n") == [(1,)]
+            now += REMEMBERED_SECONDS
+            third._at = 0
+            assert third.rows("SELECT 1 AS n") == [(1,)]
+        assert [len(stub.asked) for stub in stubs] == [4, 6]
+
+
+def test_a_server_that_is_slow_and_answers_a_ping_is_waited_for(stubs: list[Stub]) -> None:
+    stubs[0].quick.clear()
+    with closing(client_of(*stubs)) as client, ThreadPoolExecutor() as threads:
+        answer = threads.submit(client.rows, "SELECT 1 AS n")
+        until(lambda: stubs[0].pings > 1, why="it has been asked for signs of life")
+        stubs[0].quick.set()
+        assert answer.result() == [(1,)]
+    assert [len(stub.asked) for stub in stubs] == [1, 0]
+
+
+def test_a_statement_that_changes_tables_keeps_its_time_on_all_servers(stubs: list[Stub]) -> None:
+    stubs[0].quick.clear()
+    with closing(client_of(*stubs)) as client, ThreadPoolExecutor() as threads:
+        reached = threads.submit(client.run_on_each, "SYSTEM SYNC REPLICA events_local")
+        until(lambda: stubs[0].pings > 1, why="it has been asked for signs of life")
+        stubs[0].quick.set()
+        assert reached.result() == len(stubs)
 
 
 @pytest.mark.parametrize("code", [60, 81, 170, 516])
