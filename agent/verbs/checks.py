@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.app import App
+    from agent.config.consent import Decision
 
 OK, WRONG = "ok", "wrong"
 UNITS = "etc/systemd/system"
@@ -69,10 +70,15 @@ def check_decision(app: App) -> Iterator[Finding]:
             "sending", OK, f"no, {decision}: nothing is connected to and nothing is checked outside"
         )
     else:
-        who = (
-            f"only root may read it: sudo {app.name} doctor" if app.situation.locked_out else "mend the file"
-        )
-        yield Finding("sending", WRONG, f"no, {decision}: {who}")
+        yield Finding("sending", WRONG, f"no, {decision}: {_way_out(app, decision)}")
+
+
+def _way_out(app: App, decision: Decision) -> str:
+    if app.situation.locked_out:
+        return f"only root may read it: sudo {app.name} doctor"
+    if decision.rule == "gone":
+        return f"bring it back, or if it is gone for good: {app.name} enable"
+    return "mend the file"
 
 
 def check_clock(app: App) -> Iterator[Finding]:
@@ -81,14 +87,20 @@ def check_clock(app: App) -> Iterator[Finding]:
 
 
 def check_service(app: App) -> Iterator[Finding]:
-    """The unit that install.sh writes for the whole machine, and whether its daemon runs."""
+    """The unit that install.sh writes for the whole machine, and whether its daemon runs.
+
+    While nothing is sent, a daemon may never have looked for its state, so nothing shows that it runs.
+    """
     name = app.situation.name
     unit = os.path.join(app.root, UNITS, f"{name}.service")
     if not os.path.lexists(unit):
         yield Finding("service", OK, "none is installed for the whole machine")
         return
-    wrong = _unit_fault(app.root, unit, name) or _drift(app.root, name) or _daemon_fault(app, name)
-    yield Finding("service", WRONG, wrong) if wrong else Finding("service", OK, f"{name}.service runs")
+    sending = app.situation.standing_decision.sending
+    wrong = _unit_fault(app.root, unit, name) or _drift(app.root, name)
+    wrong = wrong or (_daemon_fault(app, name) if sending else None)
+    right = f"{name}.service runs" if sending else f"{name}.service is installed, and silent"
+    yield Finding("service", WRONG, wrong) if wrong else Finding("service", OK, right)
     for path in sorted(glob.glob(f"{glob.escape(unit)}.d/*.conf")):
         if os.path.basename(path) != OUR_DROP_IN:
             yield Finding("service", OK, f"somebody's {path} changes the unit")

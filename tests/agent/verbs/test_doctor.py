@@ -365,3 +365,27 @@ def test_a_proxy_with_a_wrong_password_is_named_without_it(world: World) -> None
         (found,) = wrong(world)
     assert "the proxy: 407; it wants a user and a password" in found
     assert "hunter2" not in found
+
+
+@pytest.mark.parametrize("lock", [False, True], ids=["it never held its lock", "it let go of its lock"])
+def test_a_service_that_is_silent_is_no_alarm(world: World, lock: bool) -> None:
+    if lock:
+        (world.path / "state").mkdir()
+        (world.path / "state/daemon.lock").touch()
+    world.environ["DO_NOT_TRACK"] = "1"
+    assert wrong(world) == []
+    assert "service: rollcall.service is installed, and silent" in right(world)
+    not_enabled(world)
+    assert wrong(world) == ["service: it does not start with the machine: systemctl enable rollcall.service"]
+
+
+def test_a_docker_env_that_is_gone_is_named_and_the_silent_service_is_not(world: World) -> None:
+    file = world.env_file("ROLLCALL_PRODUCT=Shop\n")
+    world.run("beat")
+    file.unlink()
+    (found,) = wrong(world)
+    assert found.startswith("sending: no, a docker.env that was read before is missing")
+    assert found.endswith("bring it back, or if it is gone for good: rollcall enable")
+    world.run("enable")
+    (found,) = wrong(world)
+    assert found.startswith("service: it ")
