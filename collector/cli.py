@@ -20,7 +20,7 @@ from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores
 from collector.verbs import alerts, bundles, cluster, members, people, releases, senders, storage
 from collector.verbs.instances import delete_instance
-from collector.verbs.opening import open_stores_of
+from collector.verbs.opening import EVENTS_OPTION, open_stores_of
 from collector.verbs.serving import serve
 from collector.verbs.terminal import message, now_ms, progress
 
@@ -39,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.settings = settings
         if arguments.action is None:
             serve(settings)
-        elif getattr(arguments, "storeless", False):
+        elif arguments.storeless:
             arguments.action(arguments, None)
         else:
-            with closing(open_stores_of(settings)) as stores:
+            with closing(open_stores_of(settings, make=arguments.makes)) as stores:
                 arguments.action(arguments, stores)
     except SettingError as error:
         return _fail(str(error), 2)
@@ -70,15 +70,16 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--db", metavar="URL", help="the database: sqlite:///PATH or postgresql://…, without a password"
     )
-    text = (
-        "where events are kept, if not in the database: clickhouse://USER@HOST/DATABASE, without a password"
-    )
-    common.add_argument("--events", metavar="URL", help=text)
+    common.add_argument("--events", metavar="URL", help=EVENTS_OPTION)
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(group: Any, name: str, action: Action, text: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=[common])
-        made.set_defaults(action=action)
+    def verb(
+        group: Any, name: str, action: Action, text: str, *, storeless: bool = False, makes: bool = False
+    ) -> argparse.ArgumentParser:
+        """A verb. `storeless`: it opens no database. `makes`: it may make one where there is none."""
+        parents = [] if storeless else [common]
+        made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=parents)
+        made.set_defaults(action=action, storeless=storeless, makes=makes)
         return made
 
     def group(name: str, text: str) -> Any:
@@ -90,14 +91,14 @@ def build_parser() -> argparse.ArgumentParser:
     senders.add_verbs(group, verb)
     people.add_verbs(group, verb)
     people.add_single_verbs(verbs, verb)
-    take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip")
+    take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip", makes=True)
     take.add_argument("--source", metavar="NAME", help="into this source [the one that each line names]")
     text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
     take.add_argument("--verify", action="store_true", help=text)
     take.add_argument("file", metavar="FILE|-")
     give = verb(verbs, "export", _export, "export every event as a JSON line; gzip if FILE ends in .gz")
     give.add_argument("file", metavar="FILE|-")
-    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a year of invented events")
+    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a year of invented events", makes=True)
     demo.add_argument("--source", metavar="NAME", default="demo")
     demo.add_argument("--instances", metavar="N", type=fleet_size, default=500, help="how many [500]")
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same events [1]")

@@ -45,14 +45,14 @@ class Stores:
         self.control.close()
 
 
-def open_stores(url: str, events: str = "", password: str = "") -> Stores:
+def open_stores(url: str, events: str = "", password: str = "", *, make: bool = True) -> Stores:
     """Open both stores in the database at a URL, or the events at a URL of their own, `clickhouse://…`.
 
-    StoreError as from `open_database`.
+    `make` and StoreError as of `open_database`.
     """
     from collector.store.sql.store import SqlEventStore
 
-    database = open_database(url)
+    database = open_database(url, make=make)
     if events:
         from collector.store.clickhouse.store import ClickHouseEventStore
 
@@ -71,21 +71,21 @@ def check_events(url: str, password: str = "") -> Iterator[Finding]:
     return check_clickhouse(url, password)
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, make: bool = True) -> Database:
     """Open the database at `sqlite:///PATH` or `postgresql://…` and update its schema.
 
-    Raises StoreError if the URL or the database is wrong.
+    If there is none, `make` says whether to make it. Raises StoreError if the URL or the database is wrong.
     """
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         from collector.store.sqlite import SQLiteDatabase
 
         path = unquote(url.removeprefix("sqlite://").removeprefix("/"))
-        return SQLiteDatabase(path)
+        return SQLiteDatabase(path, make=make)
     if scheme in ("postgresql", "postgres"):
         from collector.store.postgres import PostgresDatabase
 
-        return PostgresDatabase(url)
+        return PostgresDatabase(url, make=make)
     raise StoreError(
         f"the database URL must start with sqlite:/// or postgresql://, not {scheme or repr(url)}"
     )

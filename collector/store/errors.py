@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What to do where there is no database.
+HOW_TO_BEGIN = "check --db, or begin one with `rollcall-collector serve` or `keys add`"
+
 
 class StoreError(Exception):
     """The store cannot be used; the message says why."""

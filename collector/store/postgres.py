@@ -15,7 +15,7 @@ from collector.store import migrations, schema
 from collector.store.connections import Connection, Connections, Lost
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
-from collector.store.errors import Conflict, StoreError, StoreUnavailable, Undone
+from collector.store.errors import HOW_TO_BEGIN, Conflict, StoreError, StoreUnavailable, Undone
 from collector.store.retries import with_retries
 from collector.store.values import Space
 
@@ -115,11 +115,11 @@ class PostgresDatabase(Database):
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         self._connections = Connections(url)
         try:
             self._check_encoding()
-            self._migrate()
+            self._migrate(make=make)
         except StoreUnavailable as error:
             self.close()
             raise StoreError(str(error)) from error
@@ -168,8 +168,10 @@ class PostgresDatabase(Database):
                 " create one with ENCODING 'UTF8' TEMPLATE template0"
             )
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, make: bool) -> None:
         with self.transaction() as tx:
+            if not make and tx.all("SELECT to_regclass('migrations')") == [(None,)]:
+                raise StoreError(f"PostgreSQL: the collector has no tables in this database; {HOW_TO_BEGIN}")
             tx.execute("SET LOCAL statement_timeout = 0")  # an index over all events takes its time
             tx.all("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
             migrations.apply_migrations(tx, int(time.time() * 1000), migrations.MIGRATIONS)

@@ -19,7 +19,7 @@ import msgspec
 from collector.store import migrations, schema
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
-from collector.store.errors import StoreError, StoreUnavailable
+from collector.store.errors import HOW_TO_BEGIN, StoreError, StoreUnavailable
 from collector.store.values import Space
 
 # How long a writer waits for another process's transaction (a purge, an import).
@@ -127,7 +127,9 @@ class SQLiteDatabase(Database):
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, make: bool = True) -> None:
+        if not make and not os.path.exists(path):
+            raise StoreError(f"there is no database at {path}; {HOW_TO_BEGIN}")
         self.path = path
         self._claim: int | None = None
         self._lock, self._turn = threading.Lock(), threading.Lock()

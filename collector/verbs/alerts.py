@@ -8,7 +8,6 @@ from typing import Any
 
 from collector.admin import AdminError
 from collector.settings import PREFIX
-from collector.store import Stores
 from collector.verbs.people import MakeVerb
 from collector.verbs.terminal import message
 
@@ -16,10 +15,10 @@ from collector.verbs.terminal import message
 def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> None:
     """Add the verb to the command line."""
     group = make_group("alerts", "check how alerts are sent")
-    make_verb(group, "test", _test, "send a message to every channel, and say which took it")
+    make_verb(group, "test", _test, "send a message to every channel, and say which took it", storeless=True)
 
 
-def _test(arguments: argparse.Namespace, _: Stores) -> None:
+def _test(arguments: argparse.Namespace, _: None) -> None:
     from collector.alerts.channels import ChannelError, read_channels, send_test
 
     settings = arguments.settings

@@ -26,13 +26,13 @@ ID = re.compile(rf"[0-9a-fA-F]{{{LEAST_DIGITS},64}}")
 
 def add_verbs(make_group: Callable[[str, str], Any], verb: Verb) -> None:
     group = make_group("bundles", "list, fetch and open support bundles")
-    _add_remote(verb(group, "list", _list, "list the sealed bundles that a collector has"))
+    _add_remote(verb(group, "list", _list, "list the sealed bundles that a collector has", storeless=True))
     text = "fetch a sealed bundle into a file, without opening it"
-    made = _add_remote(verb(group, "fetch", _fetch, text))
+    made = _add_remote(verb(group, "fetch", _fetch, text, storeless=True))
     made.add_argument("id", metavar="ID", help="its SHA-256, or the first eight digits or more")
     made.add_argument("-o", dest="file", metavar="FILE", help="the file to make [bundle-ID.jwe]")
     text = "open a sealed bundle, with the private key, into a new folder"
-    made = _add_remote(verb(group, "open", _open, text))
+    made = _add_remote(verb(group, "open", _open, text, storeless=True))
     made.add_argument("id", metavar="ID|FILE", help="a bundle of the collector, or a file")
     key = "the private key, as JWK or as a recovery code [that of this machine's member]"
     made.add_argument("--key", metavar="FILE", help=key)
@@ -48,7 +48,6 @@ def _add_remote(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
     )
     made.add_argument("--source", metavar="S", help="only of this source [of the first that has events]")
     made.add_argument("--member", metavar="FILE", help="as for `members`")
-    made.set_defaults(storeless=True)
     return made
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from collector.admin import AdminError
 from collector.settings import PREFIX, events_password
-from collector.store import Stores, check_events
+from collector.store import check_events
+from collector.verbs.opening import EVENTS_OPTION
 from collector.verbs.people import MakeVerb
 
 
@@ -17,10 +18,11 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
     """Add the verb to the command line."""
     group = make_group("cluster", "try out where events are to be kept")
     text = "try in a scratch database what the collector needs of ClickHouse, and say what holds"
-    make_verb(group, "check", _check, text).set_defaults(storeless=True)
+    made = make_verb(group, "check", _check, text, storeless=True)
+    made.add_argument("--events", metavar="URL", help=EVENTS_OPTION)
 
 
-def _check(arguments: argparse.Namespace, _: Stores) -> None:
+def _check(arguments: argparse.Namespace, _: None) -> None:
     settings = arguments.settings
     if not settings.events:
         raise AdminError(f"no ClickHouse is named; use --events URL, or set {PREFIX}EVENTS")

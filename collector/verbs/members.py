@@ -19,6 +19,7 @@ from collector.settings import PREFIX
 from collector.store import Stores
 from collector.verbs.terminal import message, now_ms
 
+MEMBER = "what this machine remembers [member.json in your settings]"
 LAST = (
     "You are the only member. If you lose the passphrase, all bundles are lost: write down a recovery code"
     " (rollcall-collector members backup) and let a second member in."
@@ -29,36 +30,34 @@ def add_verbs(
     make_group: Callable[[str, str], Any], make_verb: Callable[..., argparse.ArgumentParser]
 ) -> None:
     """Add the verbs of this module to the command line."""
+
+    def own(name: str, action: Callable[..., None], text: str) -> argparse.ArgumentParser:
+        made = make_verb(group, name, action, text, storeless=True)
+        made.add_argument("--member", metavar="FILE", help=MEMBER)
+        return made
+
     group = make_group("members", "who opens support bundles; each on their own machine")
-    join = _own(make_verb(group, "join", _join, "make a pair of keys here, and ask to become a member"))
+    join = own("join", _join, "make a pair of keys here, and ask to become a member")
     join.add_argument("name", metavar="NAME", help="what the others know you by")
     join.add_argument("--collector", metavar="URL", help=f"its address [{PREFIX}PUBLIC_URL]")
     token = f"holds an API token with the role support [{PREFIX}TOKEN has one]"
     join.add_argument("--token-file", metavar="FILE", help=token)
-    _own(make_verb(group, "list", _list, "list the members and who waits, with their fingerprints"))
+    own("list", _list, "list the members and who waits, with their fingerprints")
     text = "say yes to somebody, whose fingerprint you have compared by voice"
-    approve = _own(make_verb(group, "approve", _approve, text))
+    approve = own("approve", _approve, text)
     approve.add_argument("name", metavar="NAME")
     approve.add_argument("--fingerprint", metavar="F", required=True, help="as they read it to you")
     text = "remove a member, and make a new support key that they do not have"
-    remove = _own(make_verb(group, "remove", _remove, text))
+    remove = own("remove", _remove, text)
     remove.add_argument("name", metavar="NAME")
     keep = "keep the support key: they only lost their passphrase, and join again"
     remove.add_argument("--keep-key", action="store_true", help=keep)
     text = "use a support key, whose thumbprint you have compared with another member"
-    _own(make_verb(group, "trust", _trust, text)).add_argument("thumbprint", metavar="THUMBPRINT")
-    _own(make_verb(group, "key", _key, "print the public support key, for ROLLCALL_SUPPORT_KEY"))
+    own("trust", _trust, text).add_argument("thumbprint", metavar="THUMBPRINT")
+    own("key", _key, "print the public support key, for ROLLCALL_SUPPORT_KEY")
     text = "print a recovery code: whoever has it opens every bundle for the support key of today"
-    _own(make_verb(group, "backup", _backup, text))
+    own("backup", _backup, text)
     make_verb(group, "reset", _reset, "on the collector: remove all members, to begin anew")
-
-
-def _own(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    made.add_argument(
-        "--member", metavar="FILE", help="what this machine remembers [member.json in your settings]"
-    )
-    made.set_defaults(storeless=True)
-    return made
 
 
 def note_path(arguments: argparse.Namespace) -> Path:

@@ -21,7 +21,9 @@ MakeVerb = Callable[..., argparse.ArgumentParser]
 def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> None:
     """Add the verbs of this module to the command line."""
     group = make_group("users", "manage the users of the page")
-    add = make_verb(group, "add", _users_add, "add a user; asks for the password, or reads it from stdin")
+    add = make_verb(
+        group, "add", _users_add, "add a user; asks for the password, or reads it from stdin", makes=True
+    )
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=users.ROLES, default="viewer")
     add.add_argument("--source", metavar="S", help="the only source that they see")
@@ -30,7 +32,9 @@ def add_verbs(make_group: Callable[[str, str], Any], make_verb: MakeVerb) -> Non
     remove = make_verb(group, "remove", _users_remove, "remove a user and end their sessions")
     remove.add_argument("name", metavar="NAME")
     group = make_group("tokens", "manage the API tokens, by which programs read the page")
-    add = make_verb(group, "add", _tokens_add, "create an API token and print it; it is shown only once")
+    add = make_verb(
+        group, "add", _tokens_add, "create an API token and print it; it is shown only once", makes=True
+    )
     add.add_argument("name", metavar="NAME", help="what it is for")
     add.add_argument("--role", choices=tokens.ROLES, default="viewer")
     add.add_argument("--source", metavar="S", help="the only source that it reads")

@@ -24,7 +24,7 @@ def add_verbs(
 ) -> None:
     """Add the verbs of this module to the command line."""
     group = make_group("keys", "manage the write keys of sources")
-    add = make_verb(group, "add", _add, "create a write key and print it; it is shown only once")
+    add = make_verb(group, "add", _add, "create a write key and print it; it is shown only once", makes=True)
     add.add_argument("name", metavar="NAME")
     make_verb(group, "list", _list, "list the write keys, their limits, and what each added today (UTC)")
     revoke = make_verb(group, "revoke", _revoke, "revoke a write key")

@@ -37,17 +37,17 @@ _rollcall_collector() {
     ' purge') words='--db --events --older-than --key --since --until --help' ;;
     ' recount') words='--db --events --help' ;;
     ' bundles') words='list fetch open --help' ;;
-    ' bundles list') words='--db --events --collector --token-file --source --member --help' ;;
-    ' bundles fetch') words='--db --events --collector --token-file --source --member -o --help' ;;
-    ' bundles open') words='--db --events --collector --token-file --source --member --key -o --help' ;;
+    ' bundles list') words='--collector --token-file --source --member --help' ;;
+    ' bundles fetch') words='--collector --token-file --source --member -o --help' ;;
+    ' bundles open') words='--collector --token-file --source --member --key -o --help' ;;
     ' members') words='join list approve remove trust key backup reset --help' ;;
-    ' members join') words='--db --events --member --collector --token-file --help' ;;
-    ' members list') words='--db --events --member --help' ;;
-    ' members approve') words='--db --events --member --fingerprint --help' ;;
-    ' members remove') words='--db --events --member --keep-key --help' ;;
-    ' members trust') words='--db --events --member --help' ;;
-    ' members key') words='--db --events --member --help' ;;
-    ' members backup') words='--db --events --member --help' ;;
+    ' members join') words='--member --collector --token-file --help' ;;
+    ' members list') words='--member --help' ;;
+    ' members approve') words='--member --fingerprint --help' ;;
+    ' members remove') words='--member --keep-key --help' ;;
+    ' members trust') words='--member --help' ;;
+    ' members key') words='--member --help' ;;
+    ' members backup') words='--member --help' ;;
     ' members reset') words='--db --events --help' ;;
     ' releases') words='publish trust distrust list --help' ;;
     ' releases publish') words='--db --events --source --key --help' ;;
@@ -55,9 +55,9 @@ _rollcall_collector() {
     ' releases distrust') words='--db --events --source --help' ;;
     ' releases list') words='--db --events --help' ;;
     ' alerts') words='test --help' ;;
-    ' alerts test') words='--db --events --help' ;;
+    ' alerts test') words='--help' ;;
     ' cluster') words='check --help' ;;
-    ' cluster check') words='--db --events --help' ;;
+    ' cluster check') words='--events --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }

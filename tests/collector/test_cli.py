@@ -11,11 +11,45 @@ from pathlib import Path
 
 import pytest
 
+from collector.cli import main
 from collector.settings import PREFIX
+from collector.store import open_database
 from tests.collector.running import Collector
 from tests.wait import until
 
 ROOT = Path(__file__).parents[2]
+READ_OR_CHANGE = (
+    "keys list",
+    "keys revoke 1",
+    "keys limit 1 --rate 1",
+    "users list",
+    "users remove x",
+    "tokens list",
+    "tokens revoke x",
+    "audit",
+    "setup-link",
+    "export -",
+    "instances delete x",
+    "purge --older-than 1d",
+    "purge --key 1",
+    "recount",
+    "members reset",
+    "releases list",
+    "releases trust x --source x",
+    "releases distrust x --source x",
+)
+BEGIN = ("keys add x", "tokens add x", "import --source s /dev/null", "demo-data --instances 1")
+VERBS_WITHOUT = (
+    "members list",
+    "members join x",
+    "members approve x --fingerprint x",
+    "members key",
+    "bundles list",
+    "bundles fetch x",
+    "bundles open x",
+    "alerts test",
+    "cluster check",
+)
 
 
 def test_a_password_in_an_option_is_refused(idle: Collector) -> None:
@@ -47,6 +81,51 @@ def test_a_database_that_is_none_is_one_line(idle: Collector) -> None:
     assert idle.verb("keys", "list", code=1).stderr.count("\n") == 1
     done = idle.verb("keys", "list", "--db", "postgresql://127.0.0.1:1/x", code=1)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", READ_OR_CHANGE)
+def test_a_verb_that_reads_or_changes_makes_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    path = tmp_path / "folder" / "typo.db"
+    assert main([*verb.split(), "--db", f"sqlite:///{path}"]) == 1
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said == (
+        f"rollcall-collector: there is no database at {path};"
+        " check --db, or begin one with `rollcall-collector serve` or `keys add`\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", BEGIN)
+def test_a_verb_that_begins_something_makes_the_database(tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "folder" / "new.db"
+    assert main([*verb.split(), "--db", f"sqlite:///{path}"]) == 0
+    assert main(["keys", "list", "--db", f"sqlite:///{path}"]) == 0
+
+
+def test_a_first_user_makes_the_database(idle: Collector) -> None:
+    idle.verb("users", "add", "ada", stdin="long enough a password")
+    assert "ada" in idle.verb("users", "list").stdout
+
+
+def test_a_database_without_tables_is_none_yet(database: str, tmp_path: Path) -> None:
+    idle = Collector(tmp_path, database)
+    for _ in range(2):  # the first try makes nothing for the second
+        said = idle.verb("export", "-", code=1).stderr
+        assert said.count("\n") == 1
+        assert "begin one with `rollcall-collector serve`" in said
+    open_database(database).close()
+    assert "0 events written" in idle.verb("export", "-").stderr
+
+
+@pytest.mark.parametrize("verb", VERBS_WITHOUT)
+def test_a_verb_that_opens_no_database_takes_none(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*verb.split(), "--db", "sqlite:////x.db"])
+    assert ended.value.code == 2
+    assert "--db" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

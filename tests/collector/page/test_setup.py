@@ -249,6 +249,7 @@ def test_the_first_user_is_added_on_the_page_and_is_an_admin(client: PageClient,
 
 
 def test_the_verb_prints_a_link_to_where_the_server_listens(idle: Collector) -> None:
+    idle.verb("keys", "add", "product")  # makes the database
     for words, start in (([], "http://127.0.0.1:8787/"), (["--listen", "0.0.0.0:9"], "http://127.0.0.1:9/")):
         printed = idle.verb("setup-link", *words).stdout
         assert LINK.fullmatch(printed.strip())
