@@ -60,12 +60,15 @@ def _forget_there(app: App, access: Access) -> None:
 
 
 def _memory(state: StateDir) -> list[str]:
-    """What is deleted. A daemon that runs keeps its plan, so the note of it stays; it has no id."""
+    """What is deleted. What stays has no id: which docker.env was read, for one that is gone must silence
+    after this too; and a running daemon's plan, for the daemon keeps it.
+    """
+    kept = {state.seen}
     if os.path.exists(state.daemon):
         with hold_lock(state.daemon, 0) as stopped:
             if not stopped:
-                return [path for path in state.memory() if path != state.due]
-    return state.memory()
+                kept.add(state.due)
+    return [path for path in state.memory() if path not in kept]
 
 
 def _delete(state: StateDir, shown: int) -> None:

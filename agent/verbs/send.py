@@ -12,8 +12,10 @@ from agent.app import COULD_NOT, DONE, App
 from agent.base.deputy import deputy_for
 from agent.base.files import FileStamp, replace_file
 from agent.base.locks import hold_lock
-from agent.base.owner import become_owner
+from agent.base.owner import ActingAsOwner, become_owner
+from agent.config import credentials
 from agent.config.access import read_access
+from agent.config.situation import files_of_last_beat
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
@@ -116,6 +118,8 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
                 _deliver(app, outbox, sending, result)
                 ask = Question(access, still_allowed) if args.feed and still_allowed() else None
                 result.tell(feed_news(app, standing, ask))
+        if args.report and not args.eager:
+            _remember_files_at_start(app)
     else:
         _be_silent(app, decision, result, args)
     _tell(app, decision, result, args)
@@ -146,15 +150,27 @@ def _be_silent(app: App, decision: Decision, result: SendResult, args: argparse.
 
 
 def _remember_files(app: App) -> None:
-    """Note which docker.env files were read, so that one that goes missing is missed."""
-    paths = b"\0".join(os.fsencode(file.path) for file in app.situation.env_files)
-    seen = app.situation.state.seen
+    """Note which docker.env files were read, so that one that goes missing is missed.
+
+    Of a copy that systemd made, the file itself is noted: root's verbs look for that one.
+    """
+    state = app.situation.state
+    copied = {copy: file for copy, file in credentials.env_files(app.environ) if os.path.lexists(file)}
+    paths = list(dict.fromkeys(copied.get(file.path, file.path) for file in app.situation.env_files))
+    if paths == files_of_last_beat(state):
+        return
     if paths:
-        app.situation.state.make()
-        replace_file(seen, paths)
+        state.make()
+        replace_file(state.seen, b"\0".join(map(os.fsencode, paths)))
     else:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(seen)
+            os.unlink(state.seen)
+
+
+def _remember_files_at_start(app: App) -> None:
+    """The daemon's check, which comes long before the first beat. It goes on where nothing can be noted."""
+    with contextlib.suppress(OSError), ActingAsOwner(app.situation.state):
+        _remember_files(app)
 
 
 def _record_beat(app: App, outbox: Outbox, instance: str, slot: int | None) -> None:

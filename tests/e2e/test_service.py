@@ -314,6 +314,26 @@ def test_a_refusal_counts_in_both_files_where_a_drop_in_names_another(loud: Prod
     assert silent(loud)
 
 
+def test_verbs_agree_with_a_service_whose_docker_env_is_gone_before_its_first_beat(loud: Product) -> None:
+    for file in loud.state.iterdir():
+        file.unlink()  # whatever another test left
+    loud.machine.run("systemctl", "restart", loud.unit)
+    assert json.loads(loud.verb("status", "--json"))["sending"]
+    aside = loud.env.rename(loud.env.with_name("aside"))
+    until(lambda: silent(loud))
+    for change in ("status", "forget"):
+        loud.verb(change)
+        found = json.loads(loud.verb("status", "--json"))
+        assert (found["sending"], found["rule"], found["source"]) == (False, "gone", "/etc/rollcall/docker.env")
+    loud.machine.run("systemctl", "enable", loud.unit)
+    said = json.loads(loud.verb("doctor", "--json", check=False))["checks"]
+    assert "rollcall.service is installed, and silent" in [one["says"] for one in said], said
+    loud.machine.run("systemctl", "disable", loud.unit)
+    aside.rename(loud.env)
+    until(lambda: sending(loud))
+    assert json.loads(loud.verb("status", "--json"))["rule"] == "no-flag"
+
+
 def test_a_flag_wins_over_a_bad_setting_and_the_service_stays(loud: Product) -> None:
     loud.machine.run("systemctl", "reset-failed", loud.unit)
     loud.env.write_text("ROLLCALL_INTERVAL=soon\n" + REFUSAL)

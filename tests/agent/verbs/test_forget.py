@@ -67,3 +67,15 @@ def test_forget_does_not_pull_the_queue_from_under_a_sender(
         other.kill()
     assert (done.code, "events are being sent" in done.err) == (1, True)
     assert os.path.exists(world.state.outbox)
+
+
+def test_forget_does_not_end_the_silence_of_a_docker_env_that_is_gone(world: World) -> None:
+    file = world.env_file("ROLLCALL_PRODUCT=Shop\n")
+    world.run("beat")
+    file.unlink()
+    for _ in range(2):
+        assert world.run("status", "--json").json["rule"] == "gone"
+        assert world.run("forget").code == 0
+    assert tree(Path(world.state.path)) == ["env-files", "lock", "sender.lock"]
+    world.run("enable")
+    assert world.run("status", "--json").json["rule"] == "no-flag"

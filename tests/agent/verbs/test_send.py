@@ -236,6 +236,36 @@ def editing(file: Path) -> Deed:
     return deed
 
 
+def test_the_daemons_check_notes_what_it_read_and_another_senders_try_does_not(place: Place) -> None:
+    file = place.path / "cwd/docker.env"
+    file.parent.mkdir()
+    file.touch()
+    place.report("flush", "--budget", "0", "--eager")
+    assert not os.path.exists(place.state.seen)
+    place.report("flush", "--budget", "0")
+    assert Path(place.state.seen).read_text() == str(file)
+    file.unlink()
+    assert place.report("flush", "--budget", "0")["rule"] == "gone"
+
+
+def test_of_a_copy_the_file_is_noted_and_of_a_stand_in_nothing_that_could_be_missed(place: Place) -> None:
+    copies, file = place.path / "credentials", place.path / "root/etc/rollcall/docker.env"
+    for folder in (copies, file.parent):
+        folder.mkdir(parents=True)
+    (copies / "docker.env").touch()
+    (copies / "system.env").touch()
+    file.touch()
+    none = file.with_name("none.env")
+    given = {"ROLLCALL_CREDENTIAL_SOURCE": str(file), "ROLLCALL_SYSTEM_SOURCE": str(none)}
+    place.environ |= {"CREDENTIALS_DIRECTORY": str(copies), **given}
+    place.report("flush", "--budget", "0")
+    assert Path(place.state.seen).read_text().split("\0") == [str(file), str(copies / "system.env")]
+    place.environ.clear()
+    assert place.report("flush", "--budget", "0")["sending"]
+    file.unlink()
+    assert place.report("flush", "--budget", "0")["rule"] == "gone"
+
+
 def test_an_edit_while_a_beat_is_sent_is_one_that_its_report_has_not_seen(place: Place) -> None:
     file = place.path / "cwd" / "docker.env"
     file.parent.mkdir()
