@@ -52,6 +52,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(count: int, one: str, several: str) -> str:
+    """The number, and what it counts: `1 event is`, `2 events are`."""
+    return f"{count} {one if count == 1 else several}"
+
+
 def print_message(text: str, to: TextIO) -> None:
     """One line to the stream, under our name. A stream that cannot take it stops nothing."""
     try:

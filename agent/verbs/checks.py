@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.base.files import read_small
 from agent.base.locks import try_lock
+from agent.base.messages import counted
 from agent.config.access import access_problem
 from agent.events import identity
 from agent.outbox.errors import OutboxError
@@ -189,16 +190,18 @@ def _outbox(app: App) -> Iterator[Finding]:
             yield Finding("delivery", WRONG, f"{trouble.error} (since {trouble.since})")
         if endpoint and elsewhere:
             how = f"{app.name} export FILE --settle takes them out"
-            says = f"{elsewhere} events wait for another endpoint: {how}"
-            yield Finding("outbox", WRONG, says)
+            says = counted(elsewhere, "event is waiting", "events are waiting")
+            yield Finding("outbox", WRONG, f"{says} for another endpoint: {how}")
         if lost := outbox.count(REJECTED):
-            yield Finding("outbox", WRONG, f"the endpoint rejected {lost} events: {app.name} log says why")
+            says = f"the endpoint rejected {counted(lost, 'event', 'events')}: {app.name} log says why"
+            yield Finding("outbox", WRONG, says)
         if lost := outbox.dropped():
-            yield Finding(
-                "outbox", WRONG, f"{lost} events were {DROPPED}: too many waited, or a file was gone"
-            )
+            says = f"{counted(lost, 'event was', 'events were')} {DROPPED}"
+            yield Finding("outbox", WRONG, f"{says}: too many waited, or a file was gone")
         yield Finding("outbox", OK, _waiting(outbox.count(WAITING), outbox.waiting_since()))
 
 
 def _waiting(count: int, since: str | None) -> str:
-    return f"{count} events are waiting, since {since}" if count else "no events are waiting"
+    if not count:
+        return "no events are waiting"
+    return f"{counted(count, 'event is waiting', 'events are waiting')}, since {since}"

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.app import DONE, App, CouldNot
+from agent.base.messages import counted
 from agent.base.owner import become_owner
 from agent.outbox import intake
 from agent.outbox.outbox import EXPORTED, Outbox
@@ -37,9 +38,8 @@ def export_events(app: App, args: argparse.Namespace) -> int:
                 seqs = _write(outbox, file, args.file)
         if outbox and args.settle:  # only now, when nothing takes the file away again
             outbox.settle(seqs, EXPORTED)
-    app.say(
-        f"{len(seqs)} events were written to {args.file}" + (" and marked as exported" if args.settle else "")
-    )
+    written = counted(len(seqs), "event was", "events were")
+    app.say(f"{written} written to {args.file}" + (" and marked as exported" if args.settle else ""))
     return DONE
 
 

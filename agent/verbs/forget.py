@@ -60,8 +60,10 @@ def _forget_there(app: App, access: Access) -> None:
 
 
 def _memory(state: StateDir) -> list[str]:
-    """What is deleted. What stays has no id: which docker.env was read, for one that is gone must silence
-    after this too; and a running daemon's plan, for the daemon keeps it.
+    """What is deleted. What stays has no id.
+
+    That is the note of which docker.env was read, for one that is gone must silence after this too; and the
+    plan of a running daemon, for the daemon keeps it.
     """
     kept = {state.seen}
     if os.path.exists(state.daemon):

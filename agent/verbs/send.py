@@ -12,6 +12,7 @@ from agent.app import COULD_NOT, DONE, App
 from agent.base.deputy import deputy_for
 from agent.base.files import FileStamp, replace_file
 from agent.base.locks import hold_lock
+from agent.base.messages import counted
 from agent.base.owner import ActingAsOwner, become_owner
 from agent.config import credentials
 from agent.config.access import read_access
@@ -116,6 +117,8 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
                 manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
                 sending = Sending(access, still_allowed, args.budget, manner)
                 _deliver(app, outbox, sending, result)
+                if not args.report:
+                    _say_what_waits_elsewhere(app, outbox)
                 ask = Question(access, still_allowed) if args.feed and still_allowed() else None
                 result.tell(feed_news(app, standing, ask))
         if args.report and not args.eager:
@@ -239,11 +242,41 @@ def _drain(app: App, outbox: Outbox, sending: Sending, *, left: float) -> DrainR
 
 
 def _tell(app: App, decision: Decision, result: SendResult, args: argparse.Namespace) -> None:
+    """The answer to the daemon; or words for a person. Whoever runs `beat` by cron wants none."""
     if args.report:
         print(_report(app, decision, result), file=app.out)
-    elif result.retry_in is not None and args.verb == "flush":
-        why = result.last_error or "there was no time to send"
-        app.say(f"{result.waiting} events are waiting: {why}; next try in {result.retry_in:.0f} s")
+    elif args.verb == "beat":
+        if app.err.isatty():
+            app.say(_beat_text(app, decision, result))
+    elif result.retry_in is not None:
+        app.say(_waiting_text(result))
+
+
+def _waiting_text(result: SendResult) -> str:
+    waiting = counted(result.waiting, "event is waiting", "events are waiting")
+    why = result.last_error or "there was no time to send"
+    return f"{waiting}: {why}; next try in {result.retry_in:.0f} s"
+
+
+def _beat_text(app: App, decision: Decision, result: SendResult) -> str:
+    if not decision.sending:
+        return f"no heartbeat was recorded, as telemetry is off: {decision}"
+    done = "a heartbeat was recorded"
+    if not result.alive:
+        done = "no heartbeat was recorded, as what ROLLCALL_HEALTH names is not alive"
+    if result.retry_in is not None:
+        return f"{done}; {_waiting_text(result)}"
+    if not app.situation.settings.endpoint:
+        return f"{done}; no endpoint is set, so events wait on this machine"
+    return f"{done} and sent" if result.alive else done
+
+
+def _say_what_waits_elsewhere(app: App, outbox: Outbox) -> None:
+    """A flush is done without what was recorded for another endpoint; it says that this waits."""
+    if count := outbox.waiting_elsewhere(app.situation.settings.endpoint):
+        waiting = counted(count, "event is waiting", "events are waiting")
+        how = f"to take them out of the queue: {app.name} export FILE --settle"
+        app.say(f"{waiting} for another endpoint; {how}")
 
 
 def _report(app: App, decision: Decision, result: SendResult) -> str:

@@ -88,7 +88,7 @@ class World:
             root=str(self.root),
             now=lambda: self.now,
             out=out,
-            err=io.StringIO(),
+            err=Terminal() if self.tty else io.StringIO(),
         )
 
     def run(self, *argv: str) -> Done:

@@ -324,7 +324,11 @@ def test_verbs_agree_with_a_service_whose_docker_env_is_gone_before_its_first_be
     for change in ("status", "forget"):
         loud.verb(change)
         found = json.loads(loud.verb("status", "--json"))
-        assert (found["sending"], found["rule"], found["source"]) == (False, "gone", "/etc/rollcall/docker.env")
+        assert (found["sending"], found["rule"], found["source"]) == (
+            False,
+            "gone",
+            "/etc/rollcall/docker.env",
+        )
     loud.machine.run("systemctl", "enable", loud.unit)
     said = json.loads(loud.verb("doctor", "--json", check=False))["checks"]
     assert "rollcall.service is installed, and silent" in [one["says"] for one in said], said

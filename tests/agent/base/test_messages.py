@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.base.messages import print_message, printable, product_name, typed_command, write_message
+from agent.base.messages import counted, print_message, printable, product_name, typed_command, write_message
 
 
 @given(st.text(st.characters()))
@@ -83,6 +83,11 @@ def test_the_name_is_what_install_wrote_if_it_is_sane(
         (tmp_path / "rollcall.name").write_text(written, encoding="utf-8")
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     assert product_name() == name
+
+
+def test_one_is_counted_as_one() -> None:
+    said = [counted(number, "event is", "events are") for number in (0, 1, 2)]
+    assert said == ["0 events are", "1 event is", "2 events are"]
 
 
 def test_a_command_that_path_does_not_find_is_named_with_its_place(

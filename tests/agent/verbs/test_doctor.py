@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ import trustme
 from agent.config.access import Access
 from agent.config.settings import load
 from agent.delivery.connections import CONNECTIONS
+from agent.outbox.outbox import Outbox
 from tests.agent.world import NOW, World, tree
 from tests.receiver import Deed, Receiver, answer, say
 
@@ -238,7 +240,7 @@ def other_endpoint(world: World) -> None:
         (damaged_id, r"state: .*instance.json is damaged"),
         (damaged_outbox, r"outbox: "),
         (outbox_set_aside, r"state: an outbox was damaged"),
-        (other_endpoint, r"outbox: 1 events wait for another endpoint: rollcall export"),
+        (other_endpoint, r"outbox: 1 event is waiting for another endpoint: rollcall export"),
     ],
 )
 def test_what_is_broken_is_named_and_nothing_else(
@@ -265,7 +267,7 @@ def test_what_a_failed_delivery_left_is_named(world: World) -> None:
     world.run("beat")
     found = wrong(world)
     assert [line.partition(":")[0] for line in found] == ["delivery", "endpoint"]
-    assert "1 events are waiting, since 2027" in world.run("doctor").out
+    assert "1 event is waiting, since 2027" in world.run("doctor").out
 
 
 def test_a_flag_is_a_choice_and_nothing_is_asked(world: World) -> None:
@@ -389,3 +391,18 @@ def test_a_docker_env_that_is_gone_is_named_and_the_silent_service_is_not(world:
     world.run("enable")
     (found,) = wrong(world)
     assert found.startswith("service: it ")
+
+
+def test_one_lost_event_is_counted_as_one_and_two_as_two(world: World) -> None:
+    (world.path / UNIT).unlink()
+    for number in range(1, 3):
+        world.run("beat")
+        world.run("beat")
+        with closing(Outbox(world.state)) as box:
+            box.settle([2 * number - 1], "rejected")
+            box.settle([2 * number], "dropped")
+        some = ("1 event", "1 event was") if number == 1 else ("2 events", "2 events were")
+        assert wrong(world) == [
+            f"outbox: the endpoint rejected {some[0]}: rollcall log says why",
+            f"outbox: {some[1]} dropped: too many waited, or a file was gone",
+        ]

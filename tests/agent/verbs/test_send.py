@@ -22,6 +22,7 @@ from agent.events import catalogue
 from agent.outbox.age import RUNNING
 from agent.outbox.outbox import LogEntry, Outbox, read_outbox
 from agent.verbs import export
+from tests.agent.world import Terminal
 from tests.deadends import unused_port
 from tests.instance import Instance, event
 from tests.receiver import Deed, Peer, Receiver, Request, answer
@@ -37,6 +38,7 @@ class Place:
     path: Path
     environ: dict[str, str] = field(default_factory=dict)
     now: float = NOW
+    tty: bool = False
 
     @property
     def state(self) -> StateDir:
@@ -49,7 +51,7 @@ class Place:
             "ROLLCALL_WRITE_KEY": "k",
             **self.environ,
         }
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.StringIO(), Terminal() if self.tty else io.StringIO()
         (self.path / "cwd").mkdir(exist_ok=True)
         app = App(
             environ={name: value for name, value in given.items() if value},
@@ -169,6 +171,54 @@ def test_a_flush_without_budget_looks_and_sends_nothing(place: Place) -> None:
     assert (receiver.connections, report["waiting"]) == (0, 1)
 
 
+def test_a_beat_says_what_happened_on_a_terminal_and_nothing_in_a_cron_job(place: Place) -> None:
+    def said() -> str:
+        place.tty = False
+        assert place.run("beat")[:2] == (0, "")
+        place.tty = True
+        code, out, err = place.run("beat")
+        assert (code, out, err.count("\n")) == (0, "", 1), err
+        return err.removeprefix("rollcall: ").rstrip()
+
+    on = "a heartbeat was recorded"
+    assert said() == f"{on}; no endpoint is set, so events wait on this machine"
+    place.environ["ROLLCALL_HEALTH"] = f"tcp:127.0.0.1:{unused_port()}"
+    dead = "no heartbeat was recorded, as what ROLLCALL_HEALTH names is not alive"
+    assert said() == f"{dead}; no endpoint is set, so events wait on this machine"
+    with Receiver() as receiver:
+        place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        assert said() == dead
+        del place.environ["ROLLCALL_HEALTH"]
+        assert said() == f"{on} and sent"
+        assert place.states() == ["sent"] * 4
+    with Receiver(then=answer(503, {"Retry-After": "77"})) as receiver:
+        place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        place.tty = False
+        place.run("beat")
+        assert said().startswith(f"{on}; 3 events are waiting: ")
+    place.environ[FLAG] = "1"
+    assert (
+        said() == f"no heartbeat was recorded, as telemetry is off: a flag is set ({FLAG} in the environment)"
+    )
+    place.tty = False
+    assert place.run("beat") == (0, "", "")
+
+
+def test_a_flush_names_what_waits_for_another_endpoint_and_is_done(place: Place) -> None:
+    place.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{unused_port()}"
+    place.run("beat")
+    way = "to take them out of the queue: rollcall export FILE --settle"
+    with Receiver() as receiver:
+        place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        one = (0, "", f"rollcall: 1 event is waiting for another endpoint; {way}\n")
+        assert place.run("flush", "--budget", "1s") == one
+        assert receiver.requests == []
+        place.environ["ROLLCALL_ENDPOINT"] = ""
+        assert place.run("flush") == one
+        place.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        assert "another endpoint" not in place.run("flush", "--report")[2], "the daemon's own"
+
+
 def test_a_flush_says_what_waits_and_why(place: Place) -> None:
     place.run("beat")
     with Receiver(then=answer(503, {"Retry-After": "77"})) as receiver:
@@ -178,7 +228,7 @@ def test_a_flush_says_what_waits_and_why(place: Place) -> None:
         code, out, err = place.run("flush")
 
     assert (code, out) == (1, "")
-    assert "1 events are waiting: 503 Service Unavailable; next try in 77 s" in err
+    assert "1 event is waiting: 503 Service Unavailable; next try in 77 s" in err
 
 
 def test_another_sender_is_waited_for_and_named(place: Place) -> None:
