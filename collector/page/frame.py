@@ -35,8 +35,8 @@ QUESTIONS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("/since", {}, "What broke?"),
     ("/stuck", {}, "Who is stuck?"),
     ("/steps", {}, "Which step first?"),
-    ("/adoption", {}, "Versions over time"),
-    ("/adoption", {"by": "system"}, "Systems over time"),
+    ("/adoption", {}, "Which versions live?"),
+    ("/adoption", {"by": "system"}, "Which systems live?"),
     ("/usage", {}, "What is used?"),
 )
 

@@ -34,7 +34,11 @@ OWN: dict[str, dict[str, str]] = {
         "instance": "only those of an instance",
         "events.sort": _SORT("time"),
     },
-    "/failure": {**dict.fromkeys(("script", "line", "command", "end"), "of the place"), **_BEGAN},
+    "/failure": {
+        **dict.fromkeys(("script", "line", "command", "end"), "of the place"),
+        "also": "further lines at which the same step stands, with spaces between",
+        **_BEGAN,
+    },
     "/find": {"id": "an id, or its first eight characters or more"},
 }
 TABLES = {"json": "all of them", "csv": "the first"}

@@ -14,7 +14,7 @@ from collector.base.events import Event
 from collector.store.event_lists import EventLists
 from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory
-from collector.store.runs import FailedRun, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
+from collector.store.runs import FailedRuns, Failure, Place, Run, RunCounts, RunFilter, RunsEnd
 from collector.store.scope import EnvironmentScope
 from collector.store.values import (
     Cutoffs,
@@ -209,8 +209,8 @@ class EventStore(EnvironmentScope, EventLists):
         """The runs that began since a time and failed at a place, in the orders of `list_runs`."""
 
     @abstractmethod
-    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
-        """The runs that began in a period and failed, the latest first."""
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRuns]:
+        """The runs that began in a period and failed, the latest ones, in groups."""
 
     @abstractmethod
     def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:

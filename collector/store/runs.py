@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from collector.base.times import DAY_MS
-from collector.store.rows import RunRow
+from collector.store.rows import RunRow, system_name
 from collector.store.schema import SEPARATOR
 
 # A run counts as given up if no end has arrived after this time.
@@ -111,14 +113,32 @@ class RunFilter:
     system: str | None = None
 
 
-class FailedRun(NamedTuple):
-    """Where a run failed, and with what."""
+class FailedRuns(NamedTuple):
+    """Runs that failed at one place with the same version and system."""
 
     place: Place
     version: str
     system: str
-    instance: bytes
-    began: int
+    runs: int
+    instances: frozenset[bytes]
+    first: int  # when the first of them began
+    last: int
+
+
+def group_failed(rows: Iterable[Sequence[Any]]) -> list[FailedRuns]:
+    """The groups of failed runs, by their places' keys, versions, systems, instances and times."""
+    groups: defaultdict[tuple[str, ...], list[tuple[bytes, int]]] = defaultdict(list)
+    for place, version, os, os_version, who, began in rows:
+        groups[place, version, os, os_version].append((bytes(who), began))
+    return [
+        FailedRuns(place_of(place), version, system_name(os, os_version), len(runs), *_spread(runs))
+        for (place, version, os, os_version), runs in groups.items()
+    ]
+
+
+def _spread(runs: Sequence[tuple[bytes, int]]) -> tuple[frozenset[bytes], int, int]:
+    times = [began for _, began in runs]
+    return frozenset(who for who, _ in runs), min(times), max(times)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from collector.base.versions import is_numbered, version_key
 
@@ -10,9 +10,9 @@ from collector.base.versions import is_numbered, version_key
 FEW_RUNS, SMALL_SHARE, MANY_RUNS = 3, 0.01, 100
 
 
-def in_release_order(versions: Iterable[str]) -> list[str]:
-    """The latest release first."""
-    return sorted(versions, key=lambda one: (version_key(one), one), reverse=True)
+def in_release_order(versions: Iterable[str], odd: Collection[str] = ()) -> list[str]:
+    """The latest release first; last those that are hardly one."""
+    return sorted(versions, key=lambda one: (one not in odd, version_key(one), one), reverse=True)
 
 
 def outliers(runs: Mapping[str, int]) -> set[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collector.page.analysis.release_order import in_release_order
-from collector.store.runs import FailedRun, Place
+from collector.store.runs import FailedRuns, Place
 
 # A line that moved further from one version to the next is another step.
 MOST_MOVED = 60
@@ -46,9 +46,9 @@ class Step:
         return Place(self.script, self.line, self.command, self.end)
 
     @property
-    def moved(self) -> bool:
-        """Whether its line is not the same in every version."""
-        return len(set(self.lines.values())) > 1
+    def other_lines(self) -> list[str]:
+        """Its lines in the releases before."""
+        return [line for line in dict.fromkeys(self.lines.values()) if line != self.line]
 
     @property
     def places(self) -> list[tuple[str, Place]]:
@@ -58,26 +58,26 @@ class Step:
             for version, line in self.lines.items()
         ]
 
-    def saw(self, run: FailedRun) -> None:
-        """Count a run that failed at it."""
-        self.runs += 1
-        self.instances.add(run.instance)
-        self.by_version[run.version] += 1
-        self.by_system[run.system] += 1
-        self.first = min(self.first or run.began, run.began)
-        self.last = max(self.last, run.began)
+    def saw(self, failed: FailedRuns) -> None:
+        """Count runs that failed at it."""
+        self.runs += failed.runs
+        self.instances |= failed.instances
+        self.by_version[failed.version] += failed.runs
+        self.by_system[failed.system] += failed.runs
+        self.first = min(self.first or failed.first, failed.first)
+        self.last = max(self.last, failed.last)
 
 
-def group_steps(failed: Sequence[FailedRun]) -> list[Step]:
+def group_steps(failed: Sequence[FailedRuns]) -> list[Step]:
     """The steps at which runs failed; the one that hurts most instances comes first."""
     kinds: defaultdict[_Kind, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for run in failed:
-        kinds[_kind(run.place)][run.version].add(run.place.line)
+    for one in failed:
+        kinds[_kind(one.place)][one.version].add(one.place.line)
     steps: dict[tuple[_Kind, str, str], Step] = {}
     for kind, lines in kinds.items():
         _follow(kind, lines, steps)
-    for run in failed:
-        steps[_kind(run.place), run.version, run.place.line].saw(run)
+    for one in failed:
+        steps[_kind(one.place), one.version, one.place.line].saw(one)
     found = list({id(step): step for step in steps.values()}.values())
     return sorted(found, key=lambda one: (-len(one.instances), -one.runs, one.place))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from collector.page import charts
 from collector.page.analysis.release_order import in_release_order
@@ -14,7 +14,7 @@ from collector.page.view_types import UNKNOWN, Cell, ViewRequest, ViewResult, Vi
 from collector.page.views.marks import chart_marks, release_days
 from collector.store.history import Changes, FleetHistory, levels, on_day
 
-KINDS = {"version": "Versions over time", "system": "Systems over time"}
+KINDS = {"version": "Which versions live", "system": "Which systems live"}
 # So many words have a line of their own.
 MOST_LINES = 4
 LINES = ("accent", "good dash", "warn", "bad dots", "quiet dash")
@@ -28,10 +28,12 @@ def show_adoption(view: ViewRequest) -> ViewResult:
         raise PageError(400, f"`by` must be one of {', '.join(KINDS)}.")
     history = view.history
     known = history or FleetHistory()
-    words = words_table(kind, known.versions if kind == "version" else known.systems, view)
+    changes = known.versions if kind == "version" else known.systems
+    odd = release_days(view, view.period.last)[1] if kind == "version" else frozenset[str]()
+    words = words_table(kind, changes, view, odd)
     listed = list_rows(view, words, words.rows)
     marks = chart_marks(view)
-    chart = _lines(view, kind, known.versions if kind == "version" else known.systems, marks)
+    chart = _lines(view, kind, changes, odd, marks)
     flow, came, lost = _flow(view, known, marks)
     period = range(view.period.first, view.period.last + 1)
     sums = {name: sum(getattr(known, name)[day] for day in period) for name in ("new", "back", "lost")}
@@ -41,8 +43,8 @@ def show_adoption(view: ViewRequest) -> ViewResult:
         "came": came,
         "lost": lost,
         "kind": kind,
-        "kinds": KINDS,
-        "outliers": release_days(view, view.period.last)[1] if kind == "version" else (),
+        "outliers": odd,
+        "living": on_day(changes, view.period.last).total(),
         "counted": history is not None,
         "refresh": None if history is not None else REFRESH_SECONDS,
         "sums": sums,
@@ -54,7 +56,7 @@ def show_adoption(view: ViewRequest) -> ViewResult:
 REFRESH_SECONDS = 5
 
 
-def words_table(kind: str, changes: Changes, view: ViewRequest) -> ViewTable:
+def words_table(kind: str, changes: Changes, view: ViewRequest, odd: Collection[str]) -> ViewTable:
     """Instances that were active in the 30 days up to the period's end, beside a week and a period before."""
     period = view.period
     now, week = on_day(changes, period.last), on_day(changes, period.last - WEEK)
@@ -62,7 +64,9 @@ def words_table(kind: str, changes: Changes, view: ViewRequest) -> ViewTable:
     total, total_before = sum(now.values()), sum(start.values())
     known = {*now, *week, *start}
     order = (
-        in_release_order(known) if kind == "version" else sorted(known, key=lambda word: (-now[word], word))
+        in_release_order(known, odd)
+        if kind == "version"
+        else sorted(known, key=lambda word: (-now[word], word))
     )
     rows: list[tuple[Cell, ...]] = [
         (
@@ -76,20 +80,20 @@ def words_table(kind: str, changes: Changes, view: ViewRequest) -> ViewTable:
         for word in order
     ]
     columns = ("instances", "share", "change_in_a_week", "change_in_the_period", "share_before")
-    return ViewTable("words", KINDS[kind], (kind, *columns), rows)
+    return ViewTable("words", f"By {kind}", (kind, *columns), rows)
 
 
 def _share(n: int, total: int) -> float | None:
     return round(n / total, 4) if total else None
 
 
-def _lines(view: ViewRequest, kind: str, changes: Changes, marks: Marks) -> Chart:
-    """A line for each of the most frequent words, and one for the rest."""
+def _lines(view: ViewRequest, kind: str, changes: Changes, odd: Collection[str], marks: Marks) -> Chart:
+    """A line for each of the most frequent words, and one for the rest, to which outliers belong."""
     days = view.period.each_day()
     first, last = days[0][0], days[-1][0]
     by_word = {word: levels(one, first, last) for word, one in changes.items()}
     ranked = sorted(by_word, key=lambda word: (-by_word[word][-1], -max(by_word[word]), word))
-    shown = [word for word in ranked if any(by_word[word])][:MOST_LINES]
+    shown = [word for word in ranked if any(by_word[word]) and word not in odd][:MOST_LINES]
     if kind == "version":
         shown = in_release_order(shown)
     rest = [sum(values) for values in zip(*(by_word[w] for w in by_word if w not in shown), strict=True)]

@@ -44,7 +44,7 @@ def show_overview(view: ViewRequest) -> ViewResult:
     worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
     counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
     usage = [(name, n) for name, n in counted if name not in CATALOGUE]
-    listed = list_rows(view, ViewTable("usage", "Other events", ("event", "events"), usage), usage)
+    listed = list_rows(view, ViewTable("usage", "Usage events", ("event", "events"), usage), usage)
     data = {
         "active": {
             SPAN_NAMES[one.span]: {

@@ -51,12 +51,17 @@ def run_list(view: ViewRequest, wanted: RunFilter, title: str, anchor: str) -> R
     return _run_list(view, ask, title, anchor)
 
 
-def list_of_failures(view: ViewRequest, place: Place, title: str, anchor: str) -> RunList:
-    """The same of runs that failed at a place."""
+def list_of_failures(view: ViewRequest, places: Sequence[Place], title: str, anchor: str) -> RunList:
+    """The same of runs that failed at one of these places."""
     source, since = view.source.id, view.period.first * DAY_MS
 
     def ask(before: RunsEnd, after: RunsEnd | None, most: int) -> tuple[list[Run], RunsEnd | None]:
-        found = view.events.runs_failed_at(source, place, since, before, most + 1, after)
+        found = [
+            run
+            for place in places
+            for run in view.events.runs_failed_at(source, place, since, before, most + 1, after)
+        ]
+        found.sort(key=_end, reverse=after is None)
         return found[:most], _end(found[most - 1]) if len(found) > most else None
 
     return _run_list(view, ask, title, anchor)

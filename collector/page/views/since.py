@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 from collector.base.environments import ALL
 from collector.base.versions import version_key
@@ -11,10 +12,10 @@ from collector.page.analysis.release_order import in_release_order
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.period import iso
 from collector.page.request import PageError
-from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable
+from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable
 from collector.page.views.marks import release_days
 from collector.page.views.over_time import counts_table
-from collector.page.views.steps import MOST_FAILED, steps_table
+from collector.page.views.steps import MOST_FAILED, steps_table, whole_steps
 from collector.store.runs import RunCounts
 
 # Links to so many releases.
@@ -45,8 +46,13 @@ def _result(
     source, first, last = view.source.id, released[before or version], view.period.last
     counts = dict(view.events.run_counts_by_word(source, "version", first, last, view.now))
     rates = {word: rate_of(counts.get(word, RunCounts())) for word in (version, before) if word is not None}
-    failed = view.events.failed_runs(source, first, last, MOST_FAILED)
-    steps = group_steps([run for run in failed if version_key(run.version) <= version_key(version)])
+    later = [released[word] for word in versions if version_key(word) > version_key(version)]
+    failed = [
+        view.events.failed_runs(source, *part, MOST_FAILED)
+        for part in _parts(first, last, (released[version], *later))
+    ]
+    reads = [sum(one.runs for one in found) for found in failed]
+    steps = group_steps([one for one in chain(*failed) if version_key(one.version) <= version_key(version)])
     new = [step for step in steps if set(step.by_version) == {version}]
     gone = [step for step in steps if before in step.by_version and version not in step.by_version]
     still = [step for step in steps if version in step.by_version and step not in new]
@@ -60,7 +66,7 @@ def _result(
         "success_rate": _cells(rates[version]),
         "success_rate_before": None if before is None else _cells(rates[before]),
         "meaning": meaning,
-        "failures_read": len(failed),
+        "failures_read": sum(reads),
     }
     tables = (*_tables(new, gone, still), counts_table("versions", "Both versions", "version", listed))
     context = {
@@ -72,9 +78,22 @@ def _result(
         "gone": gone,
         "still": still,
         "versions": versions[:MOST_VERSIONS],
-        "most": MOST_FAILED,
+        "cut": MOST_FAILED if MOST_FAILED in reads else None,
+        "whole": whole_steps(
+            view, [one for some in (new, gone, still) for one in some[:PAGE_ROWS]], first, last
+        ),
+        "span": {"period": "custom", "from": iso(first), "to": iso(last)},
     }
     return ViewResult("since", "Since the release", data, tables, context)
+
+
+def _parts(first: int, last: int, released: Sequence[int]) -> list[tuple[int, int]]:
+    """A period before a release, from then on, and from the next release on.
+
+    Each is read by itself: a release that fails often would leave no room for those before it.
+    """
+    begins = [first, *sorted({day for day in released if first < day <= last})[:2]]
+    return [(day, end - 1) for day, end in pairwise([*begins, last + 1])]
 
 
 def _tables(new: Sequence[Step], gone: Sequence[Step], still: Sequence[Step]) -> tuple[ViewTable, ...]:

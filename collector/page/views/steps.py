@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector.page.analysis.release_order import in_release_order
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.listing import list_rows
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, time_text
+from collector.store.runs import Place
 
 # Failed runs that are grouped: the latest ones of the period.
 MOST_FAILED = 10_000
@@ -26,9 +26,22 @@ def show_steps(view: ViewRequest) -> ViewResult:
         "by_version", "Steps by version", (*STEP_COLUMNS[:4], "version", "runs"), _each(steps)
     )
     by_system = ViewTable("by_system", "Steps by system", (*STEP_COLUMNS[:4], "os", "runs"), _systems(steps))
-    context = {"list": listed, "read": len(failed), "most": MOST_FAILED, "ordered": in_release_order}
-    data = {"failures_read": len(failed)}
+    read = sum(one.runs for one in failed)
+    context = {
+        "list": listed,
+        "cut": MOST_FAILED if read == MOST_FAILED else None,
+        "whole": whole_steps(view, listed.shown, *view.period.ends),
+    }
+    data = {"failures_read": read}
     return ViewResult("steps", "Which step first", data, (listed.table, by_version, by_system), context)
+
+
+def whole_steps(view: ViewRequest, steps: Sequence[Step], first: int, last: int) -> set[Place]:
+    """The places of those steps whose runs are all that failed there in a period: a list has just these."""
+    places = {one.place: {at for _, at in one.places} for one in steps}
+    by_day = view.events.failure_trends(view.source.id, first, last, [*set[Place]().union(*places.values())])
+    failed = {one.place: sum(sum(by_day[at.key].values()) for at in places[one.place]) for one in steps}
+    return {one.place for one in steps if failed[one.place] == one.runs}
 
 
 def steps_table(name: str, title: str, steps: Sequence[Step]) -> ViewTable:

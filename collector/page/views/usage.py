@@ -30,7 +30,7 @@ def show_usage(view: ViewRequest) -> ViewResult:
     counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
     names = [(name, n) for name, n in counted if name not in CATALOGUE]
     wanted = view.query.get("event") or next((name for name, _ in names if name != OTHER), "")
-    listed = list_rows(view, ViewTable("usage", "Other events", ("event", "events"), names), names)
+    listed = list_rows(view, ViewTable("usage", "Usage events", ("event", "events"), names), names)
     chart = _over_time(view, wanted)
     sample = view.events.events_named(view.source.id, wanted, NO_PAGE, SAMPLE) if wanted else []
     values = values_of(sample, reveal=view.visitor.may_help)
@@ -41,7 +41,7 @@ def show_usage(view: ViewRequest) -> ViewResult:
     properties = ViewTable("values", f"Values of {wanted}", ("property", "value", "events"), rows)
     data = {"event": wanted, "sample": len(sample), "instances_in_sample": instances}
     context = {**data, "list": listed, "chart": chart, "values": values}
-    return ViewResult("usage", "Usage", data, (listed.table, chart.table, properties), context)
+    return ViewResult("usage", "What is used", data, (listed.table, chart.table, properties), context)
 
 
 def values_of(events: Sequence[StoredEvent], *, reveal: bool) -> Values:

@@ -7,16 +7,15 @@ from collector.store.clickhouse.instances import SYSTEM
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs, run_in
 from collector.store.clickhouse.text import filled
-from collector.store.rows import system_name
 from collector.store.runs import (
     GIVE_UP_MS,
     MOST_FIRST_DAYS,
-    FailedRun,
+    FailedRuns,
     Place,
     Run,
     RunFilter,
     RunsEnd,
-    place_of,
+    group_failed,
 )
 from collector.store.stretch import Stretch, stretch_of
 
@@ -55,19 +54,14 @@ class RunListQuestions(ClickHousePart):
         condition = filled(f"{self._here} AND ending.3 = ?", [place.key])
         return self._list(runs, source, condition, stretch_of(since, before, after), most)
 
-    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRuns]:
         sql = (
             "SELECT ending.3 AS place, system.1 AS version, system.2 AS os, system.3 AS os_version, owner,"
             f" {BEGAN} AS began FROM {all_runs(self._past(), source)}"
             f" WHERE {self._here} AND {FAILED} AND {BEGAN} >= ? AND {BEGAN} < ?"
             " ORDER BY began DESC, run LIMIT ?"
         )
-        return [
-            FailedRun(place_of(place), version, system_name(os, os_version), who, began)
-            for place, version, os, os_version, who, began in self._client.rows(
-                sql, first * DAY_MS, (last + 1) * DAY_MS, most
-            )
-        ]
+        return group_failed(self._client.rows(sql, first * DAY_MS, (last + 1) * DAY_MS, most))
 
     def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
         column = "system.1" if kind == "version" else _SYSTEM

@@ -7,8 +7,15 @@ from typing import Any
 from collector.base.environments import ALL
 from collector.base.times import DAY_MS
 from collector.store import schema
-from collector.store.rows import system_name
-from collector.store.runs import GIVE_UP_MS, MOST_FIRST_DAYS, FailedRun, Run, RunFilter, RunsEnd, place_of
+from collector.store.runs import (
+    GIVE_UP_MS,
+    MOST_FIRST_DAYS,
+    FailedRuns,
+    Run,
+    RunFilter,
+    RunsEnd,
+    group_failed,
+)
 from collector.store.sql.part import SqlPart
 from collector.store.stretch import stretch_of
 from collector.store.words import OTHER
@@ -64,17 +71,13 @@ class RunListQuestions(SqlPart):
         end = self._all(f"SELECT began, id {there} LIMIT 1 OFFSET ?", source, *part.values, limit - 1)
         return runs, (end[0][0], bytes(end[0][1])) if end else None
 
-    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRun]:
+    def failed_runs(self, source: int, first: int, last: int, most: int) -> list[FailedRuns]:
         sql = (
             "SELECT place, version, os, os_version, instance, began FROM runs WHERE source = ?"
             f" AND outcome = 'errors' AND {self._here} AND began >= ? AND began < ?"
             " ORDER BY began DESC LIMIT ?"
         )
-        rows = self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS, most)
-        return [
-            FailedRun(place_of(place), version, system_name(os, os_version), bytes(who), began)
-            for place, version, os, os_version, who, began in rows
-        ]
+        return group_failed(self._counted(sql, source, first * DAY_MS, (last + 1) * DAY_MS, most))
 
     def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
         sql = (

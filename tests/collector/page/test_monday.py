@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +17,7 @@ from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.page.period import iso
+from collector.page.views import since
 from collector.store import Stores, open_stores
 from collector.store.runs import Place
 from tests.collector.page.client import NOW, PageClient
@@ -27,6 +30,11 @@ pytestmark = pytest.mark.once
 TODAY = NOW // DAY_MS
 FIRST = TODAY - 29
 Row = dict[str, Any]
+# A row of steps: the list that both of its numbers lead to, its instances and its runs.
+STEP_NUMBERS = re.compile(
+    r'<td class="num"><a href="([^"]*)#runs">(\d+)</a></td>'
+    r'<td class="num"><a href="\1#runs">(\d+)</a></td><td><d'
+)
 
 
 class Monday:
@@ -36,7 +44,7 @@ class Monday:
         self.stores = stores
         with stores.control.transaction() as tx:
             source = source_named(tx, "product", 0)
-        sent = [decode.read_event(one, "", source, NOW) for one in made_fleet(150)]
+        sent = [decode.read_event(one, "", source, NOW) for one in made_fleet(200)]
         self.kept: list[Event] = list({event.id: event for event in sent}.values())
         stores.events.keep(sent)
         assert len(self.kept) < len(sent)  # clones say some things twice
@@ -84,6 +92,21 @@ def test_what_broke_since_the_release(monday: Monday) -> None:
     assert "fail more often" in monday.client.get("/since").text
 
 
+@pytest.mark.parametrize("version", [BAD, "1.9.0"])
+def test_a_release_that_fails_often_leaves_room_for_those_before_it(
+    monday: Monday, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """What is read is bounded, and what failed before is not called new."""
+    everything = monday.json(f"/since.json?version={version}")
+    most = 15
+    monkeypatch.setattr(since, "MOST_FAILED", most)
+    shown = monday.json(f"/since.json?version={version}")
+    for name in ("new", "gone", "still"):
+        assert places(shown["tables"][name]) == places(everything["tables"][name]), name
+    assert 2 * most <= shown["failures_read"] <= 3 * most < everything["failures_read"]
+    assert f"Failures are those of the latest {most} failed" in monday.client.get("/since").text
+
+
 def test_a_release_of_the_past_is_judged_without_what_came_later(monday: Monday) -> None:
     shown = monday.json("/since.json?version=1.9.0")
     assert (shown["before"], shown["meaning"]) == ("1.8.0", "noise")
@@ -111,6 +134,8 @@ def test_who_is_stuck(monday: Monday) -> None:
     assert any(row["asked_for_help"] for row in rows)
     text = monday.client.get("/stuck?period=quarter").text
     assert f"{len(stuck)} instances are stuck" in text
+    assert "Stuck for</th>" in text
+    assert 'href="/support?period=quarter&amp;show=waiting"' in text
     only = monday.json("/stuck.json?period=quarter&version=1.9.0&system=debian+12")["tables"]["runs"]
     assert len(only) == sum((r.version, r.os) == ("1.9.0", "debian") for r in stuck)
 
@@ -163,9 +188,12 @@ def test_versions_and_systems_over_time(monday: Monday, kind: str) -> None:
     assert shown["lost"]
 
 
-def test_versions_stand_in_the_order_of_their_releases(monday: Monday) -> None:
+def test_versions_stand_in_the_order_of_their_releases_and_outliers_behind(monday: Monday) -> None:
     versions = [row["version"] for row in monday.json("/installs.json?period=quarter")["tables"]["versions"]]
-    assert versions == [CI_VERSION, BAD, "1.9.0", "1.8.0"]
+    assert versions == [BAD, "1.9.0", "1.8.0", CI_VERSION]
+    tables = monday.json("/adoption.json")["tables"]
+    assert [row["version"] for row in tables["words"]] == versions
+    assert [*tables["over_time"][0]] == ["day", *versions[:3], "all others"]
     text = monday.client.get("/installs?period=quarter").text
     assert f'{CI_VERSION} <span class="state">outlier</span>' in text
     assert text.count(">outlier<") == 1
@@ -212,6 +240,14 @@ def test_what_people_use(monday: Monday) -> None:
     assert {row["property"] for row in shown["tables"]["values"]} == {"kind"}
 
 
+def test_usage_events_lead_to_what_is_known_of_them_and_to_their_list(monday: Monday) -> None:
+    for view in ("/", "/usage"):
+        text = monday.client.get(view).text
+        assert 'href="/usage?event=Backup+Made"' in text
+        assert 'href="/events?event=Backup+Made"' in text
+    assert "Value of kind</th>" in monday.client.get("/usage").text
+
+
 def test_numbers_lead_to_their_rows(monday: Monday) -> None:
     table = monday.json("/installs.json?period=quarter")["tables"]
     for kind, column in (("versions", "version"), ("systems", "os")):
@@ -223,6 +259,59 @@ def test_numbers_lead_to_their_rows(monday: Monday) -> None:
     assert monday.client.get("/installs?state=lost").status == 400
     linked = monday.client.get("/installs?period=quarter").text
     assert 'href="/installs?period=quarter&amp;state=failed&amp;version=1.9.0#latest"' in linked
+
+
+@pytest.mark.parametrize(
+    "view", ["/steps?period=week", "/steps?period=quarter", "/since", "/since?period=day"]
+)
+def test_the_numbers_of_each_step_lead_to_its_runs(monday: Monday, view: str) -> None:
+    """Also of one whose line moved; and in a period of its own, since the release before."""
+    text = monday.client.get(view).text
+    links = STEP_NUMBERS.findall(text)
+    assert len(links) == text.count('<details class="spread">')
+    for path, who, n in links:
+        runs = monday.json(html.unescape(path).replace("/failure", "/failure.json"))["tables"]["runs"]
+        assert (len({run["instance"] for run in runs}), len(runs)) == (int(who), int(n)), path
+    assert ("also=" in text) == ("week" not in view)
+
+
+def test_a_step_whose_line_moved_has_a_page_of_its_own(monday: Monday) -> None:
+    moved = {"1.8.0": 42, "1.9.0": 45, BAD: 51}
+    near = [run for run in monday.failed(*moved) if run.place and run.place.line == str(moved[run.version])]
+    step = "script=install.sh&command=curl&end=6&line=51&also=45+42&period=quarter"
+    shown = monday.json(f"/failure.json?{step}")
+    assert (shown["line"], shown["runs"], shown["instances"]) == ("51", len(near), len({r.who for r in near}))
+    assert shown["last_seen"] == write_time(max(run.ended or 0 for run in near))
+    assert shown["first_seen"] == write_time(min(run.ended or 0 for run in near))
+    assert sum(row["failed"] for row in shown["tables"]["over_time"]) == len(near)
+    for sort in ("began", "-began"):
+        runs = monday.json(f"/failure.json?{step}&runs.sort={sort}")["tables"]["runs"]
+        assert [run["began"] for run in runs] == sorted((r["began"] for r in runs), reverse=sort[0] == "-")
+        assert len(runs) == len(near)
+    assert "line 45, 42 in other versions" in monday.client.get(f"/failure?{step}").text
+    pages, address = list[str](), f"/failure?{step}"
+    while address:
+        text = monday.client.get(address).text
+        pages += re.findall(r'href="(/run/[^"?]*)', text)
+        further = re.search(r'<p class="more"><a href="([^"#]*)', text)
+        address = html.unescape(further[1]) if further else ""
+    assert len(pages) == len(set(pages)) == len(near)
+    assert monday.client.get("/failure?script=install.sh&line=7&also=8").status == 404
+
+
+def test_who_lives_is_said_in_one_sentence_and_listed(monday: Monday) -> None:
+    for kind, word in (("version", BAD), ("system", "debian 12")):
+        shown = monday.json(f"/adoption.json?by={kind}")
+        living = sum(row["instances"] for row in shown["tables"]["words"])
+        more = shown["new"] + shown["back"] - shown["lost"]
+        assert more > 0
+        text = monday.client.get(f"/adoption?by={kind}").text
+        assert f"{living} instances live, {more} more than before the period." in text
+        link = f"/instances?state=active&amp;{kind}={word.replace(' ', '+')}#list"
+        assert f'href="{link}">{word}<' in text
+    then = monday.client.get(f"/adoption?to={iso(TODAY - 40)}").text
+    assert "at the end of the period" in then
+    assert "state=active" not in then
 
 
 def test_each_question_is_one_click_from_the_overview(monday: Monday) -> None:

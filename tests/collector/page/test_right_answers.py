@@ -88,6 +88,7 @@ def test_usage_events_are_on_the_overview_and_lead_to_their_rows(
     assert client.get("/overview.json").json()["tables"]["usage"] == [
         {"event": "Workflow Run & Saved", "events": 3}
     ]
-    link = "/events?event=Workflow+Run+%26+Saved"
-    assert f'<a href="{link}">Workflow Run &amp; Saved</a>' in client.get("/").text
-    assert client.get(link).status == 200
+    name = "event=Workflow+Run+%26+Saved"
+    assert f'<a href="/usage?{name}">Workflow Run &amp; Saved</a>' in client.get("/").text
+    assert f'<a href="/events?{name}">3</a>' in client.get("/").text
+    assert client.get(f"/usage?{name}").status == client.get(f"/events?{name}").status == 200

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collector.page.analysis.steps import group_steps
-from collector.store.runs import FailedRun, Place
+from collector.store.runs import FailedRuns, Place
 
 
-def failed(version: str, line: str, who: bytes = b"a", end: str = "6", command: str = "curl") -> FailedRun:
-    return FailedRun(Place("install.sh", line, command, end), version, "debian 12", who, 1)
+def failed(version: str, line: str, who: bytes = b"a", end: str = "6", command: str = "curl") -> FailedRuns:
+    return FailedRuns(
+        Place("install.sh", line, command, end), version, "debian 12", 1, frozenset([who]), 1, 1
+    )
 
 
 def test_a_line_goes_to_the_nearest_line_of_the_next_version() -> None:

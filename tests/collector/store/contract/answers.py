@@ -140,7 +140,7 @@ def _of_runs(store: EventStore, source: int) -> Answers:
             f"alone {first}": [_failure(one) for one in alone],
             f"tried {first}": store.instances_with_installs(source, first, last),
             f"trends {first}": {key: +Counter(days) for key, days in trends.items()},
-            f"failed {first}": store.failed_runs(source, first, last, ALL),
+            f"failed {first}": {one[:3]: one[3:] for one in store.failed_runs(source, first, last, ALL)},
             f"failed at {first}": [
                 [run.id for run in store.runs_failed_at(source, place, *_times(first, last), ALL)]
                 for place in places
@@ -178,7 +178,7 @@ def _runs_in(kept: Sequence[Event], environment: str) -> Answers:
             f"alone {first}": failures,
             f"tried {first}": plain.tried_in(runs, first, last),
             f"trends {first}": trends,
-            f"failed {first}": [run.failed for run in runs if run.place and run.began_in(first, last)],
+            f"failed {first}": plain.failed_together([run for run in runs if run.began_in(first, last)]),
             f"failed at {first}": [
                 [run.key for run in runs if run.place == one[0] and run.began_in(first, last)]
                 for one in failures

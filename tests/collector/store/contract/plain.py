@@ -10,7 +10,7 @@ from typing import Any
 from collector.base.environments import ENVIRONMENTS, PRODUCTION
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
 from collector.base.times import DAY_MS
-from collector.store.runs import FailedRun, Place, RunFilter
+from collector.store.runs import Place, RunFilter
 from collector.store.spans import SLOT_MS, week_of
 from tests.collector.store.contract.history import HOUR, NOW
 
@@ -102,12 +102,6 @@ class PlainRun:
         system = (self.version, self.os, self.os_version, self.environment)
         place = self.place or Place("", "", "", "")
         return (self.key, self.who, self.state, *system, self.started, self.ended, place, *asked)
-
-    @property
-    def failed(self) -> FailedRun:
-        """It, among the failed runs."""
-        assert self.place is not None
-        return FailedRun(self.place, self.version, f"{self.os} {self.os_version}", self.who, self.began or 0)
 
     def is_in(self, wanted: RunFilter, runs: Sequence[PlainRun]) -> bool:
         """Whether it is on a list of runs."""
@@ -247,3 +241,16 @@ def came_and_left(fleet: Sequence[PlainInstance]) -> list[Counter[int]]:
         if days:
             lost[days[-1] + 30] += 1
     return [new, back, lost]
+
+
+def failed_together(runs: Sequence[PlainRun]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Failed runs of one place, version and system: how many, of whom, and when the first and last began."""
+    found: defaultdict[tuple[Any, ...], list[PlainRun]] = defaultdict(list)
+    for run in runs:
+        if run.place:
+            found[run.place, run.version, run.word("system")].append(run)
+    return {
+        group: (len(same), {run.who for run in same}, min(times), max(times))
+        for group, same in found.items()
+        if (times := [run.began or 0 for run in same])
+    }
