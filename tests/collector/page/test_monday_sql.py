@@ -1,80 +1,127 @@
-"""The questions of a Monday over larger fleets: the page says what SQL says of the same events.
+"""The questions of a Monday over several fleets: the page says what SQL says of the same events.
 
-A bad release, an outage, clones, the noise of a CI that does not say so, and of one that does.
+The demo's year, a fleet without troubles, and one with a bad release, an outage, clones, the noise of a CI
+that does not say so, and of one that does.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from itertools import chain
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import pytest
 
+from collector.admin.demo import BAD_FAILURE, demo_events
 from collector.admin.keys import source_named
 from collector.base.environments import ALL, PRODUCTION
+from collector.base.events import Event
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS
 from collector.ingest import decode
+from collector.page.period import NAMED
 from collector.store import Stores, open_stores
 from tests.collector.page.client import NOW, PageClient
-from tests.collector.page.made_fleet import BAD, BAD_STEP, RELEASES, in_environment, made_fleet
+from tests.collector.page.made_fleet import BAD_STEP, RELEASES, in_environment, made_fleet
 from tests.collector.page.told_sql import Told
 
 TODAY = NOW // DAY_MS
-FIRST = TODAY - 89
-# Where the moved download stands in each release; all other steps stay where they are.
-MOVED = " ".join(f"WHEN version = '{version}' THEN {line}" for version, _, line in RELEASES)
-# The page reads so many failures, the latest first.
+# Where a step stands: that of the made-up fleet's download is counted from where it is in each release.
+STAYED = "line"
+MOVED = " ".join(f"WHEN version = '{version}' THEN line - {line}" for version, _, line in RELEASES)
+MOVED = f"CASE WHEN command = 'curl' THEN CASE {MOVED} END ELSE line END"
+# The page reads so many failures, the latest first; since a release and before it, so many each.
 MOST_FAILED = 10_000
 CHUNK = 5000
 
-pytestmark = pytest.mark.once
+Step = tuple[str, int, str, int]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a fleet is made of, and what is true of it."""
+
+    events: Callable[[int], Iterable[Event]]  # of a source
+    versions: tuple[str, ...]  # up to the one that is asked for
+    new_steps: tuple[Step, ...]  # at which only that one fails
+    where: str = MOVED
+    period: str = "quarter"
+
+
+def made(source: int, size: int, every: int, *, troubled: bool = True) -> Iterator[Event]:
+    """A made-up fleet, with a smaller one in a CI and one in development."""
+    sent = chain(
+        made_fleet(size, every=every, troubled=troubled),
+        in_environment(made_fleet(size // 4, 2, every, troubled=troubled), "ci"),
+        in_environment(made_fleet(size // 10, 3, every, troubled=troubled), "dev"),
+    )
+    return (decode.read_event(one, "", source, NOW) for one in sent)
+
+
+RELEASED = tuple(version for version, *_ in RELEASES)
+DEMO = partial(
+    Kind,
+    versions=(*(f"1.{number}.0" for number in range(8)), "1.7.1"),
+    new_steps=(BAD_FAILURE,),
+    where=STAYED,
+    period="year",
+)
+FLEETS = {
+    "demo": DEMO(partial(demo_events, 120, 1, NOW)),
+    "whole demo": DEMO(partial(demo_events, 500, 1, NOW)),
+    "calm": Kind(partial(made, size=1000, every=4, troubled=False), RELEASED, ()),
+    "troubled": Kind(partial(made, size=1000, every=2), RELEASED, (BAD_STEP,)),
+    "large": Kind(partial(made, size=100_000, every=14), RELEASED, (BAD_STEP,)),
+}
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.parametrize(
+        ("fleet", "env"),
+        [
+            ("demo", PRODUCTION),
+            *(("calm", env) for env in (PRODUCTION, ALL)),
+            *(("troubled", env) for env in (PRODUCTION, ALL, "ci")),
+            pytest.param("whole demo", ALL, marks=pytest.mark.slow),
+            *(pytest.param("large", env, marks=pytest.mark.slow) for env in (PRODUCTION, ALL, "ci")),
+        ],
+        indirect=["fleet"],
+        scope="module",
+    ),
+]
 
 
 class Fleet:
     """A page over a fleet, and the same events as a table."""
 
-    def __init__(self, stores: Stores, size: int, every: int) -> None:
+    def __init__(self, stores: Stores, kind: Kind) -> None:
         with stores.control.transaction() as tx:
             source = source_named(tx, "product", 0)
-        sent = chain(
-            made_fleet(size, every=every),
-            in_environment(made_fleet(size // 4, 2, every), "ci"),
-            in_environment(made_fleet(size // 10, 3, every), "dev"),
-        )
-        self.told = Told(NOW)
-        some = []
-        for one in chain(sent, [None]):
-            if one is not None:
-                some.append(decode.read_event(one, "", source, NOW))
-            if one is None or len(some) == CHUNK:
-                self.told.add(some)
-                stores.events.keep(some)
-                some = []
+        self.kind, self.told = kind, Told(NOW)
+        events = iter(kind.events(source))
+        while some := list(islice(events, CHUNK)):
+            self.told.add(some)
+            stores.events.keep(some)
         while stores.events.fold():
             pass
         self.client = PageClient(stores)
+        self.first = TODAY - NAMED[kind.period] + 1
 
-    def json(self, address: str) -> Any:
-        reply = self.client.get(address)
+    def json(self, view: str, env: str, more: str = "") -> Any:
+        reply = self.client.get(f"{view}.json?period={self.kind.period}&env={env}{more}")
         assert reply.status == 200, reply.text
         return reply.json()
 
 
-@pytest.fixture(scope="module", params=[1000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module")
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     path = tmp_path_factory.mktemp("monday")
     with closing(open_stores(f"sqlite:///{path}/page.db")) as stores:
-        yield Fleet(stores, request.param, 2 if request.param == 1000 else 14)
-
-
-@pytest.fixture(params=[PRODUCTION, ALL, "ci"])
-def env(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+        yield Fleet(stores, FLEETS[request.param])
 
 
 def here(env: str) -> str:
@@ -83,27 +130,39 @@ def here(env: str) -> str:
 
 
 def test_what_broke(fleet: Fleet, env: str) -> None:
-    shown = fleet.json(f"/since.json?period=quarter&env={env}&version={BAD}")
-    assert (shown["version"], shown["before"]) == (BAD, "1.9.0")
+    *_, before, version = fleet.kind.versions
+    shown = fleet.json("/since", env, f"&version={version}")
+    assert (shown["version"], shown["before"]) == (version, before)
+    since = f"{here(env)} AND began / :day >= (SELECT min(began) / :day FROM installs"
+    since += f" WHERE version = '{before}' AND {here(env)})"
     rates = fleet.told.ask(
         "SELECT version, sum(done) * 1.0 / sum(done OR failed OR began <= :now - :day)"
-        f" FROM installs WHERE {here(env)} AND began / :day >= (SELECT min(began) / :day FROM installs"
-        f" WHERE version = '1.9.0' AND {here(env)}) GROUP BY version HAVING version IN ('{BAD}', '1.9.0')"
+        f" FROM installs WHERE {since} AND version IN {(before, version)} GROUP BY version"
     )
-    told = {BAD: shown["success_rate"]["value"], "1.9.0": shown["success_rate_before"]["value"]}
+    told = {version: shown["success_rate"]["value"], before: shown["success_rate_before"]["value"]}
     assert told == {version: pytest.approx(rate) for version, rate in rates}
+    failed = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT * FROM installs WHERE {since} AND failed AND began / :day {when}"
+        f" (SELECT min(began) / :day FROM installs WHERE version = '{version}' AND {here(env)})"
+        f" ORDER BY began DESC LIMIT {MOST_FAILED})"
+        for when in ("<", ">=")
+    )
+    failed = f"(SELECT * FROM ({failed}) WHERE version IN {fleet.kind.versions})"
+    others = (
+        f"SELECT * FROM {failed} AS old WHERE version <> new.version"
+        " AND (old.script, old.command, old.end) IS (new.script, new.command, new.end)"
+    )
     new = fleet.told.ask(
-        "SELECT script, line, command, end, count(*), count(DISTINCT who) FROM installs"
-        f" WHERE {here(env)} AND failed AND version = '{BAD}' AND script NOT IN"
-        f" (SELECT script FROM installs WHERE failed AND version <> '{BAD}') GROUP BY 1, 2, 3, 4"
+        f"SELECT script, line, command, end, count(*), count(DISTINCT who) FROM {failed} AS new"
+        f" WHERE version = '{version}' AND NOT EXISTS ({others}) GROUP BY 1, 2, 3, 4"
     )
     columns = ("script", "line", "command", "end", "runs", "instances")
     assert [tuple(row[name] for name in columns) for row in shown["tables"]["new"]] == new
-    assert new[0][:4] == tuple(map(str, BAD_STEP))
+    assert [row[:4] for row in new] == [tuple(map(str, step)) for step in fleet.kind.new_steps]
 
 
 def test_who_is_stuck(fleet: Fleet, env: str) -> None:
-    rows = fleet.json(f"/stuck.json?period=quarter&env={env}")["tables"]["runs"]
+    rows = fleet.json("/stuck", env)["tables"]["runs"]
     stuck = fleet.told.ask(
         "SELECT who, asked FROM"
         " (SELECT *, row_number() OVER (PARTITION BY who ORDER BY began DESC) AS place FROM installs)"
@@ -116,12 +175,12 @@ def test_who_is_stuck(fleet: Fleet, env: str) -> None:
 
 
 def test_which_step_first(fleet: Fleet, env: str) -> None:
-    shown = fleet.json(f"/steps.json?period=quarter&env={env}")["tables"]["steps"]
+    shown = fleet.json("/steps", env)["tables"]["steps"]
     steps = fleet.told.ask(
-        "SELECT script, command, end,"
+        "SELECT script, coalesce(command, ''), end,"
         " count(DISTINCT who), count(*), count(DISTINCT version), count(DISTINCT system)"
         f" FROM (SELECT * FROM installs WHERE failed AND {here(env)} ORDER BY began DESC LIMIT {MOST_FAILED})"
-        f" GROUP BY script, command, end, CASE WHEN command = 'curl' THEN line - CASE {MOVED} END END"
+        f" GROUP BY script, command, end, {fleet.kind.where}"
     )
     columns = ("script", "command", "end", "instances", "runs", "versions", "systems")
     assert Counter(tuple(row[name] for name in columns) for row in shown) == Counter(steps)
@@ -130,7 +189,7 @@ def test_which_step_first(fleet: Fleet, env: str) -> None:
 
 @pytest.mark.parametrize("kind", ["version", "system"])
 def test_which_versions_and_systems_live(fleet: Fleet, env: str, kind: str) -> None:
-    shown = fleet.json(f"/adoption.json?period=quarter&env={env}&by={kind}")
+    shown = fleet.json("/adoption", env, f"&by={kind}")
     living = fleet.told.ask(
         f"SELECT {kind}, count(*) FROM fleet"
         f" WHERE lasting AND {here(env)} AND beat / :day > {TODAY} - 30 GROUP BY 1"
@@ -146,7 +205,7 @@ def test_which_versions_and_systems_live(fleet: Fleet, env: str, kind: str) -> N
         " FROM (SELECT who, day, lag(day) OVER same AS before, lead(day) OVER same AS after FROM days"
         " WINDOW same AS (PARTITION BY who ORDER BY day)) JOIN fleet USING (who)"
         f" WHERE lasting AND {here(env)})",
-        first=FIRST,
+        first=fleet.first,
         today=TODAY,
     )
     assert [(shown["new"], shown["back"], shown["lost"])] == came
@@ -154,7 +213,7 @@ def test_which_versions_and_systems_live(fleet: Fleet, env: str, kind: str) -> N
 
 def test_what_people_use(fleet: Fleet, env: str) -> None:
     """Usage events name no environment."""
-    tables = fleet.json(f"/usage.json?period=quarter&env={env}")["tables"]
+    tables = fleet.json("/usage", env)["tables"]
     used = fleet.told.ask("SELECT name, count(*) FROM told WHERE NOT telling GROUP BY name")
     assert [(row["event"], row["events"]) for row in tables["usage"]] == used
     days = dict(fleet.told.ask("SELECT at / :day, count(*) FROM told WHERE NOT telling GROUP BY 1"))
@@ -162,10 +221,10 @@ def test_what_people_use(fleet: Fleet, env: str) -> None:
 
 
 def test_the_overview_agrees(fleet: Fleet, env: str) -> None:
-    shown = fleet.json(f"/overview.json?period=quarter&env={env}")
+    shown = fleet.json("/overview", env)
     ended = fleet.told.one(
         "SELECT count(*), sum(done), sum(failed), sum(NOT done AND NOT failed AND began <= :now - :day)"
-        f" FROM installs WHERE {here(env)}"
+        f" FROM installs WHERE {here(env)} AND began / :day >= {fleet.first}"
     )
     assert tuple(shown["installs"][name] for name in ("started", "succeeded", "failed", "given_up")) == ended
     for name, span in (("24h", 1), ("7d", 7), ("30d", 30)):
