@@ -34,9 +34,11 @@ from collector.store.fleet import EARLIEST, LATEST, STATES, Instance, InstanceFi
 from collector.store.history import FleetHistory, on_day
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
-FILTERS = ("all", "active", "beating", "silent", "gone", "new", "returning", "never", "short-lived")
+# The established instances with a heartbeat in the last days.
+ACTIVE = {1: "active 24h", 7: "active 7d", 30: "active"}
+FILTERS = ("all", *ACTIVE.values(), *STATES[:3], "new", "returning", "never", "short-lived")
 # Of a period that is over, nobody can list these: they are those of today.
-OF_TODAY = frozenset({"active", *STATES})
+OF_TODAY = frozenset({*ACTIVE.values(), *STATES})
 # Weeks of installation in the retention table.
 MOST_COHORTS = 13
 SHADES = 10

@@ -9,6 +9,7 @@ from collector.page.analysis.changes import WEEK, WEEKS, Change, change_of
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
+from collector.page.views.instances import ACTIVE
 from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart, installs_over_time
 from collector.store.spans import SPANS
@@ -64,6 +65,7 @@ def show_overview(view: ViewRequest) -> ViewResult:
         "active_chart": chart,
         "worst": worst,
         "usage": listed,
+        "lists": ACTIVE if view.period.is_now else {},
         "waiting": len(view.help_requests.waiting),
         "rejected": count_rejected(view.stores.control, view.source.id, view.period),
     }

@@ -255,6 +255,8 @@ def _state(state: str, since: int, until: int, now: int) -> str:
     conditions = {
         "beating": f"last_beat_at > {silent}",
         "active": f"last_beat_at > {gone}",
+        "active 7d": f"last_beat_at > {now - 7 * DAY_MS}",
+        "active 24h": f"last_beat_at > {now - DAY_MS}",
         "silent": f"last_beat_at <= {silent} AND last_beat_at > {gone}",
         "gone": f"last_beat_at <= {gone} AND last_beat_at > 0",
         "never": "last_beat_at = 0",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from collector.base.times import DAY_MS
 from collector.store.fleet import GONE_MS, SILENT_MS
 from collector.store.rows import ESTABLISHED_MS
 
@@ -40,8 +41,10 @@ def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
     """The walks of a list, one after the other."""
     silent, gone = now - SILENT_MS, now - GONE_MS
     walks: dict[str, list[Walk]] = {
-        "beating": [Walk(f"{_LASTING} AND last_beat > ?", (silent,), after=silent)],
-        "active": [Walk(f"{_LASTING} AND last_beat > ?", (gone,), after=gone)],
+        "beating": _beating_since(silent),
+        "active": _beating_since(gone),
+        "active 7d": _beating_since(now - 7 * DAY_MS),
+        "active 24h": _beating_since(now - DAY_MS),
         "silent": _fallen(f"{_LASTING} AND last_beat <= ? AND last_beat > ?", (silent, gone), gone, silent),
         "gone": _fallen(f"{_LASTING} AND last_beat <= ?", (gone,), -1, gone),
         "never": [Walk(_LASTING, index="instances_never", part=" AND last_beat IS NULL")],
@@ -52,6 +55,11 @@ def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
         ],
     }
     return walks.get(state, [Walk()])
+
+
+def _beating_since(time: int) -> list[Walk]:
+    """Those that sent a heartbeat after a time."""
+    return [Walk(f"{_LASTING} AND last_beat > ?", (time,), after=time)]
 
 
 def _fallen(wanted: str, values: tuple[int, ...], after: int, until: int) -> list[Walk]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 
 from tests.collector.page.client import PageClient
 from tests.collector.page.stories import HOUR, event
 
+LINK = re.compile(r'<dt><a href="([^"]*state=[^"]*)#list">last ([^<]*)</a></dt><dd><b>([0-9]+)<')
 CARD = re.compile(r'<div class="card big"><dt><a [^>]*>(.*?)</a></dt><dd>(.*?)</dd></div>')
 DAY = 24 * HOUR
 COMPARED = "compared with the same weekday a week ago"
@@ -17,6 +19,22 @@ def cards(client: PageClient) -> dict[str, str]:
     """What each card of active instances says, without its markup."""
     found = CARD.findall(client.get("/").text)
     return {name: " ".join(re.sub(r"<[^>]*>", " ", words).split()) for name, words in found}
+
+
+def test_each_number_of_active_instances_leads_to_a_list_of_them(
+    client: PageClient, send: Callable[..., None]
+) -> None:
+    for number, age in enumerate((0, 5, 24 * 60, 24 * 60 + 1, 6 * 24 * 60, 8 * 24 * 60, 31 * 24 * 60)):
+        for minutes in (age, age + 3 * 24 * 60):  # all are established
+            send({**event("Instance Active", minutes * 60_000), "anonymousId": f"instance {number}"})
+    send({**event("Instance Active"), "anonymousId": "short-lived"})
+    counted = {}
+    for link, span, n in LINK.findall(client.get("/").text):
+        table = client.get(html.unescape(link).replace("?", ".json?")).json()["tables"]["instances"]
+        assert len(table) == int(n), link
+        counted[span] = int(n)
+    assert counted == {"24 hours": 2, "7 days": 5, "30 days": 6}
+    assert not LINK.findall(client.get("/?to=2024-09-01").text)  # of the past, nobody can list them
 
 
 def test_an_instance_is_shown_from_its_first_heartbeat_on(

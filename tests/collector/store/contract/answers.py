@@ -21,7 +21,8 @@ from tests.collector.store.contract.history import INSTANCES, NOW, RUNS, SOURCE,
 
 FIRST, LAST = TODAY - 50, TODAY
 PERIODS = ((TODAY - 29, TODAY), (TODAY - 20, TODAY - 9))
-STATES = ("all", "active", "beating", "silent", "gone", "never", "new", "returning", "short-lived")
+ACTIVE = ("active", "active 7d", "active 24h")
+STATES = ("all", *ACTIVE, "beating", "silent", "gone", "never", "new", "returning", "short-lived")
 LISTS = (*((state, None, None) for state in STATES), ("all", "1.1", None), ("silent", None, "debian 12"))
 FILTERS = (
     *(RunFilter(state) for state in ("", *RUN_STATES)),

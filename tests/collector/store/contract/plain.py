@@ -56,6 +56,8 @@ class PlainInstance:
         lists: dict[str, bool] = {
             "all": True,
             "active": self.established and self.state in ("beating", "silent"),
+            "active 7d": self.established and any(beat > NOW - 7 * DAY_MS for beat in self.beats),
+            "active 24h": self.established and any(beat > NOW - DAY_MS for beat in self.beats),
             "new": self.established and since <= self.first < until,
             "returning": self.established and self.first < since <= self.last,
             "short-lived": not self.established,

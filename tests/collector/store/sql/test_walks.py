@@ -54,6 +54,8 @@ def is_in(one: Instance, state: str) -> bool:
     return {
         "all": True,
         "active": one.established and one.state(NOW) in ("beating", "silent"),
+        "active 7d": one.established and (one.last_beat or 0) > NOW - 7 * DAY_MS,
+        "active 24h": one.established and (one.last_beat or 0) > NOW - DAY_MS,
         "never": one.established and one.last_beat is None,
         "short-lived": not one.established,
         "new": one.established and SINCE <= one.first_seen < UNTIL,
