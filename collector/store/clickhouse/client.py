@@ -32,6 +32,9 @@ UNCERTAIN_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 5.0, 0.01, 0.5
 _SETTINGS = {"wait_end_of_query": "1", "max_query_size": str(16 << 20)}
 # What changes tables may take a server of another shard so many seconds.
 _LONG = {"receive_timeout": "300"}
+# Replicas leave out a block that they had before, even if its rows were deleted since. What an expiry sums up
+# is deleted and written again if it was interrupted. (Events have numbers of their own: no block is alike.)
+_AGAIN = {"insert_deduplicate": "0"}
 # Errors that stay however often the statement is sent: syntax, types, names.
 _LASTING = frozenset({6, 27, 36, 43, 46, 47, 53, 62, 115, 288})
 # So do these, unless another server has what this one lacks: a table, database, cluster, user or right.
@@ -97,7 +100,7 @@ class Client:
 
     def run(self, sql: str, *values: object, database: bool = True, settings: Settings = _NONE) -> None:
         """Run a statement that may run twice: an insert of what is there already, or a definition."""
-        path = self._path(database=database, settings={**_LONG, **settings})
+        path = self._path(database=database, settings={**_LONG, **_AGAIN, **settings})
         self._ask(_bytes(filled(sql, values)), path)
 
     def run_on_each(self, sql: str) -> int:
@@ -117,7 +120,7 @@ class Client:
             raise StoreError(f"an event cannot be stored: {error}") from None
         if data:
             statement = f"INSERT INTO {table.name} ({table.names}) FORMAT TabSeparated\n".encode() + data
-            path = self._path(settings=self._acknowledged if acknowledged else {})
+            path = self._path(settings=self._acknowledged if acknowledged else _AGAIN)
             self._ask(statement, path, INSERT_SECONDS, INSERT_SECONDS)
 
     def close(self) -> None:

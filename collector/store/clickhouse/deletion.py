@@ -32,11 +32,12 @@ def forget_instance(client: Client, source: int, who: bytes) -> Forgotten:
     instance = InstanceQuestions(client).find_instance(source, who)
     if not told and instance is None and not runs:
         return Forgotten()
-    delete_rows(client, "events", "source = ? AND who = ?", source, who)
     if past.batch:
         delete_rows(client, "past_instances", "source = ? AND id = ?", source, who)
         if keys:  # what others told of them is left
             delete_rows(client, "past_runs", "source = ? AND id IN ?", source, keys)
+    # These last: by them a deletion that is made again, because it was interrupted, finds the runs.
+    delete_rows(client, "events", "source = ? AND who = ?", source, who)
     digest = sha256(b"".join(sorted(key for key, _ in told))).hexdigest()
     requests = sum(run.asked is not None for run in runs)
     return Forgotten(len(told), len(runs), requests, int(instance is not None), digest)

@@ -1,0 +1,94 @@
+"""A replica is killed while events are deleted: when it is back, the result is exact and on every replica."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import pytest
+
+from collector.base.times import DAY_MS
+from collector.store import EventStore, StoreUnavailable, open_stores
+from collector.store.clickhouse.client import Client
+from collector.store.values import Cutoffs
+from tests.collector.passage import Changes
+from tests.collector.store.contract.answers import said_by, told_by
+from tests.collector.store.contract.history import INSTANCES, NOW, SOURCE, made_history, pieces
+from tests.e2e.clickhouse.cluster import ClickHouseCluster
+from tests.wait import until
+
+pytestmark = [
+    pytest.mark.needs("clickhouse", "zookeeper"),
+    pytest.mark.once,
+    pytest.mark.serial,
+    pytest.mark.timeout(1200),
+]
+
+BEFORE = Cutoffs(NOW - 20 * DAY_MS, NOW - 10 * DAY_MS, NOW - 5 * DAY_MS)
+
+
+def forget(store: EventStore) -> None:
+    store.forget(SOURCE, INSTANCES[0])
+
+
+def expire(store: EventStore) -> None:
+    store.expire(BEFORE, NOW, lambda _: None)
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, changes: Changes) -> None:
+    """Have every statement counted, once a server has answered it."""
+    send = Client._send
+
+    def counted(client: Client, at: int, path: str, body: bytes, seconds: float, *, looks: bool) -> bytes:
+        answer = send(client, at, path, body, seconds, looks=looks)
+        changes.passed_on(body)
+        return answer
+
+    monkeypatch.setattr(Client, "_send", counted)
+
+
+@pytest.mark.parametrize(
+    ("delete", "number"), [(forget, 1), (expire, 2), pytest.param(expire, 7, marks=pytest.mark.slow)]
+)
+def test_a_replica_that_is_killed_while_events_are_deleted_has_deleted_them_when_it_is_back(
+    fleet: ClickHouseCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    delete: Callable[[EventStore], None],
+    number: int,
+) -> None:
+    victim, url = fleet.replicas[-1], fleet.database()
+    with ExitStack() as opened:
+        whole, ours = (
+            opened.enter_context(closing(open_stores(f"sqlite:///{tmp_path}/{number}.db", events))).events
+            for number, events in enumerate((fleet.database(), url))
+        )
+        history = made_history(7)
+        for piece in pieces(history, 80):
+            whole.keep(piece)
+            ours.keep(piece)
+        until(lambda: told_by(ours) == said_by(history), why="the events are on every replica")
+        delete(whole)
+        with monkeypatch.context() as patched:
+            changes = Changes(number, victim.kill)
+            watch(patched, changes)
+            with suppress(StoreUnavailable):  # expiry waits until all servers are up
+                delete(ours)
+        assert changes.count >= number
+        assert victim.process is None
+        fleet.restart([victim])
+        until(lambda: is_done(delete, ours), why="it is done")
+        until(lambda: told_by(ours) == told_by(whole), why="the answers are those without a kill")
+        kept = "SELECT count() FROM {}.events_local FINAL WHERE source > 0"
+        sql = kept.format(url.rpartition("/")[2].partition("?")[0])
+        shard = [one for one in fleet.replicas if one.shard == victim.shard]
+        until(lambda: len({one.ask(sql) for one in shard}) == 1, why="every replica has deleted the same")
+
+
+def is_done(delete: Callable[[EventStore], None], store: EventStore) -> bool:
+    """Whoever is told 503 tries again, and so does expiry on the next day."""
+    with suppress(StoreUnavailable):
+        delete(store)
+        return True
+    return False
