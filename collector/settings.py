@@ -32,6 +32,7 @@ from collector.base.written import (
 )
 
 PREFIX = "ROLLCALL_COLLECTOR_"
+DEFAULT_LISTEN = "127.0.0.1:8787"
 
 
 class SettingError(Exception):
@@ -84,7 +85,7 @@ class Settings:
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "LISTEN",
-        "127.0.0.1:8787",
+        DEFAULT_LISTEN,
         "address to listen on; port 0 means any free port",
         read_listen,
         "HOST:PORT",

@@ -54,12 +54,15 @@ def add_single_verbs(verbs: Any, make_verb: MakeVerb) -> None:
     link.add_argument("--listen", metavar="HOST:PORT", help="as for `serve`, if that is not the default")
 
 
-def tell_setup(control: ControlStore, base: str) -> None:
-    """Say how to open the page while no user exists. The link is a secret: only a terminal shows it."""
+def tell_setup(control: ControlStore, base: str, command: str) -> None:
+    """Say how to open the page while no user exists. The link is a secret: only a terminal shows it.
+
+    `command` makes one.
+    """
     if users.any_user(control):
         return
     if not sys.stderr.isatty():
-        message("no user exists yet, so the page is closed; to open it: rollcall-collector setup-link")
+        message(f"no user exists yet, so the page is closed; to open it: {command}")
         return
     with contextlib.suppress(AdminError):  # somebody added a user meanwhile
         link = setup.new_link(control, base, now_ms())

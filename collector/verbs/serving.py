@@ -13,10 +13,10 @@ from collector.admin import keys, setup
 from collector.base.shared import SharedSums
 from collector.ingest.member import Member
 from collector.serve import logs
-from collector.settings import Settings
+from collector.settings import DEFAULT_LISTEN, Settings
 from collector.store import ControlStore, Stores
 from collector.verbs import people
-from collector.verbs.opening import open_stores_of
+from collector.verbs.opening import command_for, open_stores_of
 from collector.verbs.terminal import message, now_ms
 
 FIRST_SOURCE = "default"
@@ -126,17 +126,21 @@ def _serve_requests(
 
 def _introduce(control: ControlStore, settings: Settings, listener: socket.socket) -> None:
     """On a first start, make a write key, and say how to open the page."""
-    _first_key(control, _address(settings, listener), sqlite=settings.db.startswith("sqlite:"))
-    host, port = listener.getsockname()[:2]
-    people.tell_setup(control, settings.public_url or setup.local_address(host, port))
+    _first_key(control, settings, _address(settings, listener))
+    here = setup.local_address(*listener.getsockname()[:2])
+    place = here.removeprefix("http://")
+    elsewhere = () if place == DEFAULT_LISTEN else ("--listen", place)
+    command = command_for(settings, "setup-link", *elsewhere)
+    people.tell_setup(control, settings.public_url or here, command)
 
 
-def _first_key(control: ControlStore, address: str, *, sqlite: bool) -> None:
+def _first_key(control: ControlStore, settings: Settings, address: str) -> None:
     if control.all("SELECT 1 FROM write_keys LIMIT 1"):
         return
     # A key does not belong in a log: that of systemd, or that of a container.
-    if not sqlite or "JOURNAL_STREAM" in os.environ or os.getpid() == FIRST_PROCESS:
-        message("there is no write key yet; create one: rollcall-collector keys add NAME")
+    logged = "JOURNAL_STREAM" in os.environ or os.getpid() == FIRST_PROCESS
+    if logged or not settings.db.startswith("sqlite:"):
+        message(f"there is no write key yet; create one: {command_for(settings, 'keys', 'add', 'NAME')}")
         return
     key = keys.add_key(control, FIRST_SOURCE, now_ms())
     message(

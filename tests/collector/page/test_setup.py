@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import pytest
 from collector.admin import AdminError, setup, users
 from collector.base.secrets import secret_digest
 from collector.page.frame import NAVIGATION, QUESTIONS
+from collector.settings import read_settings
 from collector.store import Stores
+from collector.verbs.opening import command_for
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
@@ -271,6 +274,36 @@ def test_a_server_without_a_terminal_prints_no_link_but_how_to_get_one(
     assert served.get(path).status == 303
     assert "rollcall-collector setup-link" in served.said
     assert "token" not in served.said + served.stop()
+
+
+def test_the_command_that_a_server_names_opens_its_page(
+    start: Callable[..., Collector], database: str, tmp_path: Path
+) -> None:
+    """Run in a shell that knows nothing of this server, to the letter."""
+    served = start(database)
+    command = shlex.split(re.search(r"to open it: rollcall-collector (.*)", served.said)[1])  # type: ignore[index]
+    shell = Collector(tmp_path / "other home", "")
+    link = shell.verb(*command).stdout.strip()
+    assert link.startswith(f"http://127.0.0.1:{served.port}/setup?token=")
+    assert served.get(link[link.index("/setup") :]).status == 303
+    assert not (tmp_path / "other home").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "db", "command"),
+    [
+        (["keys", "add", "NAME"], "", "rollcall-collector keys add NAME"),
+        (["setup-link"], "sqlite:////a b/c.db", "rollcall-collector setup-link --db 'sqlite:////a b/c.db'"),
+        (
+            ["setup-link"],
+            "postgresql://me:s3cret@db/rollcall",
+            "rollcall-collector setup-link (with ROLLCALL_COLLECTOR_DB as it is here)",
+        ),
+    ],
+)
+def test_a_command_names_the_database_and_no_password(words: list[str], db: str, command: str) -> None:
+    settings = read_settings({**os.environ, "ROLLCALL_COLLECTOR_DB": db})
+    assert command_for(settings, *words) == command
 
 
 def said_on_a_terminal(collector: Collector, words: bytes) -> str:
