@@ -124,19 +124,26 @@ def fleet_size(text: str) -> int:
 
 
 def _import(arguments: argparse.Namespace, stores: Stores) -> None:
-    now = now_ms()
+    now, rejects = now_ms(), transfer.Rejects(message)
     targets, days = transfer.Targets(stores, arguments.source, now), DayCounts()
     with _file(arguments.file, "rb") as lines:
         try:
             read, fresh = transfer.import_events(
-                stores.events, targets.number_of, lines, now, progress("read"), days
+                stores.events, targets.number_of, lines, now, progress("read"), rejects, days
             )
         finally:  # a failed import leaves no empty source behind
             for name in targets.drop_unused():
                 message(f"created the source {name!r}")
-    message(f"{read} events read, {fresh} new")
+    rejected = f", {rejects.count} rejected" if rejects.count else ""
+    message(f"{read + rejects.count} events read, {fresh} new{rejected}")
+    if rejects.damage:
+        raise AdminError(f"{rejects.damage}; what was read is stored")
     if arguments.verify:
         _verify(stores, days)
+    if rejects.count:
+        raise AdminError(
+            "mend the rejected lines and import the file again; an event with a messageId is kept once"
+        )
 
 
 def _verify(stores: Stores, days: DayCounts) -> None:

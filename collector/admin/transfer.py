@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO
 
-from collector.admin import AdminError, keys
+from collector.admin import keys
 from collector.admin.comparison import DayCounts
 from collector.base.events import Event
 from collector.base.http import Refused
@@ -24,6 +24,27 @@ EVENTS_AT_ONCE = 1000
 # A longer line cannot be an event: stored, 32 KiB may take almost four times as much (1e15 is written out
 # as 1000000000000000.0), and so may what it shared with its batch.
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
+
+
+# So many of the lines that are no events are named; the others are only counted.
+MOST_NAMED = 10
+
+
+class Rejects:
+    """The lines of an import that are no events. They are told by number and reason, never by their text."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.count = 0
+        self.damage = ""
+        """Where the file itself cannot be read any further."""
+        self._tell = tell
+
+    def add(self, number: int, why: str) -> None:
+        self.count += 1
+        if self.count <= MOST_NAMED:
+            self._tell(f"line {number} is rejected: {why}")
+        elif self.count == MOST_NAMED + 1:
+            self._tell("more lines are rejected; they are only counted")
 
 
 class Targets:
@@ -55,16 +76,16 @@ def import_events(
     lines: IO[bytes],
     now: int,
     progress: Progress,
+    rejects: Rejects,
     days: DayCounts | None = None,
 ) -> tuple[int, int]:
     """Store the events of a file of JSON lines; returns how many were read and how many were new.
 
     `source_of` says into which source, by what a line names. `days`, if given, counts what was read. Reads
     what `rollcall-collector export` and `rollcall export` write, plain or gzip. A line that is not an event
-    is an AdminError, which gives its number, never its text. The lines before it are stored, and the same
-    file can be imported again.
+    goes to `rejects`, and costs no other. The same file can be imported again.
     """
-    events = _events_in(_unzipped(lines), source_of, now)
+    events = _events_in(_unzipped(lines), source_of, now, rejects)
     return add_in_chunks(store, days.counted(events) if days else events, progress)
 
 
@@ -115,17 +136,32 @@ def _unzipped(lines: IO[bytes]) -> IO[bytes]:
     return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered  # type: ignore[return-value]
 
 
-def _events_in(lines: IO[bytes], source_of: Callable[[object], int], now: int) -> Iterator[Event]:
+def _events_in(
+    lines: IO[bytes], source_of: Callable[[object], int], now: int, rejects: Rejects
+) -> Iterator[Event]:
     number = 0
     try:
         while line := lines.readline(LONGEST_LINE):
             number += 1
-            if line.strip():
-                yield _event_in(line, source_of, now)
-    except Refused as refused:
-        raise AdminError(f"line {number}: {refused.message}") from None
+            if len(line) == LONGEST_LINE and _skip_rest(lines, line):
+                rejects.add(number, f"it is longer than {LONGEST_LINE} bytes")
+            elif line.strip():
+                try:
+                    event = _event_in(line, source_of, now)
+                except Refused as refused:
+                    rejects.add(number, refused.message)
+                else:
+                    yield event
     except (OSError, EOFError, zlib.error):
-        raise AdminError(f"the file is damaged after line {number}") from None
+        rejects.damage = f"the file is damaged after line {number}"
+
+
+def _skip_rest(lines: IO[bytes], line: bytes) -> bool:
+    """Read on to the end of a line; returns whether there was more of it."""
+    more = False
+    while line and not line.endswith(b"\n") and (line := lines.readline(LONGEST_LINE)):
+        more = True
+    return more
 
 
 def _event_in(line: bytes, source_of: Callable[[object], int], now: int) -> Event:

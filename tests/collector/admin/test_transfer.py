@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from collector.admin import keys
+from collector.admin import keys, transfer
 from collector.ingest import decode
 from collector.store import Stores, open_stores
 from tests.collector.running import Collector
@@ -63,7 +64,7 @@ def test_a_line_that_names_no_source_needs_the_option(stores: Stores, database: 
     idle = Collector(tmp_path, database)
     lines = '{"event":"x","messageId":"1","rollcallSource":"s"}\n{"event":"x","messageId":"2"}'
     said = idle.verb("import", "-", stdin=lines, code=1).stderr
-    assert "line 2: the event names no source; name one with --source" in said
+    assert "line 2 is rejected: the event names no source; name one with --source" in said
     assert stores.control.all("SELECT name FROM sources") == [("s",)]
     assert "1 new" in idle.verb("import", "--source", "s", "-", stdin=lines).stderr
 
@@ -82,6 +83,33 @@ def test_a_bad_line_is_named_by_number_and_not_shown(idle: Collector) -> None:
     assert "secret" not in done.stderr
 
 
+def test_a_bad_line_costs_no_other(idle: Collector) -> None:
+    good = [json.dumps({"event": "x", "messageId": f"m{n}"}) for n in range(2)]
+    too_long = json.dumps({"event": "x", "messageId": "long", "p": "x" * 3 * transfer.LONGEST_LINE})
+    lines = [good[0], '{"type":"track"}', too_long, good[1]]
+    said = idle.verb("import", "--source", "s", "-", stdin="\n".join(lines), code=1).stderr
+    assert [line.partition(": ")[2] for line in said.splitlines()] == [
+        "line 2 is rejected: a track event needs a name in `event`",
+        f"line 3 is rejected: it is longer than {transfer.LONGEST_LINE} bytes",
+        "created the source 's'",
+        "4 events read, 2 new, 2 rejected",
+        "mend the rejected lines and import the file again; an event with a messageId is kept once",
+    ]
+    assert {event["messageId"] for event in idle.export()} == {"m0", "m1"}
+    lines[1:3] = ['{"type":"track","event":"mended","messageId":"m2"}']
+    done = idle.verb("import", "--verify", "--source", "s", "-", stdin="\n".join(lines))
+    assert "3 events read, 1 new\n" in done.stderr
+
+
+def test_few_of_many_bad_lines_are_named_and_all_counted(idle: Collector) -> None:
+    lines = '{"event":"x","messageId":"m"}\n' + "no event\n" * 5000
+    said = idle.verb("import", "--verify", "--source", "s", "-", stdin=lines, code=1).stderr
+    assert said.count("is rejected: ") == transfer.MOST_NAMED
+    assert "5001 events read, 1 new, 5000 rejected\n" in said
+    assert "each of 1 days has as many events" in said
+    assert len(said) < 2000
+
+
 def test_only_an_import_of_something_makes_a_source_and_says_so(
     stores: Stores, database: str, tmp_path: Path
 ) -> None:
@@ -98,11 +126,13 @@ def test_only_an_import_of_something_makes_a_source_and_says_so(
 
 def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collector, tmp_path: Path) -> None:
     lines = "".join(json.dumps({"event": "x", "messageId": f"m{n}"}) + "\n" for n in range(500))
-    assert "line 501" in idle.verb("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
+    said = idle.verb("import", "--source", "s", "-", stdin=lines + "{cut", code=1).stderr
+    assert "line 501" in said
+    assert "501 events read, 500 new, 1 rejected\n" in said
     assert len(idle.export()) == 500
     packed = gzip.compress(lines.encode())
     for at in range(20, len(packed) - 20, len(packed) // 20):
         (tmp_path / "bad.gz").write_bytes(packed[:at] + bytes([packed[at] ^ 0xFF]) + packed[at + 1 :])
         done = idle.verb("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert "line" in done.stderr
+        assert "events read, " in done.stderr
+        assert re.search(r"damaged after line \d+; what was read is stored\n", done.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.admin import keys
-from collector.admin.transfer import export_events, import_events
+from collector.admin.transfer import Rejects, export_events, import_events
 from collector.base.ids import key_of
 from collector.ingest import decode
 from collector.page.frame import NAVIGATION
@@ -96,7 +96,7 @@ def test_import_export_and_deletions_work_in_two_databases(apart: Stores) -> Non
     source, _ = keys.make_source(apart.control, "product", NOW)
     told = [decode.read_event(one, "track", source, NOW).body for one in failed_run()]
     lines = io.BytesIO("\n".join(told).encode())
-    assert import_events(apart.events, lambda _: source, lines, NOW, quiet) == (3, 3)
+    assert import_events(apart.events, lambda _: source, lines, NOW, quiet, Rejects(print)) == (3, 3)
     assert not keys.drop_unused_source(apart, source)
     out = io.BytesIO()
     assert export_events(apart, out, quiet) == 3

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import pytest
 
-from collector.admin.transfer import import_events
+from collector.admin.transfer import Rejects, import_events
 from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
@@ -263,9 +263,9 @@ def test_an_export_that_is_imported_again_is_the_same_and_narrow(stores: Stores,
     beats = [beat(number, NOW - number * HOUR, after=number * 1000) for number in range(20)]
     stores.events.keep(beats)
     text = "\n".join(exported(stores)).encode()
-    assert import_events(stores.events, lambda _: 1, io.BytesIO(text), NOW + DAY_MS, lambda _: None)[1] == 0
-    assert import_events(stores.events, lambda _: 2, io.BytesIO(text), NOW + DAY_MS, lambda _: None)[
-        1
-    ] == len(beats)
+    for source, fresh in ((1, 0), (2, len(beats))):
+        lines, rejects = io.BytesIO(text), Rejects(print)
+        read = import_events(stores.events, lambda _: source, lines, NOW + DAY_MS, lambda _: None, rejects)  # noqa: B023
+        assert (read, rejects.count) == ((len(beats), fresh), 0)
     assert rows(tables) == (0, 2 * len(beats))
     assert exported(stores) == Counter(event.body for event in beats * 2)
