@@ -34,6 +34,19 @@ wrong_use() {
     exit 2
 }
 
+# With a flag in the environment nothing here matters to COMMAND, not even an option that is wrong.
+if [ -r "$here/lib/flag.sh" ]; then
+    . "$here/lib/flag.sh"
+    look_in_environment
+    if [ -n "$why" ]; then
+        words=0
+        for word; do
+            words=$((words + 1))
+            [ "$word" != -- ] || [ "$words" -eq $# ] || { shift "$words" && exec "$@"; }
+        done
+    fi
+fi
+
 while [ $# -gt 0 ]; do
     case $1 in
     --product | --product-version | --usage-version | --endpoint | --write-key-file | --env-file)

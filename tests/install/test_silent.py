@@ -89,6 +89,31 @@ def test_without_a_command_it_says_why_nothing_was_made(home: Path, by: str) -> 
     assert "telemetry is off" in said
 
 
+WRONG = [
+    ["--bogus"],
+    ["--product", "A far too long name of a product"],
+    ["--product"],
+    ["--endpoint", "nowhere"],
+    ["--env-file", "/nonexistent"],
+    ["--once", "stray"],
+]
+
+
+@pytest.mark.parametrize("by", EACH_SHELL)
+def test_a_flag_in_the_environment_comes_before_wrong_options(home: Path, by: str) -> None:
+    for words in WRONG:
+        command = [*AS_NOBODY, *shell(by), str(INSTALL / "install.sh"), *words]
+        silent = run(*command, "--", *COMMAND, environ=environment(home, DO_NOT_TRACK="1"), typed="typed\n")
+        assert (silent.returncode, silent.stdout, silent.stderr) == (5, "typed\nout\n", "err\n"), words
+        loud = run(*command, "--", *COMMAND, environ=environment(home), typed="typed\n")
+        assert (loud.returncode, loud.stdout) == (2, ""), words
+    for words in (["--bogus"], ["--bogus", "--"]):  # there is no COMMAND
+        command = [*AS_NOBODY, *shell(by), str(INSTALL / "install.sh"), *words]
+        done = run(*command, environ=environment(home, DO_NOT_TRACK="1"))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert list(home.iterdir()) == []
+
+
 def test_a_script_that_lost_its_parts_still_runs_the_command(home: Path) -> None:
     shutil.copy(INSTALL / "install.sh", home)
     done = run(*AS_NOBODY, "sh", home / "install.sh", "--", *COMMAND, environ=environment(home))
