@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.base.files import read_small, replace_file
+from agent.base.ids import uuid4
 from agent.base.locks import hold_lock
 from agent.events.shown import note_beginning
 
@@ -47,7 +48,13 @@ def read(state: StateDir) -> Identity | None:
     return Identity(instance, machine if isinstance(machine, str) else None)
 
 
-def ensure(state: StateDir, machine_id: str | None, *, new: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+def read_valid(state: StateDir, machine_id: str | None) -> str | None:
+    """The id of the next event, unless that will have a new one."""
+    found = read(state)
+    return None if found is None or found.is_clone(machine_id) else found.instance
+
+
+def ensure(state: StateDir, machine_id: str | None, *, new: Callable[[], str] = uuid4) -> str:
     """The instance id, made if there is none, and made anew on a copied disk or if it is damaged."""
     found = read(state)
     if found is None or _must_write(found, machine_id):
@@ -61,13 +68,13 @@ def _must_write(found: Identity, machine_id: str | None) -> bool:
     return found.is_clone(machine_id) or (found.machine is None and machine_id is not None)
 
 
-def _settle(state: StateDir, machine_id: str | None, new: Callable[[], uuid.UUID]) -> Identity:
+def _settle(state: StateDir, machine_id: str | None, new: Callable[[], str]) -> Identity:
     """Under the lock: look again, for another may have been here first, then write what is due."""
     found = read(state)
     if found is not None and not _must_write(found, machine_id):
         return found
     keep = found is not None and not found.is_clone(machine_id)
-    instance = found.instance if found is not None and keep else str(new())
+    instance = found.instance if found is not None and keep else new()
     settled = Identity(instance, _keyed(instance, machine_id))
     note_beginning(state)
     if found is None and os.path.lexists(state.id):

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.base import processes
 from agent.base.locks import try_lock
 from agent.events import catalogue
 from agent.events.shown import read_shown
@@ -57,6 +58,20 @@ def has_runs(state: StateDir) -> bool:
     return bool(_paths(state))
 
 
+def planned_instance(state: StateDir) -> str | None:
+    """The id that the oldest run drew for the case that there is none.
+
+    Only of this boot: a run file on a copied disk must not give two machines one id.
+    """
+    boot, plans = processes.boot_id(), []
+    for path in _paths(state):
+        with _opened(path, os.O_RDONLY) as handle:
+            run = None if handle is None else read_run(handle)
+        if run and run.new_instance and run.wrapper and run.wrapper[0] == boot != "":
+            plans.append((run.began, run.new_instance))
+    return min(plans)[1] if plans else None
+
+
 def discard_runs(state: StateDir) -> None:
     """Telemetry is off: delete all run files, those of running wrappers included."""
     for path in state.run_files():
@@ -94,25 +109,27 @@ def read_runs(state: StateDir, instance: str, system: System) -> Iterator[tuple[
                 live = not try_lock(handle, shared=True)  # another reader may look too
                 run = read_run(handle)
             if run is not None:
-                for event in _built(run, speaker, live=live):
+                for event, _ in _built(run, speaker, live=live):
                     yield run.endpoint, event
 
 
 def _record(run: RunReport, outbox: Outbox, speaker: Speaker, *, live: bool) -> int:
-    return sum(outbox.record(event, run.endpoint) for event in _built(run, speaker, live=live))
+    return sum(outbox.record(event, run.endpoint, at=at) for event, at in _built(run, speaker, live=live))
 
 
-def _built(run: RunReport, speaker: Speaker, *, live: bool) -> Iterator[dict[str, object]]:
+def _built(run: RunReport, speaker: Speaker, *, live: bool) -> Iterator[tuple[dict[str, object], float]]:
+    """The events, each with the time at which the wrapper recorded it."""
     origin = catalogue.Origin(
         speaker.instance, run.product, run.version, speaker.system, speaker.shown, run.environment
     )
     for name, properties, message_id, at in events_of(run, speaker.system, live=live):
         try:
-            yield catalogue.build(
+            event = catalogue.build(
                 name, properties, origin, message_id=message_id, timestamp=at, installation=run.id
             )
         except catalogue.NotInCatalogue:
             continue  # a file that somebody else wrote
+        yield event, at
 
 
 Event = tuple[str, dict[str, object], str, float]

@@ -6,10 +6,11 @@ import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from agent.base.ids import uuid4
 from agent.base.owner import become_owner
 from agent.events import facts, identity
 from agent.outbox.bundles import erase_bundles
-from agent.outbox.collect import collect_runs, discard_runs, has_runs
+from agent.outbox.collect import collect_runs, discard_runs, has_runs, planned_instance
 from agent.outbox.outbox import WAITING, Outbox
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def open_outbox(situation: Situation, now: Callable[[], float]) -> Iterator[Outb
     state = situation.state
     with closing(Outbox(state, now=now)) as outbox:
         if has_runs(state):
-            instance = identity.ensure(state, facts.machine_id(situation.environ, situation.root))
+            machine_id = facts.machine_id(situation.environ, situation.root)
+            instance = identity.ensure(state, machine_id, new=lambda: planned_instance(state) or uuid4())
             collect_runs(state, outbox, instance, facts.system(situation.root))
         if situation.settings.usage_telemetry == "false" and outbox.count(WAITING):
             outbox.erase(usage=True)

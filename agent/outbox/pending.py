@@ -23,7 +23,7 @@ def pending_entries(
 ) -> list[LogEntry]:
     """What the next verb that records or sends will take into the outbox, oldest first.
 
-    The events have no anonymousId as long as there is no instance id.
+    They have no anonymousId where it is not known yet: the run is of an earlier boot, and there is no id.
     """
     found = []
     for endpoint, event in read_runs(state, instance or "", system):

@@ -29,6 +29,8 @@ class RunReport:
         self._fields = fields = dict(reversed([line.partition(" ")[::2] for line in lines]))
         self.began, self.clock = _time(fields["time"]), _time(fields["clock"])
         self.id, self.started_id, self.ended_id, self.support_id = (_uuid(fields[name]) for name in IDS)
+        self.new_instance = _uuid(fields["new-instance"]) if "new-instance" in fields else None
+        """The instance id to be used where there is none. An earlier release wrote none."""
         self.endpoint, self.product, self.version = fields["endpoint"], fields["product"], fields["version"]
         self.environment = fields.get("environment", "")
         self.begun = "begun" in fields

@@ -2,7 +2,8 @@
 
 Lines of `key value` are appended to a file in the state directory. The wrapper keeps it locked as long as it
 lives. `parse` reads the format back, and `agent.outbox.collect` makes events of it. All messageIds are chosen
-here, once, so that collecting a file twice changes nothing.
+here, once, so that collecting a file twice changes nothing. An instance id is drawn here too, in case there
+is none yet: `log` shows it before anybody collects the file.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def _head(run: str, settings: Settings) -> list[str]:
         f"started-id {uuid7(now)}",
         f"ended-id {uuid7(now)}",
         f"support-id {uuid7(now)}",
+        f"new-instance {uuid4()}",
         f"endpoint {settings.endpoint}",
         f"product {settings.product}",
         f"version {settings.product_version}",

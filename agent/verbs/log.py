@@ -9,6 +9,8 @@ from agent.app import DONE, App
 from agent.base.messages import printable
 from agent.base.owner import become_owner
 from agent.events import facts, identity
+from agent.outbox.collect import planned_instance
+from agent.outbox.intake import RECORDING
 from agent.outbox.outbox import LogEntry, read_outbox
 from agent.outbox.pending import pending_entries
 from agent.verbs.color import COLORS, paint
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 def show_log(app: App, args: argparse.Namespace) -> int:
     """Print every recorded event, newest last."""
-    state = app.situation.state
-    become_owner(state)
-    found, system = identity.read(state), facts.system(app.root)
+    state, machine_id = app.situation.state, facts.machine_id(app.environ, app.root)
+    become_owner(state, *RECORDING)
+    instance = identity.read_valid(state, machine_id) or planned_instance(state)
     with read_outbox(state) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)
-        entries += pending_entries(state, outbox, found.instance if found else None, system)
+        entries += pending_entries(state, outbox, instance, facts.system(app.root))
     entries = entries[max(0, len(entries) - args.n) :] if args.n is not None else entries
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)

@@ -28,8 +28,8 @@ def track_event(app: App, args: argparse.Namespace) -> int:
         raise WrongUse(str(why)) from None
     if allowed:
         become_owner(situation.state, *intake.RECORDING)
-        event["anonymousId"] = app.ensure_instance()
         with intake.open_outbox(app.situation, app.now) as outbox:
+            event["anonymousId"] = app.ensure_instance()
             outbox.record(event, situation.settings.endpoint)
     return DONE
 

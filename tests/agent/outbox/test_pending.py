@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.base.processes import boot_id
 from agent.base.statedir import StateDir
 from agent.outbox.pending import storage_problem
 from tests import environ
@@ -17,6 +18,7 @@ from tests.agent.world import World, tree
 from tests.instance import ID
 from tests.wait import PATIENCE
 
+PLANNED = "0b7bd0a7-6f0e-4b5f-8a44-3c9b6c9f3a01"
 FAILED = ("begun", "ended 1800000002.000 102.000 exit 3")
 
 
@@ -48,15 +50,57 @@ def test_log_and_status_show_a_run_that_no_verb_took_in(world: World) -> None:
     assert tree(world.path) == before, "nothing was written"
 
 
-def test_what_is_shown_is_what_is_recorded_later(world: World) -> None:
-    leave_run(world, *FAILED, "email 1800000003.000 me@example.org")
-    Path(world.state.id).write_text(json.dumps({"instanceId": ID, "machine": None}))
-    before = logged(world)
-    world.run("flush", "--budget", "0")
+HERE = "4dd12a12f8c24b1ea3ac7d4d4c6c3a5e"
 
-    assert len(before) == 3
-    assert [entry["event"] for entry in logged(world)] == [entry["event"] for entry in before]
-    assert world.run("status", "--json").json["waiting"] == 3
+
+@pytest.mark.parametrize(
+    "known", ["", "{", {"instanceId": ID, "machine": None}, {"instanceId": ID, "machine": "x"}]
+)
+@pytest.mark.parametrize("verb", ["flush --budget 0", "beat", "track Filled"])
+def test_what_is_shown_is_what_is_recorded_later(world: World, known: object, verb: str) -> None:
+    head = {"boot": boot_id(), "new-instance": PLANNED}
+    leave_run(world, *FAILED, "email 1800000003.000 me@example.org", **head)
+    (world.root / "etc/machine-id").write_text(f"{HERE}\n")
+    world.environ |= {"ROLLCALL_USAGE_TELEMETRY": "true"}
+    if known:
+        Path(world.state.id).write_text(known if isinstance(known, str) else json.dumps(known))
+    before = logged(world)
+    world.run(*verb.split())
+
+    own = isinstance(known, dict) and known["machine"] is None
+    assert [entry["event"]["anonymousId"] for entry in before] == [ID if own else PLANNED] * 3  # type: ignore[index]
+    assert logged(world)[:3] == before
+    assert {entry["event"]["anonymousId"] for entry in logged(world)} == {ID if own else PLANNED}  # type: ignore[index]
+
+
+def test_log_shows_a_first_install_under_way_as_it_is_sent_later(world: World) -> None:
+    agent = (sys.executable, "-I", "-m", "agent")
+    during = world.process("wrap", "--no-input", "--", *agent, "log", "--json").out.splitlines()
+    world.process("flush", "--budget", "0")
+    after = world.process("log", "--json").out.splitlines()
+
+    assert [json.loads(line)["event"]["event"] for line in during] == ["Installation Started"]
+    assert after[0] == during[0]
+    assert [json.loads(line)["event"]["event"] for line in after] == [
+        "Installation Started",
+        "Installation Success",
+    ]
+
+
+def test_of_several_runs_the_first_says_which_id_there_will_be(world: World) -> None:
+    first = leave_run(world, *FAILED, **{"boot": boot_id(), "new-instance": PLANNED})
+    second = run_text(*FAILED, **{"boot": boot_id(), "new-instance": ID, "time": "1800000001.000"})
+    first.with_name(f"{ID}.run").write_text(second)
+    before = logged(world)
+    assert {entry["event"]["anonymousId"] for entry in before} == {PLANNED}  # type: ignore[index]
+    world.run("flush", "--budget", "0")
+    assert {entry["event"]["anonymousId"] for entry in logged(world)} == {PLANNED}  # type: ignore[index]
+
+
+def test_a_run_on_a_copied_disk_gives_no_machine_its_id(world: World) -> None:
+    leave_run(world, *FAILED, **{"new-instance": PLANNED})
+    world.run("flush", "--budget", "0")
+    assert world.run("status", "--json").json["instanceId"] not in (None, PLANNED)
 
 
 def test_a_run_under_way_is_shown_once_however_far_it_was_taken_in(world: World) -> None:

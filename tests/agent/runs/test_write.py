@@ -34,6 +34,7 @@ def test_a_run_is_read_as_it_was_noted(file: RunFile, tmp_path: Path) -> None:
     assert (head.id, head.product, head.endpoint) == (file.id, "Acme Thing", "")
     assert head.wrapper == (processes.boot_id(), os.getpid(), processes.started(os.getpid()))
     assert (head.begun, head.end, head.email) == (False, None, None)
+    assert head.new_instance not in (None, file.id)
     file.note_start()
     file.note_end("exit", 3, ("7", "curl", "my install.sh", "22"))
     file.note_email("me@a.example")
