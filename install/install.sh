@@ -176,9 +176,14 @@ is_trusted() { # FILE, or empty
 set_up() {
     set -eu
     readable_to_the_service
-    mkdir -p "$root"
-    chmod 755 "$root"
-    alone "$BEFORE_SECONDS"
+    for _ in 1 2 3; do
+        mkdir -p "$root"
+        chmod 755 "$root"
+        waited=0
+        alone "$BEFORE_SECONDS" || waited=$?
+        [ "$waited" -eq 3 ] || break
+    done
+    [ "$waited" -eq 0 ]
     ready_environment
     ready_settings
     ready_user
@@ -192,7 +197,7 @@ set_up() {
 finish() {
     set -eu
     readable_to_the_service
-    alone "$AFTER_SECONDS"
+    alone "$AFTER_SECONDS" || exit 1
     code=0
     if wants_service; then start_service || code=1; else how_to_run_by_hand; fi
     settle

@@ -30,7 +30,7 @@ ready_environment() {
     fi
     say "making a private environment in $root ($("$python" -I -V))"
     sweep
-    trap sweep EXIT # until it is in use; set_up takes the traps back
+    trap leave_nothing EXIT # until it is in use; set_up takes the traps back
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     environment=$(mktemp -d "$root/env-XXXXXX")
@@ -149,6 +149,13 @@ sweep() {
         *) rm -rf "$other" ;;
         esac
     done
+}
+
+# After a failure: a folder with nothing but the lock is as good as none. Whoever waits for the lock notices.
+leave_nothing() {
+    sweep
+    set -- "$root"/*
+    [ "$*" != "$root/lock" ] || { rm -f "$root/lock" && rmdir "$root" 2>/dev/null; } || :
 }
 
 # The environment that the service's unit names; it may be an older one.

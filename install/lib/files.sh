@@ -23,9 +23,9 @@ put_unit() { # FILE, text on stdin
 # One install.sh of NAME at a time. The lock ends with the process that holds it. Its file is for the owner
 # alone: a lock that others can open is a lock that others can hold.
 # COMMAND runs without the lock, because it may call install.sh again.
+# 3: the one before failed, and removed the lock when it ended.
 alone() { # SECONDS
-    (umask 077 && : >>"$root/lock")
-    exec 9<"$root/lock"
+    (umask 077 && : >>"$root/lock") && exec 9<"$root/lock" || return 3
     "$python" -I -c 'import errno, fcntl, os, signal, sys
 try:
     fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,7 +36,12 @@ except BlockingIOError:
     fcntl.flock(9, fcntl.LOCK_EX)
 except OSError as why:
     if why.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-        raise' "$1" "$name" 9<&9 || { # ksh would not pass it on by itself
+        raise
+try:
+    sys.exit(0 if os.path.samestat(os.fstat(9), os.stat(sys.argv[3])) else 3)
+except FileNotFoundError:
+    sys.exit(3)' "$1" "$name" "$root/lock" 9<&9 || { # ksh would not pass it on by itself
+        [ $? -ne 3 ] || return 3
         say "another install.sh is still running: run this again when it has ended"
         exit 1
     }

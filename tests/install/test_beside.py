@@ -18,9 +18,9 @@ from tests.leftovers import remove
 from tests.parts import NOBODY
 from tests.wait import PATIENCE
 
-# Stops the first installation when its new environment is half made.
+# Stops the first installation when its new environment is half made, and then lets it fail if it is to.
 GATE = """#!/bin/sh
-case $2 in */env-*) : >"{here}/reached"; read -r _ <"{here}/gate" ;; esac
+case $2 in */env-*) : >"{here}/reached"; read -r word <"{here}/gate"; [ "$word" != fail ] || exit 1 ;; esac
 exec /usr/bin/chmod "$@"
 """
 BOUND = "BEFORE_SECONDS=15"
@@ -63,8 +63,8 @@ class Pair:
             (self.gates / "reached").read_text()
             yield process
 
-    def let_go(self) -> None:
-        (self.gates / "gate").write_text("\n")
+    def let_go(self, word: str = "") -> None:
+        (self.gates / "gate").write_text(f"{word}\n")
 
     @property
     def root(self) -> Path:
@@ -114,6 +114,29 @@ def test_the_second_waits_for_the_first(pair: Pair, bundle: Path) -> None:
     assert json.loads(status.stdout)["sending"] is True
     assert [path.name for path in pair.root.glob("env-*")] == [os.readlink(pair.root / "current")]
     assert list(pair.root.glob("current/lib/python3*/site-packages/agent/added.py"))
+
+
+def test_one_that_fails_leaves_nothing(pair: Pair) -> None:
+    with pair.held() as first:
+        assert (pair.root / "lock").exists()
+        pair.let_go("fail")
+        out, said = first.communicate(timeout=PATIENCE)
+    assert (first.returncode, out) == (0, "the product\n")
+    assert said.endswith("rollcall: nothing was installed\n")
+    assert not pair.root.exists()
+
+
+def test_the_second_goes_on_where_the_first_failed(pair: Pair, bundle: Path) -> None:
+    patient = waiting_for(shutil.copytree(bundle, pair.gates / "patient"), PATIENCE)
+    with pair.held() as first, pair.started(patient) as second:
+        assert "waiting for another install.sh" in said_by(second, "waiting")
+        pair.let_go("fail")
+        assert "nothing was installed" in first.communicate(timeout=PATIENCE)[1]
+        out, said = second.communicate(timeout=PATIENCE)
+    assert (second.returncode, out) == (0, "the product\n")
+    assert "nothing was installed" not in said
+    assert (pair.root / "current/bin/python").exists()
+    assert (pair.root / "lock").exists()
 
 
 def test_one_that_was_killed_holds_nobody_up(pair: Pair, bundle: Path) -> None:
