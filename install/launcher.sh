@@ -72,6 +72,10 @@ except Exception:
 '
 
 if [ "${1-}" != wrap ]; then
+    [ -x "$python" ] || {
+        echo "@NAME@: the agent is gone: there is no $python; install it again, or delete this command ($0)" >&2
+        exit 1
+    }
     exec "$python" -I -m agent "$@"
 fi
 [ -x "$python" ] && [ -s "$python" ] || run_plainly "$@"

@@ -57,10 +57,11 @@ ask() {
     case $answer in [Yy] | [Yy][Ee][Ss]) ;; *) say "nothing was removed" && exit 1 ;; esac
 }
 
-left=''
+left='' removed='' kept=''
 remove() { # FILE...
     for gone; do
         if [ -e "$gone" ] || [ -L "$gone" ]; then
+            removed=yes
             rm -rf "$gone" || left="$left $gone"
         fi
     done
@@ -132,6 +133,7 @@ remove_config() {
     why=''
     [ ! -e "$file" ] || look_in_file "$file" # the target of a link may be gone
     if [ -n "$why" ] && [ -z "$purge" ]; then
+        kept=yes
         say "kept: $file, because it turns telemetry off; --purge removes it too"
     else
         remove "$file"
@@ -158,4 +160,10 @@ if [ -n "$left" ]; then
     say "could not remove:$left"
     exit 1
 fi
-say "removed"
+if [ -n "$removed" ]; then
+    say "removed"
+elif [ -n "$kept" ]; then
+    say "nothing else of it is here"
+else
+    say "nothing of it is here: neither $root, $command, $config nor $state"
+fi

@@ -117,6 +117,14 @@ def test_wrong_use_of_it_is_one_line(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_its_help_names_every_choice() -> None:
+    for word in ("--help", "-h"):
+        done = subprocess.run([INSTALL / "bundle", word], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        for choice in ("--output", "--platform", "x86_64-glibc", "--python", "3.9"):
+            assert choice in done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_one_archive_serves_them_all(tmp_path: Path) -> None:

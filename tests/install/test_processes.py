@@ -42,8 +42,8 @@ def at_work(home: Path, *words: str, within: tuple[str, ...] = ()) -> Iterator[s
             process.kill()
 
 
-def uninstall(home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
-    command = [*AS_NOBODY, *shell("dash"), f"{INSTALL}/uninstall.sh", "--yes"]
+def uninstall(home: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    command = [*AS_NOBODY, *shell("dash"), f"{INSTALL}/uninstall.sh", "--yes", *words]
     return run(*command, environ=environment(home, **more))
 
 
@@ -59,6 +59,22 @@ def test_its_own_are_ended_and_a_containers_are_not(home: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "rollcall: removed\n")
         assert [process.wait(10) for process in ours] == [-15, -15, -15]
         assert (theirs.poll(), wrap.poll()) == (None, None)
+
+
+def test_where_nothing_of_it_is_it_says_so(home: Path) -> None:
+    done = uninstall(home, "--product", "Other")
+    assert done.returncode == 0
+    assert done.stderr.startswith("rollcall-other: nothing of it is here: neither ")
+    assert f"{home}/.local/share/rollcall-other" in done.stderr
+    assert (home / ".local/share/rollcall").exists()
+    refusal = home / ".config/rollcall-other/docker.env"
+    refusal.parent.mkdir(parents=True)
+    refusal.write_text("DO_NOT_TRACK=1\n")
+    for path in (refusal, refusal.parent, refusal.parent.parent):
+        os.chown(path, NOBODY, NOBODY)
+    done = uninstall(home, "--product", "Other")
+    assert done.stderr.splitlines()[-1] == "rollcall-other: nothing else of it is here"
+    assert uninstall(home, "--product", "Other", "--purge").stderr == "rollcall-other: removed\n"
 
 
 def test_one_that_ends_while_it_is_looked_for_is_not_spoken_of(home: Path) -> None:

@@ -147,6 +147,16 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     (place / "venv/bin/python").unlink()
     check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
     assert launch(place, shell, "wrap").returncode == 2
+    for verb in ("beat", "status"):
+        gone = launch(place, shell, verb)
+        assert (gone.returncode, gone.stdout) == (1, b"")
+        assert (
+            gone.stderr
+            == (
+                f"rollcall: the agent is gone: there is no {place}/venv/bin/python;"
+                f" install it again, or delete this command ({place}/rollcall-{shell})\n"
+            ).encode()
+        )
     until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
 
 
