@@ -25,22 +25,22 @@ SAMPLE_SECONDS = 0.5
 MOST_P99_MS = 1500.0
 
 _INSERTED = "SELECT value FROM system.events WHERE event = 'InsertQuery'"
-_PARTS = "SELECT count() AS n FROM system.parts WHERE table = 'events' AND active AND database = ?"
+_PARTS = "SELECT count() AS n FROM system.parts WHERE table = ? AND active AND database = ?"
 
 
 class PartWatch(threading.Thread):
-    """Samples how many parts the table has, until it is told to stop."""
+    """Samples how many parts the table has, on the server with the most, until it is told to stop."""
 
-    def __init__(self, client: Client, database: str) -> None:
+    def __init__(self, client: Client, database: str, table: str = "events") -> None:
         super().__init__(daemon=True)
-        self._client, self._database = client, database
+        self._client, self._table, self._database = client, table, database
         self.counts: list[int] = []
         self.ending = threading.Event()
 
     def run(self) -> None:
         while not self.ending.wait(SAMPLE_SECONDS):
-            ((count,),) = self._client.rows(_PARTS, self._database)
-            self.counts.append(count)
+            found = self._client.rows_of_each(_PARTS, self._table, self._database)
+            self.counts.append(max(count for ((count,),) in found))
 
 
 def inserts(client: Client) -> int:
