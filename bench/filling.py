@@ -5,14 +5,18 @@ A thousand lives are made up, and each is that of many instances. So the counter
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from collector.base.times import DAY_MS
+from collector.base.events import Event
+from collector.base.ids import as_uuid, uuid_of
+from collector.base.times import DAY_MS, write_time
+from collector.ingest import decode
 from collector.store import schema
 from collector.store.database import Database
 from collector.store.rollups import Ledger, count_instance
@@ -25,6 +29,24 @@ YEAR = 365
 SHORT, SILENT = 3, 20
 AT_ONCE = 20_000
 EMPTY_DAYS = 3
+
+
+def beats(ids: Sequence[bytes], made: int, amount: int, source: int) -> list[Event]:
+    """Heartbeats of random instances, one each millisecond."""
+    found = []
+    for at, who in enumerate(random.sample(ids, min(amount, len(ids))), made):
+        told = {
+            "type": "track",
+            "event": "Instance Active",
+            "anonymousId": as_uuid(who),
+            "messageId": uuid_of(at.to_bytes(6, "big") + os.urandom(10), 7),
+            "timestamp": write_time(at),
+            "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},
+            "integrations": {},
+            "properties": {"instanceId": as_uuid(who)},
+        }
+        found.append(decode.read_event(told, "", source, at + 200, write_time(at + 100), key=1))
+    return found
 
 
 def fill(database: Database, source: int, instances: int, now: int) -> list[bytes]:

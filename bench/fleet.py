@@ -16,58 +16,36 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote
 
 from bench.collector import ROOT, postgresql
 from bench.compare import goal
-from bench.filling import fill
+from bench.expiry import arrivals, expire_before
+from bench.filling import beats, fill
 from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
-from collector.base.events import Event
-from collector.base.ids import as_uuid, uuid_of
-from collector.base.times import DAY_MS, write_time
-from collector.ingest import decode
+from collector.base.ids import as_uuid
+from collector.base.times import DAY_MS
 from collector.page.app import Page
 from collector.page.views.instances import FILTERS
 from collector.store import ControlStore, EventStore, Stores, open_database
 from collector.store.database import Database
 from collector.store.sql.days import table_of
 from collector.store.sql.store import SqlEventStore
-from collector.store.values import Cutoffs
 
 SIZES = (1e4, 1e5)
 EVENTS = 40_000
 PIECE = 1000
 ROUNDS = 20
 GOALS = {"sqlite": 100, "postgresql": 140}
-WARM_MS, COLD_MS, INGEST_P99_MS, EXPIRY_SECONDS = 100, 300, 500, 2
+WARM_MS, COLD_MS = 100, 300
 WHOLE = ("/instances.json", "/instances.csv", "/events.json", "/events.csv")
 INSTANCE_BYTES, WRITTEN_BYTES, SHARE = 320, 5000, 0.6
-
-
-def beats(ids: Sequence[bytes], made: int, amount: int, source: int) -> list[Event]:
-    """Heartbeats of random instances, one each millisecond."""
-    found = []
-    for at, who in enumerate(random.sample(ids, min(amount, len(ids))), made):
-        told = {
-            "type": "track",
-            "event": "Instance Active",
-            "anonymousId": as_uuid(who),
-            "messageId": uuid_of(at.to_bytes(6, "big") + os.urandom(10), 7),
-            "timestamp": write_time(at),
-            "context": {"library": {"name": "rollcall", "version": "0.1.0"}, "ip": "0.0.0.0"},
-            "integrations": {},
-            "properties": {"instanceId": as_uuid(who)},
-        }
-        found.append(decode.read_event(told, "", source, at + 200, write_time(at + 100), key=1))
-    return found
 
 
 def written(database: Database) -> int:
@@ -149,27 +127,6 @@ def _timed(page: Page, view: str, cookie: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-@contextmanager
-def arrivals(store: EventStore, ids: Sequence[bytes], source: int, what: str) -> Iterator[None]:
-    """Let small requests come in meanwhile, and print how long they took."""
-    waits, ending = list[float](), threading.Event()
-
-    def send() -> None:
-        while not ending.wait(0.01):
-            piece = beats(ids[:10_000], int(time.time() * 1000), 20, source)
-            began = time.perf_counter()
-            store.keep(piece)
-            waits.append((time.perf_counter() - began) * 1000)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    yield
-    ending.set()
-    sender.join()
-    p99 = sorted(waits)[len(waits) * 99 // 100]
-    print(goal(f"ingest while {what}, p99 of {len(waits)} in ms", p99, INGEST_P99_MS))
-
-
 def expire(store: EventStore, database: Database, ids: Sequence[bytes], source: int) -> None:
     """Count, and then expire, a day with a heartbeat of each instance while events come in."""
     now = int(time.time() * 1000)
@@ -180,15 +137,8 @@ def expire(store: EventStore, database: Database, ids: Sequence[bytes], source: 
     with arrivals(store, ids, source, "these are counted"):
         while left > 0:
             left -= store.fold()
-    before = database.space().used
     with arrivals(store, ids, source, "a day expires"):
-        began = time.perf_counter()
-        day = now - DAY_MS
-        gone = store.expire(Cutoffs.all_at(day - day % DAY_MS), now, lambda _: None).deleted
-        took = time.perf_counter() - began
-    freed = before - database.space().used
-    print(f"  {gone:,} heartbeats of a day expired in {took:.1f} s; {freed / 2**20:.0f} MiB are free again")
-    print(goal("expiry, s", took, EXPIRY_SECONDS))
+        expire_before(store, database, now // DAY_MS - 1)
 
 
 def _opened(url: str) -> Stores:

@@ -76,10 +76,6 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def commit_soon(self) -> None:
-        """Let the commit wait for no disk and no standby. If the server is lost, all of it may be undone."""
-
-    @abstractmethod
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         """Every row of each of these queries, SQL and values, which a server answers all at once."""
 
@@ -98,8 +94,12 @@ class Database(ABC):
     dialect: Dialect
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """A write transaction, on this thread's connection; StoreUnavailable where there is none."""
+    def transaction(self, *, lasting: bool = True) -> AbstractContextManager[Transaction]:
+        """A write transaction, on this thread's connection; StoreUnavailable where there is none.
+
+        The commit of one that need not last waits for no disk and no standby. A power cut may undo all of it,
+        unless a later one that lasts was committed; the end of a process undoes nothing.
+        """
 
     @abstractmethod
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:

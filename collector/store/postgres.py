@@ -96,9 +96,6 @@ class PostgresTransaction(Transaction):
     def wait_for_marks(self) -> None:
         self.execute("LOCK TABLE expired IN ACCESS EXCLUSIVE MODE")
 
-    def commit_soon(self) -> None:
-        self.send("SET LOCAL synchronous_commit = off")
-
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         cursors = [self._connection.execute(_native(sql), values) for sql, *values in queries]
         return [cursor.fetchall() for cursor in cursors]
@@ -128,8 +125,10 @@ class PostgresDatabase(Database):
             raise
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, lasting: bool = True) -> Iterator[Transaction]:
         with _explained(), self._connections.transaction() as (connection, pipeline):
+            if not lasting:
+                connection.execute("SET LOCAL synchronous_commit = off")
             yield PostgresTransaction(connection, pipeline)
 
     def rows(self, sql: str, *values: Any) -> Iterator[Row]:

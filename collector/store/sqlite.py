@@ -98,9 +98,6 @@ class SQLiteTransaction(Transaction):
     def wait_for_marks(self) -> None:
         """There is no other writer."""
 
-    def commit_soon(self) -> None:
-        """Each commit waits for the disk."""
-
     def ask(self, *queries: tuple[Any, ...]) -> list[list[Row]]:
         return [self.all(*query) for query in queries]
 
@@ -150,8 +147,8 @@ class SQLiteDatabase(Database):
         self._writer.execute("PRAGMA temp_store = MEMORY")
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        with self._in_turn(), _explained(self.path):
+    def transaction(self, *, lasting: bool = True) -> Iterator[Transaction]:
+        with self._in_turn(), _explained(self.path), self._flushing(lasting=lasting):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SQLiteTransaction(self._writer)
@@ -160,6 +157,17 @@ class SQLiteDatabase(Database):
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _flushing(self, *, lasting: bool) -> Iterator[None]:
+        """Whether a commit flushes the log. What the file is to get is flushed in any case."""
+        if not lasting:
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            if not lasting:
+                self._writer.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """Expiry of heartbeats: a day that is over goes with its table, however many it has.
 
 A heartbeat that came late goes with the others of its day. Of the day in which the time lies, heartbeats are
-deleted one by one: a server that expires whole days has none of them.
+deleted one by one: a server that expires whole days has none of them. What a power cut brings back expires
+again, so no deletion here waits for the disk.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def expire_beats(database: Database, before: int, now: int, progress: Progress) 
             while database.dialect == "sqlite" and (deleted := _empty_some(database, day)):
                 count += deleted
                 progress(count)
-            with database.transaction() as tx:
+            with database.transaction(lasting=False) as tx:
                 count += drop_day(tx, day)
             progress(count)
         elif day * DAY_MS < before + CLOCK_MS:
@@ -44,7 +45,7 @@ def _empty_some(database: Database, day: int) -> int:
     SQLite overwrites what is dropped. For a large table that takes seconds, in which it takes no events.
     """
     table = table_of(day).name
-    with database.transaction() as tx:
+    with database.transaction(lasting=False) as tx:
         if day not in all_days(tx):  # somebody else has dropped it
             return 0
         end = tx.all(f"SELECT source, id FROM {table} ORDER BY source, id LIMIT 1 OFFSET {EMPTIED}")
@@ -57,5 +58,5 @@ def _delete_some(database: Database, day: int, before: int) -> int:
     last = (before + CLOCK_MS).to_bytes(6, "big")
     table = table_of(day).name
     old = f"SELECT source, id FROM {table} WHERE id < ? AND received < ? LIMIT {DELETED}"
-    with database.transaction() as tx:
+    with database.transaction(lasting=False) as tx:
         return tx.execute(f"DELETE FROM {table} WHERE (source, id) IN ({old})", last, before - day * DAY_MS)

@@ -7,7 +7,7 @@ number is a function of the set of events.
 Of a large fleet, each event changes the row of another instance, and each of these lies on another page of
 the disk. So if many events wait, they are sorted by instance first and cut into pieces, which write each page
 once for many events. A fold ends after a piece when its time is over, because whoever keeps events in SQLite
-waits for it.
+waits for it. A fold that a power cut undoes leaves its events waiting, so it need not last at once.
 """
 
 from __future__ import annotations
@@ -43,20 +43,18 @@ def add_pending(tx: Transaction, events: Sequence[Event]) -> None:
 def fold_some(database: Database) -> int:
     """Count some of the events that wait; returns how many. 0 if another collector counts."""
     sort_pending(database)
-    with database.transaction() as tx:
+    with database.transaction(lasting=False) as tx:
         return _fold_for_now(tx) if tx.may_count() else 0
 
 
 def fold(database: Database) -> int:
     """Count some of the events that wait, once nobody else counts; returns how many."""
-    with database.transaction() as tx:
+    with database.transaction(lasting=False) as tx:
         tx.wait_to_count()
         return _fold_for_now(tx)
 
 
 def _fold_for_now(tx: Transaction) -> int:
-    """A fold that is undone leaves its events waiting. So no reader waits until the counters are safe."""
-    tx.commit_soon()
     return _fold(tx, time.monotonic() + FOLD_SECONDS)
 
 
