@@ -72,10 +72,10 @@ class HeldTime:
         self.database.transaction = plain  # type: ignore[method-assign]
 
 
-def processor_time(database: Database) -> float:
-    """Seconds of processor that the store took: of this thread, or of PostgreSQL's processes."""
+def server_time(database: Database) -> float:
+    """Seconds of processor that PostgreSQL's processes took; SQLite has none."""
     if database.dialect == "sqlite":
-        return time.thread_time()
+        return 0.0
     ((pid,),) = database.all("SELECT pg_backend_pid()")
     server = psutil.Process(pid).parent()
     assert server is not None
@@ -121,9 +121,11 @@ def arrivals(store: EventStore, ids: Sequence[bytes], source: int, what: str) ->
 
     sender = threading.Thread(target=send)
     sender.start()
-    yield
-    ending.set()
-    sender.join()
+    try:
+        yield
+    finally:
+        ending.set()
+        sender.join()
     p99 = sorted(waits)[len(waits) * 99 // 100]
     print(goal(f"ingest while {what}, p99 of {len(waits)} in ms", p99, INGEST_P99_MS))
     print(f"  the longest of them took {max(waits):.0f} ms")
@@ -132,10 +134,10 @@ def arrivals(store: EventStore, ids: Sequence[bytes], source: int, what: str) ->
 def expire_before(store: EventStore, database: Database, day: int) -> None:
     """Expire the heartbeats of the days before one; print how long the store was held for it."""
     held, before = HeldTime(database), database.space().used
-    busy, began = processor_time(database), time.perf_counter()
+    busy, began = time.thread_time() + server_time(database), time.perf_counter()
     with held.measured():
         found = store.expire(Cutoffs(beats=day * DAY_MS), int(time.time() * 1000), lambda _: None)
-    took, busy = time.perf_counter() - began, processor_time(database) - busy
+    took, busy = time.perf_counter() - began, time.thread_time() + server_time(database) - busy
     freed = before - database.space().used
     print(
         f"  {found.beats:,} heartbeats expired in {took:.1f} s, {busy:.2f} s of processor,"

@@ -7,8 +7,9 @@
 Instances have random ids. They are put into the store directly, with their slots and counters. Then
 heartbeats of some of them are stored and counted, as a server does it, in the order of time. Each view of
 the page is asked in this process, without a socket; cold is the first time, once all are counted. Of a whole
-list as data, the first piece is timed. Bytes written are what this process wrote (SQLite), or what went into
-the log of writes (PostgreSQL, whose tables come on top).
+list as data, the first piece is timed. Beside each stands the processor time, of this process and of
+PostgreSQL's: other work of the machine changes that least. Bytes written are what this process wrote
+(SQLite), or what went into the log of writes (PostgreSQL, whose tables come on top).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from urllib.parse import quote
 
 from bench.collector import ROOT, postgresql
 from bench.compare import goal
-from bench.expiry import arrivals, expire_before
+from bench.expiry import arrivals, expire_before, server_time
 from bench.filling import beats, fill
 from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
@@ -75,18 +76,23 @@ def size_of(database: Database, *tables: str) -> int:
 
 def ingest(
     store: EventStore, database: Database, ids: Sequence[bytes], source: int, events: int
-) -> tuple[float, float]:
-    """Events a second, and bytes written for one, until all are stored and counted."""
+) -> tuple[float, float, float]:
+    """Events a second, those a second of processor, and bytes written for one, until all are counted."""
     amount = min(events, len(ids))
     found = beats(ids, int(time.time() * 1000) - amount, amount, source)
-    before, began = written(database), time.perf_counter()
+    before, busy, began = written(database), processor_time(database), time.perf_counter()
     for start in range(0, amount, PIECE):
         store.keep(found[start : start + PIECE])
     while store.fold():
         pass
-    took = time.perf_counter() - began
+    took, busy = time.perf_counter() - began, processor_time(database) - busy
     database.tidy()
-    return amount / took, (written(database) - before) / amount
+    return amount / took, amount / busy, (written(database) - before) / amount
+
+
+def processor_time(database: Database) -> float:
+    """Seconds of processor that this process took, and PostgreSQL's."""
+    return time.process_time() + server_time(database)
 
 
 def views_of(ids: Sequence[bytes]) -> Iterator[str]:
@@ -98,23 +104,28 @@ def views_of(ids: Sequence[bytes]) -> Iterator[str]:
     yield from (*WHOLE, "/instances?period=year", "/?period=year")
 
 
-def show(stores: Stores, ids: Sequence[bytes]) -> None:
-    """Print how long each view takes, cold and warm."""
-    slowest = coldest = 0.0
+def show(stores: Stores, database: Database, ids: Sequence[bytes]) -> None:
+    """Print how long each view takes, cold and warm, and how much of the processor."""
+    slowest = coldest = busiest = 0.0
     page = made_page(stores)
     page.start()
     cookie = setup_cookie(stores)
     try:
         asyncio.run(ask(page, "/instances", cookie))  # a server has counted before anybody looks
         for view in views_of(ids):
-            cold, *warm = (_timed(page, view, cookie) for _ in range(ROUNDS + 1))
+            before = processor_time(database)
+            cold = _timed(page, view, cookie)
+            cold_busy, before = (processor_time(database) - before) * 1000, processor_time(database)
+            warm = [_timed(page, view, cookie) for _ in range(ROUNDS)]
+            busy = (processor_time(database) - before) * 1000 / ROUNDS
             p95 = sorted(warm)[ROUNDS * 95 // 100 - 1]
-            print(f"  {view[:60]:<60}{cold:>9.1f}{p95:>9.1f}")
-            slowest, coldest = max(slowest, p95), max(coldest, cold)
+            print(f"  {view[:60]:<60}{cold:>9.1f}{cold_busy:>9.1f}{p95:>9.1f}{busy:>9.1f}")
+            slowest, coldest, busiest = max(slowest, p95), max(coldest, cold), max(busiest, busy)
     finally:
         page.stop()
     print(goal("slowest view, p95 warm, ms", slowest, WARM_MS))
     print(goal("slowest view, cold, ms", coldest, COLD_MS))
+    print(goal("busiest view, warm, ms of processor", busiest, WARM_MS))
     page = made_page(stores)
     page.start()
     print(goal("the overview at once after a start, ms", _timed(page, "/", cookie), COLD_MS))
@@ -141,17 +152,12 @@ def expire(store: EventStore, database: Database, ids: Sequence[bytes], source: 
         expire_before(store, database, now // DAY_MS - 1)
 
 
-def _opened(url: str) -> Stores:
+def measure(url: str, instances: int, events: int) -> tuple[float, float]:
+    """Print all figures of a fleet; returns events a second, and those a second of processor."""
     database = open_database(url)
-    return Stores(ControlStore(database), SqlEventStore(database))
-
-
-def measure(url: str, instances: int, events: int) -> float:
-    """Print all figures of a fleet; returns events a second."""
-    stores = _opened(url)
-    database = open_database(url)
+    stores = Stores(ControlStore(database), SqlEventStore(database))
     now = int(time.time() * 1000)
-    with closing(stores), closing(database):
+    with closing(stores):
         with stores.control.transaction() as tx:
             source = source_named(tx, "bench", 0)
         began = time.perf_counter()
@@ -159,19 +165,19 @@ def measure(url: str, instances: int, events: int) -> float:
         print(f"\n{database.dialect}, {instances:,} instances, filled in {time.perf_counter() - began:.0f} s")
         whole = size_of(database, "instances") / instances
         print(goal("bytes of an instance with a year of slots", whole, INSTANCE_BYTES))
-        speed, cost = ingest(stores.events, database, ids, source, events)
+        speed, busy_speed, cost = ingest(stores.events, database, ids, source, events)
         day = now // DAY_MS
         beat = size_of(database, table_of(day).name) / min(events, instances)
         print(goal("bytes of a heartbeat", beat, GOALS[database.dialect]))
-        print(f"  {speed:,.0f} events/s, stored and counted")
+        print(f"  {speed:,.0f} events/s, {busy_speed:,.0f} a second of processor, stored and counted")
         print(goal("bytes written for an event", cost, WRITTEN_BYTES))
-        print(f"  {'':<60}{'cold ms':>9}{'warm ms':>9}")
-        show(stores, ids)
+        print(f"  {'':<60}{'cold ms':>9}{'busy':>9}{'warm p95':>9}{'busy':>9}")
+        show(stores, database, ids)
         expire(stores.events, database, ids, source)
         began = time.perf_counter()
         wrong = stores.events.recount(lambda _: None)
         print(f"  a recount found {wrong} wrong counters in {time.perf_counter() - began:.0f} s")
-    return speed
+    return speed, busy_speed
 
 
 def main(argv: Sequence[str]) -> int:
@@ -197,6 +203,7 @@ def main(argv: Sequence[str]) -> int:
                     url = stack.enter_context(postgresql())()
                 speeds.append(measure(url, size, options.events))
         if len(speeds) > 1:
-            share = speeds[-1] / speeds[0]
-            print(goal("events/s in the largest fleet / in the smallest", share, SHARE, at_least=True))
+            for what, last, first in zip(("", " of processor"), speeds[-1], speeds[0], strict=True):
+                told = f"events/s{what} in the largest fleet / in the smallest"
+                print(goal(told, last / first, SHARE, at_least=True))
     return 0

@@ -238,6 +238,11 @@ def claims(tx: Executes) -> None:
     )
 
 
+def packed_slots(tx: Executes) -> None:
+    """From here on, slots are deflated when a row changes. An older collector could not read them."""
+    del tx
+
+
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     first_schema,
     page_tables,
@@ -266,6 +271,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     member_secret,
     environments,
     claims,
+    packed_slots,
 )
 
 

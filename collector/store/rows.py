@@ -9,6 +9,7 @@ from typing import Any
 
 from collector.base.events import BEAT, STARTED, SUCCESS, SUPPORT, Event, Fact
 from collector.base.times import DAY_MS
+from collector.store.packed_slots import pack_slots, unpack_slots
 from collector.store.schema import SEPARATOR
 from collector.store.scope import TOTAL, kind_within, standing_within
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, week_of
@@ -158,15 +159,14 @@ def system_name(os: str, os_version: str) -> str:
 def instance_of(row: Sequence[Any]) -> InstanceRow:
     """The instance in a row of the database."""
     instance = InstanceRow(*row)
-    instance.slots = int.from_bytes(row[7], "little")
+    instance.slots = unpack_slots(row[7])
     return instance
 
 
 def instance_row(instance: InstanceRow) -> tuple[Any, ...]:
     """The row of an instance, as the database has it."""
     row = _instance_fields(instance)
-    slots = instance.slots.to_bytes((instance.slots.bit_length() + 7) // 8, "little")
-    return (*row[:7], slots, *row[8:])
+    return (*row[:7], pack_slots(instance.slots), *row[8:])
 
 
 _ending = attrgetter("duration", "reason", "exit_code", "signal", "script", "line", "command")

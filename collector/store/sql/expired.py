@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from collector.base.events import BEAT, Event
 from collector.store.beats import CLOCK_MS, UUID_V7, time_in
 from collector.store.database import Key, Transaction
+from collector.store.packed_slots import unpack_slots
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY
 from collector.store.sql.marks import NOTHING_EXPIRED, Marks
 
@@ -47,7 +48,7 @@ def _in_new_slots(tx: Transaction, beats: Sequence[Event]) -> list[Event]:
         sql = "SELECT source, id, first_day, slots FROM instances WHERE (source, id) IN (VALUES {})"
         values = [value for key in some for value in key]
         for source, who, first_day, bits in tx.all(sql.format(", ".join(["(?, ?)"] * len(some))), *values):
-            slots[source, bytes(who)] = first_day * SLOTS_A_DAY, int.from_bytes(bits, "little")
+            slots[source, bytes(who)] = first_day * SLOTS_A_DAY, unpack_slots(bits)
     return [beat for beat in beats if not _is_set(beat, *slots.get((beat.source, beat.who or b""), (0, 0)))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collector.base.events import BEAT, UPGRADED
 from collector.base.times import DAY_MS
 from collector.store.history import FleetHistory, Installed, latest_installs, latest_upgrades, with_upgrades
+from collector.store.packed_slots import unpack_slots
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.sql.folding import fold_little
 from collector.store.sql.part import SqlPart
@@ -44,5 +45,5 @@ class HistoryQuestions(SqlPart):
                 if not told and facts_at is not None:  # its runs have expired
                     told = [(facts_at, Installed(facts_at // DAY_MS, version, system_name(*system)))]
                 known = with_upgrades(told, upgrades[bytes(who)])
-                history.count(first_day, int.from_bytes(slots, "little"), known)
+                history.count(first_day, unpack_slots(slots), known)
         return history

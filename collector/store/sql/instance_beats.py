@@ -12,6 +12,7 @@ from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row
+from collector.store.packed_slots import unpack_slots
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, bits_of
 from collector.store.sql.beats import id_at, read_day
 from collector.store.sql.days import COLUMNS, days_of
@@ -83,7 +84,7 @@ class InstanceBeats:
         rows = self._database.all(_INSTANCE, self._source, self._who)
         if not rows:
             return
-        first, slots = rows[0][0] * SLOTS_A_DAY, int.from_bytes(rows[0][1], "little")
+        first, slots = rows[0][0] * SLOTS_A_DAY, unpack_slots(rows[0][1])
         lower, upper = (self._end[0], LAST) if self._oldest_first else (0, self._end[0] + 1)
         numbers = [first + bit for bit in bits_of(slots, 1)]
         for slot in numbers if self._oldest_first else reversed(numbers):

@@ -8,6 +8,7 @@ from typing import Any
 from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.fleet import Census, Instance, InstanceFilter, InstancesEnd
+from collector.store.packed_slots import unpack_slots
 from collector.store.sql.agents import agents_on
 from collector.store.sql.census import take_census
 from collector.store.sql.folding import fold_little
@@ -138,4 +139,4 @@ def _conditions(wanted: InstanceFilter) -> tuple[list[str], tuple[Any, ...]]:
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:
-    return Instance(*(row[0], bytes(row[1]), *row[2:7], int.from_bytes(row[7], "little"), *row[8:]))
+    return Instance(*(row[0], bytes(row[1]), *row[2:7], unpack_slots(row[7]), *row[8:]))

@@ -13,8 +13,9 @@ from collector.base.ids import uuid_of
 from collector.base.times import write_time
 from collector.ingest import decode
 from collector.store import migrations, open_database, schema
-from collector.store.database import Database
+from collector.store.database import Database, Row
 from collector.store.migrations import MIGRATIONS
+from collector.store.packed_slots import unpack_slots
 from collector.store.rollups import Ledger
 from collector.store.sql.admission import admit_words
 from tests.collector.store.contract.history import pieces
@@ -23,6 +24,7 @@ LAST_OLD = "removal_notes"
 # As they were: environments came later.
 INSTANCES = replace(schema.INSTANCES, columns=schema.INSTANCES.columns[:-2])
 RUNS = replace(schema.RUNS, columns=schema.RUNS.columns[:-1])
+SLOTS = schema.INSTANCES.names.index("slots")
 
 
 def leave_old_database(url: str, events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +48,14 @@ def _keep(old: Database, events: Iterable[Event]) -> None:
             ledger.count(event)
         for table, rows in ledger.changes(admit_words(tx, ledger.words())):
             old_table = {"instances": INSTANCES, "runs": RUNS}.get(table.name, table)
-            tx.upsert(old_table, [row[: len(old_table.columns)] for row in rows])
+            old_rows = map(_with_bare_slots, rows) if table.name == "instances" else rows
+            tx.upsert(old_table, [row[: len(old_table.columns)] for row in old_rows])
+
+
+def _with_bare_slots(row: Row) -> Row:
+    """The row of an instance with its slots as bits, as they were."""
+    slots = unpack_slots(row[SLOTS])
+    return (*row[:SLOTS], slots.to_bytes((slots.bit_length() + 7) // 8, "little"), *row[SLOTS + 1 :])
 
 
 def old_beats(count: int, instances: int, now: int) -> list[Event]:

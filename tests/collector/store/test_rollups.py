@@ -15,6 +15,7 @@ from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT, Event
 from collector.base.times import DAY_MS
 from collector.store import Stores, rollups, schema
 from collector.store.database import Database
+from collector.store.packed_slots import unpack_slots
 from collector.store.rollups import Ledger
 from collector.store.spans import SLOT_MS, SPANS, edges, week_of, weeks_of
 from collector.store.sql.folding import fold_waiting
@@ -186,7 +187,7 @@ def counted(tables: Database) -> dict[str, Any]:
         **found,
         "alive": levels(found["alive"]),
         "instances": {
-            (source, bytes(who)): (*told, {first * 4 + n for n in bits(int.from_bytes(slots, "little"))})
+            (source, bytes(who)): (*told, {first * 4 + n for n in bits(unpack_slots(slots))})
             for source, who, *told, first, slots in rows
         },
     }
