@@ -104,7 +104,10 @@ class InstanceQuestions(SqlPart):
     def _follow(
         self, walk: Walk, source: int, part: Stretch, most: int, *, rows: bool
     ) -> tuple[list[Instance], InstancesEnd | None]:
-        """Instances of a walk, and where its search ended if it was cut short. `rows`: it reads rows, too."""
+        """Instances of a walk, and where its search ended if it was cut short. `rows`: it reads rows, too.
+
+        If it has found as many as were wanted, where it would have ended is not looked for.
+        """
         index = f" INDEXED BY {walk.index}" if self._database.dialect == "sqlite" else ""
         columns = ", version, os, os_version" if rows else ""
         order = part.order("last_seen")
@@ -119,6 +122,8 @@ class InstanceQuestions(SqlPart):
         # Sorted here: a database that sorts these few rows may read all others first.
         found = [_instance(row) for row in self._all(sql, source, *values, limit, *walk.values, most)]
         found.sort(key=lambda one: (one.last_seen, one.id), reverse=not part.oldest_first)
+        if len(found) == most:
+            return found, None
         end = self._all(f"SELECT last_seen, id FROM ({there} 1 OFFSET ?) AS searched", *values, limit - 1)
         return found, (end[0][0], bytes(end[0][1])) if end else None
 
