@@ -1,6 +1,7 @@
 """A fleet with a year of history, put into a store at once: instances with random ids, and their counters.
 
 A thousand lives are made up, and each is that of many instances. So the counters of a life are reckoned once.
+The instances of a life are a few milliseconds apart: in an index by time none of them is the other's neighbour.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ YEAR = 365
 SHORT, SILENT = 3, 20
 AT_ONCE = 20_000
 EMPTY_DAYS = 3
+APART_MS = 10_000
 
 
 def beats(ids: Sequence[bytes], made: int, amount: int, source: int) -> list[Event]:
@@ -55,7 +57,7 @@ def fill(database: Database, source: int, instances: int, now: int) -> list[byte
     lives = [_life(chance, source, now) for _ in range(LIVES)]
     ids = [uuid.UUID(int=chance.getrandbits(128), version=4).bytes for _ in range(instances)]
     shares = Counter(number % LIVES for number in range(instances))
-    rows = _rows(lives, sorted((key, number % LIVES) for number, key in enumerate(ids)))
+    rows = _rows(lives, sorted((key, number) for number, key in enumerate(ids)))
     while some := list(islice(rows, AT_ONCE)):
         with database.transaction() as tx:
             tx.upsert(schema.INSTANCES, some)
@@ -72,6 +74,7 @@ def fill(database: Database, source: int, instances: int, now: int) -> list[byte
 
 def _life(chance: random.Random, source: int, now: int) -> InstanceRow:
     begin = now - chance.randrange(YEAR * DAY_MS)
+    begin += APART_MS if begin % DAY_MS < APART_MS else 0  # so that all of a life begin on one day
     kind = chance.randrange(100)
     length = 3_600_000 if kind < SHORT else now - begin
     if SHORT <= kind < SHORT + SILENT:
@@ -90,8 +93,10 @@ def _life(chance: random.Random, source: int, now: int) -> InstanceRow:
 def _rows(lives: list[InstanceRow], keys: list[tuple[bytes, int]]) -> Iterator[tuple[Any, ...]]:
     rows = [instance_row(life) for life in lives]
     for key, number in keys:
-        source, _, *rest = rows[number]
-        yield source, key, *rest
+        source, _, first_seen, last_seen, last_beat, *rest = rows[number % LIVES]
+        apart = number // LIVES % APART_MS
+        last_beat = last_beat and last_beat - apart
+        yield source, key, first_seen - apart, last_seen - apart, last_beat, *rest
 
 
 def _counts(lives: list[InstanceRow], shares: Counter[int]) -> dict[schema.Table, Counter[Any]]:
