@@ -1,7 +1,7 @@
 """A fleet with a year of history, put into a store at once: instances with random ids, and their counters.
 
 A thousand lives are made up, and each is that of many instances. So the counters of a life are reckoned once.
-The instances of a life are a few milliseconds apart: in an index by time none of them is the other's neighbour.
+The instances of a life are milliseconds apart: in an index by time none of them is the other's neighbour.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,23 @@ def test_a_few_are_found_at_once_behind_many_others(
     found = next(pages_of(stores, state, 50))
     assert {one.id for one in found} == {one.id for one in few[:3]}
     assert [len(page) for page in pages_of(stores, "beating", 50)][:2] == [10, 10]
+
+
+def test_only_a_page_that_is_not_full_looks_for_the_end_of_its_search(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That walks through the whole search."""
+    add(tables, made_fleet())
+    asked: list[str] = []
+    plain = tables.rows
+
+    def rows(sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        asked.append(sql)
+        return plain(sql, *values)
+
+    monkeypatch.setattr(tables, "rows", rows)
+    pages = pages_of(stores, "beating", 7)
+    assert len(next(pages)) == 7
+    assert not [sql for sql in asked if "OFFSET" in sql]
+    list(pages)
+    assert [sql for sql in asked if "OFFSET" in sql]
