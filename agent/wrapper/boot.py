@@ -33,7 +33,7 @@ def main(words: list[str], launch: str = "") -> int:
         return 0 if asked else WRONG_USE
     argv = command_arguments(options.words)
     if options.explain:
-        from agent.wrapper.failure.explain import explain
+        from agent.wrapper.explain import explain
 
         os.write(1, os.fsencode(explain(argv, caller.environment)))
         return 0

@@ -11,7 +11,7 @@ from agent.wrapper.exits.programs import NAME_LENGTH, Programs
 from agent.wrapper.exits.replay import CannotTell
 from agent.wrapper.exits.state import SOME, Scope, State
 from agent.wrapper.exits.texts import Texts
-from agent.wrapper.exits.words import ANSWERING, BECOMING
+from agent.wrapper.exits.words import ANSWERING, BECOMING, PREFIXES
 from agent.wrapper.failure.programs import PLAIN
 from agent.wrapper.shell.reader import read
 from agent.wrapper.shell.script import SHELLS
@@ -29,6 +29,9 @@ EXITS_WITH_2 = (b"dash", b"busybox")
 
 WITHOUT_PROCESS = frozenset(b"ksh ksh93 mksh lksh pdksh zsh".split())
 """Shells that run a subshell, or the last part of a pipeline, in their own process."""
+
+TAKING = (b".", b"source", b"eval")
+"""Commands of a shell that take other text into the script."""
 
 STOPPED = tuple(128 + signal for signal in (1, 2, 3, 15))
 """Codes of a program that somebody ended: SIGHUP, SIGINT, SIGQUIT, SIGTERM."""
@@ -63,6 +66,17 @@ def failed_step(
     except (CannotTell, RecursionError):
         return None
     return _certain(blames, texts)
+
+
+def reads_others(text: bytes) -> bool:
+    """Whether a script takes other text into itself, so that what fails need not stand in its own file."""
+    for command in read(text).commands:
+        words = command.words[command.first :]
+        while words and words[0].value in PREFIXES:
+            words = words[1:]
+        if words and words[0].value in TAKING:
+            return True
+    return False
 
 
 def _certain(blames: set[Blame | None], texts: Texts) -> tuple[bytes, int] | None:

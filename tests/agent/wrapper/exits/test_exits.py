@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from agent.wrapper.process.caller import Environment
 from tests import environ, wait
 from tests.agent.wrapper.exits import idioms
 from tests.e2e.wrap.side_by_side import Sides
+
+if TYPE_CHECKING:
+    from agent.runs.write import Place
 
 ROOT = Path(__file__).parents[4]
 NOBODY = 65534
@@ -59,10 +63,13 @@ class Install:
         )
         self.exits.watch(self.cmd.pid)
 
-    def told(self) -> tuple[str, int] | None:
+    def where(self) -> Place | None:
         code = self.cmd.wait(30)
         assert code, "it was to fail"
-        place = self.exits.failed(self.cmd.pid, code)
+        return self.exits.failed(self.cmd.pid, code)
+
+    def told(self) -> tuple[str, int] | None:
+        place = self.where()
         return (place[1], int(place[3])) if place else None
 
 
@@ -117,6 +124,24 @@ def test_bare_and_wrapped_are_alike_and_the_event_names_the_program(folder: Path
 )
 def test_a_text_on_the_command_line_is_read(folder: Path, how: list[str]) -> None:
     assert Install(folder, "one", ["sh", *how], "").told() == ("fetch", 22)
+
+
+@kernel_tells
+@pytest.mark.parametrize(
+    ("argv", "text", "script"),
+    [
+        (["./install.sh"], "#!/bin/sh -e\nfetch", "install.sh"),
+        (["sh", "-e", "../one/install.sh"], "tar() { cp . . ; }\nfetch", "install.sh"),
+        (["sh", "install.sh"], ". ./lib.sh\nfetch", "-"),
+        (["sh", "install.sh"], "command . ./lib.sh\nfetch", "-"),
+        (["sh", "install.sh"], "eval 'fetch'", "-"),
+        (["sh", "-c", "fine; fetch"], "", "-"),
+    ],
+)
+def test_the_script_is_named_if_what_failed_stands_in_it(
+    folder: Path, argv: list[str], text: str, script: str
+) -> None:
+    assert Install(folder, "one", argv, text).where() == ("-", "fetch", script, "22")
 
 
 @kernel_tells
