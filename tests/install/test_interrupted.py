@@ -79,7 +79,7 @@ def chosen(last: int, *, every: bool) -> list[int]:
 def test_the_next_run_mends_all(steps: Steps, last: int, slow: bool, by: signal.Signals) -> None:
     for at in chosen(last, every=slow):
         steps.fresh()
-        assert steps.ended(at, by) <= at + 1
+        assert steps.ended(at, by) <= at + 2  # it removes what it made, and the lock
         if at % 2 or not slow:
             steps.home.is_mended()
         steps.home.is_uninstalled()
