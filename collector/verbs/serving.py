@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 
@@ -54,6 +53,7 @@ def _serve_together(settings: Settings) -> None:
     from collector.ingest import metrics
     from collector.page import app  # noqa: F401 - imported once, for all workers
     from collector.serve import server, systemd
+    from collector.serve.meters import meters_folder
     from collector.serve.workers import Crew
 
     reserved = server.reserve_port(settings.listen)
@@ -65,7 +65,7 @@ def _serve_together(settings: Settings) -> None:
         _say_where(settings, reserved)
         systemd.send_state("READY=1\nSTATUS=receiving events")
 
-    with reserved, tempfile.TemporaryDirectory(prefix="rollcall-collector-") as meters:
+    with reserved, meters_folder() as meters:
 
         def work(number: int, ready: Callable[[], None]) -> None:
             os.environ.pop("NOTIFY_SOCKET", None)  # the parent speaks for all

@@ -196,6 +196,29 @@ def test_a_key_has_one_rate_at_all_workers(start: Start, cluster: Cluster) -> No
 
 
 @pytest.mark.needs("pgbouncer")
+def test_what_a_killed_server_left_goes_with_the_next_start_and_a_neighbours_stays(
+    start: Start, cluster: Cluster, tmp_path: Path
+) -> None:
+    place = tmp_path / "tmp"
+    place.mkdir()
+    settings = {"ROLLCALL_COLLECTOR_WORKERS": "2", "TMPDIR": str(place)}
+    neighbour = start(cluster.database(), **settings)
+    (its,) = place.iterdir()
+    killed = start(cluster.database(), **settings)
+    crew = workers(killed)
+    (left,) = set(place.iterdir()) - {its}
+    killed.kill()
+    assert psutil.wait_procs(crew, SECONDS)[1] == []
+    assert left.exists()
+    again = start(cluster.database(), **settings)
+    assert not left.exists()
+    assert its.exists()
+    assert neighbour.get("/metrics").status == 200
+    for one in (again, neighbour):
+        one.stop()
+    assert list(place.iterdir()) == []
+
+
 def test_workers_behind_pgbouncer_lose_and_double_nothing_when_they_are_killed(
     start: Start, cluster: Cluster, bouncer: Bouncer, slow: bool
 ) -> None:
