@@ -1,7 +1,7 @@
 """The folder in which several workers keep their meters.
 
 It goes with the server. A server that was killed leaves it behind, and the next one removes it. A lock in it
-tells that somebody still uses it: the parent and its workers share the lock, and it ends with the last of them.
+tells that somebody still uses it. The parent and its workers share the lock; it ends with the last of them.
 """
 
 from __future__ import annotations
