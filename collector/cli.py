@@ -49,8 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has closed the pipe
         return 1
-    except (StoreError, AdminError, OSError) as error:
+    except (StoreError, AdminError) as error:
         return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -96,7 +98,12 @@ def build_parser() -> argparse.ArgumentParser:
     text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
     take.add_argument("--verify", action="store_true", help=text)
     take.add_argument("file", metavar="FILE|-")
-    give = verb(verbs, "export", _export, "export every event as a JSON line; gzip if FILE ends in .gz")
+    give = verb(
+        verbs,
+        "export",
+        _export,
+        "export every event as a JSON line into a new FILE; gzip if its name ends in .gz",
+    )
     give.add_argument("file", metavar="FILE|-")
     demo = verb(verbs, "demo-data", _demo_data, "fill a source with a year of invented events", makes=True)
     demo.add_argument("--source", metavar="NAME", default="demo")
@@ -159,7 +166,7 @@ def _verify(stores: Stores, days: DayCounts) -> None:
 
 
 def _export(arguments: argparse.Namespace, stores: Stores) -> None:
-    with _file(arguments.file, "wb") as out:
+    with _file(arguments.file, "xb") as out:
         count = transfer.export_events(stores, out, progress("written"))
     message(f"{count} events written")
 
@@ -182,9 +189,25 @@ def _file(name: str, mode: str) -> Any:
         yield out
         out.flush()
         return
-    opened = gzip.open(name, mode) if mode == "wb" and name.endswith(".gz") else open(name, mode)  # noqa: SIM115
+    packed = mode == "xb" and name.endswith(".gz")
+    try:
+        opened = gzip.open(name, mode) if packed else open(name, mode)  # noqa: SIM115
+    except FileExistsError:
+        raise AdminError(f"{name} already exists; name another file, or remove it first") from None
+    except OSError as error:
+        hint = (
+            "name a file of JSON lines, or - for stdin"
+            if mode == "rb"
+            else "name another file, or - for stdout"
+        )
+        raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None
     with opened:
-        yield opened
+        try:
+            yield opened
+        except BaseException:
+            if mode == "xb":  # half an export looks like a whole one
+                os.unlink(name)
+            raise
 
 
 def _fail(text: str, code: int) -> int:

@@ -32,14 +32,25 @@ SWITCH_SECONDS = 0.0005
 
 
 def open_listener(listen: tuple[str, int], *, shared: bool = False) -> socket.socket:
-    """The socket that the server listens on; other workers may share its port. Raises OSError."""
-    host, port = listen
+    """The socket that the server listens on; other workers may share its port.
+
+    Raises OSError with a message that names the address.
+    """
+    try:
+        return _bound(*listen, shared=shared)
+    except OSError as error:
+        place = "{}:{}".format(*listen)
+        hint = "choose another address with --listen HOST:PORT, or stop what uses this one"
+        raise OSError(f"cannot listen at {place}: {error.strerror}; {hint}") from error
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError:
         listener.close()

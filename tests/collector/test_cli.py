@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +151,41 @@ def test_who_reads_no_further_is_told_nothing(idle: Collector) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(20) == 1
+
+
+def test_an_export_overwrites_nothing_and_leaves_no_half(idle: Collector, tmp_path: Path) -> None:
+    idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
+    for name in ("out.jsonl", "out.jsonl.gz"):
+        path = tmp_path / name
+        idle.verb("export", str(path))
+        before = path.read_bytes()
+        said = idle.verb("export", str(path), code=1).stderr
+        assert said == f"rollcall-collector: {path} already exists; name another file, or remove it first\n"
+        assert path.read_bytes() == before
+    with sqlite3.connect(idle.database.removeprefix("sqlite:///")) as tables:
+        tables.execute("DROP TABLE events")
+    idle.verb("export", str(tmp_path / "half"), code=1)
+    assert not (tmp_path / "half").exists()
+
+
+def test_a_file_or_an_address_that_cannot_be_had_is_named_with_what_to_do(idle: Collector) -> None:
+    said = idle.verb("import", "/none", code=1).stderr
+    assert said == (
+        "rollcall-collector: /none cannot be opened: No such file or directory;"
+        " name a file of JSON lines, or - for stdin\n"
+    )
+    assert "/nowhere/x cannot be opened: No such file" in idle.verb("export", "/nowhere/x", code=1).stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = "{}:{}".format(*taken.getsockname())
+        said = idle.verb("serve", "--listen", place, code=1).stderr
+    assert said == (
+        f"rollcall-collector: cannot listen at {place}: Address already in use;"
+        " choose another address with --listen HOST:PORT, or stop what uses this one\n"
+    )
+    said = idle.verb("serve", "--listen", "nowhere.invalid:1", code=1).stderr
+    assert "cannot listen at nowhere.invalid:1: " in said
+    feed = idle.verb("releases", "publish", "/none", "--source", "s", code=1).stderr
+    assert feed == "rollcall-collector: /none: No such file or directory\n"
 
 
 def test_long_work_shows_progress_on_a_terminal(idle: Collector, tmp_path: Path) -> None:
