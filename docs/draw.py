@@ -28,6 +28,8 @@ from agent.events.additions import RELEASES, additions  # noqa: E402
 from agent.events.facts import System  # noqa: E402
 from agent.events.shown import FIRST, NEWEST  # noqa: E402
 from agent.outbox import bounds as most  # noqa: E402
+from agent.outbox.bundles import build_bundle_line  # noqa: E402
+from agent.verbs.preview import SAMPLE_DIGEST, SAMPLE_SIZE  # noqa: E402
 from docs import draw_completions, draw_man  # noqa: E402
 
 INSTANCE = "00000000-0000-4000-8000-000000000000"
@@ -89,6 +91,14 @@ def sample(name: str) -> Callable[[], str]:
         return "```json\n" + json.dumps(event, indent=2) + "\n```"
 
     return drawn
+
+
+def bundle_sample() -> str:
+    """What is told of a support bundle."""
+    line = build_bundle_line(
+        ORIGIN, size=SAMPLE_SIZE, digest=SAMPLE_DIGEST, timestamp=MOMENT, installation=RUN
+    )
+    return "```json\n" + json.dumps(line | {"messageId": MESSAGE}, indent=2) + "\n```"
 
 
 def setting_table() -> str:
@@ -176,6 +186,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "history": history,
     "sample of Installation Errors": sample("Installation Errors"),
     "sample of Instance Active": sample("Instance Active"),
+    "sample of Support Bundle": bundle_sample,
     "settings": setting_table,
     "verbs": verb_list,
     "rules": rule_table,

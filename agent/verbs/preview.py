@@ -13,6 +13,7 @@ from agent.base.owner import become_owner
 from agent.events import catalogue, identity
 from agent.events.additions import Addition, additions
 from agent.events.shown import NEWEST, note_shown, read_shown
+from agent.outbox.bundles import build_bundle_line
 
 if TYPE_CHECKING:
     import argparse
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 SAMPLE_INSTANCE = "00000000-0000-4000-8000-000000000000"
 SAMPLE_RUN = "3f2b8c1d-0000-4000-8000-000000000000"
+SAMPLE_SIZE, SAMPLE_DIGEST = 48_213, "5f" * 32
 
 
 def show_preview(app: App, args: argparse.Namespace) -> int:
     """Print the exact JSON of one event, or of one of each; with --new only what is new in them."""
     state, decision = app.situation.state, app.situation.decision
     become_owner(state)
+    if args.event == catalogue.BUNDLE and not args.new:
+        return _show_bundle_line(app)
     try:
         kinds: Sequence[catalogue.Kind] = [catalogue.kind(args.event)] if args.event else catalogue.CATALOGUE
     except catalogue.NotInCatalogue as why:
@@ -34,6 +38,9 @@ def show_preview(app: App, args: argparse.Namespace) -> int:
     events = _only_new(app, kinds, new) if args.new else _samples(app, kinds)
     shown = (events[0] if events else {}) if args.event else events
     print(json.dumps(shown, indent=2), file=app.out, flush=True)
+    if not args.event and app.situation.settings.support_key:
+        how = f"to see what is told of one: {app.name} preview '{catalogue.BUNDLE}'"
+        app.say(f"a support bundle is no event, and is made only by {app.name} support --bundle; {how}")
     if new and not args.event:
         _tell_new(app, new, sending=decision.sending)
     return DONE
@@ -47,6 +54,18 @@ def _samples(app: App, kinds: Sequence[catalogue.Kind]) -> list[dict[str, object
         app.say("values that are known only later (times, failures, addresses, upgrades) are samples")
     origin = replace(app.origin(found.instance if found else SAMPLE_INSTANCE), shown=NEWEST)
     return [_sample(kind, origin, app) for kind in kinds]
+
+
+def _show_bundle_line(app: App) -> int:
+    """What `log` shows of a support bundle, and the endpoint is told beside the sealed bytes."""
+    found = identity.read(app.situation.state)
+    app.say("the size, the SHA-256 and the ids are samples; the bundle itself is shown before it is sealed")
+    origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
+    line = build_bundle_line(
+        origin, size=SAMPLE_SIZE, digest=SAMPLE_DIGEST, timestamp=app.now(), installation=SAMPLE_RUN
+    )
+    print(json.dumps(line, indent=2), file=app.out)
+    return DONE
 
 
 def _sample(kind: catalogue.Kind, origin: catalogue.Origin, app: App) -> dict[str, object]:

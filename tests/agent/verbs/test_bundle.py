@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,36 @@ def test_the_words_of_our_own_verbs_that_fail_are_not_sealed(
     monkeypatch.setattr(module, "OWN", ("false",))
     done = site.world.run("support", "--bundle", "--yes", "--out", str(site.out))
     assert (done.code, "status --json failed: it ended with exit code 1" in done.err) == (1, True)
+
+
+def shape(value: object) -> object:
+    """The keys of an object, down to its leaves; of a leaf its type."""
+    return {key: shape(each) for key, each in value.items()} if isinstance(value, dict) else type(value)
+
+
+def test_the_line_of_a_bundle_is_as_preview_and_the_public_page_show_it(site: Site) -> None:
+    page = Path(__file__).parents[3].joinpath("docs/telemetry.md").read_text(encoding="utf-8")
+    block = (
+        page.partition("<!-- drawn: sample of Support Bundle")[2].partition("```json")[2].partition("```")[0]
+    )
+    documented = json.loads(block)
+    site.world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
+    site.world.run("flush")
+    asked = site.world.run("preview")
+    assert "to see what is told of one: rollcall preview 'Support Bundle'" in asked.err
+    previewed = site.world.run("preview", "Support Bundle").json
+    assert site.world.run("support", "--bundle", "--yes").code == 0
+
+    logged = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
+    (line,) = [event for event in logged if event["event"] == documented["event"]]
+    (failed,) = [event for event in logged if event["event"] == "Installation Errors"]
+    (sealed,) = map(Path, site.world.state.bundle_files())
+    assert shape(line) == shape(documented) == shape(previewed)
+    assert line["anonymousId"] == previewed["anonymousId"] == failed["anonymousId"]
+    assert line["context"] == {"installation": {"id": failed["context"]["installation"]["id"]}}
+    data = sealed.read_bytes()
+    assert line["properties"] == {"size": len(data), "sha256": sha256(data).hexdigest()}
+    site.world.run("forget")
+    site.world.run("support", "--bundle", "--yes")
+    (line,) = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
+    assert line["context"] == {}
