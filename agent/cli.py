@@ -74,9 +74,8 @@ def _add_programs(add: Adder, name: str) -> None:
 
 
 def _add_readers(add: Adder) -> None:
-    verb = add(
-        "preview", "preview.show_preview", "print the exact JSON of each event; send and record nothing"
-    )
+    shows = "print the exact JSON of each event; send nothing, and note only that it was shown"
+    verb = add("preview", "preview.show_preview", shows)
     verb.add_argument("event", nargs="?", metavar="EVENT", help="only this event, such as 'Instance Active'")
     new = "only what is not sent yet, because nobody was shown it"
     verb.add_argument("--new", action="store_true", help=new)

@@ -91,7 +91,8 @@ SETTINGS = (
     Setting(
         "ROLLCALL_ENVIRONMENT",
         "",
-        "what installs here are for, so that counts of production stay honest; empty: ci where CI is set",
+        "what installs here are for, so that counts of production stay honest; empty: ci where CI is set"
+        " (0, false, no and off count as not set)",
         values.ENVIRONMENT,
     ),
     Setting("ROLLCALL_SUPPORT_KEY", "", "public key of the vendor, for support bundles", values.SUPPORT_KEY),

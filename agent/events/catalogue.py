@@ -168,7 +168,7 @@ FIELDS = (
     Field(
         ("context", "installation", "environment"),
         "what `ROLLCALL_ENVIRONMENT` says: `ci` `dev` `test` or `internal`; `ci` where it is empty and the"
-        " variable `CI` is set; left out for production",
+        " variable `CI` is set, but not to 0, false, no or off; left out for production",
         RUN,
         example="ci",
         since=2,

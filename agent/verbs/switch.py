@@ -52,7 +52,12 @@ def switch_on(app: App, _args: argparse.Namespace) -> int:
     if not decision.sending:
         app.say(f"telemetry is still off: {decision}")
         return COULD_NOT
-    app.say(f"telemetry is on; to see what is sent: {app.name} preview")
+    try:
+        app.situation.settings  # noqa: B018 - asked for its fault
+    except SettingError as why:
+        app.say(f"telemetry is on, but verbs end with an error until this is corrected: {why}")
+    else:
+        app.say(f"telemetry is on; to see what is sent: {app.name} preview")
     return DONE
 
 

@@ -252,7 +252,7 @@ def test_every_default_parses_and_every_setting_has_an_attribute() -> None:
     [
         ({}, ""),
         ({"CI": "true"}, "ci"),
-        ({"CI": "false"}, ""),
+        *(({"CI": value}, "") for value in ("", "0", "false", "No", "off")),
         ({"CI": "true", "ROLLCALL_ENVIRONMENT": "production"}, "production"),
         ({"ROLLCALL_ENVIRONMENT": "Internal"}, "internal"),
     ],

@@ -202,3 +202,14 @@ def test_root_and_the_service_share_one_state(open_world: World) -> None:
     assert open_world.process("beat", ROLLCALL_STATE_DIR=state.path).code == 0
     assert {found.stat().st_uid for found in Path(state.path).iterdir()} == {4242}
     assert open_world.process("status", "--json", ROLLCALL_STATE_DIR=state.path).json["waiting"] == 1
+
+
+def test_enable_names_a_setting_that_stops_other_verbs(world: World) -> None:
+    world.env_file(f"{FLAG}=true\nROLLCALL_INTERVAL=6x\n")
+    done = world.run("enable")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert "telemetry is on, but verbs end with an error until this is corrected" in done.err
+    refusal = world.run("status")
+    assert refusal.code == 2
+    assert done.err.rstrip().endswith(refusal.err.strip().removeprefix("rollcall: "))
+    assert "ROLLCALL_INTERVAL" in refusal.err
