@@ -193,6 +193,8 @@ def test_an_api_token_manages_nothing(client: PageClient, admin: Admin, page_sto
     for path in ("/admin", "/admin.json", "/account.json"):
         reply = client.get(path, cookie="", authorization=f"Bearer {token}")
         assert reply.status in (401, 404)
+    for path in ("/admin.json", "/admin.csv", "/account.json", "/account.csv"):
+        assert client.get(path, cookie=admin.cookie).status == 404
 
 
 def test_the_setup_link_manages_nothing_but_the_first_user(client: PageClient, page_stores: Stores) -> None:
