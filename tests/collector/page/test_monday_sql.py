@@ -78,6 +78,7 @@ FLEETS = {
     "large": Kind(partial(made, size=100_000, every=14), RELEASED, (BAD_STEP,)),
 }
 
+LONG = [pytest.mark.slow, pytest.mark.timeout(3600)]
 pytestmark = [
     pytest.mark.once,
     pytest.mark.parametrize(
@@ -87,7 +88,7 @@ pytestmark = [
             *(("calm", env) for env in (PRODUCTION, ALL)),
             *(("troubled", env) for env in (PRODUCTION, ALL, "ci")),
             pytest.param("whole demo", ALL, marks=pytest.mark.slow),
-            *(pytest.param("large", env, marks=pytest.mark.slow) for env in (PRODUCTION, ALL, "ci")),
+            *(pytest.param("large", env, marks=LONG) for env in (PRODUCTION, ALL, "ci")),
         ],
         indirect=["fleet"],
         scope="module",
