@@ -12,7 +12,7 @@ from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreUnavailable, open_stores
 from collector.store.clickhouse.client import Client
 from collector.store.values import Cutoffs
-from tests.collector.passage import Changes
+from tests.collector.statement_proxy import Changes
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import INSTANCES, NOW, SOURCE, made_history, pieces
 from tests.e2e.clickhouse.cluster import ClickHouseCluster

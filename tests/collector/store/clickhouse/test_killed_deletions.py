@@ -17,8 +17,8 @@ from collector.store import open_stores
 from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.client import Client
 from tests.collector.clickhouse import Debians
-from tests.collector.passage import Changes, passing
 from tests.collector.running import Collector
+from tests.collector.statement_proxy import Changes, proxied
 from tests.collector.store.contract.answers import told_by
 from tests.collector.store.contract.history import INSTANCES, NOW, SOURCE, made_history
 
@@ -58,7 +58,7 @@ def run_to(made: Collector, clickhouse: Debians, verb: list[str], number: int = 
         dead.set()
 
     changes, url = Changes(number, kill), made.settings["ROLLCALL_COLLECTOR_EVENTS"]
-    with passing(url, [clickhouse.port], changes) as between:
+    with proxied(url, [clickhouse.port], changes) as between:
         one = Collector(made.home, made.database, ROLLCALL_COLLECTOR_EVENTS=between)
         with one.popen(*verb) as process:
             started.append(process)

@@ -1,4 +1,4 @@
-"""What goes between a collector and ClickHouse passes here, so that a test can act at the very statement."""
+"""A proxy between a collector and ClickHouse, so that a test can act at the very statement."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Changes:
                 self._act()
 
 
-class _Passage(ThreadingHTTPServer):
+class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, behind: int, changes: Changes) -> None:
@@ -40,7 +40,7 @@ class _Passage(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Passage
+    server: _Proxy
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -74,11 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def passing(url: str, ports: Sequence[int], changes: Changes) -> Iterator[str]:
-    """The URL of the same database, with a passage before each of the servers."""
+def proxied(url: str, ports: Sequence[int], changes: Changes) -> Iterator[str]:
+    """The URL of the same database, with a proxy before each of the servers."""
     with ExitStack() as running:
         for port in ports:
-            one = running.enter_context(_Passage(port, changes))
+            one = running.enter_context(_Proxy(port, changes))
             threading.Thread(target=one.serve_forever, args=(0.01,)).start()
             running.callback(one.shutdown)
             url = url.replace(f"127.0.0.1:{port}", f"127.0.0.1:{one.server_port}")
