@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from agent.outbox.outbox import Outbox, OutboxReader
 
 MOST_BYTES = 16 * 1024 * 1024
-"""More than 10 MiB of texts have once they are packed and sealed, and written as text."""
+"""Room for 10 MiB of texts, packed, sealed and written as base64."""
 MOST_PLAIN = MOST_BYTES // 4 * 3 - 4096
-"""As much before it is sealed: four bytes stand for three, and there are a few more."""
+"""What fits into that before it is sealed: base64 has four bytes for three, and the header takes some."""
 MOST_WAITING = 3
 
 

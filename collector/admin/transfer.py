@@ -24,8 +24,6 @@ EVENTS_AT_ONCE = 1000
 # A longer line cannot be an event: stored, 32 KiB may take almost four times as much (1e15 is written out
 # as 1000000000000000.0), and so may what it shared with its batch.
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
-
-
 # So many of the lines that are no events are named; the others are only counted.
 MOST_NAMED = 10
 
