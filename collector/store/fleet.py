@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from collector.base.times import DAY_MS
+from collector.base.times import DAY_MS, MONTH, WEEK
 from collector.store.rows import InstanceRow
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
 
 # Two missed heartbeats: twice the interval of the agent, plus its jitter.
 SILENT_MS = 2 * SLOT_MS + 15 * 60_000
-GONE_MS = 30 * DAY_MS
+GONE_MS = MONTH * DAY_MS
 STATES = ("beating", "silent", "gone", "never")
+# The lists of established instances with a heartbeat in the last days, by their number.
+ACTIVE = {1: "active 24h", WEEK: "active 7d", MONTH: "active"}
 
 # Where a page of the list ended: the time at which its last instance was last seen, and its id.
 InstancesEnd = tuple[int, bytes]

@@ -30,12 +30,10 @@ from collector.page.view_types import (
 from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
-from collector.store.fleet import EARLIEST, LATEST, STATES, Instance, InstanceFilter, InstancesEnd
+from collector.store.fleet import ACTIVE, EARLIEST, LATEST, STATES, Instance, InstanceFilter, InstancesEnd
 from collector.store.history import FleetHistory, on_day
 from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS, week_of
 
-# The established instances with a heartbeat in the last days.
-ACTIVE = {1: "active 24h", 7: "active 7d", 30: "active"}
 FILTERS = ("all", *ACTIVE.values(), *STATES[:3], "new", "returning", "never", "short-lived")
 # Of a period that is over, nobody can list these: they are those of today.
 OF_TODAY = frozenset({*ACTIVE.values(), *STATES})

@@ -9,9 +9,9 @@ from collector.page.analysis.changes import WEEK, WEEKS, Change, change_of
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
-from collector.page.views.instances import ACTIVE
 from collector.page.views.marks import chart_marks
 from collector.page.views.over_time import active_chart, installs_over_time
+from collector.store.fleet import ACTIVE
 from collector.store.spans import SPANS
 
 TOP_FAILURES = 3

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collector.base.times import DAY_MS
-from collector.store.fleet import GONE_MS, SILENT_MS
+from collector.store.fleet import ACTIVE, GONE_MS, SILENT_MS
 from collector.store.rows import ESTABLISHED_MS
 
 EVER = 2**62
@@ -42,9 +42,7 @@ def walks_of(state: str, since: int, until: int, now: int) -> list[Walk]:
     silent, gone = now - SILENT_MS, now - GONE_MS
     walks: dict[str, list[Walk]] = {
         "beating": _beating_since(silent),
-        "active": _beating_since(gone),
-        "active 7d": _beating_since(now - 7 * DAY_MS),
-        "active 24h": _beating_since(now - DAY_MS),
+        **{state: _beating_since(now - days * DAY_MS) for days, state in ACTIVE.items()},
         "silent": _fallen(f"{_LASTING} AND last_beat <= ? AND last_beat > ?", (silent, gone), gone, silent),
         "gone": _fallen(f"{_LASTING} AND last_beat <= ?", (gone,), -1, gone),
         "never": [Walk(_LASTING, index="instances_never", part=" AND last_beat IS NULL")],
