@@ -4,6 +4,29 @@
 # zsh reads a script in its own language, unless it is told otherwise.
 [ -z "${ZSH_VERSION-}" ] || emulate sh
 
+# With a flag nothing here matters to COMMAND, not even an option that is wrong. It gets the environment as it was:
+# a variable that is set here may be one that the caller exports, so this is a subshell.
+if (
+    here=$(dirname -- "$0") product=rollcall env_file=''
+    case $0 in *.sh) [ -r "$here/lib/flag.sh" ] && [ -r "$here/lib/names.sh" ] || exit ;; *) exit 1 ;; esac
+    . "$here/lib/flag.sh"
+    . "$here/lib/names.sh"
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        case $1 in
+        --product) product=${2:-} ;;
+        --env-file) env_file=${2:-} ;;
+        esac
+        shift
+    done
+    [ $# -gt 1 ] || exit # there is no COMMAND
+    look_for_refusal "$(name_of "$product" || echo rollcall)" "$env_file"
+    [ -n "$why" ]
+); then
+    while [ "$1" != -- ]; do shift; done
+    shift
+    exec "$@"
+fi
+
 usage='usage: install.sh [--product NAME] [--product-version V] [--usage-version N] [--endpoint URL]
                   [--write-key-file F] [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 
@@ -33,19 +56,6 @@ wrong_use() {
     printf 'install.sh: %s; see install.sh --help\n' "$1" >&2
     exit 2
 }
-
-# With a flag in the environment nothing here matters to COMMAND, not even an option that is wrong.
-if [ -r "$here/lib/flag.sh" ]; then
-    . "$here/lib/flag.sh"
-    look_in_environment
-    if [ -n "$why" ]; then
-        words=0
-        for word; do
-            words=$((words + 1))
-            [ "$word" != -- ] || [ "$words" -eq $# ] || { shift "$words" && exec "$@"; }
-        done
-    fi
-fi
 
 while [ $# -gt 0 ]; do
     case $1 in

@@ -114,6 +114,22 @@ def test_a_flag_in_the_environment_comes_before_wrong_options(home: Path, by: st
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("by", EACH_SHELL)
+def test_with_a_flag_the_command_gets_the_environment_as_it_was(home: Path, by: str) -> None:
+    """Exported variables, though they have the names of the script's own."""
+    text = "".join(path.read_text() for path in [INSTALL / "install.sh", *(INSTALL / "lib").glob("*.sh")])
+    names = {*re.findall(r"\b([a-z_]+)=", text), *re.findall(r"\bfor ([a-z_]+)\b", text)} - {"_"}
+    assert {"here", "why", "product", "user"} < names
+    (home / ".config/rollcall-acme").mkdir(parents=True)
+    (home / ".config/rollcall-acme/docker.env").write_text("DO_NOT_TRACK=1\n")
+    for more, words in (({"DO_NOT_TRACK": "1"}, []), ({}, ["--product", "Acme"])):
+        environ = {**environment(home, **more), **dict.fromkeys(names, "the caller's")}
+        done = run(*AS_NOBODY, *shell(by), INSTALL / "install.sh", *words, "--", "env", environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        assert {name: seen.get(name) for name in environ} == environ
+
+
 def test_a_script_that_lost_its_parts_still_runs_the_command(home: Path) -> None:
     shutil.copy(INSTALL / "install.sh", home)
     done = run(*AS_NOBODY, "sh", home / "install.sh", "--", *COMMAND, environ=environment(home))
