@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WEEK = 7
+from collector.base.times import WEEK
+
 # The changes of so many weeks before say what is usual, if the fleet is old enough for the second number.
 WEEKS, LEAST_WEEKS = 8, 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from collector.base.times import WEEK
 from collector.page import charts
 from collector.page.analysis.release_order import in_release_order
 from collector.page.charts import Chart, Marks, Series
@@ -18,7 +19,6 @@ KINDS = {"version": "Which versions live", "system": "Which systems live"}
 # So many words have a line of their own.
 MOST_LINES = 4
 LINES = ("accent", "good dash", "warn", "bad dots", "quiet dash")
-WEEK = 7
 
 
 def show_adoption(view: ViewRequest) -> ViewResult:

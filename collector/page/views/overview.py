@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collector.base.events import CATALOGUE
-from collector.page.analysis.changes import WEEK, WEEKS, Change, change_of
+from collector.base.times import WEEK
+from collector.page.analysis.changes import WEEKS, Change, change_of
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
