@@ -30,6 +30,15 @@ from collector.store.schema import (
     create_table,
 )
 
+# As the first version keeps instances: slots are bare bits, and there are no environments.
+FIRST_INSTANCES = replace(
+    INSTANCES,
+    columns=tuple(
+        ("slots" if name == "packed_slots" else name, kind, null)
+        for name, kind, null in INSTANCES.columns[:-2]
+    ),
+)
+
 
 def first_schema(tx: Executes) -> None:
     """Everything the first version keeps."""
@@ -50,9 +59,8 @@ def first_schema(tx: Executes) -> None:
     daily = counter("daily", "source:int day:int type:text name:text version:text os:text")
     outcomes = counter("outcomes", "source:int day:int version:text os:text os_version:text outcome:text")
     events = replace(EVENTS, columns=EVENTS.columns[:-1])
-    instances = replace(INSTANCES, columns=INSTANCES.columns[:-2])
     runs = replace(RUNS, columns=RUNS.columns[:-1])
-    for table in (events, instances, runs, daily, ACTIVE, outcomes, COHORTS, RETENTION):
+    for table in (events, FIRST_INSTANCES, runs, daily, ACTIVE, outcomes, COHORTS, RETENTION):
         tx.execute(create_table(table, tx.dialect))
     tx.execute(
         f"CREATE TABLE answered (source BIGINT NOT NULL, run {blob} NOT NULL, at BIGINT NOT NULL,"
@@ -239,8 +247,13 @@ def claims(tx: Executes) -> None:
 
 
 def packed_slots(tx: Executes) -> None:
-    """From here on, slots are deflated when a row changes. An older collector could not read them."""
+    """From here on, slots are deflated when a row changes."""
     del tx
+
+
+def renamed_slots(tx: Executes) -> None:
+    """Let a collector that still runs an older version fail: it would take deflated slots for bits."""
+    tx.execute("ALTER TABLE instances RENAME COLUMN slots TO packed_slots")
 
 
 MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
@@ -272,6 +285,7 @@ MIGRATIONS: tuple[Callable[[Executes], None], ...] = (
     environments,
     claims,
     packed_slots,
+    renamed_slots,
 )
 
 

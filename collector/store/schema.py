@@ -105,8 +105,9 @@ EVENTS = Table(
 INSTANCES = Table(
     "instances",
     columns_of(
-        "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int slots:bytes"
-        " facts_at:int? version:text os:text os_version:text environment:int environment_at:int?",
+        "source:int id:bytes first_seen:int last_seen:int last_beat:int? beats:int first_day:int"
+        " packed_slots:bytes facts_at:int? version:text os:text os_version:text environment:int"
+        " environment_at:int?",
     ),
     key=("source", "id"),
     on_conflict="replace",

@@ -45,7 +45,7 @@ def _in_new_slots(tx: Transaction, beats: Sequence[Event]) -> list[Event]:
     keys = sorted({(beat.source, beat.who or b"") for beat in beats})
     for start in range(0, len(keys), LOOKED_UP):
         some = keys[start : start + LOOKED_UP]
-        sql = "SELECT source, id, first_day, slots FROM instances WHERE (source, id) IN (VALUES {})"
+        sql = "SELECT source, id, first_day, packed_slots FROM instances WHERE (source, id) IN (VALUES {})"
         values = [value for key in some for value in key]
         for source, who, first_day, bits in tx.all(sql.format(", ".join(["(?, ?)"] * len(some))), *values):
             slots[source, bytes(who)] = first_day * SLOTS_A_DAY, unpack_slots(bits)

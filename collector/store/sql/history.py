@@ -14,7 +14,7 @@ from collector.store.sql.part import SqlPart
 PIECE = 1000
 
 _INSTANCES = (
-    "SELECT id, first_day, slots, facts_at, version, os, os_version FROM instances"
+    "SELECT id, first_day, packed_slots, facts_at, version, os, os_version FROM instances"
     f" WHERE source = ? AND id > ? AND last_seen - first_seen > {ESTABLISHED_MS} AND {{here}}"
     f" ORDER BY id LIMIT {PIECE}"
 )

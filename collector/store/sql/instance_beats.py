@@ -25,7 +25,7 @@ Window = tuple[int, int]
 # Greater than any number of an event, and any time.
 LAST = 2**62
 
-_INSTANCE = "SELECT first_day, slots FROM instances WHERE source = ? AND id = ?"
+_INSTANCE = "SELECT first_day, packed_slots FROM instances WHERE source = ? AND id = ?"
 _NARROW = (
     f"WITH here AS (SELECT {COLUMNS} FROM {{}} WHERE source = ? AND id >= ? AND id < ?)"
     f" SELECT n, {COLUMNS} FROM (SELECT COUNT(*) AS n FROM here) AS counted LEFT JOIN here ON who = ?"

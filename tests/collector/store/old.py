@@ -22,9 +22,9 @@ from tests.collector.store.contract.history import pieces
 
 LAST_OLD = "removal_notes"
 # As they were: environments came later.
-INSTANCES = replace(schema.INSTANCES, columns=schema.INSTANCES.columns[:-2])
+INSTANCES = migrations.FIRST_INSTANCES
 RUNS = replace(schema.RUNS, columns=schema.RUNS.columns[:-1])
-SLOTS = schema.INSTANCES.names.index("slots")
+SLOTS = INSTANCES.names.index("slots")
 
 
 def leave_old_database(url: str, events: Sequence[Event], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collector.base.environments import ALL
-from collector.store import StoreUnavailable, connections, migrations, open_database, open_stores
+from collector.store import StoreError, StoreUnavailable, connections, migrations, open_database, open_stores
 from collector.store.database import Database
 from collector.store.dialect import Executes
 from collector.store.migrations import MIGRATIONS, apply_migrations
+from collector.store.schema import INSTANCES
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector
 from tests.collector.store.contract.answers import said_by, told_by
@@ -72,6 +74,28 @@ def test_a_database_of_a_newer_collector_is_refused_and_stays_as_it_is(
         with closing(open_database(database)) as opened:
             assert opened.all("SELECT count(*) FROM sources") == [(0,)]
             assert opened.all("SELECT count(*) FROM from_the_future") == [(0,)]
+
+
+def test_an_older_collector_that_still_runs_cannot_take_deflated_slots_for_bits(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [made.__name__ for made in MIGRATIONS]
+    columns = tuple((name.removeprefix("packed_"), kind, null) for name, kind, null in INSTANCES.columns)
+    was = replace(INSTANCES, columns=columns)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "MIGRATIONS", MIGRATIONS[: names.index("packed_slots")])
+        older = open_database(database)
+    with closing(older):
+        row = (1, b"i" * 16, 0, 0, None, 0, 0, b"\1", None, "", "", "", 0, None)
+        with older.transaction() as tx:
+            tx.upsert(was, [row])
+            assert tx.fetch(was, [row[:2]]) == [row]
+        with closing(open_database(database)) as newer, newer.transaction() as tx:
+            assert tx.fetch(INSTANCES, [row[:2]]) == [row]
+        with pytest.raises(StoreError, match="slots"), older.transaction() as tx:
+            tx.fetch(was, [row[:2]])
+        with pytest.raises(StoreError, match="slots"), older.transaction() as tx:
+            tx.upsert(was, [row])
 
 
 def test_a_database_opens_again_with_its_schema_as_it_is(database: str) -> None:

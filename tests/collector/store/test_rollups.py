@@ -179,7 +179,7 @@ def counted(tables: Database) -> dict[str, Any]:
         for name, sql in select.items()
     }
     rows = tables.all(
-        "SELECT source, id, first_seen, last_seen, last_beat, beats, first_day, slots"
+        "SELECT source, id, first_seen, last_seen, last_beat, beats, first_day, packed_slots"
         " FROM instances WHERE source < ?",
         COPY,
     )
