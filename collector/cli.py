@@ -6,25 +6,29 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing, contextmanager
-from typing import IO, Any
+from contextlib import closing
+from typing import Any
 
-from collector.admin import AdminError, keys, transfer
-from collector.admin.comparison import DayCounts
-from collector.base.times import DAY_MS, write_time
+from collector.admin import AdminError
 from collector.settings import PREFIX, SETTINGS, SettingError, read_settings
 from collector.store import StoreError, Stores
-from collector.verbs import alerts, bundles, cluster, members, people, releases, senders, storage
-from collector.verbs.instances import delete_instance
+from collector.verbs import (
+    alerts,
+    bundles,
+    cluster,
+    event_files,
+    instances,
+    members,
+    people,
+    releases,
+    senders,
+    storage,
+)
 from collector.verbs.opening import EVENTS_OPTION, open_stores_of
 from collector.verbs.serving import serve
-from collector.verbs.terminal import message, now_ms, progress
-
-MOST_INSTANCES = 1_000_000
+from collector.verbs.terminal import message
 
 # What a verb does with the store; None for `serve`, which opens its own.
 Action = Callable[[argparse.Namespace, Stores], None] | None
@@ -93,27 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     senders.add_verbs(group, verb)
     people.add_verbs(group, verb)
     people.add_single_verbs(verbs, verb)
-    take = verb(verbs, "import", _import, "import events from JSON lines, plain or gzip", makes=True)
-    take.add_argument("--source", metavar="NAME", help="into this source [the one that each line names]")
-    text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
-    take.add_argument("--verify", action="store_true", help=text)
-    take.add_argument("file", metavar="FILE|-")
-    give = verb(
-        verbs,
-        "export",
-        _export,
-        "export every event as a JSON line into a new FILE; gzip if its name ends in .gz",
-    )
-    give.add_argument("file", metavar="FILE|-")
-    demo = verb(verbs, "demo-data", _demo_data, "fill a source with a year of invented events", makes=True)
-    demo.add_argument("--source", metavar="NAME", default="demo")
-    demo.add_argument("--instances", metavar="N", type=fleet_size, default=500, help="how many [500]")
-    demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same events [1]")
-    instance_verbs = group("instances", "delete what is stored of an instance")
-    text = "delete an instance: its events, runs and requests for help, and its share of the counts"
-    delete = verb(instance_verbs, "delete", delete_instance, text)
-    delete.add_argument("id", metavar="ID", help="the whole id")
-    delete.add_argument("--source", metavar="S", help="only from this source [from all]")
+    event_files.add_verbs(verbs, verb)
+    instances.add_verbs(group, verb)
     storage.add_verbs(verbs, verb)
     bundles.add_verbs(group, verb)
     members.add_verbs(group, verb)
@@ -121,93 +106,6 @@ def build_parser() -> argparse.ArgumentParser:
     alerts.add_verbs(group, verb)
     cluster.add_verbs(group, verb)
     return top
-
-
-def fleet_size(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}")
-    return int(text)
-
-
-def _import(arguments: argparse.Namespace, stores: Stores) -> None:
-    now, rejects = now_ms(), transfer.Rejects(message)
-    targets, days = transfer.Targets(stores, arguments.source, now), DayCounts()
-    with _file(arguments.file, "rb") as lines:
-        try:
-            read, fresh = transfer.import_events(
-                stores.events, targets.number_of, lines, now, progress("read"), rejects, days
-            )
-        finally:  # a failed import leaves no empty source behind
-            for name in targets.drop_unused():
-                message(f"created the source {name!r}")
-    rejected = f", {rejects.count} rejected" if rejects.count else ""
-    message(f"{read + rejects.count} events read, {fresh} new{rejected}")
-    if rejects.damage:
-        raise AdminError(f"{rejects.damage}; what was read is stored")
-    if arguments.verify:
-        _verify(stores, days)
-    if rejects.count:
-        raise AdminError(
-            "mend the rejected lines and import the file again; an event with a messageId is kept once"
-        )
-
-
-def _verify(stores: Stores, days: DayCounts) -> None:
-    """Print each day that differs. AdminError if there is one."""
-    different = days.differences(stores.events)
-    names = keys.name_sources(stores.control)
-    for source, day, in_file, in_store in different:
-        at = write_time(day * DAY_MS)[:10]
-        print(f"{at} {names[source]!r}: {in_file} events in the file, {in_store} in the store")
-    if different:
-        raise AdminError(f"{len(different)} days differ between the file and the store")
-    message(f"each of {days.days} days has as many events in the store as in the file")
-
-
-def _export(arguments: argparse.Namespace, stores: Stores) -> None:
-    with _file(arguments.file, "xb") as out:
-        count = transfer.export_events(stores, out, progress("written"))
-    message(f"{count} events written")
-
-
-def _demo_data(arguments: argparse.Namespace, stores: Stores) -> None:
-    from collector.admin import demo
-
-    now = now_ms()
-    with stores.control.transaction() as tx:
-        source = keys.source_named(tx, arguments.source, now)
-    events = demo.demo_events(arguments.instances, arguments.seed, now, source)
-    made, _ = transfer.add_in_chunks(stores.events, events, progress("made"))
-    message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
-
-
-@contextmanager
-def _file(name: str, mode: str) -> Any:
-    if name == "-":
-        out: IO[bytes] = sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
-        yield out
-        out.flush()
-        return
-    packed = mode == "xb" and name.endswith(".gz")
-    try:
-        opened = gzip.open(name, mode) if packed else open(name, mode)  # noqa: SIM115
-    except FileExistsError:
-        raise AdminError(f"{name} already exists; name another file, or remove it first") from None
-    except OSError as error:
-        hint = (
-            "name a file of JSON lines, or - for stdin"
-            if mode == "rb"
-            else "name another file, or - for stdout"
-        )
-        raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None
-    with opened:
-        try:
-            yield opened
-        except BaseException:
-            if mode == "xb":  # half an export looks like a whole one
-                os.unlink(name)
-            raise
 
 
 def _fail(text: str, code: int) -> int:

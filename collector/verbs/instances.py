@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from collector.admin import AdminError
 from collector.base.ids import key_of
@@ -14,7 +16,18 @@ from collector.store.deletion import forget_instance
 from collector.verbs.terminal import now_ms
 
 
-def delete_instance(arguments: argparse.Namespace, stores: Stores) -> None:
+def add_verbs(
+    make_group: Callable[[str, str], Any], make_verb: Callable[..., argparse.ArgumentParser]
+) -> None:
+    """Add the verb to the command line."""
+    group = make_group("instances", "delete what is stored of an instance")
+    text = "delete an instance: its events, runs and requests for help, and its share of the counts"
+    made = make_verb(group, "delete", _delete, text)
+    made.add_argument("id", metavar="ID", help="the whole id")
+    made.add_argument("--source", metavar="S", help="only from this source [from all]")
+
+
+def _delete(arguments: argparse.Namespace, stores: Stores) -> None:
     """Delete an instance from every source that has it; a receipt a source on stdout."""
     found = False
     for number, name in stores.control.all("SELECT id, name FROM sources ORDER BY id"):

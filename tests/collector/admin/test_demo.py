@@ -10,8 +10,9 @@ import pytest
 from collector.admin import demo
 from collector.base.events import BEAT, ERRORS, STARTED, Event
 from collector.base.times import DAY_MS
-from collector.cli import fleet_size, main
+from collector.cli import main
 from collector.store import open_database
+from collector.verbs.event_files import fleet_size
 
 END = 20_000 * DAY_MS + 5
 

@@ -1,0 +1,131 @@
+"""Verbs that import and export files of events, or make up events to try the page."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, cast
+
+from collector.admin import AdminError, keys, transfer
+from collector.admin.comparison import DayCounts
+from collector.base.times import DAY_MS, write_time
+from collector.store import Stores
+from collector.verbs.terminal import message, now_ms, progress
+
+MOST_INSTANCES = 1_000_000
+
+
+def add_verbs(verbs: Any, make_verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the verbs to the command line."""
+    take = make_verb(verbs, "import", _import, "import events from JSON lines, plain or gzip", makes=True)
+    take.add_argument("--source", metavar="NAME", help="into this source [the one that each line names]")
+    text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
+    take.add_argument("--verify", action="store_true", help=text)
+    take.add_argument("file", metavar="FILE|-")
+    text = "export every event as a JSON line into a new FILE; gzip if its name ends in .gz"
+    give = make_verb(verbs, "export", _export, text)
+    give.add_argument("file", metavar="FILE|-")
+    demo = make_verb(
+        verbs, "demo-data", _demo_data, "fill a source with a year of invented events", makes=True
+    )
+    demo.add_argument("--source", metavar="NAME", default="demo")
+    demo.add_argument("--instances", metavar="N", type=fleet_size, default=500, help="how many [500]")
+    demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same events [1]")
+
+
+def fleet_size(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_INSTANCES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_INSTANCES}")
+    return int(text)
+
+
+def _import(arguments: argparse.Namespace, stores: Stores) -> None:
+    now, rejects = now_ms(), transfer.Rejects(message)
+    targets, days = transfer.Targets(stores, arguments.source, now), DayCounts()
+    with _input(arguments.file) as lines:
+        try:
+            read, fresh = transfer.import_events(
+                stores.events, targets.number_of, lines, now, progress("read"), rejects, days
+            )
+        finally:  # a failed import leaves no empty source behind
+            for name in targets.drop_unused():
+                message(f"created the source {name!r}")
+    rejected = f", {rejects.count} rejected" if rejects.count else ""
+    message(f"{read + rejects.count} events read, {fresh} new{rejected}")
+    if rejects.damage:
+        raise AdminError(f"{rejects.damage}; what was read is stored")
+    if arguments.verify:
+        _verify(stores, days)
+    if rejects.count:
+        raise AdminError(
+            "mend the rejected lines and import the file again; an event with a messageId is kept once"
+        )
+
+
+def _verify(stores: Stores, days: DayCounts) -> None:
+    """Print each day that differs. AdminError if there is one."""
+    different = days.differences(stores.events)
+    names = keys.name_sources(stores.control)
+    for source, day, in_file, in_store in different:
+        at = write_time(day * DAY_MS)[:10]
+        print(f"{at} {names[source]!r}: {in_file} events in the file, {in_store} in the store")
+    if different:
+        raise AdminError(f"{len(different)} days differ between the file and the store")
+    message(f"each of {days.days} days has as many events in the store as in the file")
+
+
+def _export(arguments: argparse.Namespace, stores: Stores) -> None:
+    with _output(arguments.file) as out:
+        count = transfer.export_events(stores, out, progress("written"))
+    message(f"{count} events written")
+
+
+def _demo_data(arguments: argparse.Namespace, stores: Stores) -> None:
+    from collector.admin import demo
+
+    now = now_ms()
+    with stores.control.transaction() as tx:
+        source = keys.source_named(tx, arguments.source, now)
+    events = demo.demo_events(arguments.instances, arguments.seed, now, source)
+    made, _ = transfer.add_in_chunks(stores.events, events, progress("made"))
+    message(f"{made} events of {arguments.instances} instances are in the source {arguments.source!r}")
+
+
+@contextmanager
+def _input(name: str) -> Iterator[IO[bytes]]:
+    """A file to read; `-` is stdin."""
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with _open(name, "rb", "name a file of JSON lines, or - for stdin") as lines:
+        yield lines
+
+
+@contextmanager
+def _output(name: str) -> Iterator[IO[bytes]]:
+    """A new file to write, compressed if its name ends in .gz; `-` is stdout."""
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with _open(name, "xb", "name another file, or - for stdout") as out:
+        try:
+            yield out
+        except BaseException:
+            os.unlink(name)  # half an export looks like a whole one
+            raise
+
+
+def _open(name: str, mode: str, hint: str) -> IO[bytes]:
+    packed = mode == "xb" and name.endswith(".gz")
+    try:
+        return cast("IO[bytes]", gzip.open(name, mode) if packed else open(name, mode))
+    except FileExistsError:
+        raise AdminError(f"{name} already exists; name another file, or remove it first") from None
+    except OSError as error:
+        raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None
