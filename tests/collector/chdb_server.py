@@ -1,8 +1,9 @@
 """Today's ClickHouse as a server: its engine, which chdb has, behind the HTTP interface that we use.
 
-    python chdb_server.py FOLDER
+    python chdb_server.py FOLDER [large]
 
-It listens on a port of 127.0.0.1 that it prints, and ends with its standard input.
+It listens on a port of 127.0.0.1 that it prints, and ends with its standard input. Tables are tiny in tests:
+what makes queries of large ones fast only takes time there, so it is switched off unless asked for.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from chdb.session import Session
 
+_FOR_TINY = "SET max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0"
+
 
 class Engine:
-    """One statement at a time, because a session has one database that it uses.
+    """One statement at a time, because a session has one database that it uses."""
 
-    Tables are tiny here: what makes queries of large ones fast only takes time.
-    """
-
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, large: bool) -> None:
         self._session = Session(folder)
-        self._session.query("SET max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0")
+        if not large:
+            self._session.query(_FOR_TINY)
         self._lock = threading.Lock()
 
     def answer(self, database: str, sql: str) -> bytes:
@@ -57,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    Handler.engine = Engine(sys.argv[1])
+    Handler.engine = Engine(sys.argv[1], large=sys.argv[2:] == ["large"])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)

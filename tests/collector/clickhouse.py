@@ -62,10 +62,14 @@ class ClickHouse:
 class Today(ClickHouse):
     """Today's engine, which is on the package index as a library."""
 
+    def __init__(self, *, large: bool = False) -> None:
+        super().__init__()
+        self._large = ["large"] if large else []
+
     def start(self) -> None:
         python = environment("chdb")
         self.process = subprocess.Popen(
-            [python, "-P", SERVER, self.folder / "data"],
+            [python, "-P", SERVER, self.folder / "data", *self._large],
             cwd=self.folder,
             env=bare(self.folder),
             stdin=subprocess.PIPE,

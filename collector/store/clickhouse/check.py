@@ -138,8 +138,10 @@ def _kept_once(one: ClickHouseEventStore, other: ClickHouseEventStore, events: l
 def _forgotten(client: Client, store: ClickHouseEventStore, events: list[Event]) -> Finding:
     who = events[0].who or b""
     store.forget(SOURCE, who)
-    sql = f"SELECT count() AS n FROM {local(client, 'events')} WHERE source = ? AND who = ?"
-    left = sum(n for ((n,),) in client.rows_of_each(sql, SOURCE, who))
+    left = 0
+    for table, column in (("events", "who"), ("instances", "id")):
+        sql = f"SELECT count() AS n FROM {local(client, table)} WHERE source = ? AND {column} = ?"
+        left += sum(n for ((n,),) in client.rows_of_each(sql, SOURCE, who))
     return Finding(left == 0, f"a deleted instance has left {left} rows on the servers that answer")
 
 

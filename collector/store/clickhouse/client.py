@@ -107,10 +107,18 @@ class Client:
         """Run a statement on every server that answers in time; how many. StoreError if one of them fails."""
         return len(self._ask_each(_bytes(sql), self._path(), ANSWER_SECONDS))
 
-    def insert(self, table: Named, rows: Iterable[Sequence[object]], *, acknowledged: bool = False) -> None:
+    def insert(
+        self,
+        table: Named,
+        rows: Iterable[Sequence[object]],
+        *,
+        acknowledged: bool = False,
+        as_before: bool = False,
+    ) -> None:
         """Insert rows at once. An insert whose outcome is unknown is sent again, to the letter.
 
-        What is acknowledged to a client must be on most of the replicas when this returns.
+        What is acknowledged to a client must be on most of the replicas when this returns. It may be as it
+        was before, to the letter, and have been deleted since.
 
         StoreError if a value cannot be stored; StoreUnavailable if the rows may be there or not.
         """
@@ -120,7 +128,8 @@ class Client:
             raise StoreError(f"an event cannot be stored: {error}") from None
         if data:
             statement = f"INSERT INTO {table.name} ({table.names}) FORMAT TabSeparated\n".encode() + data
-            path = self._path(settings=self._acknowledged if acknowledged else _AGAIN)
+            again = _AGAIN if as_before or not acknowledged else _NONE
+            path = self._path(settings={**again, **(self._acknowledged if acknowledged else _NONE)})
             self._ask(statement, path, INSERT_SECONDS, INSERT_SECONDS)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collector.store.clickhouse.event_rows import LAST
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.packing import read_request, without_email
 from collector.store.clickhouse.past import WITHOUT_EMAIL, Past, latest
-from collector.store.clickhouse.tables import EVENTS, RUNS
+from collector.store.clickhouse.tables import EVENTS, PAST_RUNS
 
 CHANGED_AT_ONCE = 1000
 
@@ -59,7 +59,7 @@ def _delete_old_rows(client: Client) -> None:
 def expire_known_emails(client: Client, past: Past, before: int) -> None:
     """Delete addresses in what expired requests said of runs, by the time of the request."""
     rows = client.rows(
-        f"SELECT {RUNS.names} FROM {latest('past_runs', past)} WHERE asked > 0 AND asked < ?", before
+        f"SELECT {PAST_RUNS.names} FROM {latest('past_runs', past)} WHERE asked > 0 AND asked < ?", before
     )
     changed = [
         (past.batch, source, key, WITHOUT_EMAIL, *rest, without_email(request), environment)
@@ -67,4 +67,4 @@ def expire_known_emails(client: Client, past: Past, before: int) -> None:
         if read_request(request)[0] is not None
     ]
     if changed:
-        client.insert(RUNS, changed)
+        client.insert(PAST_RUNS, changed)

@@ -65,13 +65,15 @@ def row_of(event: Event, number: int) -> Row:
     return (*ids, *said, *counted, *fact, *told_by(event), environment)
 
 
-def stored_events(client: Client, source: int, keys: Iterable[bytes]) -> list[StoredEvent]:
-    """The events with these ids, in any order. Their texts are read of them alone."""
+def stored_events(
+    client: Client, source: int, keys: Iterable[bytes], where: str = "1 = 1"
+) -> list[StoredEvent]:
+    """The events with these ids that meet a condition, in any order. Their texts are read of them alone."""
     wanted = list(keys)
     found: list[StoredEvent] = []
     for start in range(0, len(wanted), READ_AT_ONCE):
         some = wanted[start : start + READ_AT_ONCE]
-        sql = f"SELECT {_STORED} FROM events FINAL WHERE source = ? AND id IN ?"
+        sql = f"SELECT {_STORED} FROM events FINAL WHERE source = ? AND id IN ? AND {where}"
         found += [_stored_event(row) for row in client.rows(sql, source, some)]
     return found
 

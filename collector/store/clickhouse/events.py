@@ -6,11 +6,12 @@ The ids of a list are looked up first, and then the texts of these alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.event_rows import LAST, end_of, stored_events
+from collector.store.clickhouse.large import kept_if_large
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.text import filled
 from collector.store.events import SourcedBody
@@ -24,6 +25,8 @@ EXPORTED_AT_ONCE = 10_000
 # What comes next in a list, and how it is sorted: the latest first, or the oldest.
 _ORDERS = {False: ("<", "DESC"), True: (">", "ASC")}
 BODIES_AT_ONCE = 1000
+# So many more rows than events are looked up for a list, because some events may have two.
+SPARE = 10
 
 
 class EventQuestions(ClickHousePart):
@@ -51,8 +54,8 @@ class EventQuestions(ClickHousePart):
         self, source: int, end: PageEnd, most: int, *, oldest_first: bool = False
     ) -> list[StoredEvent]:
         sign, way = _ORDERS[oldest_first]
-        found = self._found(source, filled(f"seq {sign} ?", [_bounded(end[1])]), f"seq {way}", most)
-        found.sort(key=lambda event: event.end[1], reverse=not oldest_first)
+        wanted = filled(f"seq {sign} ?", [_bounded(end[1])])
+        found = self._found(source, wanted, f"seq {way}", most, lambda event: event.end[1:])
         return [replace(event, end=end_of(event)) for event in found]
 
     def events_named(
@@ -67,9 +70,9 @@ class EventQuestions(ClickHousePart):
         return self._by_time(source, wanted, end, most, oldest_first=oldest_first)
 
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
-        found = self._found(source, filled("run = ?", [key]), "time, seq", most)
-        return sorted(found, key=lambda event: event.end)
+        return self._found(source, filled("run = ?", [key]), "time ASC, seq ASC", most)
 
+    @kept_if_large
     def event_names(self, source: int, most: int) -> list[str]:
         past = self._past()
         day = f"intDiv(time, {DAY_MS})"
@@ -86,6 +89,7 @@ class EventQuestions(ClickHousePart):
                 often[name] += n
         return sorted(often, key=lambda name: (-often[name], name))[:most]
 
+    @kept_if_large
     def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
         past = self._past()
         sql = (
@@ -100,6 +104,7 @@ class EventQuestions(ClickHousePart):
                 often[name] += n
         return sorted(often.items(), key=lambda item: (-item[1], item[0]))[:most]
 
+    @kept_if_large
     def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
         past = self._past()
         sql = (
@@ -149,16 +154,36 @@ class EventQuestions(ClickHousePart):
         at, number = end
         sign, way = _ORDERS[oldest_first]
         beyond = filled(f"(time {sign} ? OR (time = ? AND seq {sign} ?))", [at, at, _bounded(number)])
-        found = self._found(source, f"{wanted} AND {beyond}", f"time {way}, seq {way}", most)
-        return sorted(found, key=lambda event: event.end, reverse=not oldest_first)
+        return self._found(source, f"{wanted} AND {beyond}", f"time {way}, seq {way}", most)
 
-    def _found(self, source: int, wanted: str, order: str, most: int) -> list[StoredEvent]:
-        """The first events that meet a condition in an order."""
-        sql = (
-            f"SELECT id FROM events FINAL WHERE source = ? AND {wanted} AND {self._past().there}"
-            f" ORDER BY {order} LIMIT ?"
-        )
-        return stored_events(self._client, source, [key for (key,) in self._client.rows(sql, source, most)])
+    def _found(
+        self,
+        source: int,
+        wanted: str,
+        order: str,
+        most: int,
+        place: Callable[[StoredEvent], tuple[int, ...]] = lambda event: event.end,
+    ) -> list[StoredEvent]:
+        """The first events that meet a condition in an order by some numbers, `place`.
+
+        Their ids are looked up without FINAL, which reads every row. So a row may be among them that does not
+        stay, because another collector took the same event a moment before. Its event stands elsewhere.
+        """
+        where, limit = f"{wanted} AND {self._past().there}", most + SPARE
+        numbers = ", ".join(one.split(" ")[0] for one in order.split(", "))
+        sql = f"SELECT id, {numbers} FROM events WHERE source = ? AND {where} ORDER BY {order} LIMIT ?"
+        latest_first = order.endswith("DESC")
+        while True:
+            rows = self._client.rows(sql, source, limit)
+            found = stored_events(self._client, source, {row[0] for row in rows}, where)
+            found.sort(key=place, reverse=latest_first)
+            if len(rows) < limit:
+                return found[:most]
+            end = rows[-1][1:]
+            sure = [one for one in found if (place(one) >= end if latest_first else place(one) <= end)]
+            if len(sure) >= most:
+                return sure[:most]
+            limit *= 2
 
 
 def _bounded(number: int) -> int:

@@ -16,8 +16,16 @@ from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.keeping import read_marks
 from collector.store.clickhouse.mutations import delete_found, drop_censuses, drop_partition
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, latest, read_past
+from collector.store.clickhouse.sightings import renew_gone_instances
 from collector.store.clickhouse.summing import count_gone_instances, count_gone_runs, sum_up
-from collector.store.clickhouse.tables import CUTOFFS, EXPIRIES, INSTANCES, RUNS, TABLES, ClickHouseTable
+from collector.store.clickhouse.tables import (
+    CUTOFFS,
+    EXPIRIES,
+    PAST_INSTANCES,
+    PAST_RUNS,
+    TABLES,
+    ClickHouseTable,
+)
 from collector.store.clickhouse.text import filled
 from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Expiry
@@ -65,12 +73,13 @@ def _finished(client: Client) -> Past:
     past = read_past(client)
     for table in ("past_counters", "cutoffs"):
         delete_found(client, table, f"batch > {past.batch}")
-    for summed in (INSTANCES, RUNS):
+    for summed in (PAST_INSTANCES, PAST_RUNS):
         _drop_batches(client, summed, f"batch > {past.batch}")
     if not past.done:
         delete_found(client, "events", past.expired)
+        renew_gone_instances(client, past)
         past = _with_copies(client, past)
-    for summed in (INSTANCES, RUNS):
+    for summed in (PAST_INSTANCES, PAST_RUNS):
         _drop_batches(client, summed, f"batch < {past.kept_from}")
     return past
 
@@ -82,7 +91,7 @@ def _catch_up(client: Client) -> None:
 
 def _with_copies(client: Client, past: Past) -> Past:
     """The batch that is done: another one with a copy of all rows that count, if this one has any."""
-    tables = (INSTANCES, RUNS)
+    tables = (PAST_INSTANCES, PAST_RUNS)
     done = past._replace(done=1)
     own = [client.rows(f"SELECT count() AS n FROM {one.name} WHERE batch = ?", past.batch) for one in tables]
     if own != [[(0,)], [(0,)]]:

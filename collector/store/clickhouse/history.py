@@ -7,10 +7,11 @@ from collections import defaultdict
 
 from collector.base.events import UPGRADED
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.instances import LASTING, WHOLE, fleet, instance_in
+from collector.store.clickhouse.instances import LASTING
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
 from collector.store.clickhouse.runs import BEGAN, all_runs
+from collector.store.clickhouse.states import read_facts
 from collector.store.history import (
     MOST_UPGRADES,
     FleetHistory,
@@ -20,6 +21,7 @@ from collector.store.history import (
     with_upgrades,
 )
 from collector.store.rows import system_name
+from collector.store.spans import SLOTS_A_DAY
 
 # About so many instances are read at once. Each piece reads the ids of all.
 PIECE = 20_000
@@ -39,20 +41,24 @@ class HistoryQuestions(ClickHousePart):
 
     def fleet_history(self, source: int) -> FleetHistory:
         history, past = FleetHistory(), self._past()
-        sql = "SELECT uniq(assumeNotNull(who)) AS size FROM events WHERE source = ? AND who IS NOT NULL"
-        ((size,),) = self._client.rows(sql, source)
+        sql = f"SELECT count() AS size FROM {self._instances_in(past, source, self._here)}"
+        ((size,),) = self._client.rows(sql)
         pieces = max(size // PIECE, self._bytes_of_upgrades(past, source) // PIECE_BYTES) + 1
         for piece in range(pieces):
-            of_piece = f"cityHash64(assumeNotNull({{0}})) % {pieces} = {piece}"
+            of_piece = f"cityHash64({{0}}) % {pieces} = {piece}"
             installs = self._installs(past, source, of_piece.format("owner"))
-            upgrades = self._upgrades(past, source, of_piece.format("who"))
-            sql = f"SELECT {WHOLE} FROM {fleet(past, source, of_piece, self._here)} WHERE {LASTING}"
-            for one in (instance_in(source, row) for row in self._client.rows(sql)):
-                told = installs[one.id]
-                if not told and one.facts_at is not None:  # its runs have expired
-                    system = system_name(one.os, one.os_version)
-                    told = [(one.facts_at, Installed(one.facts_at // DAY_MS, one.version, system))]
-                history.count(one.first_day, one.slots, with_upgrades(told, upgrades[one.id]))
+            upgrades = self._upgrades(past, source, of_piece.format("assumeNotNull(who)"))
+            fleet = self._instances_in(past, source, f"{of_piece.format('instance')} AND {self._here}")
+            for key, days, facts in self._client.rows(
+                f"SELECT instance, days, facts FROM {fleet} WHERE {LASTING}"
+            ):
+                told = installs[key]
+                if not told and facts:  # its runs have expired
+                    at, version, *system = read_facts(facts)
+                    told = [(at, Installed(at // DAY_MS, version, system_name(*system)))]
+                first = min(days, default=0)
+                slots = sum(1 << (day - first) * SLOTS_A_DAY for day in days)
+                history.count(first, slots, with_upgrades(told, upgrades[key]))
         return history
 
     def _installs(self, past: Past, source: int, where: str) -> dict[bytes, list[tuple[int, Installed]]]:

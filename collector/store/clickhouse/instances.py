@@ -1,92 +1,39 @@
-"""Instances: active ones by day, lists by state, and one of them. All from their events, and their past."""
+"""Instances: active ones by day, lists by state, and one of them. Only the last is read from its events."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from collector.base.environments import environment_number
-from collector.base.events import BEAT
 from collector.base.times import DAY_MS
+from collector.store.clickhouse.large import kept_if_large
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.part import ClickHousePart
-from collector.store.clickhouse.past import Past, latest
+from collector.store.clickhouse.past import Past
+from collector.store.clickhouse.states import FACT_WORDS
 from collector.store.clickhouse.tables import CENSUSES
-from collector.store.clickhouse.text import Row, filled
+from collector.store.clickhouse.text import filled
+from collector.store.clickhouse.told import WHOLE, instance_in, these_instances
 from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.packed_census import pack_census, unpack_census
 from collector.store.rows import ESTABLISHED_MS, system_name
-from collector.store.spans import SLOT_MS, SLOTS_A_DAY, SPANS
+from collector.store.spans import SPANS
 from collector.store.stretch import stretch_of
 from collector.store.words import OTHER
 
 # Combinations of version and system that are read; the rest counts as OTHER.
 MOST_SYSTEMS = 1000
 
-WHOLE = (
-    "instance, first_seen, last_seen, last_beat_at, beat_count, slot_set,"
-    " fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4,"
-    " said.1 AS f5, said.2 AS f6"
-)
 LASTING = f"(last_seen - first_seen > {ESTABLISHED_MS})"
 _WEEK = "intDiv(intDiv({0}, 86400000) + 3, 7)".format
 # Days and weeks with a heartbeat, each once.
-_DAYS = f"arraySort(arrayReduce('groupUniqArray', arrayMap(s -> intDiv(s, {SLOTS_A_DAY}), slot_set)))"
-_WEEKS = f"arrayReduce('groupUniqArray', arrayMap(s -> intDiv(intDiv(s, {SLOTS_A_DAY}) + 3, 7), slot_set))"
+_DAYS = "arraySort(arrayMap(d -> toInt64(d), days))"
+_WEEKS = "arrayReduce('groupUniqArray', arrayMap(d -> intDiv(d + 3, 7), days))"
+# A fact of an instance: the second is its version, then come its system and the version of that.
+_FACT = "splitByChar('\\0', facts)[{}]".format
 # As `system_name` writes it.
 SYSTEM = "replaceRegexpAll(concat({}, ' ', {}), '^ +| +$', '')"
 NEVER = 2**40  # a day so far away that no span reaches it
-
-
-def told_of_instances(where: str) -> str:
-    """What the events say that meet a condition, by source and instance."""
-    is_beat = filled("name = ?", [BEAT])
-    return (
-        "SELECT source AS of_source, assumeNotNull(who) AS instance, min(time) AS first_at,"
-        f" max(time) AS last_at, maxIf(time, {is_beat}) AS beat_at, countIf({is_beat}) AS beat_n,"
-        f" groupUniqArrayIf(intDiv(time, {SLOT_MS}), {is_beat}) AS beat_slots,"
-        f" maxIf((time, version, os, os_version), NOT ({is_beat})) AS told_fact,"
-        f" maxIf((time, environment), run IS NOT NULL AND NOT ({is_beat})) AS told_said"
-        f" FROM events FINAL WHERE telling = 1 AND who IS NOT NULL AND {where} GROUP BY of_source, instance"
-    )
-
-
-def known_instances(past: Past, where: str) -> str:
-    """The same of what expired with or before a batch."""
-    return (
-        "SELECT source AS of_source, id AS instance, first AS first_at, last AS last_at,"
-        " last_beat AS beat_at, beats AS beat_n, slots AS beat_slots,"
-        " (facts_at, version, os, os_version) AS told_fact, (environment_at, environment) AS told_said"
-        f" FROM {latest('past_instances', past, where)}"
-    )
-
-
-def merged_instances(parts: str) -> str:
-    """Each instance once, from several parts."""
-    return (
-        "SELECT of_source, instance, min(first_at) AS first_seen, max(last_at) AS last_seen,"
-        " max(beat_at) AS last_beat_at, sum(beat_n) AS beat_count,"
-        " groupUniqArrayArray(beat_slots) AS slot_set, max(told_fact) AS fact,"
-        " max(told_said) AS said"
-        f" FROM ({parts}) GROUP BY of_source, instance"
-    )
-
-
-def fleet(past: Past, source: int, ids: str = "1 = 1", here: str = "") -> str:
-    """All instances of a source, or those whose `key` or `environment` meets a condition."""
-    parts = told_of_instances(f"source = {source} AND {past.there} AND {ids.format('who')}")
-    if past.batch:
-        parts += f" UNION ALL {known_instances(past, f'source = {source} AND ' + ids.format('id'))}"
-    found = f"({merged_instances(parts)})"
-    return f"(SELECT *, said.2 AS environment FROM {found} WHERE {here})" if here else found
-
-
-def instance_in(source: int, row: Row) -> Instance:
-    """The instance in a row of WHOLE."""
-    key, first, last, last_beat, beats, slots, facts_at, *facts, said_at, environment = row
-    first_day = min(slots, default=0) // SLOTS_A_DAY
-    bits = sum(1 << slot - first_day * SLOTS_A_DAY for slot in slots)
-    seen = (first, last, last_beat or None, beats, first_day, bits)
-    return Instance(*(source, key, *seen, facts_at or None, *facts, environment, said_at or None))
 
 
 class InstanceQuestions(ClickHousePart):
@@ -131,27 +78,26 @@ class InstanceQuestions(ClickHousePart):
 
     def _count_systems(self, all_of: str, census: Census) -> None:
         sql = (
-            "SELECT fact.2 AS v, fact.3 AS o, fact.4 AS ov, count() AS n"
+            f"SELECT substring(facts, {FACT_WORDS}) AS told, count() AS n"
             f" FROM {all_of} WHERE {LASTING} AND last_beat_at > ?"
-            " GROUP BY v, o, ov ORDER BY n DESC, v, o, ov LIMIT ?"
+            " GROUP BY told ORDER BY n DESC, told LIMIT ?"
         )
         rest = census.active[SPANS[-1], True]
-        for version, os, os_version, n in self._client.rows(
-            sql, census.at - SPANS[-1] * DAY_MS, MOST_SYSTEMS
-        ):
+        for told, n in self._client.rows(sql, census.at - SPANS[-1] * DAY_MS, MOST_SYSTEMS):
+            version, *system = told.split("\0") if told else ("", "", "")
             census.versions[version] += n
-            census.systems[system_name(os, os_version)] += n
+            census.systems[system_name(*system)] += n
             rest -= n
         if rest > 0:
             census.versions[OTHER] += rest
             census.systems[OTHER] += rest
 
     def active_by_day(self, source: int, span: int, first: int, last: int) -> dict[int, tuple[int, int]]:
-        past = self._past()
         changes: Counter[tuple[int, int]] = Counter()
-        for day, established, n in self._client.rows(_edges(self._fleet(past, source), span), last):
-            changes[max(day, first), established] += n
-        for day, standing, _, n in self._counters(past, source, f"active {span}"):
+        for of_span, day, established, n in self._changes(source):
+            if of_span == span and day <= last:
+                changes[max(day, first), established] += n
+        for day, standing, _, n in self._counters(self._past(), source, f"active {span}"):
             if day <= last and standing // 2 in self._environments:
                 changes[max(day, first), standing % 2] += n
         found: dict[int, tuple[int, int]] = {}
@@ -161,6 +107,13 @@ class InstanceQuestions(ClickHousePart):
             found[day] = (short, lasting)
         return found
 
+    @kept_if_large
+    def _changes(self, source: int) -> list[tuple[int, int, int, int]]:
+        """By span, day and whether they are established: how many more instances are active."""
+        rows = self._client.rows(_edges(self._fleet(self._past(), source)))
+        return [(span, day, established, n) for span, day, established, n in rows]
+
+    @kept_if_large
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         past = self._past()
         sql = (
@@ -173,6 +126,7 @@ class InstanceQuestions(ClickHousePart):
                 weeks[week] += n * (standing % 2)
         return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
 
+    @kept_if_large
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         past = self._past()
         sql = (
@@ -201,7 +155,7 @@ class InstanceQuestions(ClickHousePart):
     ) -> tuple[list[Instance], InstancesEnd | None]:
         past = self._past()
         conditions = [_state(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now)]
-        for column, value in (("fact.2", wanted.version), (SYSTEM.format("fact.3", "fact.4"), wanted.system)):
+        for column, value in ((_FACT(2), wanted.version), (SYSTEM.format(_FACT(3), _FACT(4)), wanted.system)):
             if value is not None:
                 conditions.append(filled(f"{column} = ?", [value]))
         part = stretch_of(0, before, after)
@@ -218,34 +172,38 @@ class InstanceQuestions(ClickHousePart):
 
     def _fleet(self, past: Past, source: int) -> str:
         """All instances of a source in the environment."""
-        return fleet(past, source, here=self._here)
+        return self._instances_in(past, source, self._here)
 
     def find_instance(self, source: int, key: bytes) -> Instance | None:
         return next(iter(self._instances(self._past(), source, [key])), None)
 
     def instances_between(self, source: int, low: bytes, high: bytes, most: int) -> list[bytes]:
-        between = filled("{{0}} >= ? AND {{0}} <= ?".replace("{{0}}", "{0}"), [low, high])
-        sql = f"SELECT instance FROM {fleet(self._past(), source, between)} ORDER BY instance LIMIT ?"
+        between = filled("instance >= ? AND instance <= ?", [low, high])
+        found = self._instances_in(self._past(), source, between)
+        sql = f"SELECT instance FROM {found} ORDER BY instance LIMIT ?"
         return [key for (key,) in self._client.rows(sql, most)]
 
     def _instances(self, past: Past, source: int, keys: list[bytes]) -> list[Instance]:
         if not keys:
             return []
-        sql = f"SELECT {WHOLE} FROM {fleet(past, source, filled('{0} IN ?', [keys]))}"
+        sql = f"SELECT {WHOLE} FROM {these_instances(past, source, keys)}"
         return [instance_in(source, row) for row in self._client.rows(sql)]
 
 
-def _edges(all_of: str, span: int) -> str:
-    """The days on which instances come to life, and those on which they no longer count; up to a day."""
+def _edges(all_of: str) -> str:
+    """The days on which instances come to life, and those on which they no longer count, of each span."""
     before = f"arrayPushFront(arrayPopBack(days), toInt64(-{NEVER}))"
     after = f"arrayPushBack(arrayPopFront(days), toInt64({NEVER}))"
-    begins = f"arrayMap(d -> (d, 1), arrayFilter((d, p) -> d - p > {span}, days, {before}))"
-    ends = f"arrayMap(d -> (d + {span}, -1), arrayFilter((d, n) -> n - d > {span}, days, {after}))"
+    edges = [
+        f"arrayMap(d -> ({span}, d, 1), arrayFilter((d, p) -> d - p > {span}, days, {before})),"
+        f" arrayMap(d -> ({span}, d + {span}, -1), arrayFilter((d, n) -> n - d > {span}, days, {after}))"
+        for span in SPANS
+    ]
     return (
-        "SELECT edge.1 AS day, lasting, sum(edge.2) AS n"
-        f" FROM (SELECT lasting, arrayJoin(arrayConcat({begins}, {ends})) AS edge"
+        "SELECT edge.1 AS span, edge.2 AS day, lasting, sum(edge.3) AS n"
+        f" FROM (SELECT lasting, arrayJoin(arrayConcat({', '.join(edges)})) AS edge"
         f" FROM (SELECT {LASTING} AS lasting, {_DAYS} AS days FROM {all_of} WHERE last_beat_at > 0))"
-        " WHERE edge.1 <= ? GROUP BY day, lasting"
+        " GROUP BY span, day, lasting"
     )
 
 

@@ -4,6 +4,8 @@ Two collectors may take the same event at once. Then both count it as new, and o
 
 In a cluster an insert may have failed after one replica got its rows. Then the client sends its events again.
 So a row that is there is inserted again too, as it is: only an insert waits until most replicas have it.
+
+What the rows say of their instances follows (`states.py`), also of those that are there: it may be missing.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from collections.abc import Iterable, Sequence
 from collector.base.events import BEAT, Event
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.event_rows import Numbers, row_of
-from collector.store.clickhouse.instances import fleet
 from collector.store.clickhouse.past import Past, read_past
-from collector.store.clickhouse.tables import EVENTS
-from collector.store.clickhouse.text import Row, filled
+from collector.store.clickhouse.states import sightings_in
+from collector.store.clickhouse.tables import EVENTS, INSTANCES
+from collector.store.clickhouse.text import Row
+from collector.store.clickhouse.told import these_instances
 from collector.store.spans import SLOT_MS
 
 LOOKED_UP = 1000
@@ -34,8 +37,9 @@ def keep_events(client: Client, numbers: Numbers, events: Iterable[Event]) -> in
     stored = _stored(client, past, distinct)
     known = stored.keys() | (_expired(client, past, distinct.values()) if past.batch else set())
     fresh = [row for key, row in rows.items() if key not in known]
-    again = [row for *row, is_kept in stored.values() if is_kept] if client.waits_for_replicas else []
-    client.insert(EVENTS, [*fresh, *again], acknowledged=True)
+    there = [tuple(row) for *row, is_kept in stored.values() if is_kept]
+    client.insert(EVENTS, [*fresh, *there] if client.waits_for_replicas else fresh, acknowledged=True)
+    client.insert(INSTANCES, sightings_in([*fresh, *there]), acknowledged=True, as_before=True)
     return len(fresh)
 
 
@@ -46,13 +50,15 @@ def read_marks(client: Client, past: Past) -> dict[int, Marks]:
 
 
 def _stored(client: Client, past: Past, keys: Iterable[Key]) -> dict[Key, Row]:
-    """What is there of these keys, and whether it has not expired; in a cluster whole rows."""
+    """The rows that are there of these keys, and whether each has not expired."""
     by_source: defaultdict[int, list[bytes]] = defaultdict(list)
     for source, key in keys:
         by_source[source].append(key)
-    columns = EVENTS.names if client.waits_for_replicas else "source, id"
     # Of most ids there is nothing: PREWHERE reads no other column then.
-    sql = f"SELECT {columns}, {past.there} AS kept FROM events PREWHERE source = ? AND id IN ? ORDER BY ver"
+    sql = (
+        f"SELECT {EVENTS.names}, {past.there} AS kept FROM events PREWHERE source = ? AND id IN ?"
+        " ORDER BY ver"
+    )
     found: dict[Key, Row] = {}
     for source, ids in by_source.items():
         for some in _pieces(ids):
@@ -86,7 +92,7 @@ def _in_new_slots(client: Client, past: Past, beats: Sequence[Event]) -> list[Ev
     slots: dict[Key, set[int]] = {}
     for source in {beat.source for beat in beats}:
         for some in _pieces(sorted({beat.who or b"" for beat in beats if beat.source == source})):
-            sql = f"SELECT instance, slot_set FROM {fleet(past, source, filled('{0} IN ?', [some]))}"
+            sql = f"SELECT instance, slot_set FROM {these_instances(past, source, some)}"
             slots.update(((source, who), set(found)) for who, found in client.rows(sql))
     return [
         beat for beat in beats if beat.time // SLOT_MS not in slots.get((beat.source, beat.who or b""), ())

@@ -12,8 +12,7 @@ from secrets import token_hex
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import local, on_cluster
-from collector.store.clickhouse.pushing import push_events
-from collector.store.clickhouse.tables import EVENTS
+from collector.store.clickhouse.pushing import PUSHED, push_rows
 from collector.store.errors import StoreUnavailable
 
 # So long a deletion may take, and so often it is looked at.
@@ -33,8 +32,8 @@ def delete_rows(client: Client, table: str, where: str, *values: object) -> None
         return [found[0] for found in client.rows_of_each(state, local(client, table), mark)]
 
     _wait(lambda: all(n > 0 for n, _ in states()), table)
-    if client.cluster and table == EVENTS.name:
-        push_events(client)
+    if client.cluster and table in PUSHED:
+        push_rows(client, PUSHED[table])
     _wait(lambda: all(n == ended for n, ended in states()), table)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, read_past
+from collector.store.clickhouse.sightings import fleet
+from collector.store.clickhouse.tables import has_instances
 from collector.store.scope import EnvironmentScope
 
 
@@ -15,6 +18,13 @@ class ClickHousePart(EnvironmentScope):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known = (-KNOWN_SECONDS, Past())  # when it was read, and the past
+        self.kept_answers: dict[Any, tuple[float, Any]] = {}  # see `large.py`: until when, and the answer
+        self._ready = False  # whether the table of instances has all of them
+
+    def instances_of(self, source: int) -> int:
+        """How many instances a source has, about: some may count twice."""
+        ((count,),) = self._client.rows("SELECT count() AS n FROM instances WHERE source = ?", source)
+        return int(count)
 
     def _past(self) -> Past:
         """The batch that counts, as it was a moment ago: nothing is deleted before everybody knows."""
@@ -24,8 +34,14 @@ class ClickHousePart(EnvironmentScope):
         return self._known[1]
 
     def _forget_past(self) -> None:
-        """Read it anew for the next question."""
+        """Read it anew for the next question, and all that was kept."""
+        self.kept_answers.clear()
         self._known = (-KNOWN_SECONDS, Past())
+
+    def _instances_in(self, past: Past, source: int, where: str) -> str:
+        """The instances of a source that meet a condition, as SQL."""
+        self._ready = self._ready or has_instances(self._client)
+        return fleet(past, source, ready=self._ready, where=where)
 
     def _counters(self, past: Past, source: int, kind: str) -> list[tuple[int, int, str, int]]:
         """What is counted of one kind of all that has expired whole: two numbers, a word, and how many."""

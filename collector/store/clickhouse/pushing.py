@@ -1,4 +1,4 @@
-"""A row without an event in each partition, so that older servers delete from all that came before it.
+"""A row that says nothing in each partition, so that older servers delete from all that came before it.
 
 A server of 2018 leaves the part alone that was inserted last with a quorum, of each partition of each shard.
 A deletion from it would wait until another event comes to the same partition. No question finds these rows:
@@ -11,24 +11,34 @@ import time
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import local
-from collector.store.clickhouse.tables import EVENTS
+from collector.store.clickhouse.states import no_sighting
+from collector.store.clickhouse.tables import EVENTS, INSTANCES, ClickHouseTable
 
 FAR = 2**62
 TRIED = 10_000  # ids, of which some belong to each shard
 
 
-def push_events(client: Client) -> None:
-    """Insert such a row into each partition of each shard that has events."""
+# The tables whose inserts wait for a quorum.
+PUSHED = {table.name: table for table in (EVENTS, INSTANCES)}
+
+
+def push_rows(client: Client, table: ClickHouseTable) -> None:
+    """Insert such a row into each partition of each shard that has rows of a table."""
+    ids = _ids_by_shard(client)
+    if table is INSTANCES:  # which has one partition
+        rows = [no_sighting(0, key, time.time_ns()) for key in ids]
+    else:
+        rows = [_row(key, partition) for partition in _partitions(client) for key in ids]
+    client.insert(table, rows, acknowledged=True)
+
+
+def _partitions(client: Client) -> list[int]:
     sql = (
         "SELECT DISTINCT partition FROM system.parts"
         " WHERE database = currentDatabase() AND table = ? AND active"
     )
     found = client.rows_of_each(sql, local(client, EVENTS.name))
-    partitions = sorted({int(partition) for rows in found for (partition,) in rows})
-    ids = _ids_by_shard(client)
-    client.insert(
-        EVENTS, [_row(key, partition) for partition in partitions for key in ids], acknowledged=True
-    )
+    return sorted({int(partition) for rows in found for (partition,) in rows})
 
 
 def _ids_by_shard(client: Client) -> list[bytes]:

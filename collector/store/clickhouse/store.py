@@ -13,6 +13,7 @@ from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
 from collector.store.clickhouse.expiry import expire_events, last_expiry
+from collector.store.clickhouse.filling import Filling
 from collector.store.clickhouse.frozen import FrozenServers
 from collector.store.clickhouse.history import HistoryQuestions
 from collector.store.clickhouse.instances import InstanceQuestions
@@ -38,7 +39,7 @@ class ClickHouseEventStore(
         frozen = FrozenServers()
         super().__init__(Client(address, frozen=frozen))
         self._soon = Client(address, SOON_SECONDS, frozen)  # for what senders and probes wait for
-        self._numbers = Numbers()
+        self._numbers, self._filling = Numbers(), Filling(self._client)
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
         try:
@@ -61,10 +62,15 @@ class ClickHouseEventStore(
 
     def forget(self, source: int, who: bytes) -> Forgotten:
         with self._deleting:
-            return forget_instance(self._client, source, who)
+            self._filling.fill_all()
+            try:
+                return forget_instance(self._client, source, who)
+            finally:
+                self._forget_past()
 
     def expire(self, before: Cutoffs, now: int, progress: Progress) -> Expired:
         with self._deleting:
+            self._filling.fill_all()
             try:
                 return expire_events(self._client, self._numbers, before, now, progress)
             finally:
@@ -75,16 +81,23 @@ class ClickHouseEventStore(
 
     def remove(self, key: int, since: int, until: int, progress: Progress) -> int:
         with self._deleting:
-            return remove_events(self._client, key, since, until, progress)
+            self._filling.fill_all()
+            try:
+                count = remove_events(self._client, key, since, until, progress)
+                if not count:  # one that was interrupted may have left rows of instances as they were
+                    self._filling.recount(self._keeping, lambda _: None)
+                return count
+            finally:
+                self._forget_past()
 
     def recount(self, progress: Progress) -> int:
-        """There is no counter that could be wrong: all is computed from the events."""
-        ((count,),) = self._client.rows("SELECT count() AS n FROM events WHERE seq > 0")
-        progress(count)
-        return 0
+        """Make the rows of instances anew that are not what their events say."""
+        with self._deleting:
+            return self._filling.recount(self._keeping, progress)
 
     def renew(self) -> int:
-        return 0
+        with self._deleting:
+            return self._filling.fill_some()
 
     def ping(self) -> None:
         self._soon.rows("SELECT 1 AS one")

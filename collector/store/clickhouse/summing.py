@@ -9,16 +9,11 @@ from collector.base.environments import ENVIRONMENTS
 from collector.base.events import BEAT
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.client import Client
-from collector.store.clickhouse.instances import (
-    instance_in,
-    known_instances,
-    merged_instances,
-    told_of_instances,
-)
 from collector.store.clickhouse.past import BASE, GONE, Past, latest
 from collector.store.clickhouse.runs import known_runs, merged_runs, run_in, told_of_runs
-from collector.store.clickhouse.tables import COUNTERS, INSTANCES, RUNS, ClickHouseTable
+from collector.store.clickhouse.tables import COUNTERS, PAST_INSTANCES, PAST_RUNS, ClickHouseTable
 from collector.store.clickhouse.text import Row, filled
+from collector.store.clickhouse.told import instance_in, known_instances, merged_instances, told_of_instances
 from collector.store.rollups import Ledger, count_instance, count_run
 from collector.store.scope import environment_in, is_total
 from collector.store.words import OTHER
@@ -31,14 +26,15 @@ def sum_up(client: Client, current: Past, past: Past) -> None:
     batch = f"toUInt64({past.batch}) AS of_batch"
     parts = f"{told_of_instances(past.expired)} UNION ALL {known_instances(current, _among('who', past))}"
     client.run(
-        f"INSERT INTO past_instances ({INSTANCES.names}) SELECT {batch}, of_source, instance,"
+        f"INSERT INTO past_instances ({PAST_INSTANCES.names}) SELECT {batch}, of_source, instance,"
         f" toUInt8({BASE}) AS v, first_seen, last_seen, last_beat_at, beat_count, slot_set,"
         f" fact.1 AS f1, fact.2 AS f2, fact.3 AS f3, fact.4 AS f4,"
         f" said.1 AS f5, said.2 AS f6 FROM ({merged_instances(parts)})"
     )
     parts = f"{told_of_runs(past.expired)} UNION ALL {known_runs(current, _among('run', past))}"
     client.run(
-        f"INSERT INTO past_runs ({RUNS.names}) SELECT {batch}, of_source, run, toUInt8({BASE}) AS v, owner,"
+        f"INSERT INTO past_runs ({PAST_RUNS.names}) SELECT {batch}, of_source, run, toUInt8({BASE}) AS v,"
+        " owner,"
         " system.1 AS s1, system.2 AS s2, system.3 AS s3, started_at, ending.1 AS e1, ending.2 AS e2,"
         f" ending.3 AS e3, request.1 AS r1, request.2 AS r2, environment FROM ({merged_runs(parts)})"
     )
@@ -54,20 +50,20 @@ def count_gone_instances(client: Client, past: Past, before: int) -> None:
     """Count instances that were last seen before a time, and that no event is left of."""
     ledger = Ledger()
     where = f"last < {before} AND {_without_event('who', past)}"
-    for rows in _pieces(client, INSTANCES, past, where):
+    for rows in _pieces(client, PAST_INSTANCES, past, where):
         for _, source, key, _, *rest in rows:
             count_instance(ledger, instance_in(source, (key, *rest)), 1)
-        client.insert(INSTANCES, _as_gone(rows, past))
+        client.insert(PAST_INSTANCES, _as_gone(rows, past))
     _write(client, past, _instance_counters(ledger))
 
 
 def count_gone_runs(client: Client, past: Past) -> None:
     """Count runs that no event is left of, without the words that they are counted by."""
     ledger = Ledger()
-    for rows in _pieces(client, RUNS, past, _without_event("run", past)):
+    for rows in _pieces(client, PAST_RUNS, past, _without_event("run", past)):
         for _, source, key, _, *rest in rows:
             count_run(ledger, run_in(source, (key, *rest)), 1)
-        client.insert(RUNS, _as_gone(rows, past))
+        client.insert(PAST_RUNS, _as_gone(rows, past))
     outcomes = ledger.outcomes.items()
     _write(
         client,

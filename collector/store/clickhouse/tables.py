@@ -1,6 +1,7 @@
 """The tables of the event store in ClickHouse.
 
     events         what was sent; a heartbeat of the agent with the shape of its JSON (see `beats.py`)
+    instances      what they say of each instance, as states that are merged (see `sightings.py`)
     past_instances what expired events said of instances that still are there
     past_runs      the same of runs
     past_counters  what is counted of all that has expired whole, without ids and words
@@ -9,8 +10,9 @@
     censuses       the last census of each large source, for the first view after a start
     versions       which versions of these tables there were
 
-Each is keyed by what a repeated insert repeats, and of two rows with one key one stays. The partition of an
-event follows from its id, and so does the shard, so that it always comes to the same place.
+Each is keyed by what a repeated insert repeats, and of two rows with one key one stays, or both are merged
+into one. The partition of an event follows from its id, and so does the shard, so that it always comes to the
+same place.
 
 In a cluster (`cluster.py`) each table is replicated within its shard under the name `…_local`, and the name
 without `_local` reads and writes the tables of all shards.
@@ -24,22 +26,30 @@ from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import local, on_cluster
 from collector.store.errors import StoreError
 
-VERSION = 2
+VERSION = 3
+# Since this version `instances` has a row of every instance.
+INSTANCES_SINCE = 3
 
 # Servers since then can flush an insert to the disk before they answer. Older ones leave that to the system.
 FLUSHES_FROM = 21
 # They also know codecs. Numbers that grow from heartbeat to heartbeat then take a third of the room.
 CODECS_FROM = 21
 _CODECS = {
-    **dict.fromkeys(("ver", "seq", "received", "time"), "CODEC(Delta, ZSTD)"),
-    **dict.fromkeys(("delay", "skew"), "CODEC(ZSTD)"),
+    "events": {
+        **dict.fromkeys(("ver", "seq", "received", "time"), "CODEC(Delta, ZSTD)"),
+        **dict.fromkeys(("delay", "skew"), "CODEC(ZSTD)"),
+    },
+    "instances": dict.fromkeys(("first", "last", "last_beat", "said", "fact", "day_set"), "CODEC(ZSTD)"),
 }
 _FLUSHED = ", fsync_after_insert = 1, fsync_part_directory = 1"
 
 
 @dataclass(frozen=True)
 class ClickHouseTable:
-    """A table: its columns with their types. Of two rows with one key that with the greater version stays."""
+    """A table: its columns with their types. Of two rows with one key that with the greater version stays.
+
+    Or both are merged, if it is aggregating.
+    """
 
     name: str
     columns: str
@@ -48,6 +58,7 @@ class ClickHouseTable:
     partition: str = ""
     shard: str = "0"  # a number that says in which shard a row is: all rows in one, or by their ids
     granularity: int = 8192
+    aggregating: bool = False
 
     @property
     def names(self) -> str:
@@ -71,6 +82,17 @@ EVENTS = ClickHouseTable(
     granularity=1024,
 )
 INSTANCES = ClickHouseTable(
+    "instances",
+    "source UInt32, id FixedString(16),"
+    " first AggregateFunction(min,Int64), last AggregateFunction(max,Int64),"
+    " last_beat AggregateFunction(max,Int64), said AggregateFunction(max,Int64),"
+    " fact AggregateFunction(max,String), day_set AggregateFunction(groupUniqArray,UInt32)",
+    order="source, id",
+    shard=_BY_ID,
+    granularity=1024,
+    aggregating=True,
+)
+PAST_INSTANCES = ClickHouseTable(
     "past_instances",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, first Int64, last Int64, last_beat Int64,"
     " beats UInt64, slots Array(Int64), facts_at Int64, version String, os String, os_version String,"
@@ -80,7 +102,7 @@ INSTANCES = ClickHouseTable(
     partition="batch",
     shard=_BY_ID,
 )
-RUNS = ClickHouseTable(
+PAST_RUNS = ClickHouseTable(
     "past_runs",
     "batch UInt64, source UInt32, id FixedString(16), ver UInt8, instance FixedString(16), version String,"
     " os String, os_version String, started Int64, ended Int64, told String, place String, asked Int64,"
@@ -107,7 +129,7 @@ EXPIRIES = ClickHouseTable(
 )
 CENSUSES = ClickHouseTable("censuses", "source UInt32, at Int64, packed String", "source", "at")
 VERSIONS = ClickHouseTable("versions", "version UInt32", "version")
-TABLES = (EVENTS, INSTANCES, RUNS, COUNTERS, CUTOFFS, EXPIRIES, CENSUSES, VERSIONS)
+TABLES = (EVENTS, INSTANCES, PAST_INSTANCES, PAST_RUNS, COUNTERS, CUTOFFS, EXPIRIES, CENSUSES, VERSIONS)
 
 
 # A server of a cluster that is not there when the tables are made is waited for so long.
@@ -128,9 +150,21 @@ def make_tables(client: Client) -> None:
     for table in TABLES:
         _add_columns(client, table)
     if _server_version(client) >= CODECS_FROM:
-        _set_codecs(client)
-    if newest < VERSION:
-        client.insert(VERSIONS, [(VERSION,)])
+        for table in (EVENTS, INSTANCES):
+            _set_codecs(client, table)
+    if not newest:
+        note_version(client)
+
+
+def note_version(client: Client) -> None:
+    """Remember that the tables are as this version makes them, and all that is in them."""
+    client.insert(VERSIONS, [(VERSION,)])
+
+
+def has_instances(client: Client) -> bool:
+    """Whether `instances` has a row of every instance."""
+    ((newest,),) = client.rows("SELECT max(version) AS newest FROM versions")
+    return bool(newest >= INSTANCES_SINCE)
 
 
 def _add_columns(client: Client, table: ClickHouseTable) -> None:
@@ -143,15 +177,15 @@ def _add_columns(client: Client, table: ClickHouseTable) -> None:
                 _define(client, f"ALTER TABLE {name} {on_cluster(client)} ADD COLUMN {column}")
 
 
-def _set_codecs(client: Client) -> None:
-    """Let new parts of the events take less room; older ones follow as they are merged."""
-    own = local(client, EVENTS.name)
+def _set_codecs(client: Client, table: ClickHouseTable) -> None:
+    """Let new parts of a table take less room; older ones follow as they are merged."""
+    own, codecs = local(client, table.name), _CODECS[table.name]
     sql = "SELECT name, compression_codec AS codec FROM system.columns WHERE table = ?"
     there: dict[str, str] = dict(client.rows(f"{sql} AND database = currentDatabase()", own))
     changes = [
-        f"MODIFY COLUMN {column} {_CODECS[name]}"
-        for column in EVENTS.columns.split(", ")
-        if (name := column.split(" ")[0]) in _CODECS and there.get(name) == ""
+        f"MODIFY COLUMN {column} {codecs[name]}"
+        for column in table.columns.split(", ")
+        if (name := column.split(" ")[0]) in codecs and there.get(name) == ""
     ]
     if changes:
         _define(client, f"ALTER TABLE {own} {on_cluster(client)} {', '.join(changes)}")
@@ -180,20 +214,21 @@ def _definitions(client: Client, table: ClickHouseTable, flushed: str) -> list[s
     """The statements that make a table, of one server or of a cluster."""
     path = f"'/clickhouse/tables/{{shard}}/{client.database}/{table.name}', '{{replica}}'"
     replicated = "Replicated" if client.cluster else ""
+    engine = f"{replicated}{'Aggregating' if table.aggregating else 'Replacing'}MergeTree"
     told = ", ".join(filter(None, [path if replicated else "", table.version]))
     partition = f" PARTITION BY {table.partition}" if table.partition else ""
     own = local(client, table.name)
     kept = (
         f"CREATE TABLE IF NOT EXISTS {own} {on_cluster(client)} ({table.columns})"
-        f" ENGINE = {replicated}ReplacingMergeTree({told}){partition} ORDER BY ({table.order})"
+        f" ENGINE = {engine}({told}){partition} ORDER BY ({table.order})"
         f" SETTINGS index_granularity = {table.granularity}{flushed}"
     )
     if not client.cluster:
         return [kept]
-    engine = f"Distributed({client.cluster}, {client.database}, {own}, {table.shard})"
+    spread = f"Distributed({client.cluster}, {client.database}, {own}, {table.shard})"
     return [
         kept,
-        f"CREATE TABLE IF NOT EXISTS {table.name} {on_cluster(client)} ({table.columns}) ENGINE = {engine}",
+        f"CREATE TABLE IF NOT EXISTS {table.name} {on_cluster(client)} ({table.columns}) ENGINE = {spread}",
     ]
 
 

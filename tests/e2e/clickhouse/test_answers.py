@@ -13,7 +13,14 @@ from collector.store import EventStore, StoreError, check_events, open_stores
 from collector.store.clickhouse.store import ClickHouseEventStore
 from collector.store.values import Cutoffs
 from tests.collector.store.contract.answers import said_by, told_by
-from tests.collector.store.contract.history import INSTANCES, NOW, SOURCE, made_history, pieces
+from tests.collector.store.contract.history import (
+    INSTANCES,
+    NOW,
+    OTHER_SOURCE,
+    SOURCE,
+    made_history,
+    pieces,
+)
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
 from tests.wait import until
 
@@ -53,6 +60,18 @@ def test_a_cluster_answers_as_one_file_does(fleet: ClickHouseCluster, tmp_path: 
         for replica in fleet.replicas:
             shard = f"SELECT count() FROM {url.rpartition('/')[2].partition('?')[0]}.events_local FINAL"
             assert 0 < int(replica.ask(f"{shard} WHERE source > 0")) < kept
+
+
+def test_whoever_was_forgotten_may_come_back_to_the_letter(fleet: ClickHouseCluster, tmp_path: Path) -> None:
+    """Replicas leave out a block that they had before, also if its rows were deleted."""
+    history = [event for event in made_history(0) if event.who == INSTANCES[0]]
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db", fleet.database())) as stores:
+        for _ in range(2):
+            stores.events.keep(history)
+            until(lambda: told_by(stores.events) == said_by(history), why="all is there")
+            stores.events.forget(SOURCE, INSTANCES[0])
+            stores.events.forget(OTHER_SOURCE, INSTANCES[0])
+            until(lambda: told_by(stores.events) == said_by([]), why="nothing is left")
 
 
 def test_a_cluster_that_nobody_knows_is_told(fleet: ClickHouseCluster) -> None:

@@ -202,7 +202,9 @@ def test_events_that_come_again_wait_for_the_replicas_too(stubs: list[Stub]) -> 
     with closing(client_of(stubs[0], cluster="fleet")) as client:
         client.configure({}, {"insert_quorum": "2"})
         assert keep_events(client, Numbers(), events) == 1
-        ((_, *rows, end),) = [one.split(b"\n") for one in stubs[0].asked if one.startswith(b"INSERT")]
+        inserted = [one.split(b"\n") for one in stubs[0].asked if one.startswith(b"INSERT")]
+        (_, *rows, end), (instances, *_) = inserted
+        assert instances.startswith(b"INSERT INTO instances")  # what they say follows
         assert (len(rows), end) == (2, b"")
         assert rows[1] + b"\n" == write_rows([old])  # to the letter: it expires with the one that is there
         stubs[0].asked.clear()
