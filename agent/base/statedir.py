@@ -22,7 +22,7 @@ class StateDir:
         self.bundles = os.path.join(path, "bundles")
         """The directory of sealed support bundles that wait."""
         self.seen = os.path.join(path, "env-files")
-        """The paths of the docker.env files that the last beat read, separated by NUL."""
+        """The paths of the docker.env files that the service or a beat read last, separated by NUL."""
         self.notice = os.path.join(path, "notice-shown")
         """Exists once the notice was shown in full."""
         self.shown = os.path.join(path, "catalogue-shown")

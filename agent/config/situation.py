@@ -85,7 +85,7 @@ class Situation:
         if not decision.sending:
             return decision
         places = self.places()
-        seen = [path for path in files_of_last_beat(self.state) if path in places]
+        seen = [path for path in files_last_read(self.state) if path in places]
         return decision_from_files(self.env_files, seen)
 
     @property
@@ -167,8 +167,8 @@ def working_directory() -> str:
         return DELETED
 
 
-def files_of_last_beat(state: StateDir) -> list[str]:
-    """The docker.env files that the last beat read, as the state's owner notes them."""
+def files_last_read(state: StateDir) -> list[str]:
+    """The docker.env files that the service or a beat read last, as the state's owner notes them."""
     try:
         with ActingAsOwner(state):
             data = read_small(state.seen, MAX_SEEN)

@@ -16,7 +16,7 @@ from agent.base.messages import counted
 from agent.base.owner import ActingAsOwner, become_owner
 from agent.config import credentials
 from agent.config.access import read_access
-from agent.config.situation import files_of_last_beat
+from agent.config.situation import files_last_read
 from agent.delivery.backoff import seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
@@ -160,7 +160,7 @@ def _remember_files(app: App) -> None:
     state = app.situation.state
     copied = {copy: file for copy, file in credentials.env_files(app.environ) if os.path.lexists(file)}
     paths = list(dict.fromkeys(copied.get(file.path, file.path) for file in app.situation.env_files))
-    if paths == files_of_last_beat(state):
+    if paths == files_last_read(state):
         return
     if paths:
         state.make()

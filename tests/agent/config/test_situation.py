@@ -40,7 +40,7 @@ def test_a_file_read_before_and_gone_silences_heartbeats_until_it_is_back(world:
     world.environ["ROLLCALL_ENV_FILE"] = paths[1]
     world.state.make()
     replace_file(world.state.seen, b"\0".join(map(os.fsencode, paths)))
-    assert situation.files_of_last_beat(world.state) == paths
+    assert situation.files_last_read(world.state) == paths
     assert world.situation.standing_decision.rule == "gone"
     assert world.situation.decision.sending
     for path in paths:
@@ -67,7 +67,7 @@ def test_a_list_of_files_that_cannot_be_read_is_none(world: World, kind: str) ->
         os.mkdir(state.seen)
     elif kind == "huge":
         replace_file(state.seen, b"x" * (situation.MAX_SEEN + 1))
-    assert situation.files_of_last_beat(state) == []
+    assert situation.files_last_read(state) == []
 
 
 def test_the_file_that_status_names_is_the_named_one_or_the_first_that_may_set(world: World) -> None:
