@@ -100,13 +100,19 @@ WRONG = [
 
 
 @pytest.mark.parametrize("by", EACH_SHELL)
-def test_a_flag_in_the_environment_comes_before_wrong_options(home: Path, by: str) -> None:
+def test_a_flag_comes_before_wrong_options(home: Path, by: str) -> None:
+    refusal = home / ".config/rollcall/docker.env"
     for words in WRONG:
         command = [*AS_NOBODY, *shell(by), str(INSTALL / "install.sh"), *words]
-        silent = run(*command, "--", *COMMAND, environ=environment(home, DO_NOT_TRACK="1"), typed="typed\n")
-        assert (silent.returncode, silent.stdout, silent.stderr) == (5, "typed\nout\n", "err\n"), words
         loud = run(*command, "--", *COMMAND, environ=environment(home), typed="typed\n")
         assert (loud.returncode, loud.stdout) == (2, ""), words
+        silent = [run(*command, "--", *COMMAND, environ=environment(home, DO_NOT_TRACK="1"), typed="typed\n")]
+        refusal.parent.mkdir(parents=True)
+        refusal.write_text("DO_NOT_TRACK=1\n")
+        silent.append(run(*command, "--", *COMMAND, environ=environment(home), typed="typed\n"))
+        shutil.rmtree(home / ".config")
+        for done in silent:
+            assert (done.returncode, done.stdout, done.stderr) == (5, "typed\nout\n", "err\n"), words
     for words in (["--bogus"], ["--bogus", "--"]):  # there is no COMMAND
         command = [*AS_NOBODY, *shell(by), str(INSTALL / "install.sh"), *words]
         done = run(*command, environ=environment(home, DO_NOT_TRACK="1"))
