@@ -113,12 +113,13 @@ def _output(name: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with _open(name, "xb", "name another file, or - for stdout") as out:
-        try:
+    out = _open(name, "xb", "name another file, or - for stdout")
+    try:
+        with out:
             yield out
-        except BaseException:
-            os.unlink(name)  # half an export looks like a whole one
-            raise
+    except BaseException:  # also of the last bytes, which are written when it is closed
+        os.unlink(name)  # half an export looks like a whole one
+        raise
 
 
 def _open(name: str, mode: str, hint: str) -> IO[bytes]:

@@ -168,6 +168,29 @@ def test_an_export_overwrites_nothing_and_leaves_no_half(idle: Collector, tmp_pa
     assert not (tmp_path / "half").exists()
 
 
+@pytest.mark.needs("unshare")
+def test_an_export_onto_a_full_disk_leaves_no_half(idle: Collector, tmp_path: Path) -> None:
+    idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
+    script = (
+        'mount -t tmpfs -o size=16k none "$0" && head -c 16384 /dev/zero >"$0/full" || exit 9;'
+        ' "$@" "$0/out" && exit 8; "$@" "$0/out.gz" && exit 7; exec ls "$0"'
+    )
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    export = [sys.executable, "-m", "collector", "export"]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(disk), *export],
+        env=idle.environ(),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "full\n"), done.stderr
+    assert done.stderr.count("No space left on device") == 2
+
+
 def test_a_file_or_an_address_that_cannot_be_had_is_named_with_what_to_do(idle: Collector) -> None:
     said = idle.verb("import", "/none", code=1).stderr
     assert said == (
