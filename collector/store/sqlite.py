@@ -129,6 +129,7 @@ class SQLiteDatabase(Database):
             raise StoreError(f"there is no database at {path}; {HOW_TO_BEGIN}")
         self.path = path
         self._claim: int | None = None
+        self._flushes = True
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -148,7 +149,8 @@ class SQLiteDatabase(Database):
 
     @contextmanager
     def transaction(self, *, lasting: bool = True) -> Iterator[Transaction]:
-        with self._in_turn(), _explained(self.path), self._flushing(lasting=lasting):
+        with self._in_turn(), _explained(self.path):
+            self._flush_or_not(lasting=lasting)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SQLiteTransaction(self._writer)
@@ -158,16 +160,11 @@ class SQLiteDatabase(Database):
                     self._writer.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def _flushing(self, *, lasting: bool) -> Iterator[None]:
-        """Whether a commit flushes the log. What the file is to get is flushed in any case."""
-        if not lasting:
-            self._writer.execute("PRAGMA synchronous = NORMAL")
-        try:
-            yield
-        finally:
-            if not lasting:
-                self._writer.execute("PRAGMA synchronous = FULL")
+    def _flush_or_not(self, *, lasting: bool) -> None:
+        """Whether the next commit flushes the log. What the file is to get is flushed in any case."""
+        if lasting is not self._flushes:
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            self._flushes = lasting
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ import pytest
 from bench import load
 from collector.base.ids import uuid_of
 from collector.store import open_database, open_stores
-from collector.store.database import Database, Transaction
+from collector.store.database import Database
 from collector.store.sql import narrowing
 from collector.store.sql.days import all_days
 from tests.collector.cluster import Cluster
@@ -233,24 +233,6 @@ def test_a_database_that_another_process_holds_is_503_and_passes(
     other.close()
     until(lambda: collector.post("/v1/batch", batch).status == 200, 20)
     assert len(stored(collector.database)) == 3
-
-
-def flushed(tx: Transaction) -> bool:
-    """Whether the commit of this transaction waits for the disk."""
-    if tx.dialect == "sqlite":
-        return tx.all("PRAGMA synchronous") == [(2,)]
-    return tx.all("SHOW synchronous_commit") == [("on",)]
-
-
-def test_only_a_commit_that_need_not_last_waits_for_no_disk(database: str) -> None:
-    with contextlib.closing(open_database(database)) as tables:
-        for wanted in (True, False, True):
-            with tables.transaction(lasting=wanted) as tx:
-                assert flushed(tx) is wanted
-        with contextlib.suppress(ZeroDivisionError), tables.transaction(lasting=False) as tx:
-            raise ZeroDivisionError
-        with tables.transaction() as tx:
-            assert flushed(tx)
 
 
 def test_a_second_collector_on_one_sqlite_file_refuses_in_a_line(collector: Collector) -> None:
