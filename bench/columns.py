@@ -7,8 +7,7 @@ The engine is today's ClickHouse, as in the tests. Instances have random ids, an
 every six hours, from a day of the last sixty on. A few have installs. The heartbeats are made in the database
 itself; then the table of instances is filled from them, as after an update. Each view is asked in this
 process, without a socket. Beside its time stands the processor time of the engine, which other work hardly
-changes.
-Cold is the first time; p95 is of those after it.
+changes. Cold is the first time; p95 is of those after it.
 """
 
 from __future__ import annotations
