@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from collector.base.times import DAY_MS
+from collector.store.clickhouse.answer_cache import cached_if_large
 from collector.store.clickhouse.event_rows import LAST, end_of, stored_events
-from collector.store.clickhouse.large import kept_if_large
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.text import filled
 from collector.store.events import SourcedBody
@@ -72,7 +72,7 @@ class EventQuestions(ClickHousePart):
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
         return self._found(source, filled("run = ?", [key]), "time ASC, seq ASC", most)
 
-    @kept_if_large
+    @cached_if_large
     def event_names(self, source: int, most: int) -> list[str]:
         past = self._past()
         day = f"intDiv(time, {DAY_MS})"
@@ -89,7 +89,7 @@ class EventQuestions(ClickHousePart):
                 often[name] += n
         return sorted(often, key=lambda name: (-often[name], name))[:most]
 
-    @kept_if_large
+    @cached_if_large
     def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
         past = self._past()
         sql = (
@@ -104,7 +104,7 @@ class EventQuestions(ClickHousePart):
                 often[name] += n
         return sorted(often.items(), key=lambda item: (-item[1], item[0]))[:most]
 
-    @kept_if_large
+    @cached_if_large
     def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
         past = self._past()
         sql = (

@@ -6,7 +6,7 @@ from collections import Counter
 
 from collector.base.environments import environment_number
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.large import kept_if_large
+from collector.store.clickhouse.answer_cache import cached_if_large
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
@@ -14,7 +14,7 @@ from collector.store.clickhouse.states import FACT_WORDS
 from collector.store.clickhouse.tables import CENSUSES
 from collector.store.clickhouse.text import filled
 from collector.store.clickhouse.told import WHOLE, instance_in, these_instances
-from collector.store.fleet import GONE_MS, SILENT_MS, Census, Instance, InstanceFilter, InstancesEnd
+from collector.store.fleet import ACTIVE, GONE_MS, SILENT_MS, Census, Instance, InstanceFilter, InstancesEnd
 from collector.store.packed_census import pack_census, unpack_census
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.spans import SPANS
@@ -107,13 +107,13 @@ class InstanceQuestions(ClickHousePart):
             found[day] = (short, lasting)
         return found
 
-    @kept_if_large
+    @cached_if_large
     def _changes(self, source: int) -> list[tuple[int, int, int, int]]:
         """By span, day and whether they are established: how many more instances are active."""
         rows = self._client.rows(_edges(self._fleet(self._past(), source)))
         return [(span, day, established, n) for span, day, established, n in rows]
 
-    @kept_if_large
+    @cached_if_large
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         past = self._past()
         sql = (
@@ -126,7 +126,7 @@ class InstanceQuestions(ClickHousePart):
                 weeks[week] += n * (standing % 2)
         return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
 
-    @kept_if_large
+    @cached_if_large
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         past = self._past()
         sql = (
@@ -212,9 +212,7 @@ def _state(state: str, since: int, until: int, now: int) -> str:
     silent, gone = now - SILENT_MS, now - GONE_MS
     conditions = {
         "beating": f"last_beat_at > {silent}",
-        "active": f"last_beat_at > {gone}",
-        "active 7d": f"last_beat_at > {now - 7 * DAY_MS}",
-        "active 24h": f"last_beat_at > {now - DAY_MS}",
+        **{name: f"last_beat_at > {now - days * DAY_MS}" for days, name in ACTIVE.items()},
         "silent": f"last_beat_at <= {silent} AND last_beat_at > {gone}",
         "gone": f"last_beat_at <= {gone} AND last_beat_at > 0",
         "never": "last_beat_at = 0",

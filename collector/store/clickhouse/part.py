@@ -18,7 +18,8 @@ class ClickHousePart(EnvironmentScope):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known = (-KNOWN_SECONDS, Past())  # when it was read, and the past
-        self.kept_answers: dict[Any, tuple[float, Any]] = {}  # see `large.py`: until when, and the answer
+        # See `answer_cache.py`: until when, and the answer.
+        self.cached_answers: dict[Any, tuple[float, Any]] = {}
         self._ready = False  # whether the table of instances has all of them
 
     def instances_of(self, source: int) -> int:
@@ -34,8 +35,8 @@ class ClickHousePart(EnvironmentScope):
         return self._known[1]
 
     def _forget_past(self) -> None:
-        """Read it anew for the next question, and all that was kept."""
-        self.kept_answers.clear()
+        """Read it anew for the next question, and all that is cached."""
+        self.cached_answers.clear()
         self._known = (-KNOWN_SECONDS, Past())
 
     def _instances_in(self, past: Past, source: int, where: str) -> str:

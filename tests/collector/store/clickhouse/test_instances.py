@@ -13,7 +13,7 @@ from collector.base.environments import ALL
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreError, StoreUnavailable, open_stores
-from collector.store.clickhouse import deletion, expiry, filling, large, sightings
+from collector.store.clickhouse import answer_cache, deletion, expiry, filling, sightings
 from collector.store.clickhouse import events as lists
 from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.client import Client
@@ -233,7 +233,7 @@ def test_years_of_heartbeats_at_once_are_all_in_the_row(opened: Callable[[], Eve
     assert store.recount(quiet) == 0
 
 
-def test_answers_about_a_large_fleet_are_kept_until_something_is_deleted(
+def test_answers_about_a_large_fleet_are_cached_until_something_is_deleted(
     opened: Callable[[], EventStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, history = opened(), made_history(0)
@@ -241,9 +241,9 @@ def test_answers_about_a_large_fleet_are_kept_until_something_is_deleted(
     told = fleet_of(store)
     keep_in_pieces(store, history[100:])
     assert fleet_of(store) != told  # a small one is counted each time
-    monkeypatch.setattr(large, "LARGE", 1)
-    monkeypatch.setattr(large, "QUICK_SECONDS", 0.0)
-    monkeypatch.setattr(large, "KEPT_TIMES", 1e6)
+    monkeypatch.setattr(answer_cache, "LARGE", 1)
+    monkeypatch.setattr(answer_cache, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(answer_cache, "CACHED_TIMES", 1e6)
     told = fleet_of(store)
     later = history[-1]._replace(id=b"later".ljust(16), source=SOURCE, who=b"other".ljust(16), name=BEAT)
     store.keep([later])

@@ -1,4 +1,4 @@
-"""Answers about a large fleet are kept for a while: a view asks several such questions, which take long."""
+"""Answers about a large fleet are cached for a while: a view asks several such questions, which take long."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from collector.store.clickhouse.part import ClickHousePart
 
 # A fleet of so many instances is large.
 LARGE = 50_000
-# An answer that took longer than this is kept for so many times as long as it took.
-QUICK_SECONDS, KEPT_TIMES, LONGEST_SECONDS = 0.05, 20, 60.0
-MOST_KEPT = 1000
+# An answer that took longer than this is cached for so many times as long as it took.
+QUICK_SECONDS, CACHED_TIMES, LONGEST_SECONDS = 0.05, 20, 60.0
+MOST_CACHED = 1000
 
 _Part = TypeVar("_Part", bound=ClickHousePart)
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
 
-def kept_if_large(
+def cached_if_large(
     question: Callable[Concatenate[_Part, int, _Given], _Answer],
 ) -> Callable[Concatenate[_Part, int, _Given], _Answer]:
-    """A question about a source whose answer is kept, if its fleet is large."""
+    """A question about a source whose answer is cached, if its fleet is large."""
 
     @wraps(question)
     def ask(part: _Part, source: int, *given: _Given.args, **named: _Given.kwargs) -> _Answer:
         key = (question.__name__, source, part.environment, given, *sorted(named.items()))
-        kept, began = part.kept_answers, time.monotonic()
-        until, answer = kept.get(key, (0.0, None))
+        cached, began = part.cached_answers, time.monotonic()
+        until, answer = cached.get(key, (0.0, None))
         if until < began:
             answer = question(part, source, *given, **named)
             took = time.monotonic() - began
-            kept.pop(key, None)
+            cached.pop(key, None)
             if took > QUICK_SECONDS and part.instances_of(source) >= LARGE:
-                if len(kept) >= MOST_KEPT:
-                    kept.clear()
-                kept[key] = (began + took + min(KEPT_TIMES * took, LONGEST_SECONDS), answer)
+                if len(cached) >= MOST_CACHED:
+                    cached.clear()
+                cached[key] = (began + took + min(CACHED_TIMES * took, LONGEST_SECONDS), answer)
         return cast("_Answer", copy(answer))
 
     return cast("Callable[Concatenate[_Part, int, _Given], _Answer]", ask)
