@@ -117,8 +117,8 @@ class Client:
     ) -> None:
         """Insert rows at once. An insert whose outcome is unknown is sent again, to the letter.
 
-        What is acknowledged to a client must be on most of the replicas when this returns. It may be as it
-        was before, to the letter, and have been deleted since.
+        What is acknowledged to a client must be on most of the replicas when this returns. `as_before`: the
+        rows may equal others that were inserted before and deleted since, and no replica may leave them out.
 
         StoreError if a value cannot be stored; StoreUnavailable if the rows may be there or not.
         """
@@ -200,11 +200,12 @@ class Client:
             wait_for_answer(connection.sock, self._hosts[at], seconds, looks=looks)
             answer = connection.getresponse()
             text = answer.read()
-        except TimeoutError as error:
+        except NoSignOfLifeError:
             connection.close()
-            if isinstance(error, NoSignOfLifeError):
-                self._frozen.note(self._hosts[at])
-                raise _Silent("ClickHouse does not answer: it gives no sign of life") from None
+            self._frozen.note(self._hosts[at])
+            raise _Silent("ClickHouse does not answer: it gives no sign of life") from None
+        except TimeoutError:
+            connection.close()
             raise _Silent(f"ClickHouse does not answer within {seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
@@ -227,9 +228,10 @@ class Client:
         made = _Connection(*self._hosts[at], timeout=CONNECT_SECONDS)
         try:
             made.connect()
+        except TimeoutError as error:
+            self._frozen.note(self._hosts[at])
+            raise _Away(str(_unanswered(error))) from None
         except OSError as error:
-            if isinstance(error, TimeoutError):
-                self._frozen.note(self._hosts[at])
             raise _Away(str(_unanswered(error))) from None
         return made
 
