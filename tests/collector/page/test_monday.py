@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -16,6 +17,7 @@ from collector.base.events import Event
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
+from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
 from collector.page.views import since
 from collector.store import Stores, open_stores
@@ -314,11 +316,22 @@ def test_who_lives_is_said_in_one_sentence_and_listed(monday: Monday) -> None:
     assert "state=active" not in then
 
 
-def test_each_question_is_one_click_from_the_overview(monday: Monday) -> None:
-    text = monday.client.get("/").text
-    for path in ("/since", "/stuck", "/steps", "/adoption", "/adoption?by=system", "/usage"):
-        assert f'href="{path}"' in text
-        assert monday.client.get(path).status == 200
+@pytest.mark.parametrize("path", ["/", "/since", "/stuck", *(path for path, _ in NAVIGATION[1:])])
+def test_each_question_is_one_click_from_every_page_and_stands_above_its_content(
+    monday: Monday, path: str
+) -> None:
+    with monday.stores.control.transaction() as tx:
+        source_named(tx, "new", 0)
+    for source in ("product", "new"):
+        text = monday.client.get(f"{path}?source={source}").text
+        tabs, rest = text.split('aria-label="Questions">')[1].split("</nav>", 1)
+        for question, more, words in QUESTIONS:
+            address = html.escape(f"{question}?{urlencode({'source': source, **more})}")
+            assert f'href="{address}"' in tabs
+            assert f">{words}</a>" in tabs
+        assert tabs.count("aria-current") == (path in ("/since", "/stuck"))
+        assert "<h1>" in rest
+        assert ('aria-label="How to send"' in rest) == (source == "new")
 
 
 def test_an_empty_source_has_an_answer_to_each_question(monday: Monday) -> None:
