@@ -27,6 +27,10 @@ if (
     exec "$@"
 fi
 
+# For COMMAND: what the caller exports, before a variable of ours has the name of one of theirs.
+rollcall_theirs=$(export -p)
+(eval "$rollcall_theirs") >/dev/null 2>&1 || rollcall_theirs=''
+
 usage='usage: install.sh [--product NAME] [--product-version V] [--usage-version N] [--endpoint URL]
                   [--write-key-file F] [--env-file PATH] [--user] [--no-service] [--yes] [--demo [--once]] [-- COMMAND...]
 
@@ -83,10 +87,15 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+with_their_environment() { # COMMAND...
+    eval "$rollcall_theirs"
+    exec "$@"
+}
+
 # Run COMMAND as if it were alone, although nothing of ours works.
 plainly() { # COMMAND...
     [ $# -gt 0 ] || exit "${code:-1}"
-    exec "$@"
+    with_their_environment "$@"
 }
 
 for file in names flag python packed files environment settings service; do
@@ -104,7 +113,7 @@ case $env_file in '' | /*) ;; *) env_file=$PWD/$env_file ;; esac
 
 look_for_refusal "$name" "$env_file"
 if [ -n "$why" ]; then
-    [ $# -eq 0 ] || exec "$@"
+    [ $# -eq 0 ] || with_their_environment "$@"
     say "telemetry is off ($why), so nothing is installed"
     [ -z "$demo" ] || exit 1
     exit 0
@@ -247,14 +256,14 @@ fi
 interrupted=''
 trap 'interrupted=yes' INT
 trap : QUIT
-"$command" wrap ${yes:+--no-input} \
+(with_their_environment "$command" wrap ${yes:+--no-input} \
     ${product:+"--set=ROLLCALL_PRODUCT=$product"} \
     ${product_version:+"--set=ROLLCALL_PRODUCT_VERSION=$product_version"} \
     ${usage_version:+"--set=ROLLCALL_USAGE_VERSION=$usage_version"} \
     ${endpoint:+"--set=ROLLCALL_ENDPOINT=$endpoint"} \
     ${key_file:+"--set=ROLLCALL_WRITE_KEY_FILE=$key_file"} \
     ${env_file:+"--set=ROLLCALL_ENV_FILE=$env_file"} \
-    -- "$@"
+    -- "$@")
 code=$?
 trap - INT QUIT
 if [ "$code" -eq 0 ]; then

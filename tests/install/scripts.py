@@ -1,6 +1,7 @@
 """The scripts under test, and the shells that run them."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,12 @@ def environment(home: str | os.PathLike[str], **more: str) -> dict[str, str]:
     # SHELL, or bash asks the user database, and so nscd's socket, for it.
     bare = {"SHELL": "/bin/sh", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.fspath(home)}
     return {**bare, **more}
+
+
+def variables() -> set[str]:
+    """The names of the variables that install.sh sets, in itself and in its parts."""
+    text = "".join(path.read_text() for path in [INSTALL / "install.sh", *(INSTALL / "lib").glob("*.sh")])
+    return {*re.findall(r"\b([a-z_]+)=", text), *re.findall(r"\bfor ([a-z_]+)\b", text)} - {"_"}
 
 
 def small_tools(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from tests.install.scripts import (
     home_of_nobody,
     run,
     shell,
+    variables,
 )
 from tests.install.trees import tree
 from tests.leftovers import remove
@@ -123,8 +124,7 @@ def test_a_flag_comes_before_wrong_options(home: Path, by: str) -> None:
 @pytest.mark.parametrize("by", EACH_SHELL)
 def test_with_a_flag_the_command_gets_the_environment_as_it_was(home: Path, by: str) -> None:
     """Exported variables, though they have the names of the script's own."""
-    text = "".join(path.read_text() for path in [INSTALL / "install.sh", *(INSTALL / "lib").glob("*.sh")])
-    names = {*re.findall(r"\b([a-z_]+)=", text), *re.findall(r"\bfor ([a-z_]+)\b", text)} - {"_"}
+    names = variables()
     assert {"here", "why", "product", "user"} < names
     (home / ".config/rollcall-acme").mkdir(parents=True)
     (home / ".config/rollcall-acme/docker.env").write_text("DO_NOT_TRACK=1\n")

@@ -2,19 +2,30 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.install.scripts import AS_NOBODY, environment, home_of_nobody, run, shell
+from tests.install.scripts import (
+    AS_NOBODY,
+    INSTALL,
+    SHELLS,
+    environment,
+    home_of_nobody,
+    run,
+    shell,
+    variables,
+)
 from tests.leftovers import remove
 from tests.parts import NOBODY
 from tests.receiver import Receiver
 from tests.wait import until
 
 pytestmark = pytest.mark.needs("user", "dash")
+EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
 ELSEWHERE = "ROLLCALL_ENDPOINT=http://127.0.0.1:9\nROLLCALL_PRODUCT=Other\nROLLCALL_WRITE_KEY=theirs\n"
 
 
@@ -66,6 +77,24 @@ def test_what_install_sh_was_told_holds(bundle: Path, home: Path, here: str, mor
     assert {request.key for request in receiver.requests} == {"s3cret"}
     ours = [line for line in seen.splitlines() if line.startswith("ROLLCALL")]
     assert ours == [f"{name}={value}" for name, value in more.items()], "COMMAND has the caller's own"
+
+
+ODD = """it's "odd": $HOME `id` \\ * \n and more"""
+
+
+@pytest.mark.parametrize("by", EACH_SHELL)
+def test_the_command_gets_the_environment_as_it_was(bundle: Path, home: Path, by: str) -> None:
+    """Also exported variables with the names of the script's own: wrapped, and where nothing works."""
+    theirs = {**environment(home), **dict.fromkeys(variables(), "the caller's"), "odd": ODD}
+    lost = home / "install.sh"
+    shutil.copy(INSTALL / "install.sh", lost)
+    for script in (bundle / "install/install.sh", lost):
+        words = ["--user", "--no-service", "--product", "Acme", "--", "env", "-0"]
+        done = run(*AS_NOBODY, *shell(by), script, *words, environ=theirs)
+        assert done.returncode == 0, done.stderr
+        assert ("lib/names.sh is not" in done.stderr) == (script == lost)
+        seen = dict(line.split("=", 1) for line in done.stdout.split("\0")[:-1])
+        assert {name: seen.get(name) for name in theirs} == theirs
 
 
 def test_the_env_file_that_install_sh_was_told_comes_first_and_a_flag_in_another_still_counts(
