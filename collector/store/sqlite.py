@@ -150,7 +150,7 @@ class SQLiteDatabase(Database):
     @contextmanager
     def transaction(self, *, lasting: bool = True) -> Iterator[Transaction]:
         with self._in_turn(), _explained(self.path):
-            self._flush_or_not(lasting=lasting)
+            self._set_flushing(lasting=lasting)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SQLiteTransaction(self._writer)
@@ -160,7 +160,7 @@ class SQLiteDatabase(Database):
                     self._writer.execute("ROLLBACK")
                 raise
 
-    def _flush_or_not(self, *, lasting: bool) -> None:
+    def _set_flushing(self, *, lasting: bool) -> None:
         """Whether the next commit flushes the log. What the file is to get is flushed in any case."""
         if lasting is not self._flushes:
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
