@@ -35,6 +35,12 @@ def percent(value: float | None) -> str:
     return f"{text} %"
 
 
+def points(difference: float) -> str:
+    """A difference of two shares, in percentage points: `+9.0 points`."""
+    text = f"{abs(100 * difference):.1f}"
+    return f"{'±' if text == '0.0' else '+' if difference > 0 else '−'}{text} points"  # noqa: RUF001 - as above
+
+
 def when(milliseconds: int | None) -> Markup:
     """A time as HTML, readable for people and programs."""
     if not milliseconds:
@@ -105,7 +111,7 @@ class Renderer:
             limit=limit,
             limit_size=limit_size,
         )
-        made.globals.update(signed=signed, ago=ago, PAGE_ROWS=PAGE_ROWS)
+        made.globals.update(signed=signed, points=points, ago=ago, PAGE_ROWS=PAGE_ROWS)
 
     def __call__(self, template: str, **context: Any) -> bytes:
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")

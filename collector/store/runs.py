@@ -43,10 +43,14 @@ class RunCounts:
         return self.succeeded + self.failed + self.given_up + self.running
 
     @property
+    def ended(self) -> int:
+        """Those that are over: given up counts as an end."""
+        return self.started - self.running
+
+    @property
     def rate(self) -> float | None:
         """The share of finished runs that succeeded."""
-        over = self.started - self.running
-        return self.succeeded / over if over else None
+        return self.succeeded / self.ended if self.ended else None
 
     def merge(self, other: RunCounts) -> None:
         """Count the other's runs as well."""

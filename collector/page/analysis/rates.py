@@ -1,4 +1,4 @@
-"""Success rates with a range that respects small numbers, and what a difference of two means."""
+"""Shares with a range that respects small numbers, and what a difference of two means."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collector.store.runs import RunCounts
 
 # Of 20 ranges, 19 contain the true rate.
 _Z = 1.96
+# Fewer installs that have ended say nothing about a release, whatever their range.
+LEAST_ENDED = 20
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The share of finished runs that succeeded, and Wilson's range of what the true share may be."""
+    """A share of finished runs, and Wilson's range of what the true share may be."""
 
     value: float | None
     low: float
@@ -21,11 +23,15 @@ class Rate:
 
 
 def rate_of(counts: RunCounts) -> Rate:
-    """The rate of these runs; of none it may be anything."""
-    n = counts.started - counts.running
+    """The share of these runs that succeeded, of those that have ended."""
+    return share_of(counts.succeeded, counts.ended)
+
+
+def share_of(some: float, n: float) -> Rate:
+    """The share that some are of n; of none it may be anything."""
     if n <= 0:
         return Rate(None, 0.0, 1.0)
-    share, square = counts.succeeded / n, _Z * _Z
+    share, square = some / n, _Z * _Z
     middle = share + square / (2 * n)
     spread = _Z * sqrt(share * (1 - share) / n + square / (4 * n * n))
     scale = 1 + square / n

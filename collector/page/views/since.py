@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from collector.base.environments import ALL
 from collector.base.versions import version_key
 from collector.page.analysis.rates import Rate, compare_rates, rate_of
 from collector.page.analysis.release_order import in_release_order
+from collector.page.analysis.rises import Rise, Side, rises_of, side_of
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable
 from collector.page.views.marks import release_days
 from collector.page.views.over_time import counts_table
-from collector.page.views.steps import MOST_FAILED, steps_table, whole_steps
-from collector.store.runs import RunCounts
+from collector.page.views.steps import MOST_FAILED, STEP_COLUMNS, step_row, steps_table, whole_steps
+from collector.store.runs import FailedRuns, RunCounts
 
 # Links to so many releases.
 MOST_VERSIONS = 12
@@ -35,9 +37,24 @@ def show_since(view: ViewRequest) -> ViewResult:
         if wanted and not everywhere.first_days(view.source.id, "version", wanted):
             raise PageError(404, "No install of this version has reported.")
         context = {"version": "", "wanted": wanted}
-        return ViewResult("since", "Since the release", {}, _tables([], [], []), context)
+        return ViewResult("since", "Since the release", {}, _tables(Failures([], [], [], [])), context)
     before = _before(wanted, in_release_order({*versions, wanted}))
     return _result(view, wanted, before, released, versions)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failures of a release: each step is in one of these."""
+
+    new: list[Step]
+    grew: list[Rise]
+    gone: list[Rise]
+    both: list[Rise]
+
+    def shown(self) -> list[Step]:
+        """The steps of the tables' first rows."""
+        rises = [*self.grew[:PAGE_ROWS], *self.gone[:PAGE_ROWS], *self.both[:PAGE_ROWS]]
+        return [*self.new[:PAGE_ROWS], *(one.step for one in rises)]
 
 
 def _result(
@@ -52,10 +69,7 @@ def _result(
         for part in _parts(first, last, (released[version], *later))
     ]
     reads = [sum(one.runs for one in found) for found in failed]
-    steps = group_steps([one for one in chain(*failed) if version_key(one.version) <= version_key(version)])
-    new = [step for step in steps if set(step.by_version) == {version}]
-    gone = [step for step in steps if before in step.by_version and version not in step.by_version]
-    still = [step for step in steps if version in step.by_version and step not in new]
+    failures = _failures([*chain(*failed)], version, before, counts)
     meaning = compare_rates(rates[version], rates[before]) if before is not None else "first"
     listed = [(word, counts.get(word, RunCounts())) for word in (version, before) if word is not None]
     data = {
@@ -68,23 +82,34 @@ def _result(
         "meaning": meaning,
         "failures_read": sum(reads),
     }
-    tables = (*_tables(new, gone, still), counts_table("versions", "Both versions", "version", listed))
+    tables = (*_tables(failures), counts_table("versions", "Both versions", "version", listed))
     context = {
         **data,
         "days": {"version": released[version], "before": released.get(before or "", 0)},
         "counts": dict(listed),
         "rates": rates,
-        "new": new,
-        "gone": gone,
-        "still": still,
+        "failures": failures,
         "versions": versions[:MOST_VERSIONS],
         "cut": MOST_FAILED if MOST_FAILED in reads else None,
-        "whole": whole_steps(
-            view, [one for some in (new, gone, still) for one in some[:PAGE_ROWS]], first, last
-        ),
+        "whole": whole_steps(view, failures.shown(), first, last),
         "span": {"period": "custom", "from": iso(first), "to": iso(last)},
     }
     return ViewResult("since", "Since the release", data, tables, context)
+
+
+def _failures(
+    failed: Sequence[FailedRuns], version: str, before: str | None, counts: Mapping[str, RunCounts]
+) -> Failures:
+    """The steps at which a release and those before it failed."""
+    steps = group_steps([one for one in failed if version_key(one.version) <= version_key(version)])
+    now = side_of(version, counts.get(version, RunCounts()), failed)
+    then = Side("", 0) if before is None else side_of(before, counts.get(before, RunCounts()), failed)
+    new = [step for step in steps if set(step.by_version) == {version}]
+    still = [step for step in steps if version in step.by_version and step not in new]
+    gone = [step for step in steps if before in step.by_version and version not in step.by_version]
+    rises = rises_of(still, now, then)
+    grew = [one for one in rises if one.meaning == "grew"]
+    return Failures(new, grew, rises_of(gone, now, then), [one for one in rises if one not in grew])
 
 
 def _parts(first: int, last: int, released: Sequence[int]) -> list[tuple[int, int]]:
@@ -96,12 +121,25 @@ def _parts(first: int, last: int, released: Sequence[int]) -> list[tuple[int, in
     return [(day, end - 1) for day, end in pairwise([*begins, last + 1])]
 
 
-def _tables(new: Sequence[Step], gone: Sequence[Step], still: Sequence[Step]) -> tuple[ViewTable, ...]:
+def _tables(failures: Failures) -> tuple[ViewTable, ...]:
     return (
-        steps_table("new", "New failures", new),
-        steps_table("gone", "Failures that are gone", gone),
-        steps_table("still", "Failures of both", still),
+        steps_table("new", "New failures", failures.new),
+        _rises_table("grew", "Failures that grew", failures.grew),
+        _rises_table("gone", "Failures that are gone", failures.gone),
+        _rises_table("still", "Other failures of both", failures.both),
     )
+
+
+def _rises_table(name: str, title: str, rises: Sequence[Rise]) -> ViewTable:
+    rows = [
+        (*step_row(one.step), *(_share(rate) for rate in (one.share, one.share_before)), one.meaning)
+        for one in rises
+    ]
+    return ViewTable(name, title, (*STEP_COLUMNS, "share", "share_before", "meaning"), rows)
+
+
+def _share(rate: Rate) -> float | None:
+    return None if rate.value is None else round(rate.value, 4)
 
 
 def _before(version: str, versions: list[str]) -> str | None:

@@ -46,10 +46,11 @@ def whole_steps(view: ViewRequest, steps: Sequence[Step], first: int, last: int)
 
 def steps_table(name: str, title: str, steps: Sequence[Step]) -> ViewTable:
     """Steps for programs."""
-    return ViewTable(name, title, STEP_COLUMNS, [_row(step) for step in steps])
+    return ViewTable(name, title, STEP_COLUMNS, [step_row(step) for step in steps])
 
 
-def _row(step: Step) -> tuple[Cell, ...]:
+def step_row(step: Step) -> tuple[Cell, ...]:
+    """A step for programs, in the order of STEP_COLUMNS."""
     sizes = (len(step.instances), step.runs, len(step.by_version), len(step.by_system))
     return (*_place(step), *sizes, time_text(step.first), time_text(step.last))
 

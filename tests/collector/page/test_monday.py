@@ -32,6 +32,7 @@ pytestmark = pytest.mark.once
 TODAY = NOW // DAY_MS
 FIRST = TODAY - 29
 Row = dict[str, Any]
+TABLES_OF_SINCE = ("new", "grew", "gone", "still")
 # A row of steps: the list that both of its numbers lead to, its instances and its runs.
 STEP_NUMBERS = re.compile(
     r'<td class="num"><a href="([^"]*)#runs">(\d+)</a></td>'
@@ -94,6 +95,23 @@ def test_what_broke_since_the_release(monday: Monday) -> None:
     assert "fail more often" in monday.client.get("/since").text
 
 
+def test_a_failure_of_both_releases_has_the_share_of_each(monday: Monday) -> None:
+    began = min(run.began or 0 for run in monday.runs if run.version == "1.9.0") // DAY_MS * DAY_MS
+    ended = Counter(
+        run.version for run in monday.runs if run.state != "running" and (run.began or 0) >= began
+    )
+    tables = monday.json("/since.json")["tables"]
+    rows = [row for name in ("grew", "still") for row in tables[name]]
+    for line, before in (("51", "45"), ("201", "195")):  # it stands lower in the release before
+        row = next(row for row in rows if row["line"] == line)
+        for share, version, at in (("share", BAD, line), ("share_before", "1.9.0", before)):
+            runs = [run for run in monday.failed(version) if run.place and run.place.line == at]
+            assert row[share] == round(len(runs) / ended[version], 4), (line, version)
+    text = monday.client.get("/since").text
+    assert f"Of {BAD}</th>" in text
+    assert f"of {ended[BAD]}</small>" in text
+
+
 @pytest.mark.parametrize("version", [BAD, "1.9.0"])
 def test_a_release_that_fails_often_leaves_room_for_those_before_it(
     monday: Monday, monkeypatch: pytest.MonkeyPatch, version: str
@@ -103,7 +121,7 @@ def test_a_release_that_fails_often_leaves_room_for_those_before_it(
     most = 15
     monkeypatch.setattr(since, "MOST_FAILED", most)
     shown = monday.json(f"/since.json?version={version}")
-    for name in ("new", "gone", "still"):
+    for name in TABLES_OF_SINCE:
         assert places(shown["tables"][name]) == places(everything["tables"][name]), name
     assert 2 * most <= shown["failures_read"] <= 3 * most < everything["failures_read"]
     assert f"Failures are those of the latest {most} failed" in monday.client.get("/since").text
@@ -112,7 +130,7 @@ def test_a_release_that_fails_often_leaves_room_for_those_before_it(
 def test_a_release_of_the_past_is_judged_without_what_came_later(monday: Monday) -> None:
     shown = monday.json("/since.json?version=1.9.0")
     assert (shown["before"], shown["meaning"]) == ("1.8.0", "noise")
-    rows = [row for name in ("new", "gone", "still") for row in shown["tables"][name]]
+    rows = [row for name in TABLES_OF_SINCE for row in shown["tables"][name]]
     assert BAD_STEP not in places(rows)
     assert sum(row["runs"] for row in rows) == len(monday.failed("1.8.0", "1.9.0"))
     assert monday.client.get("/since?version=7").status == 404

@@ -1,0 +1,60 @@
+"""What broke since a release: what is said of it, and of how few it is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.collector.page.client import PageClient
+from tests.collector.page.stories import HOUR, event
+
+DAY = 24 * HOUR
+Send = Callable[..., None]
+
+
+def installs(
+    version: str, days: int, succeeded: int, failed: dict[int, int], given_up: int = 0
+) -> list[dict[str, Any]]:
+    """Installs of a version so many days ago; how many failed, by the line of install.sh."""
+    lines = [line for line, n in failed.items() for _ in range(n)]
+    told = []
+    for number, line in enumerate([*lines, *[0] * succeeded, *[-1] * given_up]):
+        place = {"script": "install.sh", "line": line, "command": "curl", "exitCode": 6}
+        run = f"{version} {days} {number}"
+        some = [event("Installation Started", days * DAY, run)]
+        if line >= 0:
+            name = "Installation Errors" if line else "Installation Success"
+            some.append(event(name, days * DAY - HOUR, run, **(place if line else {})))
+        for one in some:
+            one["context"]["app"]["version"] = version
+            told.append({**one, "anonymousId": run})
+    return told
+
+
+def rows(text: str, section: str) -> list[str]:
+    """What each row of a section's table says, without its markup."""
+    part = text.partition(f'<section aria-labelledby="{section}">')[2].partition("</section>")[0]
+    body = part.partition("<tbody>")[2].partition("</tbody>")[0].replace("</td>", " ").replace("</th>", " ")
+    return [" ".join(re.sub(r"<[^>]*>", "", row).split()) for row in body.split("</tr>")[:-1]]
+
+
+def test_a_failure_of_both_releases_that_grew_stands_before_the_others(
+    client: PageClient, send: Send
+) -> None:
+    send(*installs("1.9.0", 20, 180, {51: 4, 300: 10, 600: 6}))
+    send(*installs("1.10.0", 10, 120, {51: 40, 300: 11, 600: 29}))
+    text = client.get("/since?period=month").text
+    grew, both = rows(text, "grew"), rows(text, "still")
+    assert [row.partition(" Run")[0][:62] for row in grew] == [
+        "install.sh:51 curl exit 6 20 % 40 of 200 2 % 4 of 200 +18.0 po",
+        "install.sh:600 curl exit 6 14.5 % 29 of 200 3 % 6 of 200 +11.5",
+    ]
+    assert both[0].startswith("install.sh:300 curl exit 6 5.5 % 11 of 200 5 % 10 of 200 +0.5 points chance")
+    tables = client.get("/since.json?period=month").json()["tables"]
+    assert [row["line"] for row in tables["grew"]] == ["51", "600"]
+    assert [row["line"] for row in tables["still"]] == ["300"]
+    assert (tables["grew"][0]["share"], tables["grew"][0]["share_before"]) == (0.2, 0.02)
+    assert client.get("/since.csv?table=grew").text.count("\n") == 3
+    first = client.get("/since?period=month&version=1.9.0").text  # nothing is before it
+    assert ("Failures that grew" in first, rows(first, "new")[0][:14]) == (False, "install.sh:300")
