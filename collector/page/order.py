@@ -38,7 +38,7 @@ class SortedTable:
 
 @dataclass(frozen=True)
 class ListOrder(SortedTable):
-    """The order of a list by time, the latest first unless the address says otherwise."""
+    """The order of a list by time, either end first."""
 
     @property
     def oldest_first(self) -> bool:
@@ -60,9 +60,11 @@ class ListOrder(SortedTable):
         return (high, end) if self.oldest_first else (end, None)
 
 
-def list_order(view: ViewRequest, table: str, column: str, anchor: str) -> ListOrder:
+def list_order(
+    view: ViewRequest, table: str, column: str, anchor: str, *, oldest_first: bool = False
+) -> ListOrder:
     """The order that the address names for a table. PageError if the table is not sorted by that."""
-    choices = (f"-{column}", column)
+    choices = (column, f"-{column}") if oldest_first else (f"-{column}", column)
     sort = view.query.get(f"{table}.sort") or choices[0]
     if sort not in choices:
         raise PageError(400, f"`{table}.sort` must be one of {', '.join(choices)}.")

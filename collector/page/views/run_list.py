@@ -41,14 +41,16 @@ class RunList:
     order: ListOrder
 
 
-def run_list(view: ViewRequest, wanted: RunFilter, title: str, anchor: str) -> RunList:
+def run_list(
+    view: ViewRequest, wanted: RunFilter, title: str, anchor: str, *, oldest_first: bool = False
+) -> RunList:
     """The page that the address asks for, of runs that began within the period."""
     source, since = view.source.id, view.period.first * DAY_MS
 
     def ask(before: RunsEnd, after: RunsEnd | None, most: int) -> tuple[list[Run], RunsEnd | None]:
         return view.events.list_runs(source, wanted, since, before, view.now, most, after)
 
-    return _run_list(view, ask, title, anchor)
+    return _run_list(view, ask, title, list_order(view, "runs", "began", anchor, oldest_first=oldest_first))
 
 
 def list_of_failures(view: ViewRequest, places: Sequence[Place], title: str, anchor: str) -> RunList:
@@ -64,7 +66,7 @@ def list_of_failures(view: ViewRequest, places: Sequence[Place], title: str, anc
         found.sort(key=_end, reverse=after is None)
         return found[:most], _end(found[most - 1]) if len(found) > most else None
 
-    return _run_list(view, ask, title, anchor)
+    return _run_list(view, ask, title, list_order(view, "runs", "began", anchor))
 
 
 def start_of_list(view: ViewRequest) -> RunsEnd:
@@ -80,8 +82,7 @@ def filter_of(view: ViewRequest, state: str | None = None) -> RunFilter:
     return RunFilter(state, view.asked_word("version"), view.asked_word("system"))
 
 
-def _run_list(view: ViewRequest, ask: Ask, title: str, anchor: str) -> RunList:
-    order = list_order(view, "runs", "began", anchor)
+def _run_list(view: ViewRequest, ask: Ask, title: str, order: ListOrder) -> RunList:
     high = start_of_list(view)
     start = order.start(view, NO_RUN, high)
     shown, end = ask(*order.ends(start, high), PAGE_ROWS)

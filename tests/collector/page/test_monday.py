@@ -19,6 +19,7 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
+from collector.page.render import span
 from collector.page.views import since
 from collector.store import Stores, open_stores
 from collector.store.runs import Place
@@ -143,7 +144,7 @@ def test_who_is_stuck(monday: Monday) -> None:
     last: dict[bytes, PlainRun] = {}
     for run in monday.runs:
         last.setdefault(run.who, run)
-    stuck = [run for run in last.values() if run.state in ("failed", "given up")]
+    stuck = [run for run in reversed(last.values()) if run.state in ("failed", "given up")]
     assert [(row["instance"], row["state"]) for row in rows] == [
         (as_uuid(run.who), run.state) for run in stuck
     ]
@@ -153,11 +154,30 @@ def test_who_is_stuck(monday: Monday) -> None:
     assert {row["state"] for row in rows} == {"failed", "given up"}
     assert any(row["asked_for_help"] for row in rows)
     text = monday.client.get("/stuck?period=quarter").text
-    assert f"{len(stuck)} instances are stuck" in text
-    assert "Stuck for</th>" in text
+    longest = max(NOW - (run.ended or run.began or 0) for run in stuck)
+    assert f"{len(stuck)} instances are stuck, the longest for {span(longest)}; " in text
+    assert "before this period" not in text
     assert 'href="/support?period=quarter&amp;show=waiting"' in text
+    newest = monday.json("/stuck.json?period=quarter&runs.sort=-began")["tables"]["runs"]
+    assert newest == rows[::-1]
     only = monday.json("/stuck.json?period=quarter&version=1.9.0&system=debian+12")["tables"]["runs"]
     assert len(only) == sum((r.version, r.os) == ("1.9.0", "debian") for r in stuck)
+
+
+def test_who_was_stuck_before_the_period_is_counted_and_one_click_away(monday: Monday) -> None:
+    whole = monday.json("/stuck.json?period=quarter")["tables"]["runs"]
+    week = monday.json("/stuck.json?period=week")
+    assert week["stuck_before_at_least"] == len(whole) - len(week["tables"]["runs"]) > 1
+    assert week["counted_all_before"]
+    text = monday.client.get("/stuck?period=week&version=&system=").text
+    first = next(run for run in monday.runs if as_uuid(run.who) == whole[0]["instance"])
+    longest = NOW - (first.ended or first.began or 0)
+    told = f"{week['stuck_before_at_least']} more have been stuck since before this period, the longest for"
+    assert f"{told} {span(longest)}: <a href=" in text
+    link = html.unescape(text.split(told)[1].split('<a href="')[1].split('"')[0])
+    shown = monday.client.get(link).text
+    assert f"{len(whole)} instances are stuck, the longest for {span(longest)}" in shown
+    assert "before this period" not in shown
 
 
 def test_which_step_hurts_most_across_versions_whose_lines_moved(monday: Monday) -> None:
