@@ -125,8 +125,8 @@ class SQLiteDatabase(Database):
     dialect: Dialect = "sqlite"
 
     def __init__(self, path: str, *, make: bool = True) -> None:
-        if not make and not os.path.exists(path):
-            raise StoreError(f"there is no database at {path}; {HOW_TO_BEGIN}")
+        if not make:
+            _check_exists(path)
         self.path = path
         self._claim: int | None = None
         self._flushes = True
@@ -237,6 +237,15 @@ class SQLiteDatabase(Database):
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # zeros in place of what was deleted
         return connection
+
+
+def _check_exists(path: str) -> None:
+    """StoreError if there is no such file, or if that cannot be told: it may be another user's."""
+    with _explained(path):
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            raise StoreError(f"there is no database at {path}; {HOW_TO_BEGIN}") from None
 
 
 @contextmanager

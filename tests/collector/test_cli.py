@@ -100,6 +100,15 @@ def test_a_verb_that_reads_or_changes_makes_no_database(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_database_that_cannot_be_looked_for_is_not_called_absent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "c.db"
+    assert main(["keys", "list", "--db", f"sqlite:///{path}"]) == 1
+    assert capsys.readouterr().err == f"rollcall-collector: {path}: Not a directory\n"
+
+
 @pytest.mark.parametrize("verb", BEGIN)
 def test_a_verb_that_begins_something_makes_the_database(tmp_path: Path, verb: str) -> None:
     path = tmp_path / "folder" / "new.db"
