@@ -77,14 +77,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--db", metavar="URL", help="the database: sqlite:///PATH or postgresql://…, without a password"
     )
     common.add_argument("--events", metavar="URL", help=EVENTS_OPTION)
+    unheeded = argparse.ArgumentParser(add_help=False)
+    unheeded.add_argument("--db", help=argparse.SUPPRESS)  # every verb takes it
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     def verb(
         group: Any, name: str, action: Action, text: str, *, storeless: bool = False, makes: bool = False
     ) -> argparse.ArgumentParser:
         """A verb. `storeless`: it opens no database. `makes`: it may make one where there is none."""
-        parents = [] if storeless else [common]
-        made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text, parents=parents)
+        made: argparse.ArgumentParser = group.add_parser(
+            name, help=text, description=text, parents=[unheeded if storeless else common]
+        )
         made.set_defaults(action=action, storeless=storeless, makes=makes)
         return made
 
