@@ -9,6 +9,7 @@ _ZEROS = re.compile(r"(\.0+)+(?![.\d])")  # 1.2 and 1.2.0 are one release
 _NUMBERED = re.compile(r"v?\d")
 _EARLY = ("dev", "snapshot", "nightly", "a", "alpha", "b", "beta", "c", "rc", "pre", "preview")
 _LONGEST_NUMBER = 18
+_EARLY_KIND = -1
 
 VersionKey = tuple[bool, tuple[tuple[int, int, str], ...]]
 
@@ -25,7 +26,12 @@ def is_numbered(version: str) -> bool:
     return bool(_NUMBERED.match(version.lower()))
 
 
+def is_early(version: str) -> bool:
+    """Whether it comes before a release: 2.0-rc1, 9.9.9-dev."""
+    return any(kind == _EARLY_KIND for kind, _, _ in version_key(version)[1])
+
+
 def _part(part: str) -> tuple[int, int, str]:
     if part.isdigit():
         return (1, int(part[:_LONGEST_NUMBER]), "")
-    return (-1, _EARLY.index(part), "") if part in _EARLY else (1, -1, part)
+    return (_EARLY_KIND, _EARLY.index(part), "") if part in _EARLY else (1, -1, part)

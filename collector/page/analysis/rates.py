@@ -43,3 +43,12 @@ def compare_rates(now: Rate, before: Rate) -> str:
     if now.low > before.high:
         return "better"
     return "worse" if now.high < before.low else "noise"
+
+
+def compare_releases(now: RunCounts, before: RunCounts | None) -> str:
+    """The same of two releases; `few` if too few of their installs have ended, `first` without one before."""
+    if before is None:
+        return "first"
+    if min(now.ended, before.ended) < LEAST_ENDED:
+        return "few"
+    return compare_rates(rate_of(now), rate_of(before))

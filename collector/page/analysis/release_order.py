@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from collector.base.versions import is_numbered, version_key
+from collector.base.versions import is_early, is_numbered, version_key
 
-# A version with fewer runs than this, and a smaller share, is an outlier of a period with as many runs.
+# With many runs, a version with a smaller share is an outlier if it has few runs or comes before a release.
 FEW_RUNS, SMALL_SHARE, MANY_RUNS = 3, 0.01, 100
 
 
@@ -21,5 +21,6 @@ def outliers(runs: Mapping[str, int]) -> set[str]:
     return {
         version
         for version, n in runs.items()
-        if not is_numbered(version) or (total >= MANY_RUNS and n < FEW_RUNS and n < SMALL_SHARE * total)
+        if not is_numbered(version)
+        or (total >= MANY_RUNS and n < SMALL_SHARE * total and (n < FEW_RUNS or is_early(version)))
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.base.times import DAY_MS
@@ -27,7 +27,7 @@ from collector.page.view_types import (
     id_text,
     time_text,
 )
-from collector.page.views.marks import chart_marks
+from collector.page.views.marks import chart_marks, release_days
 from collector.page.views.over_time import active_chart
 from collector.page.views.run_list import runs_table
 from collector.store.fleet import ACTIVE, EARLIEST, LATEST, STATES, Instance, InstanceFilter, InstancesEnd
@@ -89,7 +89,8 @@ def show_instances(view: ViewRequest) -> ViewResult:
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
-    lists = {name: list_rows(view, table, table.rows) for name, table in _words(view).items()}
+    odd = release_days(view, view.period.last)[1]
+    lists = {name: list_rows(view, table, table.rows) for name, table in _words(view, odd).items()}
     older = end_text(end) if end else None
     new = census.new(view.period.first, view.period.last)
     returning = census.returning(view.period.first)
@@ -112,6 +113,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "short_lived": short_lived,
         "chart": chart,
         "lists": lists,
+        "outliers": odd,
         "is_now": now,
         "counted": now or view.history is not None,
         "cohorts": cohorts,
@@ -133,15 +135,14 @@ def states_then(view: ViewRequest) -> dict[str, int]:
     return {"beating": that_day, "silent": month - that_day, "gone": known - month}
 
 
-def _words(view: ViewRequest) -> dict[str, ViewTable]:
+def _words(view: ViewRequest, odd: Collection[str]) -> dict[str, ViewTable]:
     """Versions, systems, and versions of Rollcall itself, at the end of the period."""
     if view.period.is_now:
         versions, systems = view.census.versions, view.census.systems
     else:
         history = view.history or FleetHistory()
         versions, systems = (on_day(one, view.period.last) for one in (history.versions, history.systems))
-    latest_first = {word: place for place, word in enumerate(in_release_order(versions))}
-    by_release = sorted(_ranked(versions), key=lambda one: latest_first.get(one[0], len(latest_first)))
+    by_release = [(word or "unknown", versions[word]) for word in in_release_order(versions, odd)]
     title = "{} at the last install".format
     return {
         "versions": ViewTable("versions", title("Versions"), ("version", "instances"), by_release),

@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 
 from collector.base.environments import ALL
 from collector.base.versions import version_key
-from collector.page.analysis.rates import Rate, compare_rates, rate_of
+from collector.page.analysis.rates import Rate, compare_releases, rate_of
 from collector.page.analysis.release_order import in_release_order
 from collector.page.analysis.rises import Rise, Side, rises_of, side_of
 from collector.page.analysis.steps import Step, group_steps
@@ -70,8 +70,8 @@ def _result(
     ]
     reads = [sum(one.runs for one in found) for found in failed]
     failures = _failures([*chain(*failed)], version, before, counts)
-    meaning = compare_rates(rates[version], rates[before]) if before is not None else "first"
     listed = [(word, counts.get(word, RunCounts())) for word in (version, before) if word is not None]
+    meaning = compare_releases(listed[0][1], None if before is None else listed[1][1])
     data = {
         "version": version,
         "released": iso(released[version]),

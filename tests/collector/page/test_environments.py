@@ -115,3 +115,14 @@ def test_who_asks_for_help_is_seen_wherever_it_was(page: PageClient, send: Calla
     asked["context"]["installation"]["environment"] = "ci"
     send(asked)
     assert len(page.get("/support.json").json()["tables"]["requests"]) == 1
+
+
+def test_what_names_no_environment_says_that_it_is_of_all(
+    page: PageClient, send: Callable[..., None]
+) -> None:
+    send(event("Backup Made"), event("Installation Support", 2 * DAY, "ci 0", email="ada@example.org"))
+    for env in ("", "ci"):
+        text = page.get(f"/?env={env}").text
+        assert "1 person is waiting for help with an install, in all environments." in text
+        assert "They are of all environments" in text
+    assert "all environments" not in page.get("/?env=all").text

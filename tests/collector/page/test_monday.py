@@ -237,6 +237,12 @@ def test_versions_stand_in_the_order_of_their_releases_and_outliers_behind(monda
     text = monday.client.get("/installs?period=quarter").text
     assert f'{CI_VERSION} <span class="state">outlier</span>' in text
     assert text.count(">outlier<") == 1
+    instances = monday.client.get("/instances?period=quarter").text
+    assert re.search(
+        f'{CI_VERSION} <span class="state" title="a version without a number[^"]*">outlier<', instances
+    )
+    assert "An outlier is a version without a number" in instances
+    assert [row["version"] for row in monday.json("/instances.json")["tables"]["versions"]] == versions
 
 
 def test_a_past_period_has_its_own_versions_and_states(monday: Monday) -> None:

@@ -58,3 +58,24 @@ def test_a_failure_of_both_releases_that_grew_stands_before_the_others(
     assert client.get("/since.csv?table=grew").text.count("\n") == 3
     first = client.get("/since?period=month&version=1.9.0").text  # nothing is before it
     assert ("Failures that grew" in first, rows(first, "new")[0][:14]) == (False, "install.sh:300")
+
+
+def test_an_outlier_is_never_the_latest_release(client: PageClient, send: Send) -> None:
+    """However many a CI gave up: they are few of all, and come before a release."""
+    send(*installs("1.9.0", 20, 400, {51: 4}), *installs("1.10.0", 10, 300, {51: 4}))
+    send(*installs("9.9.9-dev", 5, 0, {}, given_up=6))
+    shown = client.get("/since.json?period=month&env=all").json()
+    assert (shown["version"], shown["before"], shown["meaning"]) == ("1.10.0", "1.9.0", "noise")
+    assert "9.9.9" not in client.get("/since?period=month&env=all").text
+
+
+def test_nothing_is_said_of_few_installs(client: PageClient, send: Send) -> None:
+    send(*installs("1.9.0", 20, 400, {51: 40}), *installs("9.9.9-dev", 5, 0, {}, given_up=6))
+    shown = client.get("/since.json?period=month&version=9.9.9-dev").json()
+    assert (shown["meaning"], shown["success_rate"]["value"]) == ("few", 0.0)
+    assert [row["meaning"] for row in shown["tables"]["gone"]] == ["few"]
+    text = client.get("/since?period=month&version=9.9.9-dev").text
+    assert "Only 6 installs of 9.9.9-dev have ended: too few to compare the releases." in text
+    assert "often" not in text.partition("<main")[2]
+    send(*installs("9.9.9-dev", 4, 14, {}))  # twenty are enough
+    assert client.get("/since.json?period=month&version=9.9.9-dev").json()["meaning"] == "worse"

@@ -21,4 +21,6 @@ def test_numbers_count_as_numbers_and_a_candidate_comes_before_its_release() -> 
 def test_an_outlier_has_no_number_or_next_to_nobody() -> None:
     runs = {"1.0": 500, "1.1": 3, "9.9-dev": 2, "main": 40}
     assert outliers(runs) == {"9.9-dev", "main"}
+    runs = {"1.0": 5000, "1.1": 3, "2.0-rc1": 40, "2.1-rc1": 60, "9.9.9-dev": 6}
+    assert outliers(runs) == {"2.0-rc1", "9.9.9-dev"}  # few of those that come before a release
     assert outliers({"1.0": 5, "1.1": 1}) == set()
