@@ -88,7 +88,7 @@ while [ $# -gt 0 ]; do
 done
 
 with_their_environment() { # COMMAND...
-    eval "$rollcall_theirs"
+    { eval "$rollcall_theirs"; } 2>/dev/null # bash goes on after a read-only SHELLOPTS, with a message
     exec "$@"
 }
 

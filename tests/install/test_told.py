@@ -97,6 +97,17 @@ def test_the_command_gets_the_environment_as_it_was(bundle: Path, home: Path, by
         assert {name: seen.get(name) for name in theirs} == theirs
 
 
+def test_an_exported_variable_that_bash_cannot_set_again_costs_no_word(home: Path) -> None:
+    lost = home / "install.sh"
+    shutil.copy(INSTALL / "install.sh", lost)
+    theirs = environment(home, SHELLOPTS="braceexpand:hashall", BASHOPTS="cmdhist", here="theirs")
+    done = run(*AS_NOBODY, "bash", lost, "--", "sh", "-c", "echo $here", environ=theirs)
+    assert done.stdout == "theirs\n"
+    assert done.stderr.splitlines() == [
+        "rollcall: lib/names.sh is not beside install.sh, so nothing is installed"
+    ]
+
+
 def test_the_env_file_that_install_sh_was_told_comes_first_and_a_flag_in_another_still_counts(
     bundle: Path, home: Path
 ) -> None:
