@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from collector.page.queries.whole import read_on
+from collector.page.queries.whole import follow, read_on
 from collector.store import EventStore, Stores
 from collector.store.answers import Answer, answers_of
-from collector.store.runs import NO_RUN, Run, RunsEnd
+from collector.store.runs import NO_RUN, Run, RunFilter, RunsEnd
 
 # Requests that are waiting are counted up to here.
 MOST_WAITING = 1000
 # A page of the requests by time is searched among so many; a link leads to the next ones.
 SEARCHED = 1000
 SHOWN = ("all", "waiting", "answered")
+# Who is still stuck is read in so many pieces of so many runs.
+STUCK_PIECES, STUCK_PIECE = 10, 500
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,20 @@ class Requests:
 
 
 @dataclass(frozen=True)
+class StillStuck:
+    """Instances whose last install failed or was given up; `complete` if none is missing."""
+
+    instances: frozenset[bytes] = frozenset()
+    complete: bool = True
+
+    def of(self, run: Run) -> bool | None:
+        """Whether the instance of a run is still stuck; None if that is not known."""
+        if run.instance in self.instances:
+            return True
+        return False if self.complete and run.began is not None else None
+
+
+@dataclass(frozen=True)
 class HelpRequest:
     """A request for help: its run, and who answered it and when."""
 
@@ -49,6 +66,22 @@ def find_requests(stores: Stores, source: int) -> Requests:
     asked = [run for _, run in stores.events.asked_runs(source, NO_RUN, MOST_WAITING + len(answers))]
     waiting = [run for run in asked if run not in answers][:MOST_WAITING]
     return Requests(tuple(waiting), tuple(run for run in reversed(asked) if run in answers), answers)
+
+
+def find_still_stuck(stores: Stores, source: int, waiting: Sequence[Run], now: int) -> StillStuck:
+    """The instances that are still stuck, of those whose runs are waiting."""
+    began = [run.began for run in waiting if run.began is not None]
+    if not began:
+        return StillStuck()
+
+    def ask(end: RunsEnd) -> tuple[list[Run], RunsEnd | None]:
+        return stores.events.list_runs(
+            source, RunFilter("stuck"), min(began), (now + 1, b""), now, STUCK_PIECE, end
+        )
+
+    pieces = list(islice(follow(ask, NO_RUN), STUCK_PIECES + 1))
+    found = {run.instance for runs in pieces[:STUCK_PIECES] for run in runs}
+    return StillStuck(frozenset(found & {run.instance for run in waiting}), len(pieces) <= STUCK_PIECES)
 
 
 def list_requests(

@@ -10,7 +10,9 @@ from collector.page.queries.help import (
     MOST_WAITING,
     SHOWN,
     HelpRequest,
+    StillStuck,
     every_request,
+    find_still_stuck,
     list_requests,
     requests_by_time,
 )
@@ -30,7 +32,11 @@ from collector.page.view_types import (
 from collector.store.answers import answer_request, reopen_request
 from collector.store.runs import LATEST, NO_RUN, RunsEnd
 
-COLUMNS = ("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by")
+COLUMNS = (
+    *("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by"),
+    *("version", "instance", "still_stuck"),
+)
+_WORDS = {True: "yes", False: "no", None: None}
 REFUSAL = "Requests for help contain e-mail addresses. Only users with the role support can see them."
 
 
@@ -39,11 +45,27 @@ def show_requests(view: ViewRequest) -> ViewResult:
     _require(view)
     shown, order = _shown(view), _order(view)
     requests, older = _by_time(view, order) if order.sort else _longest_first(view, shown)
-    waiting = len(view.help_requests.waiting)
-    table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests), lambda: _whole(view))
-    context = {"requests": requests, "waiting": waiting, "older": older, "most": MOST_WAITING}
-    context |= {"shown": shown, "shows": SHOWN, "order": order}
-    return ViewResult("support", "Support", {"waiting": waiting}, (table,), context)
+    waiting = view.events.find_runs(view.source.id, view.help_requests.waiting)
+    stuck = find_still_stuck(view.stores, view.source.id, waiting, view.now)
+    table = ViewTable(
+        "requests", "Requests for help", COLUMNS, _rows(requests, stuck), lambda: _whole(view, stuck)
+    )
+    data = {
+        "waiting": len(view.help_requests.waiting),
+        "still_stuck_at_least": sum(stuck.of(run) is True for run in waiting),
+        "oldest": time_text(min((run.asked for run in waiting if run.asked), default=None)),
+    }
+    context = {
+        "requests": requests,
+        "stuck": stuck,
+        "longest": view.now - min((run.asked for run in waiting if run.asked), default=view.now),
+        "older": older,
+        "most": MOST_WAITING,
+        "shown": shown,
+        "shows": SHOWN,
+        "order": order,
+    }
+    return ViewResult("support", "Support", data, (table,), context)
 
 
 def _longest_first(view: ViewRequest, shown: str) -> tuple[list[HelpRequest], str | None]:
@@ -74,13 +96,17 @@ def _order(view: ViewRequest) -> ListOrder:
     return ListOrder("requests", "requests", "")
 
 
-def _whole(view: ViewRequest) -> Iterator[Rows]:
+def _whole(view: ViewRequest, stuck: StillStuck) -> Iterator[Rows]:
     """Every request that is shown."""
     order = _order(view)
+
+    def rows(requests: Sequence[HelpRequest]) -> Rows:
+        return _rows(requests, stuck)
+
     if order.sort:
         start = order.start(view, NO_RUN, LATEST)
-        return map(_rows, follow(lambda end: _ask(view, order, end, PIECE_ROWS), start))
-    return map(_rows, every_request(view.stores, view.source.id, _shown(view), PIECE_ROWS))
+        return map(rows, follow(lambda end: _ask(view, order, end, PIECE_ROWS), start))
+    return map(rows, every_request(view.stores, view.source.id, _shown(view), PIECE_ROWS))
 
 
 def _shown(view: ViewRequest) -> str:
@@ -90,7 +116,7 @@ def _shown(view: ViewRequest) -> str:
     return shown
 
 
-def _rows(requests: Sequence[HelpRequest]) -> Rows:
+def _rows(requests: Sequence[HelpRequest], stuck: StillStuck) -> Rows:
     return [
         (
             one.run.reference,
@@ -102,6 +128,9 @@ def _rows(requests: Sequence[HelpRequest]) -> Rows:
             one.run.place.end or None,
             time_text(one.answered),
             one.answered_by,
+            one.run.version,
+            id_text(one.run.instance),
+            None if one.answered else _WORDS[stuck.of(one.run)],
         )
         for one in requests
     ]

@@ -19,6 +19,7 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
+from collector.page.queries import help as help_queries
 from collector.page.render import span
 from collector.page.views import since
 from collector.store import Stores, open_stores
@@ -178,6 +179,31 @@ def test_who_was_stuck_before_the_period_is_counted_and_one_click_away(monday: M
     shown = monday.client.get(link).text
     assert f"{len(whole)} instances are stuck, the longest for {span(longest)}" in shown
     assert "before this period" not in shown
+
+
+def test_requests_for_help_say_whose_install_still_fails(
+    monday: Monday, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [run for run in monday.runs if run.asked]
+    last = {run.who: run for run in reversed(monday.runs)}
+    stuck = Counter(last[run.who].state in ("failed", "given up") for run in asked)
+    oldest = min(run.asked or 0 for run in asked)
+    shown = monday.json("/support.json")
+    assert (shown["waiting"], shown["still_stuck_at_least"]) == (len(asked), stuck[True])
+    assert shown["oldest"] == write_time(oldest)
+    rows = shown["tables"]["requests"]
+    assert Counter(row["still_stuck"] for row in rows) == {"yes": stuck[True], "no": stuck[False]}
+    told = {row["run"]: (row["instance"], row["version"]) for row in rows}
+    assert told == {as_uuid(run.key): (as_uuid(run.who), run.version) for run in asked}
+    text = monday.client.get("/support").text
+    said = f"{len(asked)} open requests, {stuck[True]} still stuck, the oldest {span(NOW - oldest)} old."
+    assert said in text
+    assert text.count(">still stuck<") + text.count(">no longer stuck<") == min(len(asked), 50)
+    monkeypatch.setattr(help_queries, "STUCK_PIECE", 1)
+    monkeypatch.setattr(help_queries, "STUCK_PIECES", 2)
+    rows = monday.json("/support.json")["tables"]["requests"]
+    assert {row["still_stuck"] for row in rows} <= {"yes", None}
+    assert "open requests, at least " in monday.client.get("/support").text
 
 
 def test_which_step_hurts_most_across_versions_whose_lines_moved(monday: Monday) -> None:

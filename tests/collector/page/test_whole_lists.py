@@ -94,7 +94,7 @@ def test_more_requests_than_are_counted_are_all_in_the_csv_and_the_json(
     assert len(set(rows)) == len(rows) == MANY
     assert rows[-1] == first
     assert rows == in_json(client, "/support", "requests")
-    assert "At least 40 people are waiting" in page.text
+    assert "At least 40 open requests" in page.text
     assert "Every request is in the CSV" in page.text
 
 
