@@ -26,7 +26,7 @@ def add_verbs(verbs: Any, make_verb: Callable[..., argparse.ArgumentParser]) -> 
     text = "then compare how many events each day has in FILE and in the store; exit code 1 if one differs"
     take.add_argument("--verify", action="store_true", help=text)
     take.add_argument("file", metavar="FILE|-")
-    text = "export every event as a JSON line into a new FILE; gzip if its name ends in .gz"
+    text = "export every event as a JSON line into FILE; gzip if its name ends in .gz"
     give = make_verb(verbs, "export", _export, text)
     give.add_argument("file", metavar="FILE|-")
     demo = make_verb(
@@ -108,25 +108,32 @@ def _input(name: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _output(name: str) -> Iterator[IO[bytes]]:
-    """A new file to write, compressed if its name ends in .gz; `-` is stdout."""
+    """A file to write, compressed if its name ends in .gz; `-` is stdout.
+
+    A regular file takes its place once it is whole.
+    """
     if name == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    out = _open(name, "xb", "name another file, or - for stdout")
+    special = os.path.exists(name) and not os.path.isfile(name)  # /dev/stdout, a pipe
+    whole = name if special else os.path.realpath(name)
+    part = name if special else f"{whole}.part"
+    out = _open(name, "wb", "name another file, or - for stdout", at=part)
     try:
         with out:
             yield out
     except BaseException:  # also of the last bytes, which are written when it is closed
-        os.unlink(name)  # half an export looks like a whole one
+        if not special:
+            os.unlink(part)  # half an export looks like a whole one
         raise
+    if not special:
+        os.replace(part, whole)
 
 
-def _open(name: str, mode: str, hint: str) -> IO[bytes]:
-    packed = mode == "xb" and name.endswith(".gz")
+def _open(name: str, mode: str, hint: str, *, at: str = "") -> IO[bytes]:
+    packed = mode == "wb" and name.endswith(".gz")
     try:
-        return cast("IO[bytes]", gzip.open(name, mode) if packed else open(name, mode))
-    except FileExistsError:
-        raise AdminError(f"{name} already exists; name another file, or remove it first") from None
+        return cast("IO[bytes]", gzip.open(at, mode) if packed else open(at or name, mode))
     except OSError as error:
         raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None

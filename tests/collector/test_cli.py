@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pty
@@ -166,19 +167,24 @@ def test_who_reads_no_further_is_told_nothing(idle: Collector) -> None:
         assert process.wait(20) == 1
 
 
-def test_an_export_overwrites_nothing_and_leaves_no_half(idle: Collector, tmp_path: Path) -> None:
+def test_an_export_takes_the_place_of_an_older_one_only_as_a_whole(idle: Collector, tmp_path: Path) -> None:
     idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
-    for name in ("out.jsonl", "out.jsonl.gz"):
-        path = tmp_path / name
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    plain, packed, link = folder / "out.jsonl", folder / "out.jsonl.gz", folder / "link"
+    link.symlink_to("out.jsonl")
+    for path in (link, packed):
+        path.write_bytes(b"older")
         idle.verb("export", str(path))
-        before = path.read_bytes()
-        said = idle.verb("export", str(path), code=1).stderr
-        assert said == f"rollcall-collector: {path} already exists; name another file, or remove it first\n"
-        assert path.read_bytes() == before
+    whole = plain.read_bytes()
+    assert link.is_symlink()
+    assert (gzip.decompress(packed.read_bytes()), whole.count(b"\n")) == (whole, 1)
     with sqlite3.connect(idle.database.removeprefix("sqlite:///")) as tables:
         tables.execute("DROP TABLE events")
-    idle.verb("export", str(tmp_path / "half"), code=1)
-    assert not (tmp_path / "half").exists()
+    for name in ("out.jsonl", "half"):
+        idle.verb("export", str(folder / name), code=1)
+    assert plain.read_bytes() == whole
+    assert sorted(os.listdir(folder)) == ["link", "out.jsonl", "out.jsonl.gz"]
 
 
 @pytest.mark.needs("unshare")
