@@ -88,7 +88,8 @@ while [ $# -gt 0 ]; do
 done
 
 with_their_environment() { # COMMAND...
-    { eval "$rollcall_theirs"; } 2>/dev/null # bash goes on after a read-only SHELLOPTS, with a message
+    # bash goes on after a read-only SHELLOPTS, with a message.
+    { eval "$rollcall_theirs"; } 2>/dev/null
     exec "$@"
 }
 
