@@ -8,17 +8,18 @@ from collections.abc import Sequence
 import msgspec
 
 from collector.base.events import CATALOGUE, mapping
+from collector.base.times import DAY_MS
 from collector.page import charts
 from collector.page.charts import Chart, Series
 from collector.page.event_json import compact_json
 from collector.page.listing import list_rows
-from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text
+from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text, time_text
 from collector.page.views.marks import chart_marks
-from collector.store.values import NO_PAGE, StoredEvent
+from collector.store.values import StoredEvent
 from collector.store.words import OTHER
 
 MOST_NAMES = 200
-# Instances and values are counted among so many of the latest events with the name.
+# Instances and values are counted among so many of the period's latest events with the name.
 SAMPLE = 1000
 MOST_PROPERTIES, MOST_VALUES, LONGEST_VALUE = 20, 10, 80
 
@@ -27,21 +28,49 @@ Values = dict[str, Counter[str]]
 
 def show_usage(view: ViewRequest) -> ViewResult:
     """The names of usage events, and one of them in detail."""
-    counted = view.events.count_by_name(view.source.id, *view.period.ends, MOST_NAMES)
-    names = [(name, n) for name, n in counted if name not in CATALOGUE]
+    counted = _by_name(view, view.period.ends)
+    names = [(name, n) for name, n in counted.items() if name not in CATALOGUE]
+    earlier = _by_name(view, view.period.before)
     wanted = view.query.get("event") or next((name for name, _ in names if name != OTHER), "")
-    listed = list_rows(view, ViewTable("usage", "Usage events", ("event", "events"), names), names)
+    rest = 0 if len(earlier) < MOST_NAMES else None
+    rows = [(name, n, earlier.get(name, rest)) for name, n in names]
+    listed = list_rows(
+        view, ViewTable("usage", "Usage events", ("event", "events", "events_before"), rows), rows
+    )
     chart = _over_time(view, wanted)
-    sample = view.events.events_named(view.source.id, wanted, NO_PAGE, SAMPLE) if wanted else []
+    sample = _latest(view, wanted) if wanted else []
     values = values_of(sample, reveal=view.visitor.may_help)
     instances = len({event.who for event in sample if event.who})
-    rows: list[tuple[Cell, ...]] = [
+    each: list[tuple[Cell, ...]] = [
         (name, value, n) for name, counts in values.items() for value, n in counts.items()
     ]
-    properties = ViewTable("values", f"Values of {wanted}", ("property", "value", "events"), rows)
-    data = {"event": wanted, "sample": len(sample), "instances_in_sample": instances}
-    context = {**data, "list": listed, "chart": chart, "values": values}
+    properties = ViewTable("values", f"Values of {wanted}", ("property", "value", "events"), each)
+    data = {
+        "event": wanted,
+        "sample": len(sample),
+        "instances_in_sample": instances,
+        "sample_from": time_text(sample[-1].time) if sample else None,
+        "sample_to": time_text(sample[0].time) if sample else None,
+    }
+    context = {
+        **data,
+        "list": listed,
+        "chart": chart,
+        "values": values,
+        "sampled": (sample[-1].time, sample[0].time) if sample else None,
+        "times": counted.get(wanted, 0),
+    }
     return ViewResult("usage", "What is used", data, (listed.table, chart.table, properties), context)
+
+
+def _by_name(view: ViewRequest, days: tuple[int, int]) -> dict[str, int]:
+    return dict(view.events.count_by_name(view.source.id, *days, MOST_NAMES))
+
+
+def _latest(view: ViewRequest, name: str) -> list[StoredEvent]:
+    """The latest events with a name that happened within the period, the latest first."""
+    found = view.events.events_named(view.source.id, name, (view.period.until_ms, 0), SAMPLE)
+    return [event for event in found if event.time >= view.period.first * DAY_MS]
 
 
 def values_of(events: Sequence[StoredEvent], *, reveal: bool) -> Values:

@@ -21,7 +21,7 @@ from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
 from collector.page.queries import help as help_queries
 from collector.page.render import span
-from collector.page.views import since
+from collector.page.views import since, usage
 from collector.store import Stores, open_stores
 from collector.store.runs import Place
 from tests.collector.page.client import NOW, PageClient
@@ -302,14 +302,38 @@ def state_on(one: PlainInstance, day: int) -> str:
 
 def test_what_people_use(monday: Monday) -> None:
     shown = monday.json("/usage.json?event=Backup+Made")
-    mine = [event for event in monday.kept if event.name == "Backup Made"]
-    assert shown["tables"]["usage"] == [{"event": "Backup Made", "events": len(mine)}]
+    made = [event for event in monday.kept if event.name == "Backup Made"]
+    mine = [event for event in made if FIRST <= event.time // DAY_MS <= TODAY]
+    before = sum(FIRST - 35 <= event.time // DAY_MS <= TODAY - 35 for event in made)
+    row = {"event": "Backup Made", "events": len(mine), "events_before": before}
+    assert shown["tables"]["usage"] == [row]
     assert shown["instances_in_sample"] == len({event.who for event in mine})
     days = Counter(iso(event.time // DAY_MS) for event in mine)
     assert {row["day"]: row["events"] for row in shown["tables"]["over_time"] if row["events"]} == days
     values = Counter("full" if '"full"' in event.body else "part" for event in mine)
     assert {row["value"]: row["events"] for row in shown["tables"]["values"]} == values
     assert {row["property"] for row in shown["tables"]["values"]} == {"kind"}
+
+
+def test_instances_and_values_of_usage_events_are_of_the_period(
+    monday: Monday, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the page says of which part of it."""
+    made = [event for event in monday.kept if event.name == "Backup Made"]
+    made.sort(key=lambda event: event.time, reverse=True)
+    at = f"/usage{{}}?period=week&to={iso(TODAY - 3)}"
+    mine = [event for event in made if TODAY - 9 <= event.time // DAY_MS <= TODAY - 3]
+    assert 3 < len(mine) < len(made)
+    shown = monday.json(at.format(".json"))
+    assert (shown["sample"], shown["instances_in_sample"]) == (len(mine), len({event.who for event in mine}))
+    assert sum(row["events"] for row in shown["tables"]["values"]) == len(mine)
+    assert f"The {len(mine)} events of this period came from" in monday.client.get(at.format("")).text
+    monkeypatch.setattr(usage, "SAMPLE", 3)
+    shown = monday.json(at.format(".json"))
+    assert shown["instances_in_sample"] == len({event.who for event in mine[:3]})
+    assert (shown["sample_from"], shown["sample_to"]) == (write_time(mine[2].time), write_time(mine[0].time))
+    text = monday.client.get(at.format("")).text
+    assert f"Of the {len(mine)} events of this period, the latest 3, from <time" in text
 
 
 def test_usage_events_lead_to_what_is_known_of_them_and_to_their_list(monday: Monday) -> None:
