@@ -85,12 +85,12 @@ def show_instances(view: ViewRequest) -> ViewResult:
     chosen = InstanceFilter(wanted, view.asked_word("version"), view.asked_word("system"))
     order = list_order(view, "instances", "last_seen", "list")
     listed, end = _list(view, chosen, order, order.start(view, EARLIEST, LATEST), PAGE_ROWS)
-    chart, active = active_chart(view, chart_marks(view))
+    days = release_days(view, view.period.last)
+    chart, active = active_chart(view, chart_marks(view, days))
     cohorts = retention(view)
     states = {name: census.states[name, True] for name in STATES} if now else states_then(view)
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
-    odd = release_days(view, view.period.last)[1]
-    lists = {name: list_rows(view, table, table.rows) for name, table in _words(view, odd).items()}
+    lists = {name: list_rows(view, table, table.rows) for name, table in _words(view, days[1]).items()}
     older = end_text(end) if end else None
     new = census.new(view.period.first, view.period.last)
     returning = census.returning(view.period.first)
@@ -113,7 +113,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
         "short_lived": short_lived,
         "chart": chart,
         "lists": lists,
-        "outliers": odd,
+        "outliers": days[1],
         "is_now": now,
         "counted": now or view.history is not None,
         "cohorts": cohorts,

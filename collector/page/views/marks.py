@@ -20,16 +20,23 @@ MOST_OF_A_KIND = 8
 OUTAGES = frozenset({"away", "refusing", "active"})
 MOST_ALERTS = 500
 
+# The first day of each version, and which of them are hardly a release.
+ReleaseDays = tuple[dict[str, int], set[str]]
 
-def chart_marks(view: ViewRequest) -> list[Mark]:
-    """The marks of a period's charts, in the order of time."""
+
+def chart_marks(view: ViewRequest, days: ReleaseDays | None = None) -> list[Mark]:
+    """The marks of a period's charts, in the order of time; `days` if a view knows its release days."""
     published = published_feed(view.stores.control, view.source.id)
     feed = published.feed if published else None
-    marks = [*_releases(view, feed), *_advisories(view, feed), *_outages(view)]
+    marks = [
+        *_releases(view, feed, days or release_days(view, view.period.last)),
+        *_advisories(view, feed),
+        *_outages(view),
+    ]
     return sorted(marks, key=lambda mark: mark.day)
 
 
-def release_days(view: ViewRequest, until: int) -> tuple[dict[str, int], set[str]]:
+def release_days(view: ViewRequest, until: int) -> ReleaseDays:
     """On which day each version was first installed, up to a day; and which of them are hardly a release."""
     first = view.events.first_days(view.source.id, "version")
     known = {word: day for word, day in first.items() if day <= until}
@@ -39,9 +46,9 @@ def release_days(view: ViewRequest, until: int) -> tuple[dict[str, int], set[str
     return known, outliers({word: counts.started for word, counts in ever if word != OTHER})
 
 
-def _releases(view: ViewRequest, feed: Feed | None) -> list[Mark]:
+def _releases(view: ViewRequest, feed: Feed | None, days: ReleaseDays) -> list[Mark]:
     """The releases of the feed, which strangers cannot make up. Without a feed, those that were installed."""
-    known, odd = release_days(view, view.period.last)
+    known, odd = days
     listed = {version_key(one.version) for one in feed.releases or ()} if feed else None
     told = [
         word

@@ -10,8 +10,9 @@ from collector.page.analysis.changes import WEEKS, Change, change_of
 from collector.page.listing import list_rows
 from collector.page.queries.rejects import count_rejected
 from collector.page.view_types import ViewRequest, ViewResult, ViewTable
-from collector.page.views.marks import chart_marks
+from collector.page.views.marks import chart_marks, release_days
 from collector.page.views.over_time import active_chart, installs_over_time
+from collector.page.views.verdict import latest_verdict
 from collector.store.fleet import ACTIVE
 from collector.store.spans import SPANS
 
@@ -33,6 +34,14 @@ class ActiveCount:
     change: Change
 
     @property
+    def tone(self) -> str:
+        """`up` for more than usual, `down` if fewer are active than before, which is not usual."""
+        meaning = self.change.meaning
+        if meaning == "less":
+            return "down" if self.change.value < 0 else ""
+        return "up" if meaning == "more" and self.change.value > 0 else ""
+
+    @property
     def all_young(self) -> bool:
         """True if none is or was established, as on a first day: a big 0 would read as no instance."""
         return not self.established and not self.change.value and self.short_lived > 0
@@ -40,7 +49,8 @@ class ActiveCount:
 
 def show_overview(view: ViewRequest) -> ViewResult:
     active = [active_within(view, span) for span in SPANS]
-    marks = chart_marks(view)
+    days = release_days(view, view.period.last)
+    marks, verdict = chart_marks(view, days), latest_verdict(view, days)
     runs = installs_over_time(view, marks)
     chart, table = active_chart(view, marks)
     worst = view.events.worst_failures(view.source.id, *view.period.ends, TOP_FAILURES)
@@ -59,9 +69,11 @@ def show_overview(view: ViewRequest) -> ViewResult:
             for one in active
         },
         "installs": runs.data,
+        "latest_release": verdict and verdict.data,
     }
     context = {
         "active": active,
+        "verdict": verdict,
         "installs": runs,
         "active_chart": chart,
         "worst": worst,

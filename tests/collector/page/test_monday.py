@@ -17,10 +17,11 @@ from collector.base.events import Event
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
+from collector.page.charts import short_day
 from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
 from collector.page.queries import help as help_queries
-from collector.page.render import span
+from collector.page.render import percent, span
 from collector.page.views import since, usage
 from collector.store import Stores, open_stores
 from collector.store.runs import Place
@@ -95,6 +96,30 @@ def test_what_broke_since_the_release(monday: Monday) -> None:
     assert tables["new"][0]["instances"] == len({run.who for run in failed})
     assert CI_VERSION not in monday.client.get("/since").text
     assert "fail more often" in monday.client.get("/since").text
+
+
+def test_the_overview_begins_with_how_the_latest_release_does(monday: Monday) -> None:
+    said, judged = monday.json("/overview.json")["latest_release"], monday.json("/since.json")
+    assert (said["version"], said["before"], said["meaning"]) == (BAD, "1.9.0", "worse")
+    for name in ("success_rate", "success_rate_before"):
+        assert said[name] == judged[name]["value"]
+    text = monday.client.get("/").text
+    now, then = (percent(said[name]) for name in ("success_rate", "success_rate_before"))
+    line = (
+        f'<p class="call bad"><a href="/since">{BAD}: {now} of installs succeed, was {then} with 1.9.0.</a>'
+    )
+    assert 0 < text.index(line) < text.index("Active instances</h2>")
+    past = monday.client.get(f"/?period=month&to={iso(TODAY - 40)}").text
+    assert '<p class="call"><a href="/since?period=month&amp;to=' in past
+    assert "chance explains the difference" in past.partition("Active instances</h2>")[0]
+
+
+def test_a_number_stands_beside_that_of_days_that_are_named(monday: Monday) -> None:
+    text = monday.client.get("/").text
+    days = f"{short_day(FIRST - 35)} – {short_day(TODAY - 35)}"
+    assert f"{days}, 5 weeks earlier: as many days, and the same weekdays" in text
+    assert text.count(f"{days}: ") == 5
+    assert "a week earlier: " in monday.client.get("/?period=week").text
 
 
 def test_a_failure_of_both_releases_has_the_share_of_each(monday: Monday) -> None:

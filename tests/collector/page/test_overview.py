@@ -6,8 +6,13 @@ import html
 import re
 from collections.abc import Callable
 
+import pytest
+
+from collector.page.analysis.changes import Change
+from collector.page.views.overview import ActiveCount
 from tests.collector.page.client import PageClient
 from tests.collector.page.stories import HOUR, event
+from tests.collector.page.test_since import installs
 
 LINK = re.compile(r'<dt><a href="([^"]*state=[^"]*)#list">last ([^<]*)</a></dt><dd><b>([0-9]+)<')
 CARD = re.compile(r'<div class="card big"><dt><a [^>]*>(.*?)</a></dt><dd>(.*?)</dd></div>')
@@ -61,3 +66,42 @@ def test_a_new_instance_does_not_hide_that_the_established_ones_fell_silent(
     send(*(event("Instance Active", ago) for ago in (DAY + HOUR, 7 * DAY)))
     send({**event("Instance Active"), "anonymousId": "another"})
     assert cards(client)["last 24 hours"] == f"0 \N{MINUS SIGN}1 {COMPARED}; plus 1 short-lived"
+
+
+@pytest.mark.parametrize(
+    ("change", "tone"),
+    [
+        (Change(525, (640, 900)), ""),  # it grows, if less than it did
+        (Change(950, (640, 900)), "up"),
+        (Change(-3, (640, 900)), "down"),
+        (Change(-3, (-20, -5)), ""),
+        (Change(-3, (-20, 5)), ""),
+        (Change(-3, None), ""),
+    ],
+)
+def test_the_colour_of_a_change_says_whether_it_is_good(change: Change, tone: str) -> None:
+    assert ActiveCount(7, 1000, 0, change).tone == tone
+
+
+def test_a_change_stands_beside_those_of_the_weeks_before(
+    client: PageClient, send: Callable[..., None]
+) -> None:
+    for number in range(4):  # one more in each week
+        beats = (event("Instance Active", days * DAY + HOUR) for days in range(number * 7 + 1))
+        send(*({**one, "anonymousId": f"instance {number}"} for one in beats))
+    send(*({**event("Instance Active", days * DAY + HOUR), "anonymousId": "old"} for days in range(60)))
+    assert cards(client)["last 7 days"].endswith(
+        "as usual: in the weeks before it was between \N{PLUS-MINUS SIGN}0 and +1; plus 1 short-lived"
+    )
+
+
+def test_a_release_of_few_installs_is_not_compared(client: PageClient, send: Callable[..., None]) -> None:
+    def first_line() -> str:
+        return client.get("/?period=month").text.partition('<p class="call')[2].partition("</p>")[0]
+
+    send(*installs("1.9.0", 20, 90, {51: 10}))
+    assert first_line() == ""  # no release is before it
+    send(*installs("1.10.0", 2, 2, {51: 1}))
+    assert first_line().endswith("1.10.0: 2 of 3 installs succeeded, too few to compare with 1.9.0.</a>")
+    send(*installs("1.11.0", 0, 0, {}, given_up=3))
+    assert first_line().endswith("1.11.0: no install has ended yet.</a>")
