@@ -7,7 +7,9 @@ import gzip
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from secrets import token_hex
+from stat import S_IMODE
 from typing import IO, Any, cast
 
 from collector.admin import AdminError, keys, transfer
@@ -116,24 +118,44 @@ def _output(name: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    special = os.path.exists(name) and not os.path.isfile(name)  # /dev/stdout, a pipe
-    whole = name if special else os.path.realpath(name)
-    part = name if special else f"{whole}.part"
-    out = _open(name, "wb", "name another file, or - for stdout", at=part)
+    hint = "name another file, or - for stdout"
+    if os.path.exists(name) and not os.path.isfile(name):  # /dev/stdout, a pipe
+        with _open(name, "wb", hint) as out:
+            yield out
+        return
+    whole = os.path.realpath(name)
+    part = f"{whole}.{token_hex(4)}.part"  # of this export alone, and in nobody's place
+    out = _open(name, "xb", hint, at=part)
     try:
         with out:
+            _let_the_same_read(part, whole)
             yield out
+        _flush(part)
     except BaseException:  # also of the last bytes, which are written when it is closed
-        if not special:
-            os.unlink(part)  # half an export looks like a whole one
+        os.unlink(part)  # half an export looks like a whole one
         raise
-    if not special:
-        os.replace(part, whole)
+    os.replace(part, whole)
+
+
+def _let_the_same_read(part: str, whole: str) -> None:
+    """Give a file the owner and the mode of the one whose place it takes."""
+    with suppress(FileNotFoundError):
+        was = os.stat(whole)
+        with suppress(PermissionError):
+            os.chown(part, was.st_uid, was.st_gid)
+        os.chmod(part, S_IMODE(was.st_mode))
+
+
+def _flush(path: str) -> None:
+    """After a power cut an older export may be there, or this one, but none that is empty."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def _open(name: str, mode: str, hint: str, *, at: str = "") -> IO[bytes]:
-    packed = mode == "wb" and name.endswith(".gz")
+    packed = mode != "rb" and name.endswith(".gz")
     try:
-        return cast("IO[bytes]", gzip.open(at, mode) if packed else open(at or name, mode))
+        path = at or name
+        return cast("IO[bytes]", gzip.open(path, mode) if packed else open(path, mode))
     except OSError as error:
         raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None

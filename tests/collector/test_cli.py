@@ -187,6 +187,21 @@ def test_an_export_takes_the_place_of_an_older_one_only_as_a_whole(idle: Collect
     assert sorted(os.listdir(folder)) == ["link", "out.jsonl", "out.jsonl.gz"]
 
 
+def test_who_may_read_an_older_export_may_read_the_new_one_and_nobody_steers_where_it_goes(
+    idle: Collector, tmp_path: Path
+) -> None:
+    idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
+    older, theirs = tmp_path / "out", tmp_path / "theirs"
+    older.touch(0o600)
+    theirs.touch()
+    (tmp_path / "out.part").symlink_to(theirs)
+    idle.verb("export", str(older))
+    assert older.read_bytes().count(b"\n") == 1
+    assert older.stat().st_mode & 0o777 == 0o600
+    assert theirs.read_bytes() == b""
+    assert (tmp_path / "out.part").is_symlink()
+
+
 @pytest.mark.needs("unshare")
 def test_an_export_onto_a_full_disk_leaves_no_half(idle: Collector, tmp_path: Path) -> None:
     idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
