@@ -158,10 +158,11 @@ class Client:
                 is_last = at == order[-1]
                 try:
                     return self._send(at, path, body, last if is_last else first, looks=not is_last)
-                except _LackingError:
+                except _LackingError as error:
                     lacking += 1
                     if lacking == self.size:
                         raise
+                    told = StoreUnavailable(str(error))  # one that was not asked may have it
                 except StoreUnavailable as error:
                     told = error
                     refused += isinstance(error, _Refused)

@@ -187,6 +187,17 @@ def test_a_server_that_lacks_something_is_passed_over_until_all_of_them_do(
         assert not isinstance(raised.value, StoreUnavailable)
 
 
+def test_what_the_others_lack_is_told_while_one_is_frozen(stubs: list[Stub]) -> None:
+    known = FrozenServers()
+    known.note(("127.0.0.1", stubs[0].server_port))
+    stubs[1].answer, stubs[1].status = b"Code: 516. Authentication failed", 500
+    with (
+        closing(client_of(*stubs, known=known)) as client,
+        pytest.raises(StoreUnavailable, match="Code: 516"),
+    ):
+        client.rows("SELECT 1 AS n")
+
+
 def test_what_a_stranger_says_cannot_steer_a_terminal(stubs: list[Stub]) -> None:
     stubs[0].answer, stubs[0].status = "Code: 62. \x1b]0;owned\x07 \x9b2J\u202e é".encode(), 500
     with closing(client_of(stubs[0])) as client, pytest.raises(StoreError) as raised:
