@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.collector.page.client import PageClient
+from collector.base.times import DAY_MS, write_time
+from collector.page.charts import short_day
+from collector.page.period import iso
+from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, event
 
 DAY = 24 * HOUR
@@ -79,3 +82,37 @@ def test_nothing_is_said_of_few_installs(client: PageClient, send: Send) -> None
     assert "often" not in text.partition("<main")[2]
     send(*installs("9.9.9-dev", 4, 14, {}))  # twenty are enough
     assert client.get("/since.json?period=month&version=9.9.9-dev").json()["meaning"] == "worse"
+
+
+def test_the_card_of_installs_names_all_that_did_not_succeed(client: PageClient, send: Send) -> None:
+    send(*installs("1.9.0", 20, 90, {51: 10}), *installs("1.10.0", 10, 60, {51: 37}, given_up=3))
+    send(*installs("1.10.0", 0, 0, {}, given_up=2))
+    text = client.get("/since?period=month").text
+    assert "<b>102</b> <small>37 failed, 3 given up, 2 still running</small>" in text
+    assert ">60 %<" in text
+
+
+def test_only_the_end_of_a_period_matters_so_no_other_is_offered(client: PageClient, send: Send) -> None:
+    send(*installs("1.9.0", 20, 90, {51: 10}), *installs("1.10.0", 10, 60, {51: 37}))
+    tables = [client.get(f"/since.json?period={name}").json()["tables"] for name in ("day", "week", "month")]
+    assert tables[0] == tables[1] == tables[2]
+    assert 'aria-label="Period"' in client.get("/steps").text
+    for more in ("", "&version=1.9.0"):
+        today = client.get(f"/since?period=month{more}").text
+        assert ('aria-label="Period"' in today, "Up to" in today) == (False, False)
+        past = client.get(f"/since?period=month&to={iso(NOW // DAY_MS - 15)}{more}").text
+        assert 'aria-label="Period"' not in past
+        assert f"Up to {short_day(NOW // DAY_MS - 15)} " in past
+        assert f'<a href="/since{more.replace("&", "?")}">Up to today</a>' in past
+
+
+def test_a_step_says_since_when_its_first_failure_is_told(client: PageClient, send: Send) -> None:
+    """The page of a place tells when it was first seen at all."""
+    send(*installs("1.8.0", 60, 9, {51: 1}), *installs("1.9.0", 20, 90, {51: 10}))
+    send(*installs("1.10.0", 10, 60, {51: 37}))
+    assert "First since 1.9.0</th>" in client.get("/since?period=month").text
+    steps = client.get("/steps?period=month").text
+    assert "First in this period</a></th>" in steps
+    assert "First seen" not in steps
+    place = client.get("/failure.json?period=month&script=install.sh&line=51&command=curl&end=6").json()
+    assert place["first_seen"] == write_time(NOW - 60 * DAY + HOUR)
