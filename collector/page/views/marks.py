@@ -55,8 +55,9 @@ def _releases(view: ViewRequest, feed: Feed | None, days: ReleaseDays) -> list[M
         for word in in_release_order(known)
         if word not in odd and is_plain_version(word) and (listed is None or version_key(word) in listed)
     ]
+    text = "first install of {}" if listed is None else "{} released"
     return [
-        Mark(known[word], "release", f"{word} released", view.url("/since", version=word))
+        Mark(known[word], "release", text.format(word), view.url("/since", version=word))
         for word in told[:MOST_OF_A_KIND]
     ]
 
