@@ -76,7 +76,7 @@ class Chart:
     series: tuple[Series, ...]
     table: ViewTable
     scale: Scale
-    x_labels: tuple[str, ...]
+    x_labels: tuple[tuple[float, str], ...]  # where each stands, and its text
     bars: tuple[Bar, ...] = ()
     lines: tuple[Line, ...] = ()
     marks: tuple[MarkLine, ...] = ()
@@ -196,10 +196,11 @@ def _values(days: Days, series: tuple[Series, ...], scale: Scale, placed: dict[M
     return tuple(found)
 
 
-def _x_labels(days: Days) -> tuple[str, ...]:
-    """The days above the middle of each label."""
+def _x_labels(days: Days) -> tuple[tuple[float, str], ...]:
+    """Some of the days, each below the middle of its point or bar."""
     count = len(days) if len(days) <= MOST_LABELS else X_LABELS
-    return tuple(short_day(days[(2 * n + 1) * len(days) // (2 * count)][1]) for n in range(count))
+    places = [(2 * n + 1) * len(days) // (2 * count) for n in range(count)]
+    return tuple((_r(100 * (place + 0.5) / len(days)), short_day(days[place][1])) for place in places)
 
 
 def short_day(day: int) -> str:

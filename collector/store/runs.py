@@ -80,6 +80,15 @@ class Run(RunRow):
         end = self.signal or (None if self.exit_code is None else str(self.exit_code)) or self.reason or ""
         return Place(self.script or "", "" if self.line is None else str(self.line), self.command or "", end)
 
+    @property
+    def took(self) -> int | None:
+        """How long it took: as it said, or from its start to its end."""
+        if self.duration is not None:
+            return self.duration
+        if self.started is None or self.ended is None or self.ended < self.started:
+            return None
+        return self.ended - self.started
+
     def state(self, now: int) -> str:
         """`succeeded`, `failed`, `running` or `given up`."""
         if self.outcome:

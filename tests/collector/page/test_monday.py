@@ -346,8 +346,8 @@ def test_instances_and_values_of_usage_events_are_of_the_period(
     """Or the page says of which part of it."""
     made = [event for event in monday.kept if event.name == "Backup Made"]
     made.sort(key=lambda event: event.time, reverse=True)
-    at = f"/usage{{}}?period=week&to={iso(TODAY - 3)}"
-    mine = [event for event in made if TODAY - 9 <= event.time // DAY_MS <= TODAY - 3]
+    at = f"/usage{{}}?from={iso(TODAY - 3)}&to={iso(TODAY - 2)}"
+    mine = [event for event in made if TODAY - 3 <= event.time // DAY_MS <= TODAY - 2]
     assert 3 < len(mine) < len(made)
     shown = monday.json(at.format(".json"))
     assert (shown["sample"], shown["instances_in_sample"]) == (len(mine), len({event.who for event in mine}))
@@ -359,6 +359,15 @@ def test_instances_and_values_of_usage_events_are_of_the_period(
     assert (shown["sample_from"], shown["sample_to"]) == (write_time(mine[2].time), write_time(mine[0].time))
     text = monday.client.get(at.format("")).text
     assert f"Of the {len(mine)} events of this period, the latest 3, from <time" in text
+
+
+def test_a_run_that_does_not_say_how_long_it_took_is_measured_by_its_start_and_end(monday: Monday) -> None:
+    ended = next(run for run in monday.runs if run.started and run.ended)
+    took = span((ended.ended or 0) - (ended.started or 0))
+    text = monday.client.get(f"/installs?state={ended.state}").text
+    row = text.split(f'<th scope="row"><a href="/run/{as_uuid(ended.key)}')[1].split("</tr>")[0]
+    assert f'<td class="num">{took}</td>' in row
+    assert f", after {took}" in monday.client.get(f"/run/{as_uuid(ended.key)}").text
 
 
 def test_usage_events_lead_to_what_is_known_of_them_and_to_their_list(monday: Monday) -> None:
@@ -389,7 +398,12 @@ def test_the_numbers_of_each_step_lead_to_its_runs(monday: Monday, view: str) ->
     """Also of one whose line moved; and in a period of its own, since the release before."""
     text = monday.client.get(view).text
     links = STEP_NUMBERS.findall(text)
-    assert len(links) == text.count('<details class="spread">')
+    folded, open_at_first = (
+        text.count('<details class="spread">'),
+        text.count('<details class="spread" open>'),
+    )
+    assert len(links) == folded + open_at_first
+    assert open_at_first == view.startswith("/steps")
     for path, who, n in links:
         runs = monday.json(html.unescape(path).replace("/failure", "/failure.json"))["tables"]["runs"]
         assert (len({run["instance"] for run in runs}), len(runs)) == (int(who), int(n)), path
