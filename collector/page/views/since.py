@@ -109,7 +109,7 @@ def _failures(
     gone = [step for step in steps if before in step.by_version and version not in step.by_version]
     rises = rises_of(still, now, then)
     grew = [one for one in rises if one.meaning == "grew"]
-    return Failures(new, grew, rises_of(gone, now, then), [one for one in rises if one not in grew])
+    return Failures(new, grew, rises_of(gone, now, then)[::-1], [one for one in rises if one not in grew])
 
 
 def _parts(first: int, last: int, released: Sequence[int]) -> list[tuple[int, int]]:

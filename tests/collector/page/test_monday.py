@@ -135,7 +135,7 @@ def test_a_failure_of_both_releases_has_the_share_of_each(monday: Monday) -> Non
             runs = [run for run in monday.failed(version) if run.place and run.place.line == at]
             assert row[share] == round(len(runs) / ended[version], 4), (line, version)
     text = monday.client.get("/since").text
-    assert f"Of {BAD}</th>" in text
+    assert f"In {BAD}</th>" in text
     assert f"of {ended[BAD]}</small>" in text
 
 

@@ -73,14 +73,17 @@ def test_an_outlier_is_never_the_latest_release(client: PageClient, send: Send) 
 
 
 def test_nothing_is_said_of_few_installs(client: PageClient, send: Send) -> None:
-    send(*installs("1.9.0", 20, 400, {51: 40}), *installs("9.9.9-dev", 5, 0, {}, given_up=6))
+    send(*installs("1.9.0", 20, 400, {51: 40, 300: 60}), *installs("9.9.9-dev", 5, 0, {}, given_up=6))
     shown = client.get("/since.json?period=month&version=9.9.9-dev").json()
     assert (shown["meaning"], shown["success_rate"]["value"]) == ("few", 0.0)
-    assert [row["meaning"] for row in shown["tables"]["gone"]] == ["few"]
+    gone = [(row["line"], row["meaning"]) for row in shown["tables"]["gone"]]
+    assert gone == [("300", "few"), ("51", "few")]
     text = client.get("/since?period=month&version=9.9.9-dev").text
     assert "Only 6 installs of 9.9.9-dev have ended: too few to compare the releases." in text
+    assert text.count("Too few installs have ended to say.") == 1
+    assert ('id="gone">Failures not seen so far' in text, "are gone</caption>" in text) == (True, False)
     assert "often" not in text.partition("<main")[2]
-    send(*installs("9.9.9-dev", 4, 14, {}))  # twenty are enough
+    send(*installs("9.9.9-dev", 4, 4, {700: 10}))  # twenty are enough
     assert client.get("/since.json?period=month&version=9.9.9-dev").json()["meaning"] == "worse"
 
 
@@ -116,3 +119,10 @@ def test_a_step_says_since_when_its_first_failure_is_told(client: PageClient, se
     assert "First seen" not in steps
     place = client.get("/failure.json?period=month&script=install.sh&line=51&command=curl&end=6").json()
     assert place["first_seen"] == write_time(NOW - 60 * DAY + HOUR)
+
+
+def test_a_change_is_the_difference_of_the_shares_that_are_shown(client: PageClient, send: Send) -> None:
+    """12.47 and 3.53 % are shown as 12.5 and 3.5: so the change is 9.0 points."""
+    send(*installs("1.9.0", 20, 164, {51: 6}), *installs("1.10.0", 10, 372, {51: 53}))
+    row = rows(client.get("/since?period=month").text, "grew")[0]
+    assert "12.5 % 53 of 425 3.5 % 6 of 170 +9.0 points" in row
