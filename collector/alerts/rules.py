@@ -70,7 +70,7 @@ class Watch:
         return {
             word: counts
             for word, counts in counted
-            if word not in ("", OTHER) and counts.started - counts.running >= LEAST_RUNS // 2
+            if word not in ("", OTHER) and counts.ended >= LEAST_RUNS // 2
         }
 
 
@@ -83,7 +83,7 @@ def less_success(watch: Watch) -> Iterator[Trouble]:
     for version, counts in watch.versions(WEEK).items() if drop else ():
         is_open = watch.is_open("success", version)
         before = _most_installed({w: n for w, n in month.items() if version_key(w) < version_key(version)})
-        if not before or (_finished(counts) < LEAST_RUNS and not is_open):
+        if not before or (counts.ended < LEAST_RUNS and not is_open):
             continue
         now, then = counts.rate or 0.0, month[before].rate or 0.0
         chance = DEVIATIONS * _deviation(counts, month[before])
@@ -155,17 +155,13 @@ RULES: tuple[Callable[[Watch], Iterator[Trouble]], ...] = (
 )
 
 
-def _finished(counts: RunCounts) -> int:
-    return counts.started - counts.running
-
-
 def _most_installed(versions: Mapping[str, RunCounts]) -> str:
-    return max(versions, key=lambda version: _finished(versions[version]), default="")
+    return max(versions, key=lambda version: versions[version].ended, default="")
 
 
 def _deviation(one: RunCounts, other: RunCounts) -> float:
     """The standard deviation of the difference of two rates, if in truth they were the same."""
-    n, m = _finished(one), _finished(other)
+    n, m = one.ended, other.ended
     rate = (one.succeeded + other.succeeded) / (n + m)
     return sqrt(rate * (1 - rate) * (1 / n + 1 / m))
 
