@@ -123,6 +123,6 @@ def test_what_names_no_environment_says_that_it_is_of_all(
     send(event("Backup Made"), event("Installation Support", 2 * DAY, "ci 0", email="ada@example.org"))
     for env in ("", "ci"):
         text = page.get(f"/?env={env}").text
-        assert "1 person is waiting for help with an install, in all environments." in text
+        assert "1 open request for help with an install, in all environments." in text
         assert "They are of all environments" in text
     assert "all environments" not in page.get("/?env=all").text
