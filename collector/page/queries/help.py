@@ -15,7 +15,8 @@ from collector.store.runs import NO_RUN, Run, RunFilter, RunsEnd
 MOST_WAITING = 1000
 # A page of the requests by time is searched among so many; a link leads to the next ones.
 SEARCHED = 1000
-SHOWN = ("all", "waiting", "answered")
+STILL_STUCK = "still stuck"
+SHOWN = ("all", "waiting", STILL_STUCK, "answered")
 # Who is still stuck is read in so many pieces of so many runs.
 STUCK_PIECES, STUCK_PIECE = 10, 500
 
@@ -32,7 +33,7 @@ class Requests:
     answers: Mapping[bytes, Answer] = field(default_factory=dict)
 
     def shown(self, which: str) -> tuple[bytes, ...]:
-        """One of SHOWN of them."""
+        """One of SHOWN of them, except STILL_STUCK, which answers do not tell."""
         return {"waiting": self.waiting, "answered": self.answered}.get(which, self.waiting + self.answered)
 
 

@@ -9,6 +9,7 @@ from collector.page.order import ListOrder, list_order
 from collector.page.queries.help import (
     MOST_WAITING,
     SHOWN,
+    STILL_STUCK,
     HelpRequest,
     StillStuck,
     every_request,
@@ -30,7 +31,7 @@ from collector.page.view_types import (
     time_text,
 )
 from collector.store.answers import answer_request, reopen_request
-from collector.store.runs import LATEST, NO_RUN, RunsEnd
+from collector.store.runs import LATEST, NO_RUN, Run, RunsEnd
 
 COLUMNS = (
     *("reference", "email", "asked", "run", "script", "line", "end", "answered", "answered_by"),
@@ -44,15 +45,22 @@ def show_requests(view: ViewRequest) -> ViewResult:
     """Requests for help; who has waited longest comes first, unless they are sorted by time."""
     _require(view)
     shown, order = _shown(view), _order(view)
-    requests, older = _by_time(view, order) if order.sort else _longest_first(view, shown)
     waiting = view.events.find_runs(view.source.id, view.help_requests.waiting)
     stuck = find_still_stuck(view.stores, view.source.id, waiting, view.now)
-    table = ViewTable(
-        "requests", "Requests for help", COLUMNS, _rows(requests, stuck), lambda: _whole(view, stuck)
-    )
+
+    every = _still_stuck(waiting, stuck, order)
+    if shown == STILL_STUCK:
+        requests, older = _page(view, every)
+    else:
+        requests, older = _by_time(view, order) if order.sort else _longest_first(view, shown)
+
+    def whole() -> Iterator[Rows]:
+        return iter([_rows(every, stuck)]) if shown == STILL_STUCK else _whole(view, stuck)
+
+    table = ViewTable("requests", "Requests for help", COLUMNS, _rows(requests, stuck), whole)
     data = {
         "waiting": len(view.help_requests.waiting),
-        "still_stuck_at_least": sum(stuck.of(run) is True for run in waiting),
+        "still_stuck_at_least": len(every),
         "oldest": time_text(min((run.asked for run in waiting if run.asked), default=None)),
     }
     context = {
@@ -66,6 +74,23 @@ def show_requests(view: ViewRequest) -> ViewResult:
         "order": order,
     }
     return ViewResult("support", "Support", data, (table,), context)
+
+
+def _still_stuck(waiting: Sequence[Run], stuck: StillStuck, order: ListOrder) -> list[HelpRequest]:
+    """Those of the counted requests whose instances are still stuck."""
+    found = sorted(
+        (run for run in waiting if stuck.of(run)),
+        key=lambda run: (run.asked or 0, run.id),
+        reverse=order.sort.startswith("-"),
+    )
+    return [HelpRequest(run, None, None) for run in found]
+
+
+def _page(view: ViewRequest, every: list[HelpRequest]) -> tuple[list[HelpRequest], str | None]:
+    """One page of requests that are all known, and `before` of the next one."""
+    start = view.before[0] if "before" in view.query else 0
+    later = start + PAGE_ROWS
+    return every[start:later], str(later) if later < len(every) else None
 
 
 def _longest_first(view: ViewRequest, shown: str) -> tuple[list[HelpRequest], str | None]:

@@ -22,7 +22,7 @@ from collector.page.frame import NAVIGATION, QUESTIONS
 from collector.page.period import iso
 from collector.page.queries import help as help_queries
 from collector.page.render import percent, span
-from collector.page.views import since, usage
+from collector.page.views import since, support, usage
 from collector.store import Stores, open_stores
 from collector.store.runs import Place
 from tests.collector.page.client import NOW, PageClient
@@ -223,7 +223,19 @@ def test_requests_for_help_say_whose_install_still_fails(
     text = monday.client.get("/support").text
     said = f"{len(asked)} open requests, {stuck[True]} still stuck, the oldest {span(NOW - oldest)} old."
     assert said in text
-    assert text.count(">still stuck<") + text.count(">no longer stuck<") == min(len(asked), 50)
+    assert text.count(" stuck</span>") == min(len(asked), 50)
+    some = [row["run"] for row in rows if row["still_stuck"] == "yes"]
+    for sort, runs in (("", some), ("&requests.sort=asked", some), ("&requests.sort=-asked", some[::-1])):
+        at = f"/support{{}}?show=still+stuck{sort}"
+        assert [row["run"] for row in monday.json(at.format(".json"))["tables"]["requests"]] == runs
+        assert re.findall(r'href="/run/([^"]*)', monday.client.get(at.format("")).text) == runs
+        assert monday.client.get(at.format(".csv")).text.count("\n") == len(some) + 1
+    monkeypatch.setattr(support, "PAGE_ROWS", len(some) - 1)
+    (further,) = re.findall(
+        r'href="([^"]*before=[^"]*)"', monday.client.get("/support?show=still+stuck").text
+    )
+    end = monday.client.get(html.unescape(further)).text
+    assert re.findall(r'href="/run/([^"]*)', end) == some[-1:]
     monkeypatch.setattr(help_queries, "STUCK_PIECE", 1)
     monkeypatch.setattr(help_queries, "STUCK_PIECES", 2)
     rows = monday.json("/support.json")["tables"]["requests"]
