@@ -154,6 +154,17 @@ def shape_of(path: str, query: str) -> str:
     return kind + "?" + "&".join(sorted(told))
 
 
+def test_on_a_phone_the_answer_begins_in_the_upper_third(browser: Browser, demo: Collector) -> None:
+    context = browser.new_context(viewport={"width": PHONE["width"], "height": PHONE["height"]})
+    watched = came_by_link(context, demo)
+    watched.open("/stuck")
+    head, answer = (watched.page.locator(name).bounding_box() for name in (".top", ".lead"))
+    assert head
+    assert answer
+    assert answer["y"] - head["y"] < PHONE["height"] / 3
+    context.close()
+
+
 def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> None:
     context = browser.new_context(java_script_enabled=False)
     watched = came_by_link(context, demo)
