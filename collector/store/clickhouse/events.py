@@ -135,9 +135,9 @@ class EventQuestions(ClickHousePart):
         while rows := self._client.rows(sql, last, EXPORTED_AT_ONCE):
             # Of an event that two collectors took at once, the row that stays says where it stands.
             first, last = last, rows[-1][2]
-            keys: dict[int, list[bytes]] = {}
+            keys: dict[int, set[bytes]] = {}
             for source, key, _ in rows:
-                keys.setdefault(source, []).append(key)
+                keys.setdefault(source, set()).add(key)
             found = [
                 (event.end[1], source, event.body)
                 for source in keys

@@ -13,7 +13,7 @@ from collector.base.environments import ALL
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreError, StoreUnavailable, open_stores
-from collector.store.clickhouse import answer_cache, deletion, expiry, filling, sightings
+from collector.store.clickhouse import answer_cache, deletion, event_rows, expiry, filling, sightings
 from collector.store.clickhouse import events as lists
 from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.client import Client
@@ -275,6 +275,8 @@ def test_a_list_has_each_event_once_that_two_collectors_took(
     assert latest == [event.body for event in reversed(history)]
     named = pages(lambda end, most: store.events_named(SOURCE, BEAT, end, most))
     assert named == bodies_by_time([event for event in history if event.name == BEAT])
+    monkeypatch.setattr(event_rows, "READ_AT_ONCE", 7)
+    assert [body for piece in store.export() for _, body in piece] == [event.body for event in history]
 
 
 def bodies_by_time(events: Sequence[Event]) -> list[str]:
