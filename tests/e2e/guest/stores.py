@@ -59,6 +59,7 @@ def forget_to_flush() -> None:
         return connection
 
     SQLiteDatabase._connect = careless  # type: ignore[method-assign,assignment]
+    SQLiteDatabase._set_flushing = lambda *_, **__: None  # type: ignore[method-assign]
 
 
 def fork(*words: str, output: int = 2) -> int:
