@@ -88,7 +88,7 @@ def test_a_wrong_password_is_told_and_one_on_the_command_line_refused(
     control = f"sqlite:///{tmp_path}/control.db"
     url = locked.database()
     closed = Collector(tmp_path, control, ROLLCALL_COLLECTOR_EVENTS=url)
-    assert "ClickHouse says" in closed.verb("recount", code=1).stderr
+    assert "ClickHouse says" in closed.verb("keys", "add", "one", code=1).stderr
     open_ = Collector(tmp_path, control)
     told = open_.verb("recount", "--events", url.replace("default@", "default:s3cret@"), code=2).stderr
     assert "everybody can see a password on a command line" in told
