@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -179,7 +180,7 @@ def test_an_export_takes_the_place_of_an_older_one_only_as_a_whole(idle: Collect
     whole = plain.read_bytes()
     assert link.is_symlink()
     assert (gzip.decompress(packed.read_bytes()), whole.count(b"\n")) == (whole, 1)
-    with sqlite3.connect(idle.database.removeprefix("sqlite:///")) as tables:
+    with closing(sqlite3.connect(idle.database.removeprefix("sqlite:///"))) as tables:
         tables.execute("DROP TABLE events")
     for name in ("out.jsonl", "half"):
         idle.verb("export", str(folder / name), code=1)
