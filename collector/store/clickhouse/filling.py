@@ -25,11 +25,15 @@ from collector.store.events import Progress
 PIECE_EVENTS = 2_000_000
 
 
+def quietly(_: int) -> None:
+    """No progress is told."""
+
+
 class Filling:
     """What is left to fill in this process."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, keeping: Lock) -> None:
+        self._client, self._keeping = client, keeping
         self._left: list[str] | None = None  # pieces; None before the first
 
     def fill_some(self) -> int:
@@ -40,6 +44,7 @@ class Filling:
             fill_instances(self._client, self._past(), self._left[-1])
             self._left.pop()
             if not self._left:
+                self._mend(quietly)  # another collector may have deleted events that were read here
                 catch_up(self._client, "instances")
                 note_version(self._client)
         return len(self._left) * PIECE_EVENTS
@@ -49,17 +54,21 @@ class Filling:
         while self.fill_some():
             pass
 
-    def recount(self, keeping: Lock, progress: Progress) -> int:
-        """Make the rows anew that are wrong; returns how many.
+    def recount(self, progress: Progress) -> int:
+        """Make the rows anew that are wrong; returns how many."""
+        self.fill_all()
+        return self._mend(progress)
+
+    def _mend(self, progress: Progress) -> int:
+        """The same, of what is there.
 
         An event that is kept meanwhile may be there, and what it says not yet. So what looks wrong is
         looked at again while nothing is kept.
         """
-        self.fill_all()
         wrong, pieces = 0, [*self._pieces()]
         for number, piece in enumerate(pieces, 1):
             for source, keys in wrong_instances(self._client, self._past(), piece).items():
-                with keeping:
+                with self._keeping:
                     past = self._past()
                     found = still_wrong(self._client, past, source, keys)
                 renew_instances(self._client, past, source, found)

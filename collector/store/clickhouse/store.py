@@ -13,7 +13,7 @@ from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
 from collector.store.clickhouse.expiry import expire_events, last_expiry
-from collector.store.clickhouse.filling import Filling
+from collector.store.clickhouse.filling import Filling, quietly
 from collector.store.clickhouse.frozen import FrozenServers
 from collector.store.clickhouse.history import HistoryQuestions
 from collector.store.clickhouse.instances import InstanceQuestions
@@ -39,9 +39,9 @@ class ClickHouseEventStore(
         frozen = FrozenServers()
         super().__init__(Client(address, frozen=frozen))
         self._soon = Client(address, SOON_SECONDS, frozen)  # for what senders and probes wait for
-        self._numbers, self._filling = Numbers(), Filling(self._client)
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
+        self._numbers, self._filling = Numbers(), Filling(self._client, self._keeping)
         try:
             if self._client.cluster:
                 join_cluster(self._soon, self._client)
@@ -85,7 +85,7 @@ class ClickHouseEventStore(
             try:
                 count = remove_events(self._client, key, since, until, progress)
                 if not count:  # one that was interrupted may have left rows of instances as they were
-                    self._filling.recount(self._keeping, lambda _: None)
+                    self._filling.recount(quietly)
                 return count
             finally:
                 self._forget_past()
@@ -93,7 +93,7 @@ class ClickHouseEventStore(
     def recount(self, progress: Progress) -> int:
         """Make the rows of instances anew that are not what their events say."""
         with self._deleting:
-            return self._filling.recount(self._keeping, progress)
+            return self._filling.recount(progress)
 
     def renew(self) -> int:
         with self._deleting:

@@ -1,4 +1,4 @@
-"""Events move from SQLite to ClickHouse: killed on the way, resumed, and every view is the same."""
+"""Events move from SQLite or PostgreSQL to ClickHouse: killed on the way, resumed, and every view is the same."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ INSTANCES, MANY_INSTANCES = 16, 3_450  # the latter have more than a million eve
 @pytest.mark.once
 @pytest.mark.timeout(2 * SECONDS)
 def test_a_move_that_is_killed_twice_and_resumed_shows_the_same_on_every_view(
-    clickhouse: Debians, tmp_path: Path, *, slow: bool
+    clickhouse: Debians, database: str, tmp_path: Path, *, slow: bool
 ) -> None:
-    old = Collector(tmp_path, f"sqlite:///{tmp_path}/c.db")
+    old = Collector(tmp_path, database)
     with closing(open_stores(old.database)) as stores:
         total = fill(stores, MANY_INSTANCES if slow else INSTANCES)
         days = len(stores.events.count_all_by_day(SOURCE))

@@ -112,6 +112,33 @@ def test_older_tables_are_filled_piece_by_piece_while_events_come_in(
     assert store.recount(quiet) == 0
 
 
+def test_what_is_forgotten_while_older_tables_are_filled_does_not_come_back(
+    opened: Callable[[], EventStore], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another collector deletes it after its events were read, and before what they say is inserted."""
+    store, history = opened(), made_history(0)
+    keep_in_pieces(store, history)
+    client.run("TRUNCATE TABLE instances")
+    client.run("TRUNCATE TABLE versions")
+    client.run("INSERT INTO versions VALUES (2)")
+    one, another = opened(), opened()
+    fill = sightings.fill_instances
+
+    def delete_meanwhile(*given: Any) -> None:
+        fill(*given)
+        client.run("CREATE TABLE late ENGINE = Memory AS SELECT * FROM instances WHERE id = ?", IDS[0])
+        monkeypatch.setattr(filling, "fill_instances", fill)
+        another.forget(SOURCE, IDS[0])
+        client.run("INSERT INTO instances SELECT * FROM late")
+        assert client.rows("SELECT count() AS n FROM instances WHERE id = ?", IDS[0]) == [(1,)]
+
+    monkeypatch.setattr(filling, "fill_instances", delete_meanwhile)
+    while one.renew():
+        pass
+    assert client.rows("SELECT max(version) AS n FROM versions") == [(3,)]
+    assert told_by(one) == said_by([event for event in history if event.who != IDS[0]])
+
+
 def test_what_an_event_says_of_its_instance_follows_when_the_event_comes_again(
     opened: Callable[[], EventStore], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
