@@ -77,7 +77,7 @@ def _verify(stores: Stores, days: DayCounts) -> None:
         at = write_time(day * DAY_MS)[:10]
         print(f"{at} {names[source]!r}: {in_file} events in the file, {in_store} in the store")
     if different:
-        raise AdminError(f"{len(different)} days differ between the file and the store")
+        raise AdminError(f"days that differ between the file and the store: {len(different)}")
     message(f"each of {days.days} days has as many events in the store as in the file")
 
 

@@ -173,4 +173,4 @@ def test_a_day_that_only_the_store_has_is_found(idle: Collector, tmp_path: Path)
         done = idle.verb("import", "--verify", str(written), code=1)
     assert len(done.stdout.splitlines()) == 1
     assert done.stdout.endswith("'s': 0 events in the file, 1 in the store\n")
-    assert "1 days differ between the file and the store" in done.stderr
+    assert "days that differ between the file and the store: 1" in done.stderr
