@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests import bashes
+from tests.wait import PATIENCE
 
-PROBE_SECONDS = 20
+PROBE_SECONDS = PATIENCE
 NOBODY = 65534
 PREFIX = "needs "
 

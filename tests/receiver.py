@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from http.client import responses
 from typing import final
 
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 HEAD_LIMIT = 64 * 1024
 PAUSE = 0.1  # between two bytes of a drip
@@ -191,7 +191,7 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def wait_for(self, count: int, timeout: float = 30) -> list[Request]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> list[Request]:
         """Wait until so many requests have come whole."""
         until(lambda: len(self.requests) >= count, timeout, f"{count} requests")
         return self.requests

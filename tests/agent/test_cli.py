@@ -16,6 +16,7 @@ from agent.config.settings import SETTINGS
 from tests import environ
 from tests.agent.world import FLAG, World, tree
 from tests.verbs import AGENT
+from tests.wait import PATIENCE
 
 USAGE = {"ROLLCALL_USAGE_TELEMETRY": "true"}
 WRONG = [
@@ -138,7 +139,7 @@ def shell(world: World, line: str) -> subprocess.CompletedProcess[bytes]:
     program = f'R() {{ "{sys.executable}" -I -m agent "$@"; }}; {line}'
     env = world.real_environ()
     return subprocess.run(
-        ["sh", "-c", program], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=60
+        ["sh", "-c", program], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=PATIENCE
     )
 
 
@@ -200,7 +201,7 @@ def test_a_path_of_any_bytes_in_any_locale_is_shown_escaped(world: World, lang: 
     env[b"ROLLCALL_STATE_DIR"] = os.path.join(folder, b"state")
     for verb in ("status", "log", "disable", "status"):
         done = subprocess.run(
-            [*AGENT, verb], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=60
+            [*AGENT, verb], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=PATIENCE
         )
         assert (done.returncode, b"\x1b" in done.stdout + done.stderr) == (0, False), done
         assert rb"\x1b[2J" in done.stdout + done.stderr
@@ -221,7 +222,7 @@ def test_no_home_or_an_odd_one_makes_nothing_in_the_working_directory(world: Wor
         env["HOME"] = home
     for verb in ("status", "log", "preview"):
         done = subprocess.run(
-            [*AGENT, verb], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=60
+            [*AGENT, verb], cwd=world.cwd, env=env, capture_output=True, check=False, timeout=PATIENCE
         )
         assert done.returncode == 0, done
     assert tree(world.cwd) == []

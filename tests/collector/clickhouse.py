@@ -13,9 +13,9 @@ from tests.deadends import unused_port
 from tests.environ import bare
 from tests.environments import environment
 from tests.parts import find
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
-SECONDS = 60
+SECONDS = PATIENCE
 SERVER = Path(__file__).with_name("chdb_server.py")
 
 _CONFIG = """<yandex>

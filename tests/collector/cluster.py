@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from tests.deadends import unused_port
 from tests.parts import NOBODY, postgresql_bin
+from tests.wait import PATIENCE
 
-SECONDS = 60
+SECONDS = int(PATIENCE)
 
 
 class Cluster:

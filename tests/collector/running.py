@@ -17,7 +17,7 @@ from typing import Any
 
 from tests import environ, wait
 
-SECONDS = 30
+SECONDS = wait.PATIENCE
 LOUD = {"ROLLCALL_COLLECTOR_RATE": "0", "ROLLCALL_COLLECTOR_PEER_RATE": "0"}
 
 
@@ -180,7 +180,7 @@ def basic(key: str) -> str:
 
 def conversation(collector: Collector, *parts: bytes) -> bytes:
     """All that comes back for these bytes; the client never hangs up first."""
-    with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", collector.port), timeout=wait.PATIENCE) as client:
         for part in parts:
             with contextlib.suppress(ConnectionError):
                 client.sendall(part)

@@ -19,7 +19,7 @@ from collector.cli import main
 from collector.settings import PREFIX
 from collector.store import open_database
 from tests.collector.running import Collector
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 READ_OR_CHANGE = (
@@ -165,7 +165,7 @@ def test_who_reads_no_further_is_told_nothing(idle: Collector) -> None:
         process.stdout.read(1)
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_an_export_takes_the_place_of_an_older_one_only_as_a_whole(idle: Collector, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_an_export_onto_a_full_disk_leaves_no_half(idle: Collector, tmp_path: Pa
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "full\n"), done.stderr
@@ -253,7 +253,7 @@ def test_long_work_shows_progress_on_a_terminal(idle: Collector, tmp_path: Path)
     with subprocess.Popen(command, env=idle.environ(), cwd=ROOT, stderr=theirs) as process:
         os.close(theirs)
         said = b""
-        until(lambda: process.poll() is not None, 20)
+        until(lambda: process.poll() is not None)
         said += os.read(ours, 4096)
     os.close(ours)
     assert b"3 events written" in said

@@ -20,8 +20,9 @@ from tests import environ
 from tests.collector.running import Collector
 from tests.instance import event
 from tests.verbs import run_verb
+from tests.wait import PATIENCE
 
-SECONDS = 60
+SECONDS = PATIENCE
 
 
 @pytest.fixture

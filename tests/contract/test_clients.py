@@ -25,9 +25,10 @@ from collector.ingest.keyring import digest
 from tests import environ
 from tests.collector.running import Collector
 from tests.parts import find
+from tests.wait import PATIENCE
 
 CLIENTS = Path(__file__).parent / "clients"
-SECONDS = 60
+SECONDS = PATIENCE
 GOOD = [0, 1, 2, 3, 5, 6, 7, 8, 9]
 # What a library calls itself in `context.library`, by the name it is installed under.
 PYTHON = {"segment.analytics.client": "analytics-python", "rudderstack.analytics.client": "analytics-python"}

@@ -15,6 +15,7 @@ from agent.bundle.seal import Seal
 from collector.admin.bundles import open_bundle
 from tests.agent.bundle.test_seal import new_key
 from tests.npm import installed
+from tests.wait import PATIENCE
 
 HERE = Path(__file__).parent / "jose"
 
@@ -28,7 +29,7 @@ def jose(turn: str, key: dict[str, str], data: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

@@ -10,9 +10,10 @@ import pytest
 
 from docs.draw_completions import PROGRAMS
 from tests import environ
+from tests.wait import PATIENCE
 
 FOLDER = Path(__file__).parents[2] / "docs/completions"
-SECONDS = 20
+SECONDS = PATIENCE
 pytestmark = pytest.mark.once
 BASH = """
 . "$1"

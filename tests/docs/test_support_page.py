@@ -14,6 +14,7 @@ from collector.admin.member_keys import COST, Key
 from collector.base.srp import GROUP
 from collector.cli import build_parser
 from collector.page.access import limits
+from tests.wait import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "support.md").read_text(encoding="utf-8")
 
@@ -42,7 +43,7 @@ def test_the_command_for_a_file_opens_what_is_sealed_for_the_key(tmp_path: Path)
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.stdout == "REPORT.txt\na/b\n"
     assert (tmp_path / "opened/a/b").read_text() == "text"

@@ -15,6 +15,7 @@ import pytest
 
 from tests import environ
 from tests.verbs import run_verb
+from tests.wait import PATIENCE
 
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 LIFE = """
@@ -74,7 +75,7 @@ def live(state: Path, *strace: str) -> LastWords:
         ["strace", "-f", "-qq", "-o", log, "-P", str(state), "-P", str(state / "outbox.db"),
          "-P", str(state / "outbox.db-journal"), "-e", f"trace={WRITES}", *strace,
          sys.executable, "-I", "-c", LIFE, str(state)],
-        env=environ.bare(state.parent), capture_output=True, text=True, timeout=60, check=False,
+        env=environ.bare(state.parent), capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert not done.stderr, done.stderr
     return LastWords(done.stdout)
@@ -258,7 +259,7 @@ def test_a_journal_left_by_a_kill_is_no_obstacle_to_a_reader(tmp_path: Path) -> 
     script += "db.execute('PRAGMA cache_size = 1')\ndb.execute('BEGIN')\n"
     script += "db.executemany('INSERT INTO counter VALUES (?, 1)', [(str(n) * 900,) for n in range(200)])\n"
     script += "os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", script, str(state / "outbox.db")], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", script, str(state / "outbox.db")], check=False, timeout=PATIENCE)
     assert os.path.getsize(state / "outbox.db-journal") > 0
     shown = agent(state, "log", "--json")
     assert (shown.returncode, shown.stdout.count('"Before"')) == (0, 1)

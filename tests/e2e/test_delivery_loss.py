@@ -218,7 +218,7 @@ def test_kill_9_of_a_flush_loses_nothing_and_changes_no_id(
 def kill(flush: "subprocess.Popen[str]", receiver: Receiver, after: int | None, pause: float) -> bool:
     """Kill it at that moment; whether it had ended by then."""
     goal = receiver.bytes + (after or 0)
-    until(lambda: receiver.bytes >= goal or flush.poll() is not None, 60)
+    until(lambda: receiver.bytes >= goal or flush.poll() is not None)
     ended = wait_at_most(flush, pause)
     flush.send_signal(signal.SIGKILL)
     flush.wait()

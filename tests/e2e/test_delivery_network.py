@@ -19,6 +19,7 @@ from tests import receiver as kit
 from tests.deadends import BlackHole, Mute, unused_port
 from tests.instance import Instance, watched
 from tests.receiver import Receiver, answer
+from tests.wait import PATIENCE
 
 BUDGET = 3.0
 SLACK = 10.0  # start-up and end of a process, on a machine with other things to do
@@ -268,7 +269,7 @@ def test_a_pipe_ends_as_soon_as_the_work_does(instance: Instance) -> None:
             env=instance.surroundings(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=True,
         )
         assert (done.stdout, done.stderr) == (b"", b"")

@@ -12,7 +12,7 @@ import pytest
 from tests import receiver as kit
 from tests.instance import KEY, Instance, watched
 from tests.receiver import Receiver, answer
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 FLAG = "ROLLCALL_DISABLE_TELEMETRY=true\n"
 
@@ -29,7 +29,7 @@ class Gate:
         self.opened = threading.Event()
 
     def __call__(self, peer: kit.Peer, request: kit.Request) -> bool:
-        self.opened.wait(30)
+        self.opened.wait(PATIENCE)
         return answer(200)(peer, request)
 
 
@@ -57,8 +57,8 @@ def test_two_flushes_are_one_sender(instance: Instance) -> None:
                 until(lambda: holds(second, instance.state.sender), why="the second waits")
                 assert len(receiver.requests) == 1
                 gate.opened.set()
-                assert first.wait(30) == 0
-                assert second.wait(30) == 0
+                assert first.wait(PATIENCE) == 0
+                assert second.wait(PATIENCE) == 0
 
     assert receiver.ids == made, "each once"
     assert receiver.connections == 1
@@ -75,8 +75,8 @@ def test_a_second_flush_waits_no_longer_than_its_budget(instance: Instance) -> N
             beat = instance.started("beat")
             gate.opened.set()
             with beat as third:
-                assert third.wait(30) == 0
-            assert first.wait(30) == 0
+                assert third.wait(PATIENCE) == 0
+            assert first.wait(PATIENCE) == 0
 
     assert (second.code, receiver.connections >= 1) == (1, True)
     assert "another process is sending" in second.err
@@ -106,7 +106,7 @@ def test_silence_stops_a_long_flush_at_the_next_batch(instance: Instance) -> Non
             receiver.wait_for(1)
             instance.env_file.write_text(FLAG)
             gate.opened.set()
-            assert flush.wait(30) == 1
+            assert flush.wait(PATIENCE) == 1
         assert receiver.ids == made[:100]
         assert instance.run("flush").code == 0
 
@@ -121,7 +121,7 @@ def test_silence_stops_a_flush_that_waits_for_its_next_try(instance: Instance) -
         with instance.started("flush") as flush:
             receiver.wait_for(1)
             instance.env_file.write_text(FLAG)
-            assert flush.wait(30) == 1
+            assert flush.wait(PATIENCE) == 1
 
     assert len(receiver.requests) == 1
 
@@ -137,7 +137,7 @@ def test_disable_during_a_flush_sends_nothing_more(instance: Instance) -> None:
             assert instance.run("disable").code == 0
             assert instance.waiting() == []
             gate.opened.set()
-            flush.wait(30)
+            flush.wait(PATIENCE)
 
     assert len(receiver.requests) == 1
     assert set(instance.states().values()) == {"deleted"}
@@ -185,7 +185,7 @@ def test_neither_key_nor_payload_is_in_arguments_or_output(instance: Instance) -
             receiver.wait_for(1)
             seen = b"".join(Path(f"/proc/{flush.pid}/{path}").read_bytes() for path in ("cmdline", "comm"))
             gate.opened.set()
-            assert flush.wait(30) == 0
+            assert flush.wait(PATIENCE) == 0
     for fault in (kit.reset, answer(400), answer(401), kit.hang, kit.say(b"?\r\n\r\n")):
         with Receiver(then=fault) as receiver:
             instance.endpoint = receiver.endpoint

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import environ
+from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.needs("strace")
 
@@ -73,7 +74,7 @@ class Site:
         done = subprocess.run(
             [*STRACE, str(log), *prefix, *AGENT, *verb],
             cwd=self.path / "cwd", env=self.environ(**more), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         return Trace(done.returncode, done.stdout, done.stderr, log.read_text(errors="replace"))
 
@@ -192,7 +193,7 @@ def within(site: Site, prefix: list[str], verb: list[str]) -> Trace:
     done = subprocess.run(
         [*prefix, *STRACE, str(log), *AGENT, *verb],
         cwd=site.path / "cwd", env=site.environ(), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     return Trace(done.returncode, done.stdout, done.stderr, log.read_text(errors="replace"))
 

@@ -17,7 +17,7 @@ from tests import environ
 from tests.e2e.collector_service import NAME, PORT, UNIT, VERB, install_collector
 from tests.e2e.machine import Machine, booted
 from tests.e2e.product import Product
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 pytestmark = [pytest.mark.needs("root", "systemd"), pytest.mark.once]
 
@@ -72,7 +72,7 @@ class Support:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -149,7 +149,7 @@ def test_a_bundle_arrives_although_the_collector_is_killed_and_restarted(
         machine.run("systemctl", "restart", UNIT)
         assert machine.show(UNIT, "MainPID") not in {"0", pid}
         assert watcher.stdout.readline().endswith(f" {size}\n"), "the rest is sent"
-    until(lambda: bundle_state(product) == "sent", 30)
+    until(lambda: bundle_state(product) == "sent")
     assert list((product.state / "bundles").iterdir()) == []
     (line,) = support.run("bundles", "list").splitlines()
     here = ("--source", "shop", "--collector", ADDRESS, "--token-file", "token")

@@ -21,6 +21,7 @@ from tests.deadends import BlackHole, unused_port
 from tests.install import test_flag, test_silent
 from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
 from tests.install.trees import tree
+from tests.wait import PATIENCE
 
 BOOTSTRAP = (INSTALL / "bootstrap.sh").read_text()
 FUNCTIONS, _, LAST_LINE = BOOTSTRAP.rstrip().rpartition("\n")
@@ -102,7 +103,14 @@ def piped(home: Path, by: str, text: str, *tracer: str, **more: str) -> tuple[in
     environ = environment(home, TMPDIR=f"{home}/tmp", **more)
     command = [*tracer, *shell(by), "-s", "one", "two words"]
     done = subprocess.run(
-        command, input=text, env=environ, cwd=home, capture_output=True, text=True, timeout=60, check=False
+        command,
+        input=text,
+        env=environ,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     return done.returncode, done.stdout, done.stderr
 

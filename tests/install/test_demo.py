@@ -19,7 +19,7 @@ from tests.collector.running import cookie_of_link
 from tests.install import sessions
 from tests.install.scripts import AS_NOBODY, home_of_nobody, run
 from tests.install.trees import tree
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 DEMO_SECONDS = 120
 SENT = [
@@ -101,7 +101,7 @@ class Browser:
 
     def page(self, path: str = "") -> str:
         """What the page shows."""
-        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=PATIENCE)) as connection:
             connection.request("GET", f"/{path}", headers={"Cookie": self.cookie})
             answer = connection.getresponse()
             assert answer.status == 200

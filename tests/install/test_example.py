@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.machine import Machine, booted
 from tests.install.scripts import INSTALL
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 SCRIPT = INSTALL / "example/install-acme.sh"
 COMMAND = "/usr/local/bin/rollcall-acme-board"
@@ -57,7 +57,7 @@ def test_a_vendor_may_copy_it(packed: Path) -> None:
             ("https://telemetry.acme.example", "Acme Board")
         }
         done = machine.start("/var/tmp/acme/setup.sh", "/proc/nowhere")
-        output, _ = done.communicate(timeout=60)
+        output, _ = done.communicate(timeout=PATIENCE)
         assert done.returncode == 1, output
         failed = until(lambda: failure(machine.run(COMMAND, "log", "--json")), why="the run is in the log")
         place = (SCRIPT.read_text().splitlines().index('mkdir -p "$target"') + 1, "install-acme.sh", "mkdir")

@@ -11,6 +11,7 @@ import pytest
 from tests.install.scripts import AS_NOBODY, INSTALL, environment, home_of_nobody, run, shell
 from tests.leftovers import remove
 from tests.parts import NOBODY
+from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.needs("user", "unshare")
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child"]
@@ -57,7 +58,7 @@ def test_its_own_are_ended_and_a_containers_are_not(home: Path) -> None:
         wrap = stack.enter_context(at_work(home, "wrap", "--", "true"))
         done = uninstall(home)
         assert (done.returncode, done.stderr) == (0, "rollcall: removed\n")
-        assert [process.wait(10) for process in ours] == [-15, -15, -15]
+        assert [process.wait(PATIENCE) for process in ours] == [-15, -15, -15]
         assert (theirs.poll(), wrap.poll()) == (None, None)
 
 

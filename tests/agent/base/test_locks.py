@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.base.locks import PATIENT_AFTER, hold_lock, pause
+from tests.wait import PATIENCE
 
 HOLD = """
 import sys, signal
@@ -48,7 +49,7 @@ def test_one_who_waits_gets_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
         other = threading.Thread(target=wait)
         other.start()
         assert not got.is_set()
-    other.join(10)
+    other.join(PATIENCE)
     assert got.is_set()
 
 

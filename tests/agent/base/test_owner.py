@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.wait import PATIENCE
+
 BECOME = """
 import os, sys
 from agent.base.owner import become_owner
@@ -36,7 +38,7 @@ print(ids() == before)
 
 def act(program: str, path: Path, *prefix: str) -> "subprocess.CompletedProcess[str]":
     command = [*prefix, sys.executable, "-I", "-c", program, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def test_ones_own_directory_or_none_changes_nobody(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from agent.delivery.transport import (
     Transport,
     judge,
 )
+from tests.wait import PATIENCE
 
 NOW = 1_800_000_000.0
 ENDPOINT = "http://collector.example"
@@ -332,7 +333,7 @@ def test_what_hangs_is_left_behind() -> None:
     finally:
         over.set()
         for thread in set(threading.enumerate()) - before:
-            thread.join(10)
+            thread.join(PATIENCE)
         sender.close()
 
 

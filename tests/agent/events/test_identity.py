@@ -12,6 +12,7 @@ import pytest
 
 from agent.base.statedir import StateDir
 from agent.events import identity
+from tests.wait import PATIENCE
 
 HERE, ELSEWHERE = "a" * 32, "b" * 32
 
@@ -47,7 +48,7 @@ def test_ten_processes_that_race_for_the_id_get_the_same(tmp_path: Path, damage:
         racer.stdin.write("go\n")
         racer.stdin.flush()
     for racer in racers:
-        out, _ = racer.communicate(timeout=60)
+        out, _ = racer.communicate(timeout=PATIENCE)
         answers.append((racer.returncode, out.strip()))
     found = identity.read(state)
     assert found is not None

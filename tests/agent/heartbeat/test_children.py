@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests import environ
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 CODE = """
 import os, sys
@@ -19,7 +19,7 @@ for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("
 def test_a_child_is_killed_at_its_deadline_with_all_it_started(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-c", CODE]
     done = subprocess.run(
-        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=60, check=True
+        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     late, wrong, killed = done.stdout.splitlines()
     assert late.startswith("None b'")
@@ -46,7 +46,7 @@ signals.gather()
 def test_edits_that_follow_each_other_are_gathered_but_an_end_is_heeded(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-c", EDITS]
     done = subprocess.run(
-        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.stdout == "True True\n", "the second edit waits"
     assert "Leave: SIGTERM" in done.stderr

@@ -18,7 +18,7 @@ from agent.heartbeat.health import CHECK_SECONDS, is_alive
 from tests import receiver as kit
 from tests.deadends import unused_port
 from tests.receiver import Receiver, answer
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 
 def test_nothing_named_is_always_alive() -> None:
@@ -99,7 +99,7 @@ def test_a_pid_that_may_not_be_signalled_or_even_seen_is_alive(child: "subproces
         ["unshare", "--mount", "sh", "-ec", HIDDEN, "sh", *look],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stdout == "False True False\n", done.stderr

@@ -26,7 +26,7 @@ from tests.agent.heartbeat.lives import EPOCH, HOUR, answered
 from tests.agent.runs.texts import RUN, run_text
 from tests.instance import Instance
 from tests.receiver import Receiver
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 TWO_MINUTES = 120.0
 
@@ -200,7 +200,7 @@ def test_as_a_process_it_delivers_what_a_second_try_can(instance: Instance) -> N
         instance.endpoint = sink.endpoint
         made = instance.record(3)
         with instance.started(*sender(instance)) as process:
-            assert process.wait(60) == 0
+            assert process.wait(PATIENCE) == 0
         assert sink.ids[-3:] == made
     assert instance.waiting() == []
 
@@ -215,7 +215,7 @@ def test_it_dies_at_once_on_sigterm(instance: Instance) -> None:
     with instance.started(*sender(instance)) as process:
         until(keeps_trying(instance))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert instance.waiting() == made
 
 
@@ -225,7 +225,7 @@ def test_a_flag_that_is_set_meanwhile_ends_it_and_erases(instance: Instance) -> 
     with instance.started(*sender(instance)) as process:
         until(keeps_trying(instance))
         instance.env_file.write_text("DO_NOT_TRACK=1\n")
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert [entry.state for entry in instance.entries()] == ["deleted"]
 
 

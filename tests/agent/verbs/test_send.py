@@ -26,6 +26,7 @@ from tests.agent.world import Terminal
 from tests.deadends import unused_port
 from tests.instance import Instance, event
 from tests.receiver import Deed, Peer, Receiver, Request, answer
+from tests.wait import PATIENCE
 
 NOW = 1_800_000_000.0
 FLAG = "ROLLCALL_DISABLE_TELEMETRY"
@@ -498,7 +499,7 @@ def test_an_export_that_cannot_be_written_lets_go_of_nothing(tmp_path: Path) -> 
             cwd=tmp_path,
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -54,7 +54,7 @@ def wrapped(world: World, shell: str, *words: str, patch: str = "") -> subproces
     argv = ["sh", "-c", shell, "x", sys.executable, "-I", "-c", code, *words]
     return subprocess.run(
         argv, cwd=world.cwd, env=world.real_environ(), stdin=subprocess.DEVNULL,
-        capture_output=True, check=False, timeout=60,
+        capture_output=True, check=False, timeout=wait.PATIENCE,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_whatever_the_umask_the_owner_and_nobody_else_reads_it(world: World, uma
     kept = f"umask; stat -c %a {state} {state}/runs {state}/runs/*.run"
     done = wrapped(world, f'umask {umask}; exec "$@"', "sh", "-c", kept)
     assert done.stdout.decode().split() == [umask, "700", "700", "600"]
-    wait.until(lambda: not os.listdir(state / "runs"), 30)
+    wait.until(lambda: not os.listdir(state / "runs"))
     assert {path.name: path.stat().st_mode & 0o777 for path in state.iterdir()}["outbox.db"] == 0o600
     assert state.parent.stat().st_mode & 0o700 == 0o700
 

@@ -12,6 +12,7 @@ from jwcrypto import jwe, jwk
 
 from collector.admin import AdminError
 from collector.admin.bundles import open_bundle
+from tests.wait import PATIENCE
 
 KEY = jwk.JWK.generate(kty="OKP", crv="X25519")
 PRIVATE = KEY.export_private()
@@ -113,7 +114,9 @@ def test_a_folder_that_is_there_is_left_alone_and_no_database_is_made(tmp_path: 
 
     def run(name: str = "bundle") -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "collector", "bundles", "open", name, "--key", "key", "-o", "opened"]
-        return subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
 
     done = run()
     assert (done.returncode, done.stdout) == (0, "a\n"), done.stderr

@@ -19,6 +19,7 @@ from collector.store.answers import answer_request, waiting_requests
 from tests import environ
 from tests.collector.alerts import planted
 from tests.receiver import Receiver
+from tests.wait import PATIENCE
 
 
 class Watching:
@@ -46,7 +47,7 @@ class Watching:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=PATIENCE)
 
 
 @contextmanager

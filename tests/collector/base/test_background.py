@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from collector.base.background import BackgroundJob
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 
 class Steps(BackgroundJob):
@@ -30,7 +30,7 @@ def test_steps_follow_each_other_until_there_is_nothing_left() -> None:
     running.append(job.running)
     assert running == [False, True]
     job.may_go_on.release(3)
-    until(lambda: not job.running, 20)
+    until(lambda: not job.running)
     assert job.done == 3
     job.stop()
 
@@ -38,12 +38,12 @@ def test_steps_follow_each_other_until_there_is_nothing_left() -> None:
 def test_a_stop_waits_for_the_step_and_not_for_the_rest() -> None:
     job = Steps(3600)
     job.start()
-    job.began.wait(20)
+    job.began.wait(PATIENCE)
     stop = threading.Thread(target=job.stop)
     stop.start()
     assert stop.is_alive()
     job.may_go_on.release()
-    stop.join(20)
+    stop.join(PATIENCE)
     assert not job.running
     assert job.done == 1
 

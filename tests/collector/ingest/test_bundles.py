@@ -38,6 +38,7 @@ from collector.store.bundles import LEAST_COUNTED, MOST_OF_INSTANCE, NewBundle, 
 from collector.store.deletion import expire_events, forget_instance, remove_events
 from collector.store.values import Cutoffs
 from tests.collector.running import Collector, Reply, basic
+from tests.wait import PATIENCE
 
 KEY = jwk.JWK.generate(kty="OKP", crv="X25519")
 ADA = "11111111-1111-4111-8111-111111111111"
@@ -264,7 +265,7 @@ def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
             await intake(scope, receive, answer)
             return statuses[0]
 
-        at_once = asyncio.as_completed(map(send_first_part, range(fit + more)), timeout=30)
+        at_once = asyncio.as_completed(map(send_first_part, range(fit + more)), timeout=PATIENCE)
         async with intake._turn:
             refused = [await next(at_once) for _ in range(more)]
         return refused, [await one for one in at_once]

@@ -23,10 +23,10 @@ from collector.store.values import Space
 from collector.verbs import serving
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 MIB = 2**20
-SECONDS = 30
+SECONDS = PATIENCE
 
 
 @pytest.fixture

@@ -84,9 +84,9 @@ def test_who_holds_most_for_longest_makes_way(start: Callable[..., Collector], t
         connected(collector, "127.0.0.2", collector.key, 100) as small,
         connected(collector, "127.0.0.3", collector.key, 170_000) as large,
     ):
-        until(lambda: held_bytes(collector) == 170_100, 20)
+        until(lambda: held_bytes(collector) == 170_100)
         with connected(collector, "127.0.0.4", collector.key, 170_000) as other:
-            until(lambda: held_bytes(collector) == 340_100, 20)
+            until(lambda: held_bytes(collector) == 340_100)
             with connected(collector, "127.0.0.5", collector.key, 30_000, 30_000) as honest:
                 assert honest.answer.startswith(b"HTTP/1.1 400")
             assert large.answer.startswith(b"HTTP/1.1 503")
@@ -101,9 +101,9 @@ def test_who_has_no_known_key_displaces_only_others(start: Callable[..., Collect
     settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "60"}
     collector = start(f"sqlite:///{tmp_path}/u.db", **settings)
     with connected(collector, "127.0.0.2", collector.key, 170_000) as known:
-        until(lambda: held_bytes(collector) == 170_000, 20)
+        until(lambda: held_bytes(collector) == 170_000)
         with connected(collector, "127.0.0.3", "unknown", 20_000) as unknown:
-            until(lambda: held_bytes(collector) == 190_000, 20)
+            until(lambda: held_bytes(collector) == 190_000)
             with (
                 connected(collector, "127.0.0.4", "unknown", 20_000),
                 connected(collector, "127.0.0.5", "unknown", 20_000),

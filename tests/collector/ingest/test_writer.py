@@ -27,7 +27,7 @@ async def keep_together(stores: Stores, writer: Writer, groups: Sequence[list[Ev
     with stores.control.transaction():
         tasks = [keep([made(0)])]
         await asyncio.sleep(0)
-        until(lambda: not writer._jobs, 20)
+        until(lambda: not writer._jobs)
         tasks += [keep(events) for events in groups]
         await asyncio.sleep(0)
     return list(await asyncio.gather(*tasks, return_exceptions=True))

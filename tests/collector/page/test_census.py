@@ -47,7 +47,7 @@ def test_a_slow_count_is_renewed_in_the_background(page_stores: Stores, send: Ca
     cache.start()
     try:
         send({**event("Instance Active"), "anonymousId": "another"})
-        assert until(lambda: count(cache) == 2, 20)
+        assert until(lambda: count(cache) == 2)
     finally:
         cache.stop()
 
@@ -75,7 +75,7 @@ def test_a_server_that_starts_shows_the_last_count_of_a_large_fleet_until_it_has
     started = made(0.0)
     started.start()
     try:
-        assert until(lambda: page_stores.events.kept_censuses() == {}, 20)  # it is no large fleet any more
+        assert until(lambda: page_stores.events.kept_censuses() == {})  # it is no large fleet any more
     finally:
         started.stop()
 

@@ -27,6 +27,7 @@ from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, INSTANCE, RUN, failed_run
 from tests.collector.running import Collector
+from tests.wait import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 VIEWS = [
@@ -74,7 +75,7 @@ def plain_proxy(port: int) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 def test_a_stranger_behind_a_silent_proxy_reads_nothing_for_naming_a_local_host(
@@ -82,7 +83,10 @@ def test_a_stranger_behind_a_silent_proxy_reads_nothing_for_naming_a_local_host(
 ) -> None:
     for event in failed_run():
         assert collector.post("/v1/track", event).status == 200
-    with plain_proxy(collector.port) as port, closing(HTTPConnection("127.0.0.1", port, timeout=20)) as asked:
+    with (
+        plain_proxy(collector.port) as port,
+        closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as asked,
+    ):
         asked.request("GET", "/support.json", headers={"Host": "localhost", "Connection": "close"})
         answer = asked.getresponse()
         body = answer.read().decode()
@@ -154,14 +158,14 @@ def test_a_link_is_spent_once_even_if_two_press_at_the_same_time(stores: Stores)
     begin = threading.Barrier(4)
 
     def press() -> None:
-        begin.wait(10)
+        begin.wait(PATIENCE)
         secrets.append(setup.spend_link(stores.control, token, 1))
 
     threads = [threading.Thread(target=press) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert len(secrets) == 4
     assert sum(secret is not None for secret in secrets) == 1
 

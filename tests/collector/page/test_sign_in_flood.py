@@ -14,6 +14,7 @@ import pytest
 
 from tests.collector.fleet import run_fleet
 from tests.collector.running import Collector
+from tests.wait import PATIENCE
 
 GUESSERS = 60
 MOST_KIB = 150 * 1024
@@ -34,7 +35,7 @@ def guessing(collector: Collector) -> Iterator[Counter[int]]:
             form = urlencode({"token": token, "name": f"{number} {tries}", "password": "wrong horse"})
             source = (f"127.0.{tries % 250 + 2}.{number + 1}", 0)
             with closing(
-                HTTPConnection("127.0.0.1", collector.port, timeout=60, source_address=source)
+                HTTPConnection("127.0.0.1", collector.port, timeout=PATIENCE, source_address=source)
             ) as one:
                 one.request("POST", "/signin", form, {"Cookie": cookie})
                 answers[one.getresponse().status] += 1
@@ -47,7 +48,7 @@ def guessing(collector: Collector) -> Iterator[Counter[int]]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
 
 
 def most_memory(collector: Collector) -> int:

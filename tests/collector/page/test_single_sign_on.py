@@ -24,7 +24,7 @@ from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, RUN, failed_run
 from tests.collector.running import Collector, Reply
 from tests.parts import find
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 DOCS = Path(__file__).parents[3] / "docs/collector.md"
 PROXY = "10.0.0.7"
@@ -209,7 +209,7 @@ class Nginx:
         )
         command = [find("nginx") or "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        until(self.answers, 20, why="nginx answers")
+        until(self.answers, why="nginx answers")
 
     def answers(self) -> bool:
         try:
@@ -225,7 +225,9 @@ def ask(
     port: int, method: str, path: str, body: str = "", source: str = "127.0.0.1", **headers: str
 ) -> Reply:
     told = {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(HTTPConnection("127.0.0.1", port, timeout=20, source_address=(source, 0))) as connection:
+    with closing(
+        HTTPConnection("127.0.0.1", port, timeout=PATIENCE, source_address=(source, 0))
+    ) as connection:
         connection.request(method, path, body, told)
         return Reply(connection.getresponse())
 
@@ -246,9 +248,9 @@ def proxied(start: Callable[..., Collector], tmp_path: Path) -> Iterator[tuple[C
     nginx = Nginx(folder, collector.port, sign_on.server_port)
     yield collector, nginx
     nginx.process.terminate()
-    nginx.process.wait(20)
+    nginx.process.wait(PATIENCE)
     sign_on.shutdown()
-    thread.join(20)
+    thread.join(PATIENCE)
     sign_on.server_close()
 
 

@@ -15,7 +15,7 @@ from collector.serve.connection import Connection
 from collector.serve.host import Host
 from collector.settings import read_settings
 from tests.collector.running import Collector, basic, conversation, event
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -54,7 +54,7 @@ def test_who_does_not_read_is_cut_off(running: Collector) -> None:
                 return True
             return running.get("/healthz").status != 200  # by now the server has read the five
 
-        until(cut_off, 20)
+        until(cut_off)
 
 
 def test_who_sends_ahead_gets_every_answer_in_order(start: Callable[..., Collector], tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_who_sends_ahead_gets_every_answer_in_order(start: Callable[..., Collect
 
 
 def test_who_says_that_it_sends_no_more_gets_its_answers(running: Collector) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as client:
         client.sendall(HEALTHZ * 30)
         client.shutdown(socket.SHUT_WR)
         answers(client, 30)
@@ -93,7 +93,7 @@ def test_what_cannot_be_read_comes_after_the_answers_to_what_could(running: Coll
 def test_a_client_that_asks_first_is_told_to_send(running: Collector) -> None:
     head = f"POST /v1/track HTTP/1.1\r\nAuthorization: {basic(running.key)}\r\nExpect: 100-continue\r\n"
     body = json.dumps(event()).encode()
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as client:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
@@ -119,7 +119,7 @@ def test_a_body_is_never_the_next_request(running: Collector) -> None:
     """As a parser takes it that is told to make way for another protocol."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
     head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n" + upgrade
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as client:
         client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(HEALTHZ))
         answer = client.recv(65536)
         with contextlib.suppress(ConnectionError):

@@ -59,7 +59,7 @@ def test_the_thread_counts_by_itself_until_it_is_stopped(stores: Stores, tables:
     folder = Folder(stores.events, pause=0.01)
     folder.start()
     stores.events.keep(made_history(0)[:50])
-    until(lambda: waiting(tables) == 0, 30)
+    until(lambda: waiting(tables) == 0)
     folder.stop()
     stores.events.keep(made_history(0)[50:60])
     assert waiting(tables) == 10

@@ -17,7 +17,7 @@ import pytest
 from tests.collector.running import Collector, event
 from tests.deadends import unused_port
 from tests.parts import find
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "rollcall.json"
 CONFIG = """
@@ -48,7 +48,7 @@ def prometheus(folder: Path, target: int) -> Iterator[Callable[[str], Any]]:
     def ask(query: str) -> Any:
         with contextlib.suppress(ConnectionError, OSError):
             address = f"http://127.0.0.1:{port}/api/v1/query?{urlencode({'query': query})}"
-            with urlopen(address, timeout=10) as reply:
+            with urlopen(address, timeout=PATIENCE) as reply:
                 answer = json.load(reply)
             assert answer["status"] == "success"
             return answer["data"]["result"]
@@ -58,7 +58,7 @@ def prometheus(folder: Path, target: int) -> Iterator[Callable[[str], Any]]:
         yield ask
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 def queries() -> list[str]:
@@ -83,7 +83,7 @@ def test_every_query_of_the_dashboard_finds_something(collector: Collector, tmp_
                 found[query] = found.get(query) or ask(query)
             return all(found.values()) or time.monotonic() > stop
 
-        until(all_found, 90)
+        until(all_found)
         assert [query for query in queries() if not found[query]] == []
         sources = {one["metric"]["source"] for one in ask("rollcall_active_instances")}
         assert sources >= {"demo", "test"}

@@ -29,7 +29,7 @@ def counts(collector: Collector) -> list[str]:
 def test_the_feed_is_served_as_it_was_signed(collector: Collector, tmp_path: Path) -> None:
     assert collector.get(PATH).status == 404
     publish(collector, tmp_path, feed())
-    wait.until(lambda: collector.get(PATH).status == 200, 30)
+    wait.until(lambda: collector.get(PATH).status == 200)
     plain, signature = collector.get(PATH), collector.get(PATH + ".minisig")
     assert (plain.body, signature.body.decode()) == (feed(), VENDOR.sign(feed()))
     assert plain.headers["ETag"] == entity_tag(feed())
@@ -75,9 +75,9 @@ def test_a_new_feed_is_served_beside_those_of_other_sources(collector: Collector
     collector.verb("releases", "trust", VENDOR.public, "--source", "My shop")
     collector.verb("releases", "publish", str(other), "--source", "My shop")
     second = "/releases/My%20shop.json"
-    wait.until(lambda: collector.get(second).body == feed(product="Other"), 30)
+    wait.until(lambda: collector.get(second).body == feed(product="Other"))
     publish(collector, tmp_path, feed(sequence=8))
-    wait.until(lambda: collector.get(PATH).body == feed(sequence=8), 30)
+    wait.until(lambda: collector.get(PATH).body == feed(sequence=8))
     assert collector.get(second).body == feed(product="Other")
     back = VENDOR.publish(tmp_path, feed(sequence=7))
     refused = collector.verb("releases", "publish", str(back), "--source", "test", code=1)

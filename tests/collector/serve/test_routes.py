@@ -6,6 +6,7 @@ import socket
 from urllib.parse import urlencode
 
 from tests.collector.running import Collector, event
+from tests.wait import PATIENCE
 
 
 def test_the_browser_library_finds_its_settings_here(collector: Collector) -> None:
@@ -74,7 +75,7 @@ def test_health_readiness_and_metrics_answer(collector: Collector) -> None:
     assert "rollcall_events_stored 2.0" in meters
     for proxied in ({"X_Forwarded_For": "1.2.3.4"}, {"X_Real_IP": "1.2.3.4"}, {"Via": "1.1 cache"}):
         assert collector.get("/metrics", **proxied).status == 403
-    with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", collector.port), timeout=PATIENCE) as client:
         client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")  # as nginx asks, and says nothing of itself
         assert client.recv(100).startswith(b"HTTP/1.1 403")
     assert collector.get("/nowhere").status == 403  # the page, which is closed

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests import environ
 from tests.collector.running import SECONDS, Collector, event
+from tests.wait import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,7 +32,7 @@ def test_a_first_start_makes_everything_and_says_how_to_point_an_agent_at_it(tmp
     collector.port, collector.key = int(endpoint.rpartition(":")[2]), key
     assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert (tmp_path / "state" / "collector.db").stat().st_mode & 0o777 == 0o600
 
@@ -60,7 +61,9 @@ sys.exit(cli.main(["serve", "--listen", "127.0.0.1:0"]))
 
 def test_a_stop_that_comes_at_once_is_obeyed(idle: Collector) -> None:
     command = [sys.executable, "-c", SIGTERM_BEFORE_IT_SERVES]
-    done = subprocess.run(command, env=idle.environ(), cwd=ROOT, capture_output=True, timeout=20, check=False)
+    done = subprocess.run(
+        command, env=idle.environ(), cwd=ROOT, capture_output=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

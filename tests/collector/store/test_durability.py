@@ -29,7 +29,7 @@ from tests.collector.running import Collector
 from tests.collector.sending import BUSY, Sender, acknowledged_by, ids_of, sending
 from tests.collector.store.old import leave_old_database, old_beats
 from tests.deadends import unused_port
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.once
@@ -83,7 +83,7 @@ def stored(database: str) -> list[str]:
     """The messageIds that are there, each counted once."""
     with contextlib.closing(open_stores(database)) as stores:
         # On PostgreSQL, a session of one who was killed may be about to count.
-        until(lambda: not stores.events.fold() and stores.events.counted_until() is None, 60)
+        until(lambda: not stores.events.fold() and stores.events.counted_until() is None)
         found = [json.loads(body)["messageId"] for piece in stores.events.export() for _, body in piece]
         assert stores.events.recount(lambda _: None) == 0
         listed = stores.control.all("SELECT coalesce(sum(n), 0) FROM daily")[0][0]
@@ -107,12 +107,12 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
         for number in range(50 if slow else 5):
             folding = subprocess.Popen([sys.executable, "-c", FOLDING, database], cwd=ROOT)
             before, seen = counted(), acknowledged_by(senders)
-            until(lambda before=before: counted() > before, 60)  # type: ignore[misc]
-            until(lambda seen=seen: acknowledged_by(senders) > seen + 200, 60)  # type: ignore[misc]
+            until(lambda before=before: counted() > before)  # type: ignore[misc]
+            until(lambda seen=seen: acknowledged_by(senders) > seen + 200)  # type: ignore[misc]
             victim = collectors[number % len(collectors)]
             kill_with_workers(victim)
             folding.kill()
-            folding.wait(30)
+            folding.wait(PATIENCE)
             victim.start()
     for collector in collectors:
         kill_with_workers(collector)
@@ -152,13 +152,13 @@ def test_postgresql_may_stop_and_start_under_load(start: Callable[..., Collector
         with sending(senders):
             for _ in range(2):
                 seen = acknowledged_by(senders)
-                until(lambda seen=seen: acknowledged_by(senders) > seen, 30)  # type: ignore[misc]
+                until(lambda seen=seen: acknowledged_by(senders) > seen)  # type: ignore[misc]
                 own.stop()
-                until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503, 30)
-                until(lambda: collector.get("/readyz").status == 503, 10)
+                until(lambda: collector.post("/v1/batch", {"batch": beats(1)}).status == 503)
+                until(lambda: collector.get("/readyz").status == 503)
                 assert collector.get("/healthz").status == 200
                 own.start()
-                until(lambda: collector.get("/readyz").status == 200, 30)
+                until(lambda: collector.get("/readyz").status == 200)
         assert {said for sender in senders for said in sender.refusals} == {BUSY}
         collector.stop()
         assert set(ids_of(senders)) <= set(stored(database))
@@ -181,7 +181,7 @@ def test_a_database_that_stands_still_is_503_in_time(
         assert collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 503
         assert time.monotonic() - began < 15  # PostgreSQL itself ends a statement after 30
     tables.close()
-    until(lambda: collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 200, 20)
+    until(lambda: collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 200)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_a_full_disk_is_503_and_passes(start: Callable[..., Collector], small_di
     assert reply.headers["Retry-After"]
     ballast.unlink()
     late = beats(1)
-    until(lambda: collector.post("/v1/batch", {"batch": late}).status == 200, 20)
+    until(lambda: collector.post("/v1/batch", {"batch": late}).status == 200)
     assert {event["messageId"] for event in collector.export()} >= acknowledged | {late[0]["messageId"]}
     with sqlite3.connect(small_disk / "c.db") as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -231,7 +231,7 @@ def test_a_database_that_another_process_holds_is_503_and_passes(
     assert collector.get("/readyz").status == 200  # what is there can be read
     other.execute("ROLLBACK")
     other.close()
-    until(lambda: collector.post("/v1/batch", batch).status == 200, 20)
+    until(lambda: collector.post("/v1/batch", batch).status == 200)
     assert len(stored(collector.database)) == 3
 
 
@@ -289,7 +289,7 @@ def test_an_old_database_is_renewed_while_the_collector_serves(
         with sending(senders):
             for _ in range(2):
                 before = left()
-                until(lambda before=before: left() < before, 60)  # type: ignore[misc]
+                until(lambda before=before: left() < before)  # type: ignore[misc]
                 collector.kill()
                 assert left() > 0
                 collector.start(f"127.0.0.1:{port}")

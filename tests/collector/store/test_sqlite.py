@@ -13,7 +13,7 @@ import pytest
 from collector.store import schema
 from collector.store.rows import InstanceRow, instance_row
 from collector.store.sqlite import SQLiteDatabase
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def test_who_writes_again_and_again_lets_others_write_in_between(file: SQLiteDat
     waiting = threading.Thread(target=write, args=["who waited"])
     with file.transaction():
         waiting.start()
-        until(file._turn.locked, 20)
+        until(file._turn.locked)
     write("who had it")
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert order == ["who waited", "who had it"]
 
 

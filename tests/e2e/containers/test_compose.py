@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.containers.host import AGENT, BASE, ENDPOINT, EPOCH, ISOLATED, Host
 from tests.install import archive
 from tests.install.test_vendors import recipe
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 pytestmark = [
     pytest.mark.once,
@@ -151,7 +151,7 @@ def test_the_same_archive_made_the_same_layers_again(host: Host, shipped: str) -
 
 def test_without_python_the_installer_runs_plainly_and_says_so(example: Example) -> None:
     process = example.host.machine.start("unshare", "--mount", "sh", "-euc", f"cd {SHOP}\n{WITHOUT_PYTHON}")
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert "there is no Python here" in said
     assert "this install is not reported; the heartbeat gets an id of its own" in said

@@ -13,7 +13,7 @@ from tests.deadends import Mute
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.instance import Instance
 from tests.receiver import Receiver
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 
 def told(receiver: Receiver) -> list[str]:
@@ -53,7 +53,7 @@ def test_the_start_arrives_while_the_install_still_runs(tmp_path: Path) -> None:
     with Receiver() as receiver:
         instance = Instance(tmp_path, receiver.endpoint)
         with instance.started("wrap", "--", "tail", "-f", "/dev/null") as install:
-            until(lambda: told(receiver) == ["Installation Started"], 60, "the start to arrive")
+            until(lambda: told(receiver) == ["Installation Started"], why="the start to arrive")
             assert install.poll() is None
 
 
@@ -82,7 +82,7 @@ def test_what_the_install_stood_in_can_be_unmounted_while_it_is_delivered(tmp_pa
         )
         done = subprocess.run(
             [*CONTAINER, "sh", "-c", FROM_A_DISC, "x", *WRAP, "--", "true"],
-            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30,
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
     assert done.stdout == "free\nat work\n", done
 
@@ -95,5 +95,5 @@ def test_what_delivers_stands_elsewhere_and_finds_all_where_it_was(tmp_path: Pat
     state = StateDir(str(tmp_path / "state"))
     says = "echo DO_NOT_TRACK=1 >>docker.env" if silent else "true"
     subprocess.run([*WRAP, "--", "sh", "-c", says], env=environ.covered(tmp_path), cwd=tmp_path, check=True)
-    until(lambda: state.exists() and not os.listdir(state.runs), 30, "the run to be taken in, or let go of")
+    until(lambda: state.exists() and not os.listdir(state.runs), why="the run to be taken in, or let go of")
     assert os.path.exists(state.outbox) != silent

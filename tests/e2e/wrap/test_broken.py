@@ -14,7 +14,7 @@ import pytest
 import agent
 from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP, Sides
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 CMD = ("sh", "-c", "echo ran; echo err >&2; exit 6")
 GIVEN_UP = b"rollcall: this installation is not reported: "
@@ -115,7 +115,7 @@ def installed(private: Path, shell: str) -> Path:
 def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProcess[bytes]:
     command = installed(private, shell)
     env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
-    return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=60)
+    return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=PATIENCE)
 
 
 @pytest.mark.needs("bash", "dash", "busybox")
@@ -135,7 +135,7 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
     ):
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
         assert (site / "agent" / lost).exists()
-        until(partial(removed, site / "agent" / lost), 30)  # a delivery may be writing there still
+        until(partial(removed, site / "agent" / lost))  # a delivery may be writing there still
         check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
     sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
@@ -157,7 +157,7 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
                 f" install it again, or delete this command ({place}/rollcall-{shell})\n"
             ).encode()
         )
-    until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+    until(lambda: not stopped_copies(place), why="no stopped copy of the launcher left")
 
 
 def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, 
     argv = [str(installed(place, "bash")), "wrap", "--no-input", "--", *CMD]
     env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        until((place / "here").exists, 30)
+        until((place / "here").exists)
         os.kill(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=30)[0] == b""
+        assert process.communicate(timeout=PATIENCE)[0] == b""
         assert process.returncode == -signal.SIGINT
     for pid in stopped_copies(place):
         os.kill(int(pid), signal.SIGKILL)
@@ -192,7 +192,7 @@ def test_an_interpreter_that_is_no_program_any_more(private: Path, tmp_path: Pat
     done = launch(place, "bash", "wrap", "--no-input", "--", *CMD)
     assert (done.returncode, done.stdout) == (6, b"ran\n"), done
     assert GIVEN_UP in done.stderr
-    until(lambda: not stopped_copies(place), 10, "no stopped copy of the launcher left")
+    until(lambda: not stopped_copies(place), why="no stopped copy of the launcher left")
 
 
 def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path) -> None:
@@ -202,7 +202,7 @@ def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path
     for kilobytes in (4000, 6000, 8000, 12000, 20000, 200000):
         limited = f'ulimit -c 0; ulimit -v {kilobytes}; exec "$@"'
         argv = ["bash", "-c", limited, "x", str(command), "wrap", "--no-input", "--", *CMD]
-        done = subprocess.run(argv, env=env, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(argv, env=env, capture_output=True, check=False, timeout=PATIENCE)
         assert (done.returncode, done.stdout) == (6, b"ran\n") or (done.returncode and not done.stdout), done
         seen.add(done.returncode)
     assert seen >= {6, 127}

@@ -13,7 +13,7 @@ import pytest
 from agent.wrapper.process.flusher import FIRST_PROCESS_SECONDS
 from tests.e2e.wrap.side_by_side import WRAP, Sides
 from tests.receiver import Receiver, hang
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 pytestmark = pytest.mark.needs("unshare")
 
@@ -63,12 +63,12 @@ def test_signals_from_outside_do_as_they_would_to_cmd(sides: Sides, kind: str) -
             try:
                 assert process.stdout.readline() == b"up\n"
                 first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-                until(lambda: children(first) or len(argv) == 0, 10)
+                until(lambda: children(first) or len(argv) == 0)
                 subprocess.run(["kill", "-TERM", str(first)], check=True)
                 with suppress(BrokenPipeError):
                     process.stdin.write(b"went on\n")
                     process.stdin.close()
-                return process.stdout.read(), process.wait(20)
+                return process.stdout.read(), process.wait(PATIENCE)
             finally:
                 process.send_signal(signal.SIGKILL)
 
@@ -124,7 +124,7 @@ def test_a_container_that_is_stopped_meanwhile_ends_at_once(sides: Sides) -> Non
         )
         began = time.monotonic()
         subprocess.run(["kill", "-TERM", str(first)], check=True)
-        assert process.wait(20) == 3
+        assert process.wait(PATIENCE) == 3
         assert time.monotonic() - began < FIRST_PROCESS_SECONDS / 2
 
 

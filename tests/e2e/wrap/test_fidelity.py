@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.wrap.side_by_side import WRAP, Ending, Sides
+from tests.wait import PATIENCE
 
 SCRIPTS = {
     "success": "true",
@@ -228,7 +229,7 @@ def exec_with(entries: str, argv: list[str]) -> str:
         input=os.fsencode(entries),
         capture_output=True,
         check=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     return os.fsdecode(done.stdout)
 
@@ -240,8 +241,8 @@ def test_a_hundred_thousand_words_arrive(sides: Sides) -> None:
 
 
 def test_what_is_left_behind_is_not_waited_for(sides: Sides) -> None:
-    argv = ["sh", "-c", "setsid sleep 20 >/dev/null 2>&1 </dev/null & echo $!"]
-    ending = sides.wrapped(argv, timeout=10)
+    argv = ["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 </dev/null & echo $!"]
+    ending = sides.wrapped(argv, timeout=PATIENCE)
     os.kill(int(ending.out), signal.SIGKILL)
     assert ending.code == 0
 

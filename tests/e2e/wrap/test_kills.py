@@ -18,7 +18,7 @@ from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.receiver import Receiver
 from tests.verbs import AGENT
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 CODE = 3
 CMD = f'echo >"$0.started"; sleep "$1"; echo >"$0.done"; exit {CODE}'
@@ -46,7 +46,7 @@ def test_one_true_story_a_run(tmp_path: Path, *, slow: bool) -> None:
             if n >= kills and any(truth.started and not truth.done for truth in truths):
                 break
             truths.append(one_run(environment, tmp_path / str(n), whole, chance))
-        until(lambda: not list(flushes(tmp_path)), 60, "the last delivery's end")
+        until(lambda: not list(flushes(tmp_path)), why="the last delivery's end")
         settle(environment)
         heard = stories(event for request in receiver.requests for event in request.batch)
     told = stories(log(environment))
@@ -77,13 +77,13 @@ def one_run(
     ) as process:
         if chance:
             if early := chance.random() < 0.5:  # so that however slow the machine is, CMD is hit too
-                until(lambda: mark.with_suffix(".started").exists(), 30)
+                until(lambda: mark.with_suffix(".started").exists())
             with suppress(subprocess.TimeoutExpired):
                 process.wait(chance.uniform(0, whole * (0.75 if early else 2)))
             if victims := [*family(process), *flushes(mark.parent)]:
                 with suppress(ProcessLookupError):
                     os.kill(chance.choice(victims), signal.SIGKILL)
-        process.wait(30)
+        process.wait(PATIENCE)
     return Truth(
         mark.with_suffix(".started").exists(), mark.with_suffix(".done").exists(), process.returncode
     )

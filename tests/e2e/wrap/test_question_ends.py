@@ -109,7 +109,7 @@ def test_a_terminal_that_was_stopped_shows_the_question_when_it_goes_on(desk: De
         shell.type("w sh -c 'echo U''P; read x'\n")
         shell.expect("UP")
         shell.type(f"\n{stop}")
-        until((desk.place / "state/opt-in-asked").exists, 30)
+        until((desk.place / "state/opt-in-asked").exists)
         shell.type(go_on)
         shell.expect(OPT_IN)
         shell.type("y\n")

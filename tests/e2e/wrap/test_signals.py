@@ -72,7 +72,7 @@ def test_a_signal_arrives_once(covered: Sides, name: str, whom: str) -> None:
         os.kill(process.pid, signal.SIGXCPU)  # the last one: what came twice came before it
         seen += process.stdout.readlines()
         assert [line.decode().strip() for line in seen] == [f"SIG{name}", "SIGXCPU"]
-        assert process.wait(10) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 def family(pid: int) -> list[int]:
@@ -97,7 +97,7 @@ def state(pid: int) -> str:
 def test_killing_the_wrapper_ends_the_command(covered: Sides) -> None:
     with counting(covered) as (process, pid):
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(wait.PATIENCE)
         wait.until(lambda: not Path(f"/proc/{pid}").exists() or state(pid) == "Z")
     ends = [event["properties"] for event in covered.events() if event["event"] == "Installation Errors"]
     assert [end["reason"] for end in ends if isinstance(end, dict)] == ["interrupted"]
@@ -113,7 +113,7 @@ def test_stop_and_continue_are_mirrored(covered: Sides, name: str) -> None:
         os.kill(process.pid, signal.SIGCONT)
         wait.until(lambda: state(pid) == "S")
         os.kill(process.pid, signal.SIGXCPU)
-        assert process.wait(20) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 def stopped(pid: int) -> bool:
@@ -121,7 +121,6 @@ def stopped(pid: int) -> bool:
     return os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
 
 
-@pytest.mark.timeout(60)
 def test_a_stop_right_after_a_continue_holds(covered: Sides) -> None:
     """The continue is not passed on late: that would wake CMD from the second stop."""
     with counting(covered) as (process, pid):
@@ -135,7 +134,7 @@ def test_a_stop_right_after_a_continue_holds(covered: Sides) -> None:
             wait.until(lambda: state(pid) == "T")
         os.killpg(process.pid, signal.SIGCONT)
         os.kill(process.pid, signal.SIGXCPU)
-        assert process.wait(20) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 @pytest.mark.parametrize("name", ["STOP", "TSTP"])
@@ -149,7 +148,7 @@ def test_a_continue_right_after_a_stop_holds(covered: Sides, name: str) -> None:
             process.wait(0.3)  # as long as anything could be passed on late
         assert (state(process.pid), state(pid)) == ("S", "S")
         os.kill(process.pid, signal.SIGXCPU)
-        assert process.wait(20) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 def test_who_continues_the_command_alone_continues_the_wrapper(covered: Sides) -> None:
@@ -166,7 +165,7 @@ def test_who_continues_the_command_alone_continues_the_wrapper(covered: Sides) -
         os.kill(pid, signal.SIGSTOP)
         assert stopped(process.pid)
         os.kill(pid, signal.SIGKILL)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(wait.PATIENCE) == -signal.SIGKILL
         assert process.stdout.read() == b""
 
 
@@ -208,13 +207,12 @@ def test_a_stop_before_the_command_has_begun_ends_by_itself(covered: Sides) -> N
         try:
             assert process.stderr is not None
             assert b"preview" in process.stderr.readline()
-            assert process.wait(20) == 0
+            assert process.wait(wait.PATIENCE) == 0
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.timeout(60)
 def test_a_childs_signal_to_everyone_does_not_hide_the_end(covered: Sides) -> None:
     """Of two SIGCHLD that wait the kernel keeps one, and that says nothing of CMD."""
     ends = "import os; input(); os.kill(0, 17); os._exit(7)"
@@ -226,7 +224,7 @@ def test_a_childs_signal_to_everyone_does_not_hide_the_end(covered: Sides) -> No
         ) as process:  # fmt: skip
             try:
                 settled(process.pid)
-                process.communicate(b"\n", timeout=10)
+                process.communicate(b"\n", timeout=wait.PATIENCE)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -243,7 +241,7 @@ def test_without_its_witness_the_wrapper_passes_on_what_people_send(covered: Sid
         os.kill(process.pid, signal.SIGUSR1)
         assert process.stdout.readline() == b"SIGUSR1\n"
         os.kill(process.pid, signal.SIGXCPU)
-        assert process.wait(20) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 def test_without_its_witness_the_wrapper_is_still_continued_with_the_command(covered: Sides) -> None:
@@ -257,7 +255,7 @@ def test_without_its_witness_the_wrapper_is_still_continued_with_the_command(cov
         os.kill(pid, signal.SIGCONT)
         wait.until(lambda: state(process.pid) == "S")
         os.kill(process.pid, signal.SIGXCPU)
-        assert process.wait(20) == 7
+        assert process.wait(wait.PATIENCE) == 7
 
 
 @pytest.mark.needs("root", "user")
@@ -278,5 +276,5 @@ def test_a_command_that_may_not_be_signalled_goes_on(covered: Sides) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.3)
         process.stdin.close()
-        assert process.wait(20) == 6
+        assert process.wait(wait.PATIENCE) == 6
     assert runs.read_text() == "once\n"

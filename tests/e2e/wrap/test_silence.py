@@ -12,6 +12,7 @@ import pytest
 from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.receiver import Receiver
+from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.needs("strace")
 
@@ -32,7 +33,7 @@ class Counted:
         )
         done = subprocess.run(
             ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-o", str(log), *WRAP, "--", CMD],
-            env=environment, cwd=place, capture_output=True, check=True, timeout=60,
+            env=environment, cwd=place, capture_output=True, check=True, timeout=PATIENCE,
         )  # fmt: skip
         self.err = done.stderr
         self.calls = log.read_text().splitlines()

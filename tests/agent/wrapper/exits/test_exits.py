@@ -64,7 +64,7 @@ class Install:
         self.exits.watch(self.cmd.pid)
 
     def where(self) -> Place | None:
-        code = self.cmd.wait(30)
+        code = self.cmd.wait(wait.PATIENCE)
         assert code, "it was to fail"
         return self.exits.failed(self.cmd.pid, code)
 
@@ -209,7 +209,7 @@ def test_the_watcher_has_no_rights_and_nothing_of_the_installs(folder: Path) -> 
     secret = os.open("/etc/passwd", os.O_RDONLY)
     install = Install(folder, "one", ["sh", "-c", "sleep 30"], "")
     pid = watcher_of(install)
-    wait.until(lambda: "CapPrm:\t0000000000000000" in Path(f"/proc/{pid}/status").read_text(), 10)
+    wait.until(lambda: "CapPrm:\t0000000000000000" in Path(f"/proc/{pid}/status").read_text())
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
     )
@@ -223,7 +223,7 @@ def test_the_watcher_has_no_rights_and_nothing_of_the_installs(folder: Path) -> 
     install.cmd.kill()
     install.cmd.wait()
     assert install.exits.failed(install.cmd.pid, 137) is None
-    wait.until(lambda: processes.state(pid) in ("Z", ""), 10)
+    wait.until(lambda: processes.state(pid) in ("Z", ""))
     os.waitpid(pid, 0)
 
 
@@ -258,7 +258,7 @@ def test_where_events_were_lost_nothing_is_named(folder: Path, monkeypatch: pyte
     subprocess.run(["sh", "-c", STORM.format(count=200)], check=True)
     (sleep,) = Path(f"/proc/{install.cmd.pid}/task/{install.cmd.pid}/children").read_text().split()
     os.kill(int(sleep), signal.SIGKILL)
-    install.cmd.wait(30)
+    install.cmd.wait(wait.PATIENCE)
     os.kill(pid, signal.SIGCONT)
     assert install.told() is None
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from agent.wrapper.failure import trace
 from agent.wrapper.process.caller import Environment
 from tests import environ
+from tests.wait import PATIENCE
 
-SECONDS = 30
+SECONDS = PATIENCE
 METHODS = ("xtrace", "traps", "error")
 
 

@@ -25,9 +25,9 @@ from collector.store.clickhouse.keeping import keep_events
 from collector.store.clickhouse.tables import EVENTS
 from collector.store.clickhouse.text import Row, write_rows
 from tests.collector.store.contract.history import made_history
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
-SECONDS = 30
+SECONDS = PATIENCE
 ONE = b"n\nUInt8\n1\n"
 
 

@@ -162,7 +162,7 @@ def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables
     kept = Keeper(stores, Keep(*[2 * 86_400] * 3), lambda: NOW / 1000, first=0)
     kept.start()
     try:
-        assert until(lambda: "v1" not in words(tables), 30)  # the last of a purge
+        assert until(lambda: "v1" not in words(tables))  # the last of a purge
     finally:
         kept.stop()
     assert "v2" in words(tables)
@@ -200,7 +200,7 @@ def test_cutoffs_wait_for_whoever_stores_events_by_the_ones_before(cluster: Clus
             with other.transaction() as tx:
                 tx.ask((ALL_MARKS,))
                 purged = thread.submit(purge, stores, NOW + 1)
-                assert until(lambda: other.all(waiting), 30)
+                assert until(lambda: other.all(waiting))
             assert purged.result() == 1
 
 

@@ -24,6 +24,7 @@ from tests.collector.page.client import NOW
 from tests.collector.page.histories import sent
 from tests.collector.store.sql.test_arrival import beat as agents_beat
 from tests.collector.store.test_rollups import COPY, counted, distinct, empty, of_sources, recount
+from tests.wait import PATIENCE
 
 GONE, KEPT = 1, 2
 
@@ -167,7 +168,7 @@ def test_what_arrives_during_a_removal_is_counted(stores: Stores, tables: Databa
 
     thread = threading.Thread(target=arrive)
     thread.start()
-    begun.wait(30)
+    begun.wait(PATIENCE)
     remove(stores)
     thread.join()
     check(stores, tables, kept)

@@ -10,8 +10,9 @@ from pathlib import Path
 from tests import environ
 from tests.agent.wrapper.failure.corpus.truth import Case, Found
 from tests.e2e.wrap.side_by_side import NOTICE, WRAP, Ending, Sides
+from tests.wait import PATIENCE
 
-SECONDS = 30
+SECONDS = PATIENCE
 STUB = Path(__file__).parent / "stub.sh"
 ALWAYS = ("apt-get", "curl", "docker", "git", "helm", "psql", "ssh", "sudo", "systemctl")
 """Programs that no script of the corpus may really reach."""
