@@ -1,88 +1,21 @@
-"""The verbs that record and send: beat, flush, track, export."""
+"""The verbs that record and send: beat and flush, and what silence does to what waits."""
 
 import contextlib
-import gzip
-import io
-import json
 import os
 import sqlite3
-import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent import cli
-from agent.app import App
 from agent.base.files import file_stamp
 from agent.base.locks import hold_lock
-from agent.base.statedir import StateDir
 from agent.events import catalogue
 from agent.outbox.age import RUNNING
-from agent.outbox.outbox import LogEntry, Outbox, read_outbox
-from agent.verbs import export
-from tests.agent.world import Terminal
+from agent.outbox.outbox import Outbox
+from tests.agent.verbs.place import FLAG, NOW, Place
 from tests.deadends import unused_port
-from tests.instance import Instance, event
+from tests.instance import event
 from tests.receiver import Deed, Peer, Receiver, Request, answer
-from tests.wait import PATIENCE
-
-NOW = 1_800_000_000.0
-FLAG = "ROLLCALL_DISABLE_TELEMETRY"
-
-
-@dataclass
-class Place:
-    """A made-up machine, verbs run in this process."""
-
-    path: Path
-    environ: dict[str, str] = field(default_factory=dict)
-    now: float = NOW
-    tty: bool = False
-
-    @property
-    def state(self) -> StateDir:
-        return StateDir(str(self.path / "state"))
-
-    def run(self, *argv: str) -> tuple[int, str, str]:
-        given = {
-            "HOME": str(self.path / "home"),
-            "ROLLCALL_STATE_DIR": self.state.path,
-            "ROLLCALL_WRITE_KEY": "k",
-            **self.environ,
-        }
-        out, err = io.StringIO(), Terminal() if self.tty else io.StringIO()
-        (self.path / "cwd").mkdir(exist_ok=True)
-        app = App(
-            environ={name: value for name, value in given.items() if value},
-            cwd=str(self.path / "cwd"),
-            root=str(self.path / "root"),
-            now=lambda: self.now,
-            out=out,
-            err=err,
-        )
-        with contextlib.redirect_stderr(err):
-            code = cli.run_verb(argv, app)
-        return code, out.getvalue(), err.getvalue()
-
-    def report(self, *argv: str) -> dict[str, Any]:
-        code, out, err = self.run(*argv, "--report")
-        assert out.count("\n") == 1, err
-        found: dict[str, Any] = json.loads(out)
-        return found | {"code": code}
-
-    def entries(self) -> list[LogEntry]:
-        with read_outbox(self.state) as outbox:
-            return outbox.entries() if outbox else []
-
-    def states(self) -> list[str]:
-        return [entry.state for entry in self.entries()]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def test_a_beat_is_recorded_and_delivered(place: Place) -> None:
@@ -357,170 +290,6 @@ def test_a_silence_that_cannot_erase_is_told_as_silence_and_tried_again(place: P
     assert place.states() == ["waiting"]
     report = place.report("flush")
     assert (report["sending"], report["retryIn"], place.states()) == (False, None, ["deleted"])
-
-
-def test_track_is_quiet_and_keeps_nothing_without_a_yes(place: Place) -> None:
-    assert place.run("track", "Report Made", "-p", "rows:=3") == (0, "", "")
-    assert not os.path.exists(place.state.path)
-
-
-def test_track_keeps_scalars(place: Place) -> None:
-    place.environ["ROLLCALL_USAGE_TELEMETRY"] = "true"
-    argv = ["a=text", "b:=3", "c:=true", "d:=null", 'e:="3"', "f:=1.5", "g=x=y", "h=", "é=ü"]
-    code, _, err = place.run("track", "Report Made", *[w for a in argv for w in ("-p", a)])
-
-    assert (code, err) == (0, "")
-    (entry,) = place.entries()
-    found = entry.event
-    assert isinstance(found, dict)
-    assert found["event"] == "Report Made"
-    assert found["properties"] == {
-        "a": "text",
-        "b": 3,
-        "c": True,
-        "d": None,
-        "e": "3",
-        "f": 1.5,
-        "g": "x=y",
-        "h": "",
-        "é": "ü",
-    }
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "novalue",
-        "=x",
-        ":=x",
-        "a:=",
-        "a:=[1]",
-        "a:={}",
-        "a:=NaN",
-        "a:=-Infinity",
-        "a:=1e999",
-        "a:=" + "9" * 5000,
-        "a:=" + "[" * 50_000,
-        'a:="\\ud800"',
-        "a=\udcff",
-        "\udcff=a",
-    ],
-)
-@pytest.mark.parametrize("opted_in", ["true", "false"])
-def test_track_refuses_what_is_no_scalar(text: str, opted_in: str, place: Place) -> None:
-    place.environ["ROLLCALL_USAGE_TELEMETRY"] = opted_in
-    code, out, err = place.run("track", "Report Made", "-p", text)
-
-    assert (code, out) == (2, "")
-    assert err.count("\n") == 1
-    assert "is not valid; it takes key=text, or key:=" in err
-    assert not os.path.exists(place.state.outbox)
-
-
-@pytest.mark.parametrize("name", ["Instance Active", " installation  started "])
-def test_track_refuses_a_name_of_the_catalogue(name: str, place: Place) -> None:
-    code, _, err = place.run("track", name)
-
-    assert code == 2
-    assert "is an event of Rollcall itself" in err
-
-
-def recorded(place: Place, count: int) -> list[dict[str, object]]:
-    made = [event(number, NOW) for number in range(count)]
-    with contextlib.closing(Outbox(place.state, now=lambda: NOW)) as outbox:
-        outbox._database._db.execute("PRAGMA synchronous = OFF")
-        for one in made:
-            outbox.record(one, "https://collector.example")
-    return made
-
-
-@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
-def test_an_export_is_what_waits_a_line_each(name: str, place: Place, tmp_path: Path) -> None:
-    made = recorded(place, export.PAGE + 1)
-    path = tmp_path / name
-
-    code, out, err = place.run("export", str(path))
-
-    assert (code, out) == (0, "")
-    assert err == f"rollcall: {len(made)} events were written to {path}\n"
-    text = (gzip.decompress if name.endswith("gz") else bytes)(path.read_bytes())
-    assert [json.loads(line) for line in text.splitlines()] == made
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert set(place.states()) == {"waiting"}
-
-
-def test_an_export_may_let_go_of_what_it_wrote(place: Place, tmp_path: Path) -> None:
-    recorded(place, 3)
-
-    code, _, err = place.run("export", str(tmp_path / "out"), "--settle")
-    again = place.run("export", str(tmp_path / "again"), "--settle")
-
-    assert code == 0
-    assert "3 events were written" in err
-    assert "marked as exported" in err
-    assert set(place.states()) == {"exported"}
-    assert (again[0], (tmp_path / "again").read_bytes()) == (0, b"")
-
-
-def test_an_export_of_nothing_is_an_empty_file(place: Place, tmp_path: Path) -> None:
-    assert place.run("export", str(tmp_path / "out"))[0] == 0
-    assert (tmp_path / "out").read_bytes() == b""
-    assert not os.path.exists(place.state.path)
-
-
-def test_an_export_replaces_no_file(place: Place, tmp_path: Path) -> None:
-    recorded(place, 1)
-    (tmp_path / "out").write_text("precious")
-
-    code, _, err = place.run("export", str(tmp_path / "out"), "--settle")
-
-    assert (code, (tmp_path / "out").read_text()) == (1, "precious")
-    assert "choose another name" in err
-    assert place.states() == ["waiting"]
-
-
-def test_an_export_to_stdout_can_be_imported(tmp_path: Path) -> None:
-    instance = Instance(tmp_path)
-    made = instance.record(2)
-
-    done = instance.run("export", "-", "--settle")
-
-    assert [json.loads(line)["messageId"] for line in done.out.splitlines()] == made
-    assert instance.waiting() == []
-
-
-def test_an_export_that_cannot_be_written_lets_go_of_nothing(tmp_path: Path) -> None:
-    instance = Instance(tmp_path)
-    made = instance.record(2)
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            instance.command("export", "-", "--settle"),
-            env=instance.surroundings(),
-            cwd=tmp_path,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE,
-            check=False,
-        )
-
-    assert done.returncode != 0
-    assert b"No space left" in done.stderr
-    assert instance.waiting() == made
-
-
-def test_an_export_that_was_cut_short_is_removed(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorded(place, 1)
-
-    def fail(*_: object) -> list[int]:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(export, "_write", fail)
-    code, _, _ = place.run("export", str(tmp_path / "out"), "--settle")
-
-    assert (code, (tmp_path / "out").exists()) == (1, False)
-    assert place.states() == ["waiting"]
 
 
 def test_a_key_file_that_cannot_be_read_is_wrong_use(place: Place, tmp_path: Path) -> None:

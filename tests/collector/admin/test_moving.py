@@ -1,4 +1,4 @@
-"""Events move from SQLite or PostgreSQL to ClickHouse: killed on the way, resumed, and every view is the same."""
+"""Events move from SQLite or PostgreSQL to ClickHouse: killed on the way, resumed, every view the same."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from collector.admin.keys import source_named
 from collector.ingest import decode
 from collector.store import Stores, open_stores
 from tests.collector.page.client import NOW, PageClient
+from tests.collector.page.monday import Monday
 
 PASSWORD = "correct horse battery"
 REAL_COST = users.COST
@@ -29,6 +31,12 @@ def page_stores(tmp_path: Path) -> Iterator[Stores]:
     stores = open_stores(f"sqlite:///{tmp_path}/page.db")
     yield stores
     stores.close()
+
+
+@pytest.fixture(scope="module")
+def monday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monday]:
+    with closing(open_stores(f"sqlite:///{tmp_path_factory.mktemp('monday')}/page.db")) as stores:
+        yield Monday(stores)
 
 
 @pytest.fixture
