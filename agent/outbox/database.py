@@ -6,6 +6,7 @@ newer version) is renamed and a new one begun; it is never repaired.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
@@ -41,18 +42,19 @@ class Database:
         """Whether the file was opened again: it may be a new one, and its rows other events."""
         with plain_errors():
             state.make()
-            try:
-                self._db = open_sound(state.outbox)
-            except (Unsound, Disturbed) as why:
-                self._db = self._begin_anew(str(why))
-            self._file = _which_file(state.outbox)
+            with _hold_outbox(state):
+                try:
+                    self._db = open_sound(state.outbox)
+                except (Unsound, Disturbed) as why:
+                    self._db = self._begin_anew(str(why))
+                self._file = _which_file(state.outbox)
 
     def close(self) -> None:
         self._db.close()
 
     def query(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a query between the changes of other processes, which keep readers out while they commit."""
-        with plain_errors():
+        with plain_errors(), self._turn():
             return execute_patiently(self._db, statement, values)
 
     def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -62,16 +64,15 @@ class Database:
                 try:
                     return self._attempt(work)
                 except (Unsound, Disturbed) as why:
-                    self._db.close()
-                    self._db = self._begin_anew(str(why))
-                self.was_replaced, self._file = True, _which_file(self._state.outbox)
+                    with _hold_outbox(self._state):
+                        self._reopen(str(why))
             return self._attempt(work)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with file_faults():
-            self._begin()
+            with self._turn():
+                execute_patiently(self._db, "BEGIN IMMEDIATE")
             try:
-                self._check_the_file()
                 result = work(self._db)
                 execute_patiently(self._db, "COMMIT")
             except BaseException:
@@ -80,38 +81,40 @@ class Database:
                 raise
             return result
 
-    def _begin(self) -> None:
-        """Begin a transaction, each process in its turn.
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Begin a query or a change: each process in its turn, and only in the file that has the name now.
 
         Only one of those who wait polls the database. So the one that just had it, and is quickest to
         want it again, does not get it over and over while others starve.
         """
-        with hold_lock(self._state.lock, LOCK_WAIT):
-            execute_patiently(self._db, "BEGIN IMMEDIATE")
+        with _hold_outbox(self._state):
+            if _which_file(self._state.outbox) != self._file:
+                self._reopen("replaced")
+            yield
 
-    def _check_the_file(self) -> None:
-        """An event must not go into a file that was deleted or set aside since it was opened."""
-        if _which_file(self._state.outbox) != self._file:
-            raise Unsound("replaced")
+    def _reopen(self, why: str) -> None:
+        """Open the file that has the name now; the caller holds the outbox."""
+        self._db.close()
+        self._db = self._begin_anew(why)
+        self.was_replaced, self._file = True, _which_file(self._state.outbox)
 
     def _begin_anew(self, why: str) -> sqlite3.Connection:
-        """Set an unusable file aside, unless another process has done so meanwhile."""
+        """Set an unusable file aside, unless another process has done so. The caller holds the outbox."""
         path = self._state.outbox
-        with hold_lock(self._state.lock, LOCK_WAIT):
-            for _ in range(MAX_ATTEMPTS):
-                try:
-                    return open_sound(path, thoroughly=True)
-                except Disturbed:
-                    continue
-                except Unsound as found:
-                    why = str(found)
-                for suffix in ("-journal", ""):
-                    if os.path.lexists(path + suffix):
-                        os.replace(path + suffix, f"{path}.{why}{suffix}")
-                print_message(
-                    f"{path} {UNSOUND[why]}; it was renamed to {path}.{why}, and a new one was made",
-                    sys.stderr,
-                )
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return open_sound(path, thoroughly=True)
+            except Disturbed:
+                continue
+            except Unsound as found:
+                why = str(found)
+            for suffix in ("-journal", ""):
+                if os.path.lexists(path + suffix):
+                    os.replace(path + suffix, f"{path}.{why}{suffix}")
+            print_message(
+                f"{path} {UNSOUND[why]}; it was renamed to {path}.{why}, and a new one was made", sys.stderr
+            )
         raise Disturbed(why)
 
 
@@ -125,9 +128,25 @@ def _which_file(path: str) -> tuple[int, int] | None:
 
 
 @contextmanager
+def _hold_outbox(state: StateDir) -> Iterator[None]:
+    """Hold the lock under which the file is renamed or deleted.
+
+    SQLite finds a journal by its name. A statement in a file that was renamed could play the journal of the
+    new file back into the old one, and delete it. A read-only disk has no lock, and nobody who renames.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(state.lock, LOCK_WAIT))
+        except OSError as why:
+            if why.errno != errno.EROFS:
+                raise
+        yield
+
+
+@contextmanager
 def between_transactions(state: StateDir) -> Iterator[None]:
     """Keep other processes from changing the database; for the one that deletes it."""
-    with plain_errors(), ExitStack() as stack:
+    with plain_errors(), _hold_outbox(state), ExitStack() as stack:
         if is_there(state.outbox):
             db = stack.enter_context(closing(open_file(state.outbox, "rw")))
             try:

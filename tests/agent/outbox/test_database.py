@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.base.locks import hold_lock
 from agent.base.statedir import StateDir
 from agent.outbox import database, errors, opening
 from agent.outbox.errors import OutboxError
@@ -136,20 +137,100 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     assert "".join(said).count("was renamed") == 1
 
 
+def open_and_stop(state: StateDir) -> None:
+    with closing(Outbox(state)):
+        pass
+
+
+def set_aside_amid_a_change(state: StateDir) -> sqlite3.Connection:
+    """What another process does: rename the outbox, begin a new one, and have a journal of it on disk."""
+    other = StateDir(state.path + ".other")
+    open_and_stop(other)
+    os.rename(state.outbox, state.outbox + ".damaged")
+    os.rename(other.outbox, state.outbox)
+    db = sqlite3.connect(state.outbox, isolation_level=None)
+    db.execute("PRAGMA cache_size = 1")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("CREATE TABLE filler (text)")
+    db.executemany("INSERT INTO filler VALUES (?)", [("x" * 4000,)] * 100)
+    assert Path(state.outbox + "-journal").read_bytes()[:1] == b"\xd9"
+    return db
+
+
+def delete(state: StateDir) -> None:
+    with database.between_transactions(state):
+        pass
+
+
+@pytest.mark.parametrize("use", [open_and_stop, delete])
+@pytest.mark.parametrize("spoil", [garbage, torn])
+def test_nobody_sets_it_aside_while_another_opens_it(
+    state: StateDir,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[StateDir], None],
+    use: Callable[[StateDir], None],
+) -> None:
+    """SQLite finds a journal by its name: the new file's would be played back into the one set aside."""
+    opens = opening.open_file
+    tried: list[bool] = []
+
+    def meets_another(path: str, mode: str) -> sqlite3.Connection:
+        db = opens(path, mode)
+        if not tried:
+            with hold_lock(state.lock, 0) as free:
+                tried.append(free)
+                if free:
+                    others.enter_context(closing(set_aside_amid_a_change(state)))
+        return db
+
+    spoil(state)
+    before = Path(state.outbox).read_bytes()
+    for module in (opening, database):
+        monkeypatch.setattr(module, "open_file", meets_another)
+    with contextlib.ExitStack() as others:
+        use(state)
+        found = [Path(state.outbox + ending) for ending in (".damaged", "")]
+        assert next(path for path in found if path.exists()).read_bytes() == before
+    assert tried == [False]
+
+
+@pytest.mark.parametrize("ask", [False, True])
+def test_who_has_one_open_that_was_set_aside_leaves_it_and_the_new_ones_journal(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch, *, ask: bool
+) -> None:
+    record(state, "old")
+    before = Path(state.outbox).read_bytes()
+    with closing(Outbox(state)) as box:
+
+        def use() -> object:
+            return box.count("waiting") if ask else box.record({"messageId": "new", "event": "E"}, "")
+
+        monkeypatch.setattr(opening, "LOCK_WAIT", 0)
+        with closing(set_aside_amid_a_change(state)) as other:
+            with pytest.raises(OutboxError, match="another process is using the outbox"):
+                use()
+            other.execute("COMMIT")
+        assert Path(state.outbox + ".damaged").read_bytes() == before
+        assert use() == (0 if ask else 1)
+    assert messages(state) == ([] if ask else ["new"])
+
+
 def test_an_event_whose_file_is_renamed_before_it_is_written_goes_into_the_new_one(
     state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = database.Database._check_the_file
+    runs = opening.execute_patiently
     renamed: list[str] = []
 
-    def renamed_after_the_check(self: database.Database) -> None:
-        checks(self)
+    def renamed_after_it_began(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+        found = runs(db, statement)
         if not renamed:
+            assert statement == "BEGIN IMMEDIATE"
             renamed.append(state.outbox + ".aside")
             os.rename(state.outbox, renamed[0])
+        return found
 
     record(state, "old")
-    monkeypatch.setattr(database.Database, "_check_the_file", renamed_after_the_check)
+    monkeypatch.setattr(database, "execute_patiently", renamed_after_it_began)
     record(state, "new")
     assert renamed
     assert messages(state) == ["new"]
@@ -208,7 +289,7 @@ def test_another_programs_database_is_left_alone(state: StateDir) -> None:
         with pytest.raises(OutboxError, match="belongs to another program; set ROLLCALL_STATE_DIR"):
             use(state, "x")
     assert Path(state.outbox).read_bytes() == before
-    assert sorted(os.listdir(state.path)) == ["outbox.db"]
+    assert sorted(os.listdir(state.path)) == ["lock", "outbox.db"]
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
