@@ -16,7 +16,7 @@ from collector.base.events import NOTHING, Event
 from collector.base.times import DAY_MS
 from collector.store.clickhouse.address import read_address
 from collector.store.clickhouse.client import Client
-from collector.store.clickhouse.cluster import AGE_SECONDS, local, replicas_of
+from collector.store.clickhouse.cluster import AGE_SECONDS, FROZEN_SECONDS, local, replicas_of
 from collector.store.clickhouse.store import ClickHouseEventStore
 from collector.store.clickhouse.tables import drop_tables
 from collector.store.errors import StoreError, StoreUnavailable
@@ -25,6 +25,8 @@ from collector.store.values import Finding
 EVENTS, INSTANCES, MONTHS = 600, 6, 6
 SOURCE, NAME = 1, "Checked"
 LOOK_SECONDS, KEPT_SECONDS = 0.02, 60.0
+# The last version that takes the time for a frozen server from its profile, and not from the query.
+OWN_TIME = 18
 
 
 def check_clickhouse(url: str, password: str) -> Iterator[Finding]:
@@ -49,6 +51,8 @@ def check_clickhouse(url: str, password: str) -> Iterator[Finding]:
 def _checks(client: Client, one: ClickHouseEventStore, other: ClickHouseEventStore) -> Iterator[Finding]:
     answering = len(client.rows_of_each("SELECT 1 AS one"))
     yield Finding(answering == client.size, f"{answering} of {client.size} servers answer")
+    if client.cluster:
+        yield _patience(client)
     events = _made_events(time.time_ns() // 1_000_000)
     began = time.monotonic()
     _keep(one, events)
@@ -97,6 +101,18 @@ def _replicated(client: Client) -> Finding:
     )
     text = f"acknowledged events were on {copies / EVENTS:.2f} replicas of {replicas}, at once"
     return Finding(copies >= wanted, f"{text}; at least {replicas // 2 + 1} are needed")
+
+
+def _patience(client: Client) -> Finding:
+    """How long a server waits for another one that gives no sign of life."""
+    sql = "SELECT value, version() AS server FROM system.settings WHERE name = 'receive_timeout'"
+    told = [row for rows in client.rows_of_each(sql, database=False) for row in rows]
+    own = [int(seconds) for seconds, version in told if int(version.split(".")[0]) <= OWN_TIME]
+    longest = max(own, default=FROZEN_SECONDS)
+    text = f"a server waits {longest} s for another one that is frozen"
+    if longest > FROZEN_SECONDS:
+        text += f"; set receive_timeout to {FROZEN_SECONDS} in the default profile of each"
+    return Finding(longest <= FROZEN_SECONDS, text)
 
 
 def _read_after(other: ClickHouseEventStore, took: float) -> Finding:

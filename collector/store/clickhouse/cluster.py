@@ -17,6 +17,8 @@ logger = logging.getLogger("rollcall.collector")
 # A replica that is further behind is not asked. So this is how old an answer may be.
 AGE_SECONDS = 5
 QUORUM_MS = 5000
+# A server asks others for us. After this time it gives up one that is frozen, and asks another replica.
+FROZEN_SECONDS = 10
 
 _SETTINGS = {
     "insert_distributed_sync": "1",
@@ -24,8 +26,7 @@ _SETTINGS = {
     "max_replica_delay_for_distributed_queries": str(AGE_SECONDS),
     "fallback_to_stale_replicas_for_distributed_queries": "0",
     "connect_timeout_with_failover_ms": "1000",
-    # A server asks others for us. It gives up one that is frozen, and asks another replica.
-    "receive_timeout": "10",
+    "receive_timeout": str(FROZEN_SECONDS),
     # Who changes a table asks the servers themselves when it is done.
     "distributed_ddl_task_timeout": "0",
 }

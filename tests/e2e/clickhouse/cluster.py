@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.clickhouse.members import HERE, Keeper, Member, Replica
@@ -43,6 +45,7 @@ class ClickHouseCluster:
         """Start all. A server that starts without ZooKeeper's quorum ends, so that comes first."""
         self.restart(self.keepers)
         self.restart(self.replicas)
+        until(self._all_define, SECONDS, "every server makes what is defined on the cluster")
 
     def restart(self, members: Iterable[Member]) -> None:
         """Start those that do not run, and wait until all of them answer."""
@@ -51,7 +54,15 @@ class ClickHouseCluster:
             if member.process is None:
                 member.start()
         for member in wanted:
-            until(member.answers, SECONDS, f"{member.name} answers")
+            until(lambda member=member: _is_up(member), SECONDS, f"{member.name} answers")  # type: ignore[misc]
+
+    def _all_define(self) -> bool:
+        if not all(map(_is_up, self.replicas)):
+            return False
+        with suppress(OSError, http.client.HTTPException):
+            self.replicas[0].ask("CREATE DATABASE IF NOT EXISTS ready ON CLUSTER fleet")
+            return all("ready" in one.ask("SHOW DATABASES") for one in self.replicas)
+        return False
 
     def database(self) -> str:
         """The URL of a new database; the store makes it."""
@@ -64,3 +75,11 @@ class ClickHouseCluster:
             member.kill()
         self.ports.give_back()
         shutil.rmtree(self.folder)
+
+
+def _is_up(member: Member) -> bool:
+    """Whether it answers; one that has crashed is started again."""
+    if member.has_crashed():
+        member.kill()
+        member.start()
+    return member.answers()

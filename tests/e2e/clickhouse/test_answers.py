@@ -22,6 +22,7 @@ from tests.collector.store.contract.history import (
     pieces,
 )
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
+from tests.e2e.clickhouse.members import RECEIVE_SECONDS
 from tests.wait import until
 
 pytestmark = [pytest.mark.needs("clickhouse", "zookeeper"), pytest.mark.once, pytest.mark.serial]
@@ -83,5 +84,6 @@ def test_the_check_holds_on_a_cluster_and_leaves_nothing(fleet: ClickHouseCluste
     findings = [*check_events(fleet.database())]
     assert all(finding.holds for finding in findings), findings
     assert any("replicas of 3" in finding.text for finding in findings)
+    assert any(f"waits {RECEIVE_SECONDS} s" in finding.text for finding in findings)
     for replica in fleet.replicas:
         assert "rollcall_check_" not in replica.ask("SHOW DATABASES")

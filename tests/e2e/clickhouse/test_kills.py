@@ -68,7 +68,10 @@ def go_on(senders: Sequence[Sender]) -> None:
 
 def is_whole(fleet: ClickHouseCluster) -> bool:
     """Whether every replica is there, and has all that the others have."""
-    lacking = "is_readonly OR is_session_expired OR active_replicas < total_replicas OR inserts_in_queue > 0"
+    lacking = (
+        "is_readonly OR is_session_expired OR active_replicas < total_replicas OR inserts_in_queue > 0"
+        " OR log_max_index > 0 AND log_pointer <= log_max_index"
+    )
     asked = f"SELECT count() > 0 AND countIf({lacking}) = 0 FROM system.replicas"
     return all(one.answers() and one.ask(asked) == "1\n" for one in fleet.replicas)
 
