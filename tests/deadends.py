@@ -1,5 +1,6 @@
 """Places on loopback where nothing gets through, each in its own way."""
 
+import atexit
 import socket
 from collections.abc import Sequence
 from typing import final
@@ -50,8 +51,13 @@ class Mute:
 
 
 def unused_port() -> int:
-    """A port that refuses: it was the kernel's choice a moment ago, and nobody listens on it."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    """A port that refuses, until somebody listens on it who was told of it.
+
+    It is held, so that the kernel gives it to nobody else, not even to who connects to it.
+    """
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that another may bind and listen
+    one.bind(("127.0.0.1", 0))
+    atexit.register(one.close)
+    port: int = one.getsockname()[1]
     return port

@@ -10,17 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests import environ
+from tests.deadends import unused_port
 from tests.parts import find
 from tests.wait import until
 
 DOCS = Path(__file__).parents[2] / "docs/collector.md"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def block(kind: str) -> str:
@@ -59,7 +54,7 @@ def caddy(folder: Path, port: int, collector: int) -> list[str]:
 def proxy(make: Callable[[Path, int, int], list[str]], folder: Path, collector: int) -> Iterator[int]:
     """Run it; its port."""
     folder.mkdir()
-    port = free_port()
+    port = unused_port()
     program, *arguments = make(folder, port, collector)
     with subprocess.Popen(
         [find(program) or program, *arguments], env=environ.bare(folder), stderr=subprocess.DEVNULL

@@ -14,7 +14,7 @@ from agent.proving.room import ALL_SECONDS
 from agent.proving.verdict import CANNOT, METERS, NOT_PROVEN, PROVEN
 from agent.verbs.prove import GRACE
 from tests import environ
-from tests.agent.world import World
+from tests.agent.world import Done, World
 from tests.e2e.product import environment
 from tests.parts import NOBODY, find
 
@@ -92,6 +92,12 @@ def totals(counts: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
     return sums
 
 
+def proof(world: World) -> Done:
+    """On a busy machine it may not end within its minute: it says so, and is asked again."""
+    done = world.process("prove", "--json")
+    return proof(world) if done.code == CANNOT and "try again on a quieter machine" in done.out else done
+
+
 def test_root_sees_that_off_is_silent_and_the_same_meters_move_when_loud(tmp_path: Path) -> None:
     """With a refusal, an endpoint and a key of their own, none of which comes into it."""
     world = World(tmp_path / "world")
@@ -99,7 +105,7 @@ def test_root_sees_that_off_is_silent_and_the_same_meters_move_when_loud(tmp_pat
     world.environ["ROLLCALL_WRITE_KEY"] = "their-own-key"
     theirs = world.env_file("DB_PASSWORD=x\n")
     world.environ["ROLLCALL_ENV_FILE"] = str(theirs)
-    done = world.process("prove", "--json")
+    done = proof(world)
     assert done.code == PROVEN, done.out + done.err
     found: Any = done.json
     assert (found["right"], found["unmeasured"]) == ("root", [])

@@ -9,15 +9,23 @@ from tests.wait import PATIENCE, until
 
 CODE = """
 import os, sys
+from agent.base import processes
 from agent.heartbeat.children import Signals
-signals = Signals(lambda: float("inf"))
-for command, deadline in [("sleep 600 & echo $!; wait", 0.5), ("exit 7", 60), ("kill -9 $$", 60)]:
-    print(*signals.run_child(["/bin/sh", "-c", command], deadline))
+begun, looks = sys.argv[1], []
+def moment():
+    looks.append(None)
+    return 1000.0 if len(looks) > 1 and os.path.exists(begun) else 0.0
+processes.seconds_since_boot = moment
+signals = Signals(lambda: 0.05)
+print(*signals.run_child(["/bin/sh", "-c", f"sleep 600 & echo $!; : >'{begun}'; wait"], 999))
+for command in ("exit 7", "kill -9 $$"):
+    print(*signals.run_child(["/bin/sh", "-c", command], 999))
 """
+"""The clock moves once, when the first child has begun: however long that took."""
 
 
 def test_a_child_is_killed_at_its_deadline_with_all_it_started(tmp_path: Path) -> None:
-    command = [sys.executable, "-I", "-c", CODE]
+    command = [sys.executable, "-I", "-c", CODE, str(tmp_path / "begun")]
     done = subprocess.run(
         command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=True
     )

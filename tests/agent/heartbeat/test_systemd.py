@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.heartbeat.systemd import INFO, PATIENCE, Journal, Notifier, entry
+from agent.heartbeat import systemd
+from agent.heartbeat.systemd import INFO, Journal, Notifier, entry
 from tests import environ
+from tests.wait import PATIENCE
 
 
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "box"))
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         yield sock
 
 
@@ -41,7 +43,7 @@ def test_notifications_are_the_lines_that_systemd_knows(mailbox: socket.socket) 
 def test_an_abstract_socket_is_reached_too() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(b"\0rollcall-test-%d" % os.getpid())
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         Notifier({"NOTIFY_SOCKET": f"@rollcall-test-{os.getpid()}"}).status("here")
         assert sock.recv(100) == b"STATUS=here"
 
@@ -50,7 +52,7 @@ def test_only_an_at_sign_in_front_makes_a_socket_abstract(tmp_path: Path) -> Non
     (tmp_path / "a@b").mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "a@b/box"))
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         Notifier({"NOTIFY_SOCKET": str(tmp_path / "a@b/box")}).status("here")
         assert sock.recv(100) == b"STATUS=here"
 
@@ -61,7 +63,9 @@ def test_a_status_is_one_line_of_text_whatever_a_path_in_it_is_called(mailbox: s
     assert mailbox.recv(4096) == b"READY=1\nSTATUS=silent: unreadable in /caf? MAINPID=1"
 
 
-def test_a_busy_receiver_is_waited_for_and_a_stuck_one_not_for_long(mailbox: socket.socket) -> None:
+def test_a_busy_receiver_is_waited_for_and_a_stuck_one_not_for_long(
+    mailbox: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as crowd:
         crowd.setblocking(False)
         with contextlib.suppress(BlockingIOError):
@@ -70,8 +74,10 @@ def test_a_busy_receiver_is_waited_for_and_a_stuck_one_not_for_long(mailbox: soc
     notifier = Notifier({"NOTIFY_SOCKET": mailbox.getsockname()})
     notifier.status("lost")  # returns
     telling = threading.Thread(target=notifier.ready, args=("heard",))
+    long_enough, soon = PATIENCE, systemd.PATIENCE / 4
+    monkeypatch.setattr(systemd, "PATIENCE", long_enough)  # this test may have to wait for its turn
     telling.start()
-    telling.join(PATIENCE / 4)
+    telling.join(soon)
     while b"READY=1" not in mailbox.recv(4096):
         pass
     telling.join()

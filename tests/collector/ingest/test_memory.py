@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import select
 import socket
-import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from tests.collector.running import Collector, basic, conversation
+from tests.collector.running import Collector, basic
 from tests.wait import until
 
 
@@ -24,26 +24,6 @@ def test_what_is_unpacked_counts_as_memory_too(start: Callable[..., Collector], 
         assert collector.post("/v1/batch", packed).status == 503
     assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
     assert "rollcall_waiting_bytes 0.0" in collector.get("/metrics").body.decode()
-
-
-def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_path: Path) -> None:
-    settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "3"}
-    collector = start(f"sqlite:///{tmp_path}/w.db", **settings)
-    head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(collector.key)}\r\n".encode()
-    answers: list[bytes] = []
-
-    def send() -> None:
-        answers.append(conversation(collector, head + b"Content-Length: 400000\r\n\r\n" + b" " * 150_000))
-
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    busy = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503")]
-    assert len(busy) == 3
-    assert b"retry-after" in busy[0]
-    assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
 
 
 class Sender:
@@ -74,6 +54,27 @@ def connected(*arguments: Any) -> closing[Sender]:
 def held_bytes(collector: Collector) -> float:
     said = collector.get("/metrics").body.decode()
     return float(said.partition("\nrollcall_waiting_bytes ")[2].split()[0])
+
+
+def test_what_waits_in_memory_is_bounded(start: Callable[..., Collector], tmp_path: Path) -> None:
+    settings = {"ROLLCALL_COLLECTOR_MEMORY": "400000", "ROLLCALL_COLLECTOR_TIMEOUT": "600"}
+    collector = start(f"sqlite:///{tmp_path}/w.db", **settings)
+    one = (collector, "127.0.0.1", collector.key, 150_000, 400_000)
+    with ExitStack() as opened:
+        senders = [opened.enter_context(connected(*one)).socket for _ in range(4)]
+
+        def answered() -> list[socket.socket]:
+            return select.select(senders, [], [], 0)[0]
+
+        busy = until(lambda: len(found := answered()) == 3 and found, why="all but one are refused")
+        assert held_bytes(collector) == 150_000
+        for refused in busy or []:
+            answer = refused.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"retry-after" in answer
+            senders.remove(refused)
+        assert collector.post("/v1/track", {"event": "x", "userId": "u"}).status == 200
+        assert answered() == []
 
 
 def test_who_holds_most_for_longest_makes_way(start: Callable[..., Collector], tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_continue_right_after_a_stop_holds(covered: Sides, name: str) -> None:
             os.killpg(process.pid, signal.SIGCONT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.3)  # as long as anything could be passed on late
-        assert (state(process.pid), state(pid)) == ("S", "S")
+        wait.until(lambda: (state(process.pid), state(pid)) == ("S", "S"))
         os.kill(process.pid, signal.SIGXCPU)
         assert process.wait(wait.PATIENCE) == 7
 
