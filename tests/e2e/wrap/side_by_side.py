@@ -16,6 +16,12 @@ NOTICE = b"rollcall: this software reports this installation's outcome;"
 WRAP = (*AGENT, "wrap", "--no-input")
 
 
+def wrap_after(code: str) -> tuple[str, ...]:
+    """WRAP, once these lines of Python have run: they may give it more time than it takes on its own."""
+    text = f"import sys\n{code}\nfrom agent.wrapper import boot\nboot.main(sys.argv[1:])"
+    return (*AGENT[:2], "-c", text, "--no-input")
+
+
 @dataclass(frozen=True)
 class Ending:
     """All that a caller can see of a command."""
@@ -32,8 +38,8 @@ class Sides:
     With `covered` the wrapper's lines count, and CMD's environment tells.
     """
 
-    def __init__(self, base: Path, *, covered: bool = False) -> None:
-        self.base = base
+    def __init__(self, base: Path, *, covered: bool = False, wrap: Sequence[str] = WRAP) -> None:
+        self.base, self.command = base, wrap
         self.state = base / "state"
         self.kind = environ.covered if covered else environ.bare
         self._turn = 0
@@ -45,7 +51,7 @@ class Sides:
         return self._run(argv, how)
 
     def wrapped(self, argv: Sequence[str | bytes], *options: str, **how: object) -> Ending:
-        ending = self._run([*WRAP, *options, "--", *argv], how)
+        ending = self._run([*self.command, *options, "--", *argv], how)
         lines = ending.err.splitlines(keepends=True)
         assert lines, "there was no notice"
         assert lines[0].startswith(NOTICE), ending.err

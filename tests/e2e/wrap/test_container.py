@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.wrapper.process.flusher import FIRST_PROCESS_SECONDS
-from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.e2e.wrap.side_by_side import WRAP, Sides, wrap_after
 from tests.receiver import Receiver, hang
 from tests.wait import PATIENCE, until
 
@@ -25,14 +25,10 @@ for i in 1 2 3 4 5; do (sh -c ': & exec sleep 0.1' &); done; sleep 1; looks=0
 while [ $looks -lt %d ] && ps -eo stat= | grep -q Z; do sleep 0.1; looks=$((looks + 1)); done
 ps -eo stat= | grep -c Z
 """
-PATIENT = f"""
-import sys
-from agent.wrapper import boot
-from agent.wrapper.process import flusher
-flusher.FIRST_PROCESS_SECONDS, flusher.WITHIN_THAT = {PATIENCE}, (b"--budget", b"{PATIENCE:.0f}s")
-boot.main(["--no-input", *sys.argv[1:]])
-"""
-PATIENT_WRAP = (*WRAP[:2], "-c", PATIENT)
+PATIENT_WRAP = wrap_after(
+    "from agent.wrapper.process import flusher\n"
+    f"flusher.FIRST_PROCESS_SECONDS, flusher.WITHIN_THAT = {PATIENCE}, (b'--budget', b'{PATIENCE:.0f}s')"
+)
 """With more time for its sender: how little it has is shown by one test."""
 WAITS = {
     "handled": "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.05; done",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import wait
-from tests.e2e.wrap.side_by_side import WRAP, Sides
+from tests.e2e.wrap.side_by_side import WRAP, Sides, wrap_after
 
 PASSED_ON = ("TERM", "HUP", "QUIT", "USR1", "USR2", "INT", "CONT", "ALRM", "WINCH", "RTMAX")
 COUNTS = """
@@ -28,14 +28,30 @@ while True:
     signal.pause()
 """
 
+PATIENT_WITNESS = """
+from agent.wrapper.process import witness
+witness.BUSY, told, in_turn = {0}, witness.Witness._told, {1}
+witness.Witness._told = lambda self, number, now, patience: told(
+    self, number, now, {0} if number in in_turn else patience
+)
+"""
+
 
 @contextmanager
-def counting(covered: Sides) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def counting(covered: Sides, *in_turn: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """CMD that tells each signal it gets, and the pid of CMD.
 
+    The witness may have to wait for a processor, and who sends a signal `in_turn` too.
     In a group of its own in our session, as a shell's job is: that of a session's leader does not stop.
     """
-    argv = [*WRAP, "--", sys.executable, "-c", COUNTS, " ".join((*PASSED_ON, "XCPU"))]
+    argv = [
+        *wrap_after(PATIENT_WITNESS.format(wait.PATIENCE, tuple(map(int, in_turn)))),
+        "--",
+        sys.executable,
+        "-c",
+        COUNTS,
+        " ".join((*PASSED_ON, "XCPU")),
+    ]
     with subprocess.Popen(
         argv,
         env=covered.environment(),
@@ -58,7 +74,7 @@ def number_of(name: str) -> signal.Signals:
 @pytest.mark.parametrize("name", PASSED_ON)
 @pytest.mark.parametrize("whom", ["wrapper", "group", "each in turn"])
 def test_a_signal_arrives_once(covered: Sides, name: str, whom: str) -> None:
-    with counting(covered) as (process, _):
+    with counting(covered, *([number_of(name)] if whom == "each in turn" else [])) as (process, _):
         assert process.stdout is not None
         settled(process.pid)
         if whom == "wrapper":

@@ -17,7 +17,7 @@ from agent.wrapper.exits.exits import Exits
 from agent.wrapper.process.caller import Environment
 from tests import environ, wait
 from tests.agent.wrapper.exits import idioms
-from tests.e2e.wrap.side_by_side import Sides
+from tests.e2e.wrap.side_by_side import Sides, wrap_after
 
 if TYPE_CHECKING:
     from agent.runs.write import Place
@@ -92,7 +92,8 @@ def test_the_program_that_failed_is_named_and_never_a_wrong_one(folder: Path, sh
 @kernel_tells
 @pytest.mark.needs("dash")
 def test_bare_and_wrapped_are_alike_and_the_event_names_the_program(folder: Path, tmp_path: Path) -> None:
-    sides = Sides(tmp_path)
+    patient = f"from agent.wrapper.exits import watcher; watcher.BUSY = {wait.PATIENCE}"
+    sides = Sides(tmp_path, wrap=wrap_after(patient))
     env = sides.environment()
     env["PATH"] = f"{folder}/bin:{env['PATH']}"
     expected = {}
@@ -207,7 +208,7 @@ def opened(pid: int) -> list[str]:
 @kernel_tells
 def test_the_watcher_has_no_rights_and_nothing_of_the_installs(folder: Path) -> None:
     secret = os.open("/etc/passwd", os.O_RDONLY)
-    install = Install(folder, "one", ["sh", "-c", "sleep 30"], "")
+    install = Install(folder, "one", ["sh", "-c", "sleep 600"], "")
     pid = watcher_of(install)
     wait.until(lambda: "CapPrm:\t0000000000000000" in Path(f"/proc/{pid}/status").read_text())
     status = dict(
@@ -215,9 +216,7 @@ def test_the_watcher_has_no_rights_and_nothing_of_the_installs(folder: Path) -> 
     )
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert status["NoNewPrivs"] == "1"
-    wait.until(
-        lambda: [name for name in opened(pid) if name != "/dev/null"] == ["pipe", "pipe", "socket"], 10
-    )
+    wait.until(lambda: [name for name in opened(pid) if name != "/dev/null"] == ["pipe", "pipe", "socket"])
     assert os.getpgid(pid) == pid
     os.close(secret)
     install.cmd.kill()
@@ -238,7 +237,7 @@ def resident(pid: int) -> int:
 @kernel_tells
 def test_strangers_exits_neither_stay_nor_push_ours_out(folder: Path, slow: bool) -> None:
     count = 20_000 if slow else 1_500
-    install = Install(folder, "one", ["sh", "-c", "sleep 30; fetch || exit 3; fine"], "")
+    install = Install(folder, "one", ["sh", "-c", "sleep 600; fetch || exit 3; fine"], "")
     pid = watcher_of(install)
     subprocess.run(["sh", "-c", STORM.format(count=count // 10)], check=True)
     before = resident(pid)
@@ -252,7 +251,7 @@ def test_strangers_exits_neither_stay_nor_push_ours_out(folder: Path, slow: bool
 @kernel_tells
 def test_where_events_were_lost_nothing_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taskstats, "BUFFER", 8192)
-    install = Install(folder, "one", ["sh", "-c", "sleep 30; fetch || exit 3; fine"], "")
+    install = Install(folder, "one", ["sh", "-c", "sleep 600; fetch || exit 3; fine"], "")
     pid = watcher_of(install)
     os.kill(pid, signal.SIGSTOP)
     subprocess.run(["sh", "-c", STORM.format(count=200)], check=True)
