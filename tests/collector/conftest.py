@@ -111,8 +111,18 @@ def idle(tmp_path: Path) -> Collector:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    home = tmp_path_factory.mktemp("collector")
-    started = Collector(home, f"sqlite:///{home}/c.db", ROLLCALL_COLLECTOR_TIMEOUT="2").start()
+    """One that many tests may ask, and that waits for who is slow on a busy machine."""
+    yield from _shared(tmp_path_factory.mktemp("collector"), "600")
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """One that soon cuts off who is slow."""
+    yield from _shared(tmp_path_factory.mktemp("collector"), "2")
+
+
+def _shared(home: Path, seconds: str) -> Iterator[Collector]:
+    started = Collector(home, f"sqlite:///{home}/c.db", ROLLCALL_COLLECTOR_TIMEOUT=seconds).start()
     yield started
     assert started.post("/v1/track", {"event": "still there", "userId": "u"}).status == 200
     said = started.stop()

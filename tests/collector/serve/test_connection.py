@@ -27,32 +27,30 @@ def answers(client: socket.socket, count: int) -> None:
         read += client.recv(65536)
 
 
-def test_who_is_slow_is_cut_off(running: Collector) -> None:
-    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(running.key)}\r\n".encode()
-    assert conversation(running, head).startswith(b"HTTP/1.1 408")
-    assert conversation(running, head + b"Content-Length: 50\r\n\r\n{").startswith(b"HTTP/1.1 408")
-    assert conversation(running, head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{").startswith(
-        b"HTTP/1.1 408"
-    )
+def test_who_is_slow_is_cut_off(hasty: Collector) -> None:
+    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(hasty.key)}\r\n".encode()
+    assert conversation(hasty, head).startswith(b"HTTP/1.1 408")
+    assert conversation(hasty, head + b"Content-Length: 50\r\n\r\n{").startswith(b"HTTP/1.1 408")
+    assert conversation(hasty, head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{").startswith(b"HTTP/1.1 408")
 
 
-def test_who_says_nothing_is_cut_off_without_a_word(running: Collector) -> None:
+def test_who_says_nothing_is_cut_off_without_a_word(hasty: Collector) -> None:
     """408 is for a request that has begun; what is sent here is none, and holds nobody's attention."""
-    assert conversation(running, b"") == b""
-    assert conversation(running, b"\r\n") == b""
+    assert conversation(hasty, b"") == b""
+    assert conversation(hasty, b"\r\n") == b""
 
 
-def test_who_does_not_read_is_cut_off(running: Collector) -> None:
+def test_who_does_not_read_is_cut_off(hasty: Collector) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", running.port))
+        client.connect(("127.0.0.1", hasty.port))
 
         def cut_off() -> bool:
             try:
                 client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
             except ConnectionError:
                 return True
-            return running.get("/healthz").status != 200  # by now the server has read the five
+            return hasty.get("/healthz").status != 200  # by now the server has read the five
 
         until(cut_off)
 
@@ -85,8 +83,8 @@ def test_who_says_that_it_sends_no_more_gets_its_answers(running: Collector) -> 
         assert client.recv(1) == b""
 
 
-def test_what_cannot_be_read_comes_after_the_answers_to_what_could(running: Collector) -> None:
-    answer = conversation(running, HEALTHZ * 3 + b"no request\r\n\r\n" + HEALTHZ)
+def test_what_cannot_be_read_comes_after_the_answers_to_what_could(hasty: Collector) -> None:
+    answer = conversation(hasty, HEALTHZ * 3 + b"no request\r\n\r\n" + HEALTHZ)
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200"] * 3 + [b"400"]
 
 
@@ -100,26 +98,26 @@ def test_a_client_that_asks_first_is_told_to_send(running: Collector) -> None:
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-def test_a_head_without_end_is_cut_off(running: Collector) -> None:
+def test_a_head_without_end_is_cut_off(hasty: Collector) -> None:
     for begin in (b"GET / HTTP/1.1\r\nX: ", b"GET /"):
-        ended = conversation(running, begin, *[b"x" * 4096] * 50)
+        ended = conversation(hasty, begin, *[b"x" * 4096] * 50)
         assert ended == b"" or ended.startswith(b"HTTP/1.1 431")
-    ended = conversation(running, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n" * 100] * 100)
+    ended = conversation(hasty, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n" * 100] * 100)
     assert ended == b"" or ended.startswith(b"HTTP/1.1 431")
 
 
-def test_headers_are_counted_however_they_come(running: Collector) -> None:
+def test_headers_are_counted_however_they_come(hasty: Collector) -> None:
     many = b"a: b\r\n" * 4000
-    assert conversation(running, b"GET /healthz HTTP/1.1\r\n" + many + b"\r\n").startswith(b"HTTP/1.1 431")
+    assert conversation(hasty, b"GET /healthz HTTP/1.1\r\n" + many + b"\r\n").startswith(b"HTTP/1.1 431")
     head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert b"HTTP/1.1 431" in conversation(running, head + b"0\r\n", many, b"\r\n")
+    assert b"HTTP/1.1 431" in conversation(hasty, head + b"0\r\n", many, b"\r\n")
 
 
-def test_a_body_is_never_the_next_request(running: Collector) -> None:
+def test_a_body_is_never_the_next_request(hasty: Collector) -> None:
     """As a parser takes it that is told to make way for another protocol."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
     head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n" + upgrade
-    with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=PATIENCE) as client:
         client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(HEALTHZ))
         answer = client.recv(65536)
         with contextlib.suppress(ConnectionError):
@@ -129,15 +127,15 @@ def test_a_body_is_never_the_next_request(running: Collector) -> None:
     assert answer.startswith(b"HTTP/1.1 400")
     assert answer.count(b"HTTP/1.1") == 1
     upgrade = b"\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    assert b"ok\n" in conversation(running, HEALTHZ.replace(b"\r\n\r\n", upgrade))
+    assert b"ok\n" in conversation(hasty, HEALTHZ.replace(b"\r\n\r\n", upgrade))
 
 
-def test_a_body_without_end_is_cut_off(running: Collector) -> None:
-    head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(running.key)}\r\n".encode()
+def test_a_body_without_end_is_cut_off(hasty: Collector) -> None:
+    head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(hasty.key)}\r\n".encode()
     chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
-    answer = conversation(running, head + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 60)
+    answer = conversation(hasty, head + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 60)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
-    declared = conversation(running, head + b"Content-Length: 99999999999\r\n\r\n")
+    declared = conversation(hasty, head + b"Content-Length: 99999999999\r\n\r\n")
     assert declared.startswith(b"HTTP/1.1 413")
 
 
