@@ -202,12 +202,11 @@ class Page:
         return self._html(view, result)
 
     def _in_pieces(self, pieces: Iterator[bytes], kind: bytes, *headers: Header) -> Answer | StreamedAnswer:
-        """An answer of one piece with its length; a longer one is streamed."""
+        """A small answer with its length; a larger one is streamed."""
         first = next(pieces)  # If the store fails here, the answer can still say so.
-        second = next(pieces, None)
-        if second is None:
+        if len(first) < export.FIRST_PIECE:
             return Answer(200, first, kind, (PRIVATE, *headers))
-        return StreamedAnswer(200, self._pieces(chain([first, second], pieces)), kind, (PRIVATE, *headers))
+        return StreamedAnswer(200, self._pieces(chain([first], pieces)), kind, (PRIVATE, *headers))
 
     def _bundle(self, view: ViewRequest | None) -> StreamedAnswer:
         """A sealed bundle, as it came."""

@@ -15,8 +15,8 @@ from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import Cell, Rows, ViewRequest, ViewResult, ViewTable, time_text
 
-# Bytes of an answer that are sent at once.
-LARGE_PIECE = 64 * 1024
+# Bytes of an answer that are sent at once; the first ones earlier, so that nobody waits long for them.
+LARGE_PIECE, FIRST_PIECE = 64 * 1024, 4096
 # A spreadsheet runs a cell that starts like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -52,15 +52,16 @@ def _tables_as_json(tables: Sequence[ViewTable]) -> Iterator[bytes]:
 
 
 def in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, in pieces that are worth being sent."""
-    waiting, size = list[bytes](), 0
+    """The same bytes, in pieces that are worth being sent. If the first one is smaller, it is all."""
+    waiting, size, enough = list[bytes](), 0, FIRST_PIECE
     for piece in pieces:
         waiting.append(piece)
         size += len(piece)
-        if size >= LARGE_PIECE:
+        if size >= enough:
             yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+            waiting, size, enough = [], 0, LARGE_PIECE
+    if waiting:
+        yield b"".join(waiting)
 
 
 def table_as_csv(result: ViewResult, wanted: str | None) -> tuple[str, Iterator[bytes]]:

@@ -63,7 +63,10 @@ class EventStore(EnvironmentScope, EventLists):
 
     @abstractmethod
     def counted_until(self) -> int | None:
-        """Events received from this time on may be in no number yet; None if each is."""
+        """Events received from this time on may be in no number yet; None if each is.
+
+        A store may keep numbers for a while. Then this is about those that it gave since `within` made it.
+        """
 
     # What is there, and who added it.
 

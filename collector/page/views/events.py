@@ -43,7 +43,7 @@ def show_events(view: ViewRequest) -> ViewResult:
     helps = view.visitor.may_help
     rows = _rows(view, shown)
     table = ViewTable(
-        "events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS), start)
+        "events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS), shown)
     )
     names = view.events.event_names(view.source.id, MOST_NAMES)
     older = "{}.{}".format(*shown[-1].end) if more else None
@@ -82,9 +82,14 @@ def _find(
     return view.events.latest_events(source, end, most, oldest_first=oldest_first)
 
 
-def _whole(view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]], start: PageEnd) -> Iterator[Rows]:
-    """Every event of the list."""
-    return (_rows(view, found) for found in read_on(ask, start, lambda event: event.end))
+def _whole(
+    view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]], shown: Sequence[StoredEvent]
+) -> Iterator[Rows]:
+    """Every event of the list: those that are shown, and those after them."""
+    yield _rows(view, shown)
+    if shown:
+        for found in read_on(ask, shown[-1].end, lambda event: event.end):
+            yield _rows(view, found)
 
 
 def _rows(view: ViewRequest, events: Sequence[StoredEvent]) -> Rows:

@@ -98,7 +98,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
     data = {**counts, "instances_counted": time_text(census.at)}
     instances = ViewTable(
         *("instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed)),
-        whole=lambda: _whole(view, chosen, order),
+        whole=lambda: _whole(view, chosen, order, listed, end),
     )
     tables = (
         instances,
@@ -300,11 +300,18 @@ def _list(
     return view.events.list_instances(source, wanted, *view.period.ends, view.now, before, most, after)
 
 
-def _whole(view: ViewRequest, wanted: InstanceFilter, order: ListOrder) -> Iterator[Rows]:
-    """Every instance of a filter."""
-    start = order.start(view, EARLIEST, LATEST)
-    listed = follow(lambda end: _list(view, wanted, order, end, PIECE_ROWS), start)
-    return (_rows(view, some) for some in listed)
+def _whole(
+    view: ViewRequest,
+    wanted: InstanceFilter,
+    order: ListOrder,
+    listed: Sequence[Instance],
+    end: InstancesEnd | None,
+) -> Iterator[Rows]:
+    """Every instance of a filter: those that are listed, and those after them."""
+    yield _rows(view, listed)
+    if end is not None:
+        for some in follow(lambda end: _list(view, wanted, order, end, PIECE_ROWS), end):
+            yield _rows(view, some)
 
 
 def _rows(view: ViewRequest, listed: Sequence[Instance]) -> Rows:

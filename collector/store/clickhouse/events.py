@@ -6,11 +6,11 @@ The ids of a list are looked up first, and then the texts of these alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import cached_if_large
+from collector.store.clickhouse.answer_cache import kept_if_large
 from collector.store.clickhouse.event_rows import LAST, end_of, stored_events
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.text import filled
@@ -72,51 +72,37 @@ class EventQuestions(ClickHousePart):
     def events_of_run(self, source: int, key: bytes, most: int) -> list[StoredEvent]:
         return self._found(source, filled("run = ?", [key]), "time ASC, seq ASC", most)
 
-    @cached_if_large
     def event_names(self, source: int, most: int) -> list[str]:
-        past = self._past()
-        day = f"intDiv(time, {DAY_MS})"
-        sql = (
-            f"SELECT name, {day} AS day, count() AS n FROM events FINAL WHERE source = ? AND {past.there}"
-            f" AND day > (SELECT max({day}) FROM events WHERE source = ?) - {NAMED_DAYS} GROUP BY name, day"
-        )
-        days = [(name, day, n) for name, day, n in self._client.rows(sql, source, source)]
-        days += [(name, day, n) for day, _, name, n in self._counters(past, source, "daily")]
-        since = max((day for _, day, _ in days), default=0) - NAMED_DAYS
-        often: Counter[str] = Counter()
-        for name, day, n in days:
-            if day > since and name not in ("", OTHER):
-                often[name] += n
-        return sorted(often, key=lambda name: (-often[name], name))[:most]
+        days = self._daily(source)
+        last = max((day for counts in days.values() for day in counts), default=0)
+        often = {name: _within(days[name], last - NAMED_DAYS + 1, last) for name in days}
+        named = [name for name, n in often.items() if n and name not in ("", OTHER)]
+        return sorted(named, key=lambda name: (-often[name], name))[:most]
 
-    @cached_if_large
     def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
-        past = self._past()
-        sql = (
-            "SELECT name, count() AS n FROM events FINAL"
-            f" WHERE source = ? AND {past.there} AND time >= ? AND time < ? AND name <> '' GROUP BY name"
-        )
-        often: Counter[str] = Counter(
-            dict(self._client.rows(sql, source, first * DAY_MS, (last + 1) * DAY_MS))
-        )
-        for day, _, name, n in self._counters(past, source, "daily"):
-            if first <= day <= last and name:
-                often[name] += n
-        return sorted(often.items(), key=lambda item: (-item[1], item[0]))[:most]
+        often = {name: _within(counts, first, last) for name, counts in self._daily(source).items() if name}
+        found = [(name, n) for name, n in often.items() if n]
+        return sorted(found, key=lambda item: (-item[1], item[0]))[:most]
 
-    @cached_if_large
     def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
+        days = self._daily(source).get(name, {})
+        return {day: n for day, n in days.items() if first <= day <= last}
+
+    @kept_if_large
+    def _daily(self, source: int) -> dict[str, dict[int, int]]:
+        """How many events there are of each name, by day."""
         past = self._past()
         sql = (
-            f"SELECT intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
-            f" WHERE source = ? AND name = ? AND {past.there} AND time >= ? AND time < ? GROUP BY day"
+            f"SELECT name, intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND {past.there} GROUP BY name, day"
         )
-        times = (first * DAY_MS, (last + 1) * DAY_MS)
-        days: Counter[int] = Counter(dict(self._client.rows(sql, source, name, *times)))
-        for day, _, expired, n in self._counters(past, source, "daily"):
-            if first <= day <= last and expired == name:
-                days[day] += n
-        return dict(days)
+        found: dict[str, dict[int, int]] = {}
+        for name, day, n in self._client.rows(sql, source):
+            found.setdefault(name, {})[day] = n
+        for day, _, name, n in self._counters(past, source, "daily"):
+            days = found.setdefault(name, {})
+            days[day] = days.get(day, 0) + n
+        return found
 
     def count_all_by_day(self, source: int) -> dict[int, int]:
         past = self._past()
@@ -184,6 +170,11 @@ class EventQuestions(ClickHousePart):
             if len(sure) >= most:
                 return sure[:most]
             limit *= 2
+
+
+def _within(days: Mapping[int, int], first: int, last: int) -> int:
+    """How many there are within some days."""
+    return sum(n for day, n in days.items() if first <= day <= last)
 
 
 def _bounded(number: int) -> int:

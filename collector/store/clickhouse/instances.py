@@ -6,7 +6,7 @@ from collections import Counter
 
 from collector.base.environments import environment_number
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import cached_if_large
+from collector.store.clickhouse.answer_cache import kept_if_large
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
@@ -107,13 +107,13 @@ class InstanceQuestions(ClickHousePart):
             found[day] = (short, lasting)
         return found
 
-    @cached_if_large
+    @kept_if_large
     def _changes(self, source: int) -> list[tuple[int, int, int, int]]:
         """By span, day and whether they are established: how many more instances are active."""
         rows = self._client.rows(_edges(self._fleet(self._past(), source)))
         return [(span, day, established, n) for span, day, established, n in rows]
 
-    @cached_if_large
+    @kept_if_large
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         past = self._past()
         sql = (
@@ -126,7 +126,7 @@ class InstanceQuestions(ClickHousePart):
                 weeks[week] += n * (standing % 2)
         return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
 
-    @cached_if_large
+    @kept_if_large
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         past = self._past()
         sql = (
@@ -186,7 +186,7 @@ class InstanceQuestions(ClickHousePart):
     def _instances(self, past: Past, source: int, keys: list[bytes]) -> list[Instance]:
         if not keys:
             return []
-        sql = f"SELECT {WHOLE} FROM {these_instances(past, source, keys)}"
+        sql = f"SELECT {WHOLE} FROM {these_instances(past, source, keys, few=True)}"
         return [instance_in(source, row) for row in self._client.rows(sql)]
 
 

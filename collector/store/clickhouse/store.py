@@ -57,9 +57,6 @@ class ClickHouseEventStore(
     def fold(self) -> int:
         return 0
 
-    def counted_until(self) -> int | None:
-        return None
-
     def forget(self, source: int, who: bytes) -> Forgotten:
         with self._deleting:
             self._filling.fill_all()
@@ -112,5 +109,6 @@ class ClickHouseEventStore(
         """Nothing: what was deleted is gone when the deletion returns."""
 
     def close(self) -> None:
+        self.answers.close()
         self._client.close()
         self._soon.close()

@@ -102,8 +102,10 @@ def test_a_json_of_many_pieces_has_the_same_and_one_table_of_it_comes_alone(
     client: PageClient, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(*failed_run(), event("Instance Active"))
+    monkeypatch.setattr(export, "FIRST_PIECE", 1 << 20)
     whole = client.get("/installs.json")
     assert whole.header("content-length")
+    monkeypatch.setattr(export, "FIRST_PIECE", 1)
     monkeypatch.setattr(export, "LARGE_PIECE", 1)
     streamed = client.get("/installs.json")
     assert not streamed.header("content-length")
@@ -111,6 +113,26 @@ def test_a_json_of_many_pieces_has_the_same_and_one_table_of_it_comes_alone(
     alone = client.get("/installs.json?table=versions").json()
     assert alone == {**whole.json(), "tables": {"versions": whole.json()["tables"]["versions"]}}
     assert client.get("/installs.json?table=nothing").status == 404
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize(("view", "question"), [("instances", "list_instances"), ("events", "latest_events")])
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_the_first_rows_of_a_whole_list_do_not_wait_for_the_next_ones(
+    page_stores: Stores, monkeypatch: pytest.MonkeyPatch, view: str, question: str, suffix: str
+) -> None:
+    """They are those of the page, and on their way when the store fails."""
+    asked, ask = list[bool](), getattr(type(page_stores.events), question)
+
+    def fail_later(*given: Any, **named: Any) -> Any:
+        asked.append(True)
+        if len(asked) > 1:
+            raise OSError
+        return ask(*given, **named)
+
+    monkeypatch.setattr(type(page_stores.events), question, fail_later)
+    with pytest.raises(OSError):  # noqa: PT011 - it ends the connection, and is no answer
+        PageClient(page_stores).get(f"/{view}.{suffix}")
 
 
 @pytest.mark.usefixtures("fleet", "pieces")

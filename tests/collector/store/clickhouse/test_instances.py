@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collector.base.environments import ALL
+from collector.base.environments import ALL, PRODUCTION
 from collector.base.events import BEAT, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreError, StoreUnavailable, open_stores
@@ -21,6 +22,8 @@ from collector.store.clickhouse.event_rows import Numbers, row_of
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.states import no_sighting
 from collector.store.clickhouse.tables import EVENTS, INSTANCES
+from collector.store.fleet import InstanceFilter
+from collector.store.spans import SPANS
 from collector.store.values import NO_PAGE, Cutoffs
 from tests.collector.clickhouse import Debians
 from tests.collector.store.contract.answers import FIRST, LAST, said_by, told_by
@@ -260,24 +263,38 @@ def test_years_of_heartbeats_at_once_are_all_in_the_row(opened: Callable[[], Eve
     assert store.recount(quiet) == 0
 
 
-def test_answers_about_a_large_fleet_are_cached_until_something_is_deleted(
+def test_numbers_of_a_large_fleet_are_kept_until_something_is_deleted_and_tell_their_age(
     opened: Callable[[], EventStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, history = opened(), made_history(0)
     keep_in_pieces(store, history[:100])
-    told = fleet_of(store)
+    told = told_by(store)
     keep_in_pieces(store, history[100:])
-    assert fleet_of(store) != told  # a small one is counted each time
+    assert told_by(store) != told  # a small one is counted each time
+    assert store.counted_until() is None
     monkeypatch.setattr(answer_cache, "LARGE", 1)
     monkeypatch.setattr(answer_cache, "QUICK_SECONDS", 0.0)
-    monkeypatch.setattr(answer_cache, "CACHED_TIMES", 1e6)
-    told = fleet_of(store)
-    later = history[-1]._replace(id=b"later".ljust(16), source=SOURCE, who=b"other".ljust(16), name=BEAT)
+    monkeypatch.setattr(answer_cache, "RENEWED_TIMES", 1e6)
+    began = time.time_ns() // 1_000_000
+    told = told_by(store.within(PRODUCTION))
+    assert told == said_by(history)
+    beat = next(event for event in history if event.name == BEAT)
+    later = beat._replace(id=b"later".ljust(16), source=SOURCE, who=b"other".ljust(16), time=NOW - 1)
     store.keep([later])
-    assert fleet_of(store)[1:3] == told[1:3]
+    again = store.within(PRODUCTION)
+    assert [again.active_by_day(SOURCE, span, FIRST, LAST) for span in SPANS] == [
+        told[f"active in {span}"] for span in SPANS
+    ]
+    counted = again.counted_until()
+    assert counted is not None
+    assert began <= counted <= time.time_ns() // 1_000_000
+    assert again.count_by_day(SOURCE, BEAT, FIRST, LAST)[NOW // DAY_MS] > 0
+    assert store.within(ALL).counted_until() is None  # nothing was asked of this one yet
+    listed = again.list_instances(SOURCE, InstanceFilter("all"), FIRST, LAST, NOW, (NOW + 1, b""), 100)[0]
+    assert later.who in [one.id for one in listed]  # a list is not kept
     store.forget(SOURCE, IDS[0])
-    left = [event for event in [*history, later] if event.who != IDS[0]]
-    assert told_by(store)["active in 7"] == said_by(left)["active in 7"]
+    left = said_by([event for event in [*history, later] if event.who != IDS[0]])
+    assert {name: told for name, told in told_by(store).items() if told != left[name]} == {}
 
 
 def test_a_list_has_each_event_once_that_two_collectors_took(
