@@ -15,6 +15,7 @@ from collector.ingest.allowance import Allowance
 from collector.serve.members import MEMORY, MOST_BODY, PREFIX, MembersApi
 from collector.settings import read_settings
 from collector.store import Stores
+from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.once
 Message = MutableMapping[str, Any]
@@ -77,7 +78,7 @@ def test_bodies_that_never_end_have_a_bounded_part_of_memory(stores: Stores) -> 
                 await task
         assert api._memory.used == 0
 
-    asyncio.run(asyncio.wait_for(attack(), 20))
+    asyncio.run(asyncio.wait_for(attack(), PATIENCE))
 
 
 def test_a_stranger_sends_little_and_asks_seldom(stores: Stores) -> None:

@@ -73,6 +73,7 @@ def test_a_statement_has_a_time_limit_in_every_transaction(
         opened.all("SELECT pg_sleep(5)")
     with pytest.raises(StoreUnavailable, match="statement timeout"), opened.transaction() as tx:
         tx.all("SELECT pg_sleep(5)")
+    monkeypatch.undo()
     assert opened.all("SELECT 1") == [(1,)]
 
 
@@ -122,7 +123,7 @@ def test_a_connection_keeps_nothing_for_the_next_transaction(opened: Database, u
         tx.execute("CREATE TABLE kept (number BIGINT)")
     with ThreadPoolExecutor(2 * SERVERS) as threads:
         served = list(threads.map(use, range(40)))
-    assert len(set(served)) == SERVERS
+    assert len(set(served)) >= SERVERS  # more if one was idle for so long that PgBouncer let it go
     left_behind = (
         "SELECT (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_locks"
         " WHERE locktype = 'advisory'), current_setting('statement_timeout')"

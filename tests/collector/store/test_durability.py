@@ -179,7 +179,7 @@ def test_a_database_that_stands_still_is_503_in_time(
         tx.execute("LOCK TABLE write_keys IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         assert collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 503
-        assert time.monotonic() - began < 15  # PostgreSQL itself ends a statement after 30
+        assert time.monotonic() - began < 25  # PostgreSQL itself ends a statement after 30
     tables.close()
     until(lambda: collector.post("/v1/track", {"event": "x", "userId": "u"}, key=key).status == 200)
 

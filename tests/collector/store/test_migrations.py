@@ -40,15 +40,15 @@ def test_a_migration_may_take_longer_than_a_request(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(tx: Executes) -> None:
-        tx.execute("SELECT pg_sleep(0.5)")
+        tx.execute("SELECT pg_sleep(3)")
 
     database = cluster.database()
-    monkeypatch.setattr(connections, "STATEMENT_MS", 200)
+    monkeypatch.setattr(connections, "STATEMENT_MS", 2500)
     monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, slow))
     tables = open_database(database)
     assert ("slow",) in tables.all("SELECT name FROM migrations")
     with pytest.raises(StoreUnavailable):
-        tables.all("SELECT pg_sleep(0.5)")
+        tables.all("SELECT pg_sleep(60)")
     tables.close()
 
 
