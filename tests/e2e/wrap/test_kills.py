@@ -111,9 +111,7 @@ def flushes(home: Path) -> Iterator[int]:
 
 def settle(environment: dict[str, str]) -> None:
     agent = [*AGENT, "flush", "--budget", "30"]
-    until(
-        lambda: subprocess.run(agent, env=environment, capture_output=True, check=False).returncode == 0, 60
-    )
+    until(lambda: subprocess.run(agent, env=environment, capture_output=True, check=False).returncode == 0)
 
 
 def log(environment: dict[str, str]) -> Iterator[dict[str, object]]:
