@@ -157,7 +157,9 @@ def test_the_command_is_not_kept_waiting_for_long(pair: Pair, bundle: Path) -> N
         out, said = second.communicate(timeout=PATIENCE)
         assert (second.returncode, out) == (0, "the product\n")
         assert "another install.sh is still running" in said
-        assert time.monotonic() - began < 10
+        assert (
+            time.monotonic() - began < 45
+        )  # beside an install that is busy after COMMAND it would be a minute
         assert first.poll() is None
         pair.let_go()
         assert first.wait() == 0
