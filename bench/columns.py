@@ -17,8 +17,9 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 import psutil
 
@@ -27,6 +28,8 @@ from bench.filling import beats
 from bench.fleet import views_of
 from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
+from collector.alerts.limits import limits_of
+from collector.alerts.rules import RULES, Watch
 from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
@@ -47,6 +50,11 @@ INSTALLS = 100  # one of so many instances
 PIECE = 2000
 ROUNDS = 10
 HEARTBEAT_BYTES, VIEW_MS = 45, 300
+# Views that `bench fleet` does not ask for. For the last ones the history is counted, which takes long.
+OTHERS = (
+    *("/overview.json", "/installs.json", "/installs.csv", "/support.json", "/steps", "/since"),
+    *("/stuck", "/usage", "/adoption", "/releases"),
+)
 
 _WHO = "toFixedString(MD5(toString({})), 16)"
 # The time of a heartbeat by its instance and its number, and an id with that time.
@@ -55,7 +63,7 @@ _AT = (
     " + cityHash64(n, b) % 60000)"
 )
 _ID = (
-    "toFixedString(concat(substring(reverse(reinterpretAsString(toUInt64(at))), 3),"
+    "toFixedString(concat(reverse(substring(reinterpretAsString(toUInt64(at)), 1, 6)),"
     " char(112 + n % 16), char(128 + b % 64), substring(MD5(toString(n * 1000 + b)), 1, 8)), 16)"
 )
 
@@ -120,27 +128,41 @@ def installs(ids: Sequence[bytes], source: int, now: int) -> Iterator[Event]:
             yield decode.read_event(told, "", source, at + later + 200, key=1)
 
 
-def show(stores: Stores, ids: Sequence[bytes], engine: psutil.Process) -> None:
-    """Print how long each view takes."""
+def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Process) -> None:
+    """Print how long each view takes, and a look for what is worth an alert."""
     page = made_page(stores)
     page.start()
     cookie, slowest = setup_cookie(stores), 0.0
     print(f"  {'':<46}{'cold ms':>9}{'p95 ms':>9}{'cpu cold':>9}{'cpu':>9}")
+    asks: dict[str, Callable[[], None]] = {"alerts": partial(look, stores, source)}
+    asks |= {view: partial(see, page, view, cookie) for view in (*views_of(ids), *OTHERS)}
     try:
-        for view in views_of(ids):
-            took = [_timed(page, view, cookie, engine) for _ in range(ROUNDS + 1)]
+        for name, ask_it in asks.items():
+            took = [_timed(ask_it, engine) for _ in range(ROUNDS + 1)]
             p95, used = (sorted(one)[ROUNDS * 95 // 100 - 1] for one in zip(*took[1:], strict=True))
             cold, cpu = took[0]
-            print(f"  {view[:46]:<46}{cold:>9.0f}{p95:>9.0f}{cpu:>9.0f}{used:>9.0f}", flush=True)
+            print(f"  {name[:46]:<46}{cold:>9.0f}{p95:>9.0f}{cpu:>9.0f}{used:>9.0f}", flush=True)
             slowest = max(slowest, p95)
     finally:
         page.stop()
     print(goal("slowest view, p95, ms", slowest, VIEW_MS))
 
 
-def _timed(page: Page, view: str, cookie: str, engine: psutil.Process) -> tuple[float, float]:
-    before, began = _used(engine), time.perf_counter()
+def see(page: Page, view: str, cookie: str) -> None:
+    """Ask for a view; of a list for programs, for its first piece."""
     asyncio.run(ask(page, view, cookie, head=".json" in view or ".csv" in view))
+
+
+def look(stores: Stores, source: int) -> None:
+    """Look for what is worth an alert, as the watcher does every minute."""
+    watch = Watch(stores, source, "bench", limits_of(stores.control, source), {}, int(time.time() * 1000))
+    for rule in RULES:
+        list(rule(watch))
+
+
+def _timed(ask_it: Callable[[], None], engine: psutil.Process) -> tuple[float, float]:
+    before, began = _used(engine), time.perf_counter()
+    ask_it()
     return (time.perf_counter() - began) * 1000, (_used(engine) - before) * 1000
 
 
@@ -177,7 +199,7 @@ def measure(engine: Today, options: argparse.Namespace, folder: str) -> None:
         for start in range(0, len(told), PIECE):
             stores.events.keep(told[start : start + PIECE])
         ingest(stores, ids, source, server)
-        show(stores, ids, server)
+        show(stores, ids, source, server)
 
 
 def print_sizes(client: Client, total: int) -> None:

@@ -62,6 +62,8 @@ def fleet() -> Iterator[Fleet]:
 def test_an_answer_is_kept_for_all_who_ask_the_same_of_the_same_environment(fleet: Fleet) -> None:
     first = fleet.count(SOURCE, "a", now=1)
     first["a"].append(9)  # whoever asks may change what is told
+    fleet.count(SOURCE, "a", 1)["a"].append(9)
+    assert fleet.counted_until() is not None
     again = fleet.within(PRODUCTION)
     assert again.counted_until() is None
     assert again.count(SOURCE, word="a", now=2) == {"a": [1]}  # `now` makes no difference

@@ -29,6 +29,7 @@ from tests.collector.clickhouse import Debians
 from tests.collector.store.contract.answers import FIRST, LAST, said_by, told_by
 from tests.collector.store.contract.history import INSTANCES as IDS
 from tests.collector.store.contract.history import KEYS, NOW, SOURCE, keep_in_pieces, made_history
+from tests.collector.store.contract.plain import instances_of
 
 pytestmark = [pytest.mark.once, pytest.mark.needs("clickhouse")]
 
@@ -297,7 +298,7 @@ def test_numbers_of_a_large_fleet_are_kept_until_something_is_deleted_and_tell_t
     assert {name: told for name, told in told_by(store).items() if told != left[name]} == {}
 
 
-def test_a_list_has_each_event_once_that_two_collectors_took(
+def test_each_event_is_listed_and_counted_once_that_two_collectors_took(
     opened: Callable[[], EventStore], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also across its pages, and where many have two rows."""
@@ -306,7 +307,8 @@ def test_a_list_has_each_event_once_that_two_collectors_took(
     client.run("SYSTEM STOP MERGES events")
     store.keep(history)
     numbers = Numbers()
-    client.insert(EVENTS, [row_of(event, numbers.next()) for event in history[::2]])
+    later = [event._replace(time=event.time + DAY_MS) for event in history[::2]]
+    client.insert(EVENTS, [row_of(event, numbers.next()) for event in later])
 
     def pages(ask: Callable[..., list[Any]]) -> list[str]:
         found, end = list[Any](), NO_PAGE
@@ -319,6 +321,10 @@ def test_a_list_has_each_event_once_that_two_collectors_took(
     assert latest == [event.body for event in reversed(history)]
     named = pages(lambda end, most: store.events_named(SOURCE, BEAT, end, most))
     assert named == bodies_by_time([event for event in history if event.name == BEAT])
+    shown = [one for who in IDS if (one := store.find_instance(SOURCE, who))]
+    fleet = [one for one in instances_of(history) if one.who in IDS]
+    assert {one.id: one.beats for one in shown} == {one.who: len(one.beats) for one in fleet}
+    assert {one.id: one.last_seen for one in shown} == {one.who: one.last for one in fleet}
     monkeypatch.setattr(event_rows, "READ_AT_ONCE", 7)
     assert [body for piece in store.export() for _, body in piece] == [event.body for event in history]
 
