@@ -6,7 +6,8 @@ To fill again what is there changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from threading import Lock
 
 from collector.store.clickhouse.client import Client
@@ -25,28 +26,20 @@ from collector.store.events import Progress
 PIECE_EVENTS = 2_000_000
 
 
-def quietly(_: int) -> None:
-    """No progress is told."""
-
-
 class Filling:
     """What is left to fill in this process."""
 
     def __init__(self, client: Client, keeping: Lock) -> None:
         self._client, self._keeping = client, keeping
-        self._left: list[str] | None = None  # pieces; None before the first
+        self._left: list[Callable[[], object]] | None = None  # None before the first
 
     def fill_some(self) -> int:
-        """Fill a piece; returns about how many events are left."""
+        """Take a step; returns about how many events are left to read."""
         if self._left is None:
-            self._left = [] if has_instances(self._client) else [*self._pieces()]
+            self._left = [] if has_instances(self._client) else self._steps()
         if self._left:
-            fill_instances(self._client, self._past(), self._left[-1])
+            self._left[-1]()  # again, if it fails
             self._left.pop()
-            if not self._left:
-                self._mend(quietly)  # another collector may have deleted events that were read here
-                catch_up(self._client, "instances")
-                note_version(self._client)
         return len(self._left) * PIECE_EVENTS
 
     def fill_all(self) -> None:
@@ -57,23 +50,41 @@ class Filling:
     def recount(self, progress: Progress) -> int:
         """Make the rows anew that are wrong; returns how many."""
         self.fill_all()
-        return self._mend(progress)
+        wrong, pieces = 0, [*self._pieces()]
+        for number, piece in enumerate(pieces, 1):
+            wrong += self._mend(piece)
+            progress(self._count() * number // len(pieces))
+        return wrong
 
-    def _mend(self, progress: Progress) -> int:
-        """The same, of what is there.
+    def _steps(self) -> list[Callable[[], object]]:
+        """What there is to do, the last step first.
+
+        Another collector may delete events after they were read for the table. So its rows are looked at too.
+        """
+        pieces = [*self._pieces()]
+        fill, mend = ([partial(step, piece) for piece in pieces] for step in (self._fill, self._mend))
+        return [self._finish, *mend, *fill]
+
+    def _fill(self, piece: str) -> None:
+        fill_instances(self._client, self._past(), piece)
+
+    def _finish(self) -> None:
+        catch_up(self._client, "instances")
+        note_version(self._client)
+
+    def _mend(self, piece: str) -> int:
+        """Make the rows of a piece anew that are wrong; returns how many.
 
         An event that is kept meanwhile may be there, and what it says not yet. So what looks wrong is
         looked at again while nothing is kept.
         """
-        wrong, pieces = 0, [*self._pieces()]
-        for number, piece in enumerate(pieces, 1):
-            for source, keys in wrong_instances(self._client, self._past(), piece).items():
-                with self._keeping:
-                    past = self._past()
-                    found = still_wrong(self._client, past, source, keys)
-                renew_instances(self._client, past, source, found)
-                wrong += len(found)
-            progress(self._count() * number // len(pieces))
+        wrong = 0
+        for source, keys in wrong_instances(self._client, self._past(), piece).items():
+            with self._keeping:
+                past = self._past()
+                found = still_wrong(self._client, past, source, keys)
+            renew_instances(self._client, past, source, found)
+            wrong += len(found)
         return wrong
 
     def _past(self) -> Past:

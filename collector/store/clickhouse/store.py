@@ -13,7 +13,7 @@ from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
 from collector.store.clickhouse.expiry import expire_events, last_expiry
-from collector.store.clickhouse.filling import Filling, quietly
+from collector.store.clickhouse.filling import Filling
 from collector.store.clickhouse.frozen import FrozenServers
 from collector.store.clickhouse.history import HistoryQuestions
 from collector.store.clickhouse.instances import InstanceQuestions
@@ -82,7 +82,7 @@ class ClickHouseEventStore(
             try:
                 count = remove_events(self._client, key, since, until, progress)
                 if not count:  # one that was interrupted may have left rows of instances as they were
-                    self._filling.recount(quietly)
+                    self._filling.recount(lambda _: None)
                 return count
             finally:
                 self._forget_past()

@@ -122,9 +122,7 @@ def test_what_is_forgotten_while_older_tables_are_filled_does_not_come_back(
     """Another collector deletes it after its events were read, and before what they say is inserted."""
     store, history = opened(), made_history(0)
     keep_in_pieces(store, history)
-    client.run("TRUNCATE TABLE instances")
-    client.run("TRUNCATE TABLE versions")
-    client.run("INSERT INTO versions VALUES (2)")
+    empty_as_before(client)
     one, another = opened(), opened()
     fill = sightings.fill_instances
 
@@ -137,10 +135,42 @@ def test_what_is_forgotten_while_older_tables_are_filled_does_not_come_back(
         assert client.rows("SELECT count() AS n FROM instances WHERE id = ?", IDS[0]) == [(1,)]
 
     monkeypatch.setattr(filling, "fill_instances", delete_meanwhile)
-    while one.renew():
-        pass
+    renew_all(one)
     assert client.rows("SELECT max(version) AS n FROM versions") == [(3,)]
     assert told_by(one) == said_by([event for event in history if event.who != IDS[0]])
+
+
+def renew_all(store: EventStore) -> None:
+    while store.renew():
+        pass
+
+
+def empty_as_before(client: Client) -> None:
+    """As an older version leaves the tables."""
+    client.run("TRUNCATE TABLE instances")
+    client.run("TRUNCATE TABLE versions")
+    client.run("INSERT INTO versions VALUES (2)")
+
+
+@pytest.mark.parametrize("failing", ["fill_instances", "wrong_instances", "note_version"])
+def test_a_step_that_fails_while_older_tables_are_filled_is_taken_again(
+    opened: Callable[[], EventStore], client: Client, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    keep_in_pieces(opened(), made_history(0))
+    empty_as_before(client)
+    store = opened()
+
+    def fail(*_: Any) -> None:
+        raise StoreUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(filling, failing, fail)
+        with pytest.raises(StoreUnavailable):
+            renew_all(store)
+    assert client.rows("SELECT max(version) AS n FROM versions") == [(2,)]
+    renew_all(store)
+    assert client.rows("SELECT max(version) AS n FROM versions") == [(3,)]
+    assert told_by(store) == said_by(made_history(0))
 
 
 def test_what_an_event_says_of_its_instance_follows_when_the_event_comes_again(
