@@ -36,7 +36,7 @@ class StateDir:
         self.feed_due = os.path.join(path, "feed-due.json")
         """At which time of day the feed is asked for, and not before when."""
         self.lock = os.path.join(path, "lock")
-        """Held while the id is made, the outbox is opened, renamed or deleted, or a use of it begins."""
+        """Held while the id is made, and to open, ask, rename or delete the outbox or to begin a change."""
         self.sender = os.path.join(path, "sender.lock")
         """Held by the one process that sends."""
         self.retry = os.path.join(path, "retry.lock")

@@ -6,17 +6,15 @@ newer version) is renamed and a new one begun; it is never repaired.
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import sys
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.base.locks import hold_lock
 from agent.base.messages import print_message
 from agent.outbox.errors import UNSOUND, Disturbed, Unsound, file_faults, plain_errors
-from agent.outbox.opening import LOCK_WAIT, execute_patiently, is_there, open_file, open_sound
+from agent.outbox.opening import execute_patiently, hold_outbox, is_there, open_file, open_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +40,7 @@ class Database:
         """Whether the file was opened again: it may be a new one, and its rows other events."""
         with plain_errors():
             state.make()
-            with _hold_outbox(state):
+            with hold_outbox(state):
                 try:
                     self._db = open_sound(state.outbox)
                 except (Unsound, Disturbed) as why:
@@ -64,7 +62,7 @@ class Database:
                 try:
                     return self._attempt(work)
                 except (Unsound, Disturbed) as why:
-                    with _hold_outbox(self._state):
+                    with hold_outbox(self._state):
                         self._reopen(str(why))
             return self._attempt(work)
 
@@ -88,7 +86,7 @@ class Database:
         Only one of those who wait polls the database. So the one that just had it, and is quickest to
         want it again, does not get it over and over while others starve.
         """
-        with _hold_outbox(self._state):
+        with hold_outbox(self._state):
             if _which_file(self._state.outbox) != self._file:
                 self._reopen("replaced")
             yield
@@ -128,25 +126,9 @@ def _which_file(path: str) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _hold_outbox(state: StateDir) -> Iterator[None]:
-    """Hold the lock under which the file is renamed or deleted.
-
-    SQLite finds a journal by its name. A statement in a file that was renamed could play the journal of the
-    new file back into the old one, and delete it. A read-only disk has no lock, and nobody who renames.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(hold_lock(state.lock, LOCK_WAIT))
-        except OSError as why:
-            if why.errno != errno.EROFS:
-                raise
-        yield
-
-
-@contextmanager
 def between_transactions(state: StateDir) -> Iterator[None]:
     """Keep other processes from changing the database; for the one that deletes it."""
-    with plain_errors(), _hold_outbox(state), ExitStack() as stack:
+    with plain_errors(), hold_outbox(state), ExitStack() as stack:
         if is_there(state.outbox):
             db = stack.enter_context(closing(open_file(state.outbox, "rw")))
             try:

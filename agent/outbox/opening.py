@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
+from agent.base.locks import hold_lock
 from agent.outbox.errors import UNSOUND, OutboxError, Unsound, file_faults, plain_errors
 from agent.outbox.schema import APPLICATION_ID, LATER, SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from agent.base.statedir import StateDir
 
 LOCK_WAIT = 10.0
 POLL_SECONDS = 0.0002
@@ -22,6 +26,22 @@ IDENTIFY = """
     SELECT (SELECT application_id FROM pragma_application_id),
            (SELECT user_version FROM pragma_user_version),
            (SELECT count(*) = 0 FROM sqlite_master)"""
+
+
+@contextmanager
+def hold_outbox(state: StateDir) -> Iterator[None]:
+    """Hold the lock under which the file is renamed or deleted.
+
+    SQLite finds a journal by its name. A statement in a file that was renamed could play the journal of the
+    new file back into the old one, and delete it. A read-only disk has no lock, and nobody who renames.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(state.lock, LOCK_WAIT))
+        except OSError as why:
+            if why.errno != errno.EROFS:
+                raise
+        yield
 
 
 def execute_patiently(
@@ -108,10 +128,10 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def read_only(path: str) -> Iterator[sqlite3.Connection | None]:
+def read_only(state: StateDir) -> Iterator[sqlite3.Connection | None]:
     """A connection that never writes; None for no file or an empty one. OutboxError if it cannot be read."""
     with plain_errors():
-        db = _open_to_read(path)
+        db = _open_to_read(state)
         try:
             yield db
         finally:
@@ -119,14 +139,15 @@ def read_only(path: str) -> Iterator[sqlite3.Connection | None]:
                 db.close()
 
 
-def _open_to_read(path: str) -> sqlite3.Connection | None:
+def _open_to_read(state: StateDir) -> sqlite3.Connection | None:
     """A read-only connection. If a crash left a change half done, that is undone first."""
+    path = state.outbox
     if not is_there(path):
         return None
     try:
         return _readable(path)
     except sqlite3.OperationalError:
-        with closing(open_file(path, "rw")) as db:
+        with hold_outbox(state), closing(open_file(path, "rw")) as db:
             execute_patiently(db, "SELECT count(*) FROM sqlite_master").fetchone()
         return _readable(path)
     except (Unsound, sqlite3.DatabaseError) as why:

@@ -289,5 +289,5 @@ class Outbox(OutboxReader):
 @contextmanager
 def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
     """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
-    with read_only(state.outbox) as db:
+    with read_only(state) as db:
         yield None if db is None else OutboxReader(partial(execute_patiently, db))

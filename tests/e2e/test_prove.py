@@ -93,9 +93,11 @@ def totals(counts: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
 
 
 def proof(world: World) -> Done:
-    """On a busy machine it may not end within its minute: it says so, and is asked again."""
-    done = world.process("prove", "--json")
-    return proof(world) if done.code == CANNOT and "try again on a quieter machine" in done.out else done
+    """On a busy machine it may not end within its minute: it says so, and is asked again, twice at most."""
+    tries = [world.process("prove", "--json")]
+    while len(tries) < 3 and "try again on a quieter machine" in tries[-1].out:
+        tries.append(world.process("prove", "--json"))
+    return tries[-1]
 
 
 def test_root_sees_that_off_is_silent_and_the_same_meters_move_when_loud(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ EVENTS, INSTANCES, MONTHS = 600, 6, 6
 SOURCE, NAME = 1, "Checked"
 LOOK_SECONDS, KEPT_SECONDS = 0.02, 60.0
 # The last version that takes the time for a frozen server from its profile, and not from the query.
-OWN_TIME = 18
+LAST_BY_PROFILE = 18
 
 
 def check_clickhouse(url: str, password: str) -> Iterator[Finding]:
@@ -107,7 +107,7 @@ def _patience(client: Client) -> Finding:
     """How long a server waits for another one that gives no sign of life."""
     sql = "SELECT value, version() AS server FROM system.settings WHERE name = 'receive_timeout'"
     told = [row for rows in client.rows_of_each(sql, database=False) for row in rows]
-    own = [int(seconds) for seconds, version in told if int(version.split(".")[0]) <= OWN_TIME]
+    own = [int(seconds) for seconds, version in told if int(version.split(".")[0]) <= LAST_BY_PROFILE]
     longest = max(own, default=FROZEN_SECONDS)
     text = f"a server waits {longest} s for another one that is frozen"
     if longest > FROZEN_SECONDS:

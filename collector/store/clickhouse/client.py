@@ -29,7 +29,12 @@ SOON_SECONDS = 5.0
 # So long a statement is sent again whose outcome is unknown: to the next server, and after a pause.
 UNCERTAIN_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 5.0, 0.01, 0.5
 # The whole answer is made before its first byte: an error then never looks like an answer.
-_SETTINGS = {"wait_end_of_query": "1", "max_query_size": str(16 << 20)}
+# A longer sort goes through files: a stranger may have sent any number of events of one instance.
+_SETTINGS = {
+    "wait_end_of_query": "1",
+    "max_query_size": str(16 << 20),
+    "max_bytes_before_external_sort": str(256 << 20),
+}
 # What changes tables may take a server of another shard so many seconds.
 _LONG = {"receive_timeout": "300"}
 # Replicas leave out a block that they had before, even if its rows were deleted since. What an expiry sums up

@@ -9,7 +9,7 @@ import pytest
 
 from collector.base.events import Event
 from collector.store import StoreUnavailable
-from collector.store.clickhouse.cluster import catch_up
+from collector.store.clickhouse.cluster import FROZEN_SECONDS, catch_up
 from collector.store.clickhouse.store import ClickHouseEventStore
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import NOW, SOURCE, made_history, pieces
@@ -39,6 +39,7 @@ def test_reports_and_senders_go_on_without_a_frozen_server(fleet: ClickHouseClus
     history, url = made_history(0), fleet.database()
     first, *rest = pieces(history, 20 if slow else 60)
     with closing(ClickHouseEventStore(url)) as store:
+        assert f"receive_timeout={FROZEN_SECONDS}" in store._client._path()  # servers of today heed it
         store.keep(first)
         catch_up(store._client, "events", "instances", all_of_them=True)
         now = store.census(SOURCE, NOW)

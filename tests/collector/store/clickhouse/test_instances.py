@@ -328,6 +328,13 @@ def test_numbers_of_a_large_fleet_are_kept_until_something_is_deleted_and_tell_t
     assert {name: told for name, told in told_by(store).items() if told != left[name]} == {}
 
 
+def test_a_sort_of_very_many_rows_goes_through_files(client: Client) -> None:
+    """So does that of the events of one instance, of which a stranger may send any number."""
+    sql = "SELECT toUInt64(value) AS n FROM system.settings WHERE name = 'max_bytes_before_external_sort'"
+    ((most,),) = client.rows(sql)
+    assert 0 < most < 1 << 30
+
+
 def test_each_event_is_listed_and_counted_once_that_two_collectors_took(
     opened: Callable[[], EventStore], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
