@@ -22,11 +22,11 @@ class BackgroundJob(ABC):
         """Rest, and do the first step."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop after the step that is being done."""
+    def stop(self, patience: float | None = None) -> None:
+        """Stop after the step that is being done; wait for that, but no longer than so many seconds."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(patience)
 
     @property
     def running(self) -> bool:

@@ -65,7 +65,7 @@ class EventStore(EnvironmentScope, EventLists):
     def counted_until(self) -> int | None:
         """Events received from this time on may be in no number yet; None if each is.
 
-        A store may keep numbers for a while. Then this is about those that it gave since `within` made it.
+        A store may cache numbers. Then this tells how old those are that a store made by `within` has given.
         """
 
     # What is there, and who added it.

@@ -41,9 +41,9 @@ def show_events(view: ViewRequest) -> ViewResult:
     # A list of an instance may be short, and go on.
     more = len(found) > len(shown) or bool(key and who and shown and ask(1, shown[-1].end))
     helps = view.visitor.may_help
-    rows = _rows(view, shown)
+    rows, end = _rows(view, shown), shown[-1].end if shown else None
     table = ViewTable(
-        "events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS), shown)
+        "events", "Events", COLUMNS, rows, lambda: _whole(view, partial(ask, PIECE_EVENTS), rows, end)
     )
     names = view.events.event_names(view.source.id, MOST_NAMES)
     older = "{}.{}".format(*shown[-1].end) if more else None
@@ -83,12 +83,12 @@ def _find(
 
 
 def _whole(
-    view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]], shown: Sequence[StoredEvent]
+    view: ViewRequest, ask: Callable[[PageEnd], list[StoredEvent]], rows: Rows, end: PageEnd | None
 ) -> Iterator[Rows]:
     """Every event of the list: those that are shown, and those after them."""
-    yield _rows(view, shown)
-    if shown:
-        for found in read_on(ask, shown[-1].end, lambda event: event.end):
+    yield rows
+    if end is not None:
+        for found in read_on(ask, end, lambda event: event.end):
             yield _rows(view, found)
 
 

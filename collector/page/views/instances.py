@@ -96,16 +96,11 @@ def show_instances(view: ViewRequest) -> ViewResult:
     returning = census.returning(view.period.first)
     counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
     data = {**counts, "instances_counted": time_text(census.at)}
+    rows = _rows(view, listed)
     instances = ViewTable(
-        *("instances", "Instances", INSTANCE_COLUMNS, _rows(view, listed)),
-        whole=lambda: _whole(view, chosen, order, listed, end),
+        "instances", "Instances", INSTANCE_COLUMNS, rows, lambda: _whole(view, chosen, order, rows, end)
     )
-    tables = (
-        instances,
-        active,
-        *(one.table for one in lists.values()),
-        retention_table(cohorts),
-    )
+    tables = (instances, active, *(one.table for one in lists.values()), retention_table(cohorts))
     context = {
         "new": new,
         "returning": returning,
@@ -304,11 +299,11 @@ def _whole(
     view: ViewRequest,
     wanted: InstanceFilter,
     order: ListOrder,
-    listed: Sequence[Instance],
+    rows: Rows,
     end: InstancesEnd | None,
 ) -> Iterator[Rows]:
     """Every instance of a filter: those that are listed, and those after them."""
-    yield _rows(view, listed)
+    yield rows
     if end is not None:
         for some in follow(lambda end: _list(view, wanted, order, end, PIECE_ROWS), end):
             yield _rows(view, some)

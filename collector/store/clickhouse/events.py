@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from collector.base.events import BEAT
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import kept_if_large
 from collector.store.clickhouse.event_rows import LAST, end_of, stored_events
+from collector.store.clickhouse.number_cache import cached_for_all
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.text import filled
 from collector.store.events import SourcedBody
@@ -21,6 +22,8 @@ from collector.store.words import OTHER
 
 # The list of event names covers this many days.
 NAMED_DAYS = 91
+# So many names are counted together, with so many days in all, the most frequent: strangers choose names.
+MOST_NAMES, MOST_DAYS = 1000, 100_000
 EXPORTED_AT_ONCE = 10_000
 # What comes next in a list, and how it is sorted: the latest first, or the oldest.
 _ORDERS = {False: ("<", "DESC"), True: (">", "ASC")}
@@ -73,7 +76,8 @@ class EventQuestions(ClickHousePart):
         return self._found(source, filled("run = ?", [key]), "time ASC, seq ASC", most)
 
     def event_names(self, source: int, most: int) -> list[str]:
-        days = self._daily(source)
+        # A copy is asked, because these are no numbers whose age is to be told.
+        days = self.within(self.environment)._daily(source)  # noqa: SLF001 - of the same class
         last = max((day for counts in days.values() for day in counts), default=0)
         often = {name: _within(days[name], last - NAMED_DAYS + 1, last) for name in days}
         named = [name for name, n in often.items() if n and name not in ("", OTHER)]
@@ -85,24 +89,40 @@ class EventQuestions(ClickHousePart):
         return sorted(found, key=lambda item: (-item[1], item[0]))[:most]
 
     def count_by_day(self, source: int, name: str, first: int, last: int) -> dict[int, int]:
-        days = self._daily(source).get(name, {})
+        found = self._daily(source)
+        days = found[name] if name in found else self._daily_of(source, name)
         return {day: n for day, n in days.items() if first <= day <= last}
 
-    @kept_if_large
+    @cached_for_all
     def _daily(self, source: int) -> dict[str, dict[int, int]]:
-        """How many events there are of each name, by day."""
-        past = self._past()
+        """How many events there are of each of the most frequent names, by day."""
+        past, expired = self._past(), (BEAT, OTHER, "")  # what has expired has no other name
         sql = (
-            f"SELECT name, intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
-            f" WHERE source = ? AND {past.there} GROUP BY name, day"
+            "SELECT name, groupArray(day) AS days, groupArray(n) AS counts FROM"
+            f" (SELECT name, intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND {past.there} GROUP BY name, day)"
+            " GROUP BY name ORDER BY name IN ? DESC, sum(n) DESC, name LIMIT ?"
         )
         found: dict[str, dict[int, int]] = {}
-        for name, day, n in self._client.rows(sql, source):
-            found.setdefault(name, {})[day] = n
+        left = MOST_DAYS
+        for name, days, counts in self._client.rows(sql, source, expired, MOST_NAMES):
+            left -= len(days)
+            if left < 0 and name not in expired:
+                break
+            found[name] = dict(zip(days, counts, strict=True))
         for day, _, name, n in self._counters(past, source, "daily"):
-            days = found.setdefault(name, {})
-            days[day] = days.get(day, 0) + n
+            of_name = found.setdefault(name, {})
+            of_name[day] = of_name.get(day, 0) + n
         return found
+
+    @cached_for_all
+    def _daily_of(self, source: int, name: str) -> dict[int, int]:
+        """How many events there are of another name, by day."""
+        sql = (
+            f"SELECT intDiv(time, {DAY_MS}) AS day, count() AS n FROM events FINAL"
+            f" WHERE source = ? AND name = ? AND {self._past().there} GROUP BY day"
+        )
+        return dict(self._client.rows(sql, source, name))
 
     def count_all_by_day(self, source: int) -> dict[int, int]:
         past = self._past()

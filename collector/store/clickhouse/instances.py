@@ -6,8 +6,8 @@ from collections import Counter
 
 from collector.base.environments import environment_number
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import kept_if_large
 from collector.store.clickhouse.mutations import delete_rows
+from collector.store.clickhouse.number_cache import cached_if_large
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past
 from collector.store.clickhouse.states import FACT_WORDS
@@ -97,9 +97,6 @@ class InstanceQuestions(ClickHousePart):
         for of_span, day, established, n in self._changes(source):
             if of_span == span and day <= last:
                 changes[max(day, first), established] += n
-        for day, standing, _, n in self._counters(self._past(), source, f"active {span}"):
-            if day <= last and standing // 2 in self._environments:
-                changes[max(day, first), standing % 2] += n
         found: dict[int, tuple[int, int]] = {}
         short = lasting = 0
         for day in range(first, last + 1):
@@ -107,13 +104,22 @@ class InstanceQuestions(ClickHousePart):
             found[day] = (short, lasting)
         return found
 
-    @kept_if_large
+    @cached_if_large
     def _changes(self, source: int) -> list[tuple[int, int, int, int]]:
-        """By span, day and whether they are established: how many more instances are active."""
-        rows = self._client.rows(_edges(self._fleet(self._past(), source)))
-        return [(span, day, established, n) for span, day, established, n in rows]
+        """By span, day and whether they are established: how many more instances are active.
 
-    @kept_if_large
+        Those that have expired are among them: each instance is on one side of the same batch.
+        """
+        past = self._past()
+        rows = self._client.rows(_edges(self._fleet(past, source)))
+        changes = [(span, day, established, n) for span, day, established, n in rows]
+        for span in SPANS:
+            for day, standing, _, n in self._counters(past, source, f"active {span}"):
+                if standing // 2 in self._environments:
+                    changes.append((span, day, standing % 2, n))
+        return changes
+
+    @cached_if_large
     def new_instances_by_week(self, source: int, first_week: int) -> dict[int, int]:
         past = self._past()
         sql = (
@@ -126,7 +132,7 @@ class InstanceQuestions(ClickHousePart):
                 weeks[week] += n * (standing % 2)
         return {week: n for week, n in weeks.items() if week >= first_week and n > 0}
 
-    @kept_if_large
+    @cached_if_large
     def retention_by_week(self, source: int, first_week: int) -> dict[tuple[int, int], int]:
         past = self._past()
         sql = (

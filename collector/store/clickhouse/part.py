@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from collector.store.clickhouse.answer_cache import KeptAnswers
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.number_cache import CachedNumbers
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, read_past
 from collector.store.clickhouse.sightings import fleet
 from collector.store.clickhouse.tables import has_instances
@@ -22,21 +22,22 @@ class ClickHousePart(EnvironmentScope):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known = (-KNOWN_SECONDS, Past())  # when it was read, and the past
-        self.answers = KeptAnswers()
-        self._oldest: int | None = None  # when the oldest answer was counted that this scope gave
+        self.cached = CachedNumbers()
+        self._ages: list[int] | None = None  # when the cached numbers were counted that this scope gave
         self._ready = False  # whether the table of instances has all of them
 
     def within(self, environment: str) -> Self:
         other = super().within(environment)
-        other._oldest = None  # noqa: SLF001 - it is a copy of this one
+        other._ages = []  # noqa: SLF001 - it is a copy of this one
         return other
 
     def counted_until(self) -> int | None:
-        return self._oldest
+        return min(self._ages or (), default=None)
 
-    def note_kept(self, at: int) -> None:
-        """An answer is given that was counted at a time."""
-        self._oldest = at if self._oldest is None else min(self._oldest, at)
+    def note_age(self, at: int) -> None:
+        """A number is given that was counted at a time; only what `within` made is asked for that."""
+        if self._ages is not None:
+            self._ages.append(at)
 
     def instances_of(self, source: int) -> int:
         """How many instances a source has, about: some may count twice."""
@@ -52,7 +53,7 @@ class ClickHousePart(EnvironmentScope):
 
     def _forget_past(self) -> None:
         """Read it anew for the next question, and all that is cached."""
-        self.answers.drop()
+        self.cached.drop()
         self._known = (-KNOWN_SECONDS, Past())
 
     def _instances_in(self, past: Past, source: int, where: str) -> str:

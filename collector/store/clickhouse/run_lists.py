@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import kept_if_large
 from collector.store.clickhouse.instances import SYSTEM
+from collector.store.clickhouse.number_cache import cached_if_large
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.runs import BEGAN, DAY, FAILED, WHOLE, all_runs, run_in
 from collector.store.clickhouse.text import filled
@@ -64,7 +64,7 @@ class RunListQuestions(ClickHousePart):
         )
         return group_failed(self._client.rows(sql, first * DAY_MS, (last + 1) * DAY_MS, most))
 
-    @kept_if_large
+    @cached_if_large
     def first_days(self, source: int, kind: str, word: str = "") -> dict[str, int]:
         column = "system.1" if kind == "version" else _SYSTEM
         wanted = filled(f" AND {column} = ?", [word]) if word else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from collector.base.events import BEAT, ERRORS, STARTED, SUCCESS, SUPPORT
 from collector.base.times import DAY_MS
-from collector.store.clickhouse.answer_cache import kept_if_large
+from collector.store.clickhouse.number_cache import cached_if_large
 from collector.store.clickhouse.packing import read_end, read_request
 from collector.store.clickhouse.part import ClickHousePart
 from collector.store.clickhouse.past import Past, latest
@@ -93,7 +93,7 @@ def run_in(source: int, row: Row) -> Run:
 class InstallQuestions(ClickHousePart):
     """What is asked of runs of install scripts."""
 
-    @kept_if_large
+    @cached_if_large
     def run_counts_by_day(self, source: int, first: int, last: int, now: int) -> dict[int, RunCounts]:
         past = self._past()
         sql = (
@@ -105,7 +105,7 @@ class InstallQuestions(ClickHousePart):
             days.setdefault(day, RunCounts()).merge(counts)
         return days
 
-    @kept_if_large
+    @cached_if_large
     def run_counts_by_word(
         self, source: int, kind: str, first: int, last: int, now: int
     ) -> list[tuple[str, RunCounts]]:
@@ -128,7 +128,7 @@ class InstallQuestions(ClickHousePart):
             rest.merge(counts)
         return [*ranked[:MOST_ROWS], (OTHER, rest)] if rest.started else ranked[:MOST_ROWS]
 
-    @kept_if_large
+    @cached_if_large
     def instances_with_installs(self, source: int, first: int, last: int) -> tuple[int, int]:
         sql = (
             "SELECT uniqExact(owner) AS ended, uniqExactIf(owner, ending.3 = '') AS succeeded"
@@ -138,7 +138,7 @@ class InstallQuestions(ClickHousePart):
         ((ended, succeeded),) = self._client.rows(sql, first * DAY_MS, (last + 1) * DAY_MS)
         return ended, succeeded
 
-    @kept_if_large
+    @cached_if_large
     def worst_failures(self, source: int, first: int, last: int, most: int) -> list[Failure]:
         sql = (
             f"{_failures(self._past(), source, first, last)} AND {self._here} AND {FAILED}"
@@ -153,7 +153,7 @@ class InstallQuestions(ClickHousePart):
         )
         return next((_failure(row) for row in self._client.rows(sql, place.key)), None)
 
-    @kept_if_large
+    @cached_if_large
     def failure_trends(
         self, source: int, first: int, last: int, places: Sequence[Place]
     ) -> dict[str, dict[int, int]]:

@@ -109,6 +109,6 @@ class ClickHouseEventStore(
         """Nothing: what was deleted is gone when the deletion returns."""
 
     def close(self) -> None:
-        self.answers.close()
+        self.cached.close()
         self._client.close()
         self._soon.close()
