@@ -101,7 +101,8 @@ class CachedNumbers:
 
     def _count_due(self) -> float | None:
         """Count the first that is due: the step of a job that ends when nothing is left."""
-        key, count = next(iter(self._due.items()))
+        with self._lock:
+            key, count = next(iter(self._due.items()))
         try:
             with suppress(StoreError):  # then whoever asks next tries again
                 count()
