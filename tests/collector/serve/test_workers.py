@@ -92,6 +92,7 @@ def test_all_workers_serve_and_their_meters_are_added_up(together: Collector) ->
 
 
 def test_a_worker_that_dies_starts_again_and_what_was_counted_stays(together: Collector) -> None:
+    wait_for_workers(together)  # each has its meters then
     send(together, 20)
     until(lambda: meter(together, "rollcall_events_stored") == 100)
     before, files = {one.pid for one in workers(together)}, meter_files(together)
