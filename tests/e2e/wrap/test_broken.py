@@ -176,8 +176,7 @@ def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, 
         os.kill(process.pid, signal.SIGINT)
         assert process.communicate(timeout=PATIENCE)[0] == b""
         assert process.returncode == -signal.SIGINT
-    for pid in stopped_copies(place):
-        os.kill(int(pid), signal.SIGKILL)
+    end_stopped_copies(place)
 
 
 @pytest.mark.parametrize("left", [b"", b"#!/nonexistent/python\n", b"\x7fELF\0\0"])
@@ -206,6 +205,7 @@ def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path
         assert (done.returncode, done.stdout) == (6, b"ran\n") or (done.returncode and not done.stdout), done
         seen.add(done.returncode)
     assert seen >= {6, 127}
+    end_stopped_copies(private)
 
 
 def removed(path: Path) -> bool:
@@ -250,6 +250,12 @@ def stopped_copies(place: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def end_stopped_copies(place: Path) -> None:
+    """Python ended before it could end the launcher's copy, which would run CMD in its place."""
+    for pid in stopped_copies(place):
+        os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.needs("root", "user")
