@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from tests.collector.cluster import Cluster
 from tests.collector.proxies import block, replaced
 from tests.deadends import unused_port
 from tests.parts import NOBODY, find
-from tests.wait import until
+from tests.wait import remove_folder, until
 
 # Fewer connections to PostgreSQL than clients have threads, so that transactions of a client change places.
 SERVERS = 3
@@ -70,7 +69,7 @@ class Bouncer:
 
     def remove(self) -> None:
         self.stop()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, "PgBouncer ended"

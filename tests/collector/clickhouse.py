@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import subprocess
 import tempfile
 from contextlib import closing, suppress
@@ -13,7 +12,7 @@ from tests.deadends import unused_port
 from tests.environ import bare
 from tests.environments import environment
 from tests.parts import find
-from tests.wait import PATIENCE, until
+from tests.wait import PATIENCE, remove_folder, until
 
 SECONDS = PATIENCE
 SERVER = Path(__file__).with_name("chdb_server.py")
@@ -56,7 +55,7 @@ class ClickHouse:
 
     def remove(self) -> None:
         self.kill()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
 
 class Today(ClickHouse):

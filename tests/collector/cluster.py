@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from tests.deadends import unused_port
 from tests.parts import NOBODY, postgresql_bin
-from tests.wait import PATIENCE
+from tests.wait import PATIENCE, remove_folder
 
 SECONDS = int(PATIENCE)
 
@@ -72,4 +71,4 @@ class Cluster:
     def remove(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.stop()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)

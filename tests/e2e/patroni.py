@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ import psycopg
 from tests.environ import bare
 from tests.parts import NOBODY, find, postgresql_bin
 from tests.ports import Ports
-from tests.wait import until
+from tests.wait import remove_folder, until
 
 # As short as Patroni takes it, so that a test need not wait long for the next leader.
 TTL_SECONDS, LOOP_SECONDS, RETRY_SECONDS = 6, 1, 2
@@ -123,7 +122,7 @@ class Patroni:
             etcd.kill()
             etcd.wait()
         self.ports.give_back()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@{','.join(node.where for node in self.nodes)}/{database}"

@@ -12,7 +12,7 @@ import select
 
 from agent.wrapper.exits.taskstats import Exit
 from agent.wrapper.process import prctl
-from agent.wrapper.process.child import release_descriptors
+from agent.wrapper.process.child import hold_nothing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Watcher:
             try:
                 prctl.die_with(parent)
                 os.setsid()  # no signal to the install's group, nor ^Z, is for it
-                release_descriptors({events.fileno(), hear, tell})
-                os.dup2(os.open(os.devnull, os.O_RDWR), 2)
+                hold_nothing({events.fileno(), hear, tell})
                 if prctl.without_rights():
                     _watch(events, cmd, hear, tell)
             finally:

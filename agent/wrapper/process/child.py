@@ -145,3 +145,10 @@ def _die_by(number: int) -> None:
         pass  # SIGKILL has no other
     os.kill(os.getpid(), number)
     sig.pthread_sigmask(sig.SIG_UNBLOCK, [number])
+
+
+def hold_nothing(keep: set[int]) -> None:
+    """In a child that only watches: keep no file, terminal or file system of the install busy."""
+    os.chdir("/")
+    release_descriptors(keep)
+    os.dup2(os.open(os.devnull, os.O_RDWR), STDERR)

@@ -16,7 +16,7 @@ import time
 
 from agent.base import processes, sig
 from agent.wrapper.process import prctl
-from agent.wrapper.process.child import release_descriptors
+from agent.wrapper.process.child import hold_nothing
 
 PATIENCE = 0.1
 """How long a sender may take from one process of the group to the next."""
@@ -49,8 +49,7 @@ class Witness:
         if self.pid == 0:  # pragma: no cover - it ends by SIGKILL, which saves no measurement
             try:
                 prctl.die_with(parent)
-                release_descriptors({tell})
-                os.dup2(os.open(os.devnull, os.O_RDWR), 2)
+                hold_nothing({tell})
                 _watch(tell, parent, cmd)
             finally:
                 os._exit(0)

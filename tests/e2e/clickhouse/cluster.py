@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from tests.e2e.clickhouse.members import HERE, Keeper, Member, Replica
 from tests.ports import Ports
-from tests.wait import until
+from tests.wait import remove_folder, until
 
 SHARDS, REPLICAS, KEEPERS = 2, 3, 3
 SECONDS = 60
@@ -74,7 +73,7 @@ class ClickHouseCluster:
         for member in self.members:
             member.kill()
         self.ports.give_back()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
 
 def _is_up(member: Member) -> bool:

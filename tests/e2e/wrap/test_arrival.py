@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.base.statedir import StateDir
@@ -85,6 +86,27 @@ def test_what_the_install_stood_in_can_be_unmounted_while_it_is_delivered(tmp_pa
             env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
     assert done.stdout == "free\nat work\n", done
+
+
+@pytest.mark.needs("root")
+def test_what_watches_stands_elsewhere_too(tmp_path: Path) -> None:
+    """The witness of signals, and the watcher of steps. They may end a moment after the install."""
+    script = tmp_path / "steps.sh"
+    script.write_text("#!/bin/sh\necho here\nread _\n")
+    script.chmod(0o755)
+    argv = [*WRAP, "--", str(script)]
+    with subprocess.Popen(
+        argv, env=environ.covered(tmp_path), cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as install:
+        assert install.stdout is not None
+        assert install.stdout.readline() == b"here\n"
+
+        def places() -> list[str]:
+            children = psutil.Process(install.pid).children()
+            return sorted(os.readlink(f"/proc/{one.pid}/cwd") for one in children)
+
+        until(lambda: places() == ["/", "/", str(tmp_path)], why="all but the install stand in /")
+        install.communicate(b"\n")
 
 
 @pytest.mark.parametrize("silent", [True, False])
