@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -147,14 +147,18 @@ def test_pgbouncer_refuses_what_the_collector_does_without(opened: Database, url
 
 
 def repeat_prepared(url: str, opened: Database) -> None:
-    """Repeat a prepared statement while others make its server connection change."""
+    """Repeat a prepared statement, while others make its server connection change, until that is an error."""
     with (
         psycopg.connect(url, autocommit=True, prepare_threshold=0) as other,
         ThreadPoolExecutor(SERVERS) as threads,
     ):
-        for _ in range(10 * SERVERS):
-            threads.submit(ask_for_itself, opened)
+
+        def again() -> None:
+            others = [threads.submit(ask_for_itself, opened) for _ in range(SERVERS)]
             other.execute("SELECT 1 WHERE 1 = %s", [1])
+            wait(others)
+
+        until(again)
 
 
 def test_a_database_that_is_not_there_is_told_at_once_and_why() -> None:
