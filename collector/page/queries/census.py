@@ -54,7 +54,10 @@ class CensusCache(BackgroundJob):
         began = self._clock()
         if kept is not None and kept.at <= now and (began < due or self.running):
             return kept
-        return self._count(fleet, now, began)
+        census = self._count(fleet, now, began)
+        if self.running and fleet in self._kept:
+            self._kept[fleet] = (0.0, census)  # due at once, so that the store soon has it
+        return census
 
     def start(self) -> None:
         """Begin with the counts that the store has kept; they are due at once."""

@@ -80,6 +80,18 @@ def test_a_server_that_starts_shows_the_last_count_of_a_large_fleet_until_it_has
         started.stop()
 
 
+def test_the_store_soon_has_a_count_that_a_view_was_the_first_to_take(
+    page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(event("Instance Active"))
+    moments = itertools.count(0.0, 1.0)
+    cache = CensusCache(page_stores, now=lambda: NOW / 1000, clock=moments.__next__)
+    monkeypatch.setattr(CensusCache, "running", True)
+    assert count(cache) == 1
+    cache.step()
+    assert sum(page_stores.events.kept_censuses()[1].states.values()) == 1
+
+
 def test_versions_beyond_those_that_are_read_are_counted_together(
     page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
