@@ -95,8 +95,9 @@ def test_what_watches_stands_elsewhere_too(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\necho here\nread _\n")
     script.chmod(0o755)
     argv = [*WRAP, "--", str(script)]
+    environment = environ.covered(tmp_path, ROLLCALL_STATE_DIR=str(tmp_path / "state"))
     with subprocess.Popen(
-        argv, env=environ.covered(tmp_path), cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        argv, env=environment, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as install:
         assert install.stdout is not None
         assert install.stdout.readline() == b"here\n"
