@@ -79,12 +79,12 @@ class EventQuestions(ClickHousePart):
         # A copy is asked, because these are no numbers whose age is to be told.
         days = self.within(self.environment)._daily(source)  # noqa: SLF001 - of the same class
         last = max((day for counts in days.values() for day in counts), default=0)
-        often = {name: _within(days[name], last - NAMED_DAYS + 1, last) for name in days}
+        often = {name: _between(days[name], last - NAMED_DAYS + 1, last) for name in days}
         named = [name for name, n in often.items() if n and name not in ("", OTHER)]
         return sorted(named, key=lambda name: (-often[name], name))[:most]
 
     def count_by_name(self, source: int, first: int, last: int, most: int) -> list[tuple[str, int]]:
-        often = {name: _within(counts, first, last) for name, counts in self._daily(source).items() if name}
+        often = {name: _between(counts, first, last) for name, counts in self._daily(source).items() if name}
         found = [(name, n) for name, n in often.items() if n]
         return sorted(found, key=lambda item: (-item[1], item[0]))[:most]
 
@@ -192,8 +192,8 @@ class EventQuestions(ClickHousePart):
             limit *= 2
 
 
-def _within(days: Mapping[int, int], first: int, last: int) -> int:
-    """How many there are within some days."""
+def _between(days: Mapping[int, int], first: int, last: int) -> int:
+    """How many there are from one day to another."""
     return sum(n for day, n in days.items() if first <= day <= last)
 
 

@@ -66,10 +66,9 @@ def told_instances(past: Past, events: str, known: str) -> str:
 
 
 def these_instances(past: Past, source: int, keys: Sequence[bytes], *, few: bool = False) -> str:
-    """Those with some ids. If they are few, all rows of their events fit into memory.
+    """Those with some ids. Of a `few`, the row of each event that stays is found by a sort of their rows.
 
-    Then the row of each event that stays is found among these. FINAL takes two to ten times as long, because
-    it reads the ids of the rows around them too.
+    FINAL takes two to ten times as long for that, because it reads the ids of the rows around them too.
     """
     mine = filled("source = ? AND {0} IN ?", [source, [*keys]])
     events, known = mine.format("who"), mine.format("id")
