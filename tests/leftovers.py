@@ -1,4 +1,4 @@
-"""Senders that a wrapped install left in the background: some try for hours. No later test may meet one."""
+"""What a test leaves running, some of it for hours, such as senders: no later test may meet it."""
 
 import os
 import shutil
@@ -11,19 +11,24 @@ from tests.wait import until
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder that an install ran in. No sender may write into it meanwhile."""
-    end_senders(folder)
-    shutil.rmtree(folder)
+    """Remove a folder that an install or a server ran in: who still writes into it is ended or ends."""
+
+    def is_removed() -> bool:
+        end_senders(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    until(is_removed, why=f"nobody writes into {folder} any more")
 
 
 def end_senders(below: Path) -> None:
-    """End those whose state directory is below this folder, and wait until they have gone."""
+    """End those whose state or home is in this folder, and wait until they have gone."""
     ended = []
-    state = f"ROLLCALL_STATE_DIR={below}/".encode()
+    places = (f"ROLLCALL_STATE_DIR={below}/".encode(), f"HOME={below}/".encode())
     for pid in _senders():
         with suppress(OSError):
             environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if any(entry.startswith(state) for entry in environment):
+            if any((entry + b"/").startswith(places) for entry in environment):
                 os.kill(pid, signal.SIGTERM)
                 ended.append(pid)
     until(lambda: not set(ended) & set(_senders()), why="the senders have ended")

@@ -1,10 +1,8 @@
 """Waiting for something to become true: the one place where a test pauses."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 STEP_SECONDS = 0.01
@@ -27,13 +25,3 @@ def until(condition: Callable[[], T], timeout: float = PATIENCE, why: str = "") 
             what = why or getattr(condition, "__name__", "the condition")
             raise TimeoutError(f"not within {timeout:g} s: {what}")
         threading.Event().wait(STEP_SECONDS)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder of servers that were killed: some of their processes end a moment later."""
-
-    def is_removed() -> bool:
-        shutil.rmtree(folder, ignore_errors=True)
-        return not folder.exists()
-
-    until(is_removed, why=f"nobody writes into {folder} any more")

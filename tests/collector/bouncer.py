@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests import environ
+from tests import environ, leftovers
 from tests.collector.cluster import Cluster
 from tests.collector.proxies import block, replaced
 from tests.deadends import unused_port
 from tests.parts import NOBODY, find
-from tests.wait import remove_folder, until
+from tests.wait import until
 
 # Fewer connections to PostgreSQL than clients have threads, so that transactions of a client change places.
 SERVERS = 3
@@ -69,7 +69,7 @@ class Bouncer:
 
     def remove(self) -> None:
         self.stop()
-        remove_folder(self.folder)
+        leftovers.remove(self.folder)
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, "PgBouncer ended"

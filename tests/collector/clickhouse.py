@@ -8,11 +8,12 @@ import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
+from tests import leftovers
 from tests.deadends import unused_port
 from tests.environ import bare
 from tests.environments import environment
 from tests.parts import find
-from tests.wait import PATIENCE, remove_folder, until
+from tests.wait import PATIENCE, until
 
 SECONDS = PATIENCE
 SERVER = Path(__file__).with_name("chdb_server.py")
@@ -55,7 +56,7 @@ class ClickHouse:
 
     def remove(self) -> None:
         self.kill()
-        remove_folder(self.folder)
+        leftovers.remove(self.folder)
 
 
 class Today(ClickHouse):

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from tests import leftovers
 from tests.deadends import unused_port
 from tests.parts import NOBODY, postgresql_bin
-from tests.wait import PATIENCE, remove_folder
+from tests.wait import PATIENCE
 
 SECONDS = int(PATIENCE)
 
@@ -71,4 +72,4 @@ class Cluster:
     def remove(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.stop()
-        remove_folder(self.folder)
+        leftovers.remove(self.folder)

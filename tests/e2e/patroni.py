@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psycopg
 
+from tests import leftovers
 from tests.environ import bare
 from tests.parts import NOBODY, find, postgresql_bin
 from tests.ports import Ports
-from tests.wait import remove_folder, until
+from tests.wait import until
 
 # As short as Patroni takes it, so that a test need not wait long for the next leader.
 TTL_SECONDS, LOOP_SECONDS, RETRY_SECONDS = 6, 1, 2
@@ -122,7 +123,7 @@ class Patroni:
             etcd.kill()
             etcd.wait()
         self.ports.give_back()
-        remove_folder(self.folder)
+        leftovers.remove(self.folder)
 
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@{','.join(node.where for node in self.nodes)}/{database}"

@@ -1,6 +1,5 @@
 """The archive, made once; unpacked copies are removed at the end."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from tests.e2e.machine import Machine, booted
 from tests.install import archive
 from tests.install.server import PLACE
-from tests.leftovers import end_senders
+from tests.leftovers import end_senders, remove
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +28,7 @@ def bundle(packed: Path) -> Iterator[Path]:
     """The archive, unpacked; nobody is to change it."""
     place = archive.unpacked(packed)
     yield place
-    shutil.rmtree(place.parent)
+    remove(place.parent)
 
 
 @pytest.fixture(scope="module")

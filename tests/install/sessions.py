@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.install import archive
 from tests.install.scripts import AS_NOBODY, CHECKOUT, INSTALL, environment, home_of_nobody
+from tests.leftovers import remove
 from tests.parts import NOBODY
 from tests.wait import until
 
@@ -113,7 +114,7 @@ def record_failure(bundle: Path) -> dict[str, str]:
         )
         status = on_a_terminal(command, environ, home)
     finally:
-        shutil.rmtree(home)
+        remove(home)
     return {
         "failing-install": f"$ rollcall/install/{' '.join(install)}\n".replace("Acme Board", "'Acme Board'")
         + masked(seen, home),
@@ -131,7 +132,7 @@ def main() -> None:
     for name, text in {"demo": record_demo(clone, home), **record_failure(bundle)}.items():
         (DOCS / f"{name}.txt").write_text(text)
     for place in (bundle.parent, clone, home):
-        shutil.rmtree(place)
+        remove(place)
 
 
 if __name__ == "__main__":

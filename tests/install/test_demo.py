@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from tests.collector.running import cookie_of_link
 from tests.install import sessions
 from tests.install.scripts import AS_NOBODY, home_of_nobody, run
 from tests.install.trees import tree
+from tests.leftovers import remove
 from tests.wait import PATIENCE, until
 
 DEMO_SECONDS = 120
@@ -36,14 +36,14 @@ pytestmark = pytest.mark.needs("user", "bash")
 def clone() -> Iterator[Path]:
     place = sessions.fresh_clone()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def test_it_shows_what_the_docs_show_and_touches_nothing_else(clone: Path, home: Path) -> None:
@@ -172,7 +172,7 @@ def test_ended_while_the_package_index_is_slow_it_leaves_no_process(home: Path) 
             process.wait()
             asked.close()
     assert_nothing_is_left(clone, process.pid)
-    shutil.rmtree(clone)
+    remove(clone)
 
 
 def test_it_fails_where_something_is_sent_although_the_flag_is_set(clone: Path, home: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from agent.events.shown import NEWEST
 from tests.install.archive import changed
 from tests.install.scripts import AS_NOBODY, OFFLINE, SHELLS, environment, home_of_nobody, run, shell
 from tests.install.trees import tree
+from tests.leftovers import remove
 from tests.parts import NOBODY
 
 EACH_SHELL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.needs("user", "unshare")
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def install(

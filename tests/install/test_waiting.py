@@ -1,6 +1,5 @@
 """With an archive, COMMAND starts as soon as with a network, whatever has become of the network."""
 
-import shutil
 import statistics
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import pytest
 
 from tests.deadends import BlackHole
 from tests.install.scripts import AS_NOBODY, environment, home_of_nobody, run
+from tests.leftovers import remove
 from tests.receiver import Receiver
 from tests.wait import until
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.serial, pytest.mark.needs("user")]
 def home() -> Iterator[Path]:
     place = home_of_nobody()
     yield place
-    shutil.rmtree(place)
+    remove(place)
 
 
 def start_of_command(bundle: Path, home: Path, endpoint: str, index: str) -> float:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from tests import leftovers
 from tests.e2e.clickhouse.members import HERE, Keeper, Member, Replica
 from tests.ports import Ports
-from tests.wait import remove_folder, until
+from tests.wait import until
 
 SHARDS, REPLICAS, KEEPERS = 2, 3, 3
 SECONDS = 60
@@ -73,7 +74,7 @@ class ClickHouseCluster:
         for member in self.members:
             member.kill()
         self.ports.give_back()
-        remove_folder(self.folder)
+        leftovers.remove(self.folder)
 
 
 def _is_up(member: Member) -> bool:
