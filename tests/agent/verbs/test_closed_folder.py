@@ -1,8 +1,6 @@
 """Root's verbs in a folder with a docker.env that the state's owner, the service's user, may not enter."""
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +16,15 @@ SERVICE = NOBODY
 
 
 @pytest.fixture
-def closed() -> Iterator[World]:
+def closed(open_folder: Path) -> World:
     """The state is the service's; the folder, like root's home, is root's alone."""
-    with tempfile.TemporaryDirectory() as place:
-        os.chmod(place, 0o755)
-        world = World(Path(place) / "world")
-        state = world.path / "state"
-        state.mkdir(mode=0o750)
-        os.chown(state, SERVICE, SERVICE)
-        world.cwd.chmod(0o700)
-        world.environ["ROLLCALL_WRITE_KEY"] = KEY
-        yield world
+    world = World(open_folder / "world")
+    state = world.path / "state"
+    state.mkdir(mode=0o750)
+    os.chown(state, SERVICE, SERVICE)
+    world.cwd.chmod(0o700)
+    world.environ["ROLLCALL_WRITE_KEY"] = KEY
+    return world
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
