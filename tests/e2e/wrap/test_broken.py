@@ -90,14 +90,20 @@ def test_no_processes_left_to_start_one(covered: Sides) -> None:
 
 
 @pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment of its own with a copy of the agent in it."""
-    place = tmp_path_factory.mktemp("private")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with a copy of the agent in it. Nothing is ever started from it."""
+    place = tmp_path_factory.mktemp("pattern")
     venv.create(place / "venv", with_pip=False, symlinks=True)
     (site,) = (place / "venv/lib").glob("python*/site-packages")
     shutil.copytree(Path(agent.__file__).parent, site / "agent")
     (place / "state").mkdir()
     return place
+
+
+@pytest.fixture
+def private(pattern: Path, tmp_path: Path) -> Path:
+    """A copy of the pattern for one test: a delivery of another one may still write where it was started."""
+    return Path(shutil.copytree(pattern, tmp_path / "private", symlinks=True))
 
 
 def installed(private: Path, shell: str) -> Path:
@@ -120,11 +126,9 @@ def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProces
 
 @pytest.mark.needs("bash", "dash", "busybox")
 @pytest.mark.parametrize("shell", SHELLS)
-def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: str) -> None:
-    place = tmp_path / "private"
-    shutil.copytree(private, place, symlinks=True)
-    (site,) = (place / "venv/lib").glob("python*/site-packages")
-    done = launch(place, shell, "wrap", "--no-input", "--", *CMD)
+def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
+    (site,) = (private / "venv/lib").glob("python*/site-packages")
+    done = launch(private, shell, "wrap", "--no-input", "--", *CMD)
     assert b"reports this" in done.stderr.splitlines()[0]
     assert done.returncode == 6
     for lost, why in (
@@ -136,62 +140,58 @@ def test_an_environment_that_lost_parts(private: Path, tmp_path: Path, shell: st
         shutil.rmtree(site / "agent/__pycache__", ignore_errors=True)
         assert (site / "agent" / lost).exists()
         until(partial(removed, site / "agent" / lost))  # a delivery may be writing there still
-        check(launch(place, shell, "wrap", "--no-input", "--", *CMD), why)
-    sane = launch(place, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
+        check(launch(private, shell, "wrap", "--no-input", "--", *CMD), why)
+    sane = launch(private, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
         sane.stdout
         == subprocess.run(
             ["grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status"], capture_output=True, check=True
         ).stdout
     )
-    (place / "venv/bin/python").unlink()
-    check(launch(place, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
-    assert launch(place, shell, "wrap").returncode == 2
+    (private / "venv/bin/python").unlink()
+    check(launch(private, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
+    assert launch(private, shell, "wrap").returncode == 2
     for verb in ("beat", "status"):
-        gone = launch(place, shell, verb)
+        gone = launch(private, shell, verb)
         assert (gone.returncode, gone.stdout) == (1, b"")
         assert (
             gone.stderr
             == (
-                f"rollcall: the agent is gone: there is no {place}/venv/bin/python;"
-                f" install it again, or delete this command ({place}/rollcall-{shell})\n"
+                f"rollcall: the agent is gone: there is no {private}/venv/bin/python;"
+                f" install it again, or delete this command ({private}/rollcall-{shell})\n"
             ).encode()
         )
-    until(lambda: not stopped_copies(place), why="no stopped copy of the launcher left")
+    until(lambda: not stopped_copies(private), why="no stopped copy of the launcher left")
 
 
-def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path, tmp_path: Path) -> None:
+def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path) -> None:
     """A .pth file is read as early as anything of an environment's: there the start is held up."""
-    place = tmp_path / "private"
-    shutil.copytree(private, place, symlinks=True)
-    (site,) = (place / "venv/lib").glob("python*/site-packages")
-    os.mkfifo(place / "gate")
+    (site,) = (private / "venv/lib").glob("python*/site-packages")
+    os.mkfifo(private / "gate")
     (site / "held.pth").write_text(
-        f"import os; open({str(place / 'here')!r}, 'w'); open({str(place / 'gate')!r})\n"
+        f"import os; open({str(private / 'here')!r}, 'w'); open({str(private / 'gate')!r})\n"
     )
-    argv = [str(installed(place, "bash")), "wrap", "--no-input", "--", *CMD]
-    env = environ.bare(place, ROLLCALL_STATE_DIR=str(place / "state"))
+    argv = [str(installed(private, "bash")), "wrap", "--no-input", "--", *CMD]
+    env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        until((place / "here").exists)
+        until((private / "here").exists)
         os.kill(process.pid, signal.SIGINT)
         assert process.communicate(timeout=PATIENCE)[0] == b""
         assert process.returncode == -signal.SIGINT
-    end_stopped_copies(place)
+    end_stopped_copies(private)
 
 
 @pytest.mark.parametrize("left", [b"", b"#!/nonexistent/python\n", b"\x7fELF\0\0"])
-def test_an_interpreter_that_is_no_program_any_more(private: Path, tmp_path: Path, left: bytes) -> None:
+def test_an_interpreter_that_is_no_program_any_more(private: Path, left: bytes) -> None:
     """As a full disk, a power cut in an upgrade or a lost loader leaves it."""
-    place = tmp_path / "private"
-    shutil.copytree(private, place, symlinks=True)
-    python = place / "venv/bin/python"
+    python = private / "venv/bin/python"
     python.unlink()
     python.write_bytes(left)
     python.chmod(0o755)
-    done = launch(place, "bash", "wrap", "--no-input", "--", *CMD)
+    done = launch(private, "bash", "wrap", "--no-input", "--", *CMD)
     assert (done.returncode, done.stdout) == (6, b"ran\n"), done
     assert GIVEN_UP in done.stderr
-    until(lambda: not stopped_copies(place), why="no stopped copy of the launcher left")
+    until(lambda: not stopped_copies(private), why="no stopped copy of the launcher left")
 
 
 def test_without_memory_cmd_runs_or_the_caller_is_told_by_the_code(private: Path) -> None:
@@ -213,31 +213,25 @@ def removed(path: Path) -> bool:
     return not path.exists()
 
 
-def test_what_is_lost_once_cmd_runs_does_not_run_it_again(private: Path, tmp_path: Path) -> None:
-    place = tmp_path / "private"
-    shutil.copytree(private, place, symlinks=True)
-    (site,) = (place / "venv/lib").glob("python*/site-packages")
+def test_what_is_lost_once_cmd_runs_does_not_run_it_again(private: Path) -> None:
+    (site,) = (private / "venv/lib").glob("python*/site-packages")
     (site / "agent/wrapper/process/relay.py").unlink()
     shutil.rmtree(site / "agent/wrapper/__pycache__", ignore_errors=True)
     for end, code in (("exit 6", 6), ("kill -TERM $$", -15)):
-        done = launch(place, "bash", "wrap", "--no-input", "--", "sh", "-c", f"echo ran; sleep 0.2; {end}")
+        done = launch(private, "bash", "wrap", "--no-input", "--", "sh", "-c", f"echo ran; sleep 0.2; {end}")
         assert (done.returncode, done.stdout) == (code, b"ran\n"), done
         assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("end", "how"), [("exit 6", b"exit 6"), ("kill -TERM $$", b"signal 15")])
-def test_an_install_that_replaces_the_agent_is_on_record(
-    private: Path, tmp_path: Path, end: str, how: bytes
-) -> None:
+def test_an_install_that_replaces_the_agent_is_on_record(private: Path, end: str, how: bytes) -> None:
     """An upgrade takes the files away that the wrapper was started from."""
-    place = tmp_path / "private"
-    shutil.copytree(private, place, symlinks=True)
-    (place / "upgrade").write_text(f"#!/bin/bash\nset -e\nrm -r {place}/venv\necho ran\n{end}\n")
-    (place / "upgrade").chmod(0o755)
-    done = launch(place, "bash", "wrap", "--no-input", "--", str(place / "upgrade"))
+    (private / "upgrade").write_text(f"#!/bin/bash\nset -e\nrm -r {private}/venv\necho ran\n{end}\n")
+    (private / "upgrade").chmod(0o755)
+    done = launch(private, "bash", "wrap", "--no-input", "--", str(private / "upgrade"))
     assert (done.returncode, done.stdout) == (6 if end == "exit 6" else -15, b"ran\n"), done
     assert len(done.stderr.splitlines()) == 1
-    (run,) = (place / "state/runs").glob("*.run")
+    (run,) = (private / "state/runs").glob("*.run")
     assert run.read_bytes().endswith(b" " + how + b"\n")
 
 
