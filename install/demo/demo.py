@@ -130,6 +130,7 @@ def refuse(collector: Collector, operator: Operator) -> int:
     while time.monotonic() < until:
         show_new_events(collector)
         time.sleep(LOOK_SECONDS)
+    show_new_events(collector)  # the commands alone may have taken longer than that
     came = collector.seen - before
     say(f"vendor → {came} new events: {before} before the flag was set, {collector.seen} now")
     return came
