@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 MAX_BYTES = 64 * 1024  # of a file that is read; a larger one is told by size and time
@@ -29,7 +30,9 @@ def tree(base: Path, root: str, *, whole: bool = True) -> dict[str, str]:
     for folder, folders, files in os.walk(f"{base}{root}"):
         inside = folder.removeprefix(str(base))
         names = [name for name in [*folders, *files] if f"{inside}/{name}" not in NOT_OURS]
-        found |= {f"{inside}/{name}": described(f"{folder}/{name}") for name in names}
+        for name in names:
+            with suppress(FileNotFoundError):  # a service at work, whose journals come and go
+                found[f"{inside}/{name}"] = described(f"{folder}/{name}")
         folders[:] = [
             name for name in folders if name in names and (whole or "/rollcall" in f"{inside}/{name}")
         ]
