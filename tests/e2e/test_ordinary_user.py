@@ -27,6 +27,7 @@ def as_user(product: Product, *words: str) -> str:
 
 def test_a_users_wrap_says_that_nothing_is_reported_where_docker_env_is_for_root(product: Product) -> None:
     product.env.chmod(0o600)
+    product.machine.run("rm", "-rf", "/run/home/.local")  # of another test, if that came first
     said = as_user(product, "wrap", "--", "echo", "the product")
     words = "this installation is not reported: only root may read /etc/rollcall/docker.env; to report it"
     assert said == f"rollcall: {words} as this machine's: sudo rollcall wrap\nthe product"

@@ -65,6 +65,7 @@ def test_silence_is_silence_to_the_packet(machine: Machine) -> None:
     product.install(LOUD + REFUSAL)
     uid = machine.run("id", "-u", product.name)
     assert re.fullmatch("[0-9]+", uid)
+    machine.run("nft", "flush", "chain", "inet", "count", "out")
     machine.run("nft", "add", "rule", "inet", "count", "out", "meta", "skuid", uid, "counter")
 
     product.start()
