@@ -20,7 +20,6 @@ NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
 NEVER = "-sys_time,-sys_module,-sys_rawio,-syslog,-sys_boot"
 LIMITS = ("setpriv", f"--bounding-set={NEVER}", "--")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-BOOT_SECONDS = 30.0
 
 
 class Machine:
@@ -107,7 +106,7 @@ def wait_for_boot(outer: "subprocess.Popen[bytes]", console: Path) -> int:
         return int(children[0]) if state in {"running", "degraded"} else 0
 
     try:
-        return until(up, BOOT_SECONDS, "systemd is up")
+        return until(up, why="systemd is up")
     except TimeoutError as error:
         raise AssertionError(console.read_text()) from error
 

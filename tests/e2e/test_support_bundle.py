@@ -150,7 +150,7 @@ def test_a_bundle_arrives_although_the_collector_is_killed_and_restarted(
         assert machine.show(UNIT, "MainPID") not in {"0", pid}
         assert watcher.stdout.readline().endswith(f" {size}\n"), "the rest is sent"
     until(lambda: bundle_state(product) == "sent")
-    assert list((product.state / "bundles").iterdir()) == []
+    until(lambda: not list((product.state / "bundles").iterdir()), why="its file is removed after that")
     (line,) = support.run("bundles", "list").splitlines()
     here = ("--source", "shop", "--collector", ADDRESS, "--token-file", "token")
     assert support.run("bundles", "list", *here) == f"{line}\n"

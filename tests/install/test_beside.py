@@ -142,7 +142,7 @@ def test_the_second_goes_on_where_the_first_failed(pair: Pair, bundle: Path) -> 
 def test_one_that_was_killed_holds_nobody_up(pair: Pair, bundle: Path) -> None:
     with pair.held() as first:
         os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        first.communicate(timeout=PATIENCE)  # until the last of them, any of whom has the lock, is gone
     with pair.started(bundle) as second:
         out, said = second.communicate(timeout=PATIENCE)
     assert (second.returncode, out) == (0, "the product\n")
