@@ -287,7 +287,12 @@ class Outbox(OutboxReader):
 
 
 @contextmanager
-def read_outbox(state: StateDir) -> Iterator[OutboxReader | None]:
-    """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read."""
+def read_outbox(state: StateDir, *, at_once: bool = False) -> Iterator[OutboxReader | None]:
+    """The outbox, only to read; None if there is none yet. OutboxError if it cannot be read.
+
+    `at_once`: all answers are of one moment. Nobody can change it from the first answer to the end.
+    """
     with read_only(state) as db:
+        if db is not None and at_once:
+            db.execute("BEGIN")
         yield None if db is None else OutboxReader(partial(execute_patiently, db))

@@ -18,21 +18,22 @@ LEAST_FREE_BYTES = 64 * 1024
 """With less than this free on the disk, no event can be relied upon to be stored."""
 
 
-def pending_entries(
-    state: StateDir, outbox: OutboxReader | None, instance: str | None, system: System
-) -> list[LogEntry]:
-    """What the next verb that records or sends will take into the outbox, oldest first.
+def run_entries(state: StateDir, instance: str | None, system: System) -> list[LogEntry]:
+    """The events of all runs, oldest first. Read them before the outbox: it has what is taken in meanwhile.
 
     They have no anonymousId where it is not known yet: the run is of an earlier boot, and there is no id.
     """
     found = []
     for endpoint, event in read_runs(state, instance or "", system):
         message_id, name, at = (str(event[key]) for key in ("messageId", "event", "timestamp"))
-        if outbox is not None and outbox.find(message_id) is not None:
-            continue
         shown = event if instance else {key: value for key, value in event.items() if key != "anonymousId"}
         found.append(LogEntry(WAITING, at, None, endpoint or None, message_id, name, dumps(shown)))
     return sorted(found, key=lambda entry: entry.recorded_at)
+
+
+def not_taken_in(runs: list[LogEntry], outbox: OutboxReader | None) -> list[LogEntry]:
+    """What the next verb that records or sends will take into the outbox."""
+    return [entry for entry in runs if outbox is None or outbox.find(entry.message_id) is None]
 
 
 def storage_problem(state: StateDir) -> str | None:

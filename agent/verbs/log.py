@@ -12,7 +12,7 @@ from agent.events import facts, identity
 from agent.outbox.collect import planned_instance
 from agent.outbox.intake import RECORDING
 from agent.outbox.outbox import LogEntry, read_outbox
-from agent.outbox.pending import pending_entries
+from agent.outbox.pending import not_taken_in, run_entries
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ def show_log(app: App, args: argparse.Namespace) -> int:
     state, machine_id = app.situation.state, facts.machine_id(app.environ, app.root)
     become_owner(state, *RECORDING)
     instance = identity.read_valid(state, machine_id) or planned_instance(state)
-    with read_outbox(state) as outbox:
+    runs = run_entries(state, instance, facts.system(app.root))
+    with read_outbox(state, at_once=True) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)
-        entries += pending_entries(state, outbox, instance, facts.system(app.root))
+        entries += not_taken_in(runs, outbox)
     entries = entries[max(0, len(entries) - args.n) :] if args.n is not None else entries
     for entry in entries:
         print(_as_json(entry) if args.json else _as_line(entry, app), file=app.out)

@@ -15,8 +15,8 @@ from agent.events import catalogue, facts, identity
 from agent.events.shown import NEWEST, read_shown
 from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.errors import OutboxError
-from agent.outbox.outbox import DROPPED, REJECTED, WAITING, OutboxReader, read_outbox
-from agent.outbox.pending import pending_entries, storage_problem
+from agent.outbox.outbox import DROPPED, REJECTED, WAITING, LogEntry, OutboxReader, read_outbox
+from agent.outbox.pending import not_taken_in, run_entries, storage_problem
 from agent.verbs.color import COLORS, paint
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def show_status(app: App, args: argparse.Namespace) -> int:
         "product": settings.product,
         "version": settings.product_version,
     }
+    runs = run_entries(state, None, facts.system(app.root))
     try:
-        with read_outbox(state) as outbox:
-            elsewhere = _count(shown, app, outbox)
+        with read_outbox(state, at_once=True) as outbox:
+            elsewhere = _count(shown, app, outbox, runs)
     except OutboxError as why:
-        elsewhere = _count(shown, app, None)
+        elsewhere = _count(shown, app, None, runs)
         shown["lastError"] = str(why)
         app.say(str(why))
     shown["lastError"] = problem or shown["lastError"]
@@ -78,10 +79,10 @@ def _next_beat(app: App) -> str | None:
     return catalogue.iso(when) if when is not None and when > now.wall else None
 
 
-def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None) -> int:
+def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None, runs: list[LogEntry]) -> int:
     """Fill in the numbers, and what went wrong last. Returns how many events wait for another endpoint."""
     endpoint, state = app.situation.settings.endpoint, app.situation.state
-    pending = pending_entries(state, outbox, None, facts.system(app.root))
+    pending = not_taken_in(runs, outbox)
     waiting, elsewhere = len(pending), sum(entry.endpoint not in (None, endpoint) for entry in pending)
     if outbox is not None:
         waiting += outbox.count(WAITING)

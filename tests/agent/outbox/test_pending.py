@@ -1,16 +1,23 @@
 """Installs that are not in the outbox yet are shown by verbs that only read."""
 
+from __future__ import annotations
+
 import fcntl
+import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from agent.base.processes import boot_id
 from agent.base.statedir import StateDir
+from agent.outbox import opening, outbox
 from agent.outbox.pending import storage_problem
 from tests import environ
 from tests.agent.runs.texts import HEAD, RUN, run_text
@@ -109,6 +116,43 @@ def test_a_run_under_way_is_shown_once_however_far_it_was_taken_in(world: World)
         assert [entry["event"]["event"] for entry in logged(world)] == ["Installation Started"]  # type: ignore[index]
         world.run("flush", "--budget", "0")
         assert [entry["event"]["event"] for entry in logged(world)] == ["Installation Started"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("verb", ["log", "status"])
+def test_a_run_that_is_taken_in_while_a_verb_reads_is_shown_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, verb: str, step: int, made: bool
+) -> None:
+    """The sender that an install left behind may do so at any moment."""
+    leave_run(world, *FAILED)
+    if made:
+        with closing(outbox.Outbox(world.state)):
+            pass
+    opens, asks, steps = opening.read_only, opening.execute_patiently, itertools.count()
+
+    def meanwhile() -> None:
+        if next(steps) == step:
+            world.run("flush", "--budget", "0")
+
+    @contextmanager
+    def opened(state: StateDir) -> Iterator[sqlite3.Connection | None]:
+        with opens(state) as db:
+            meanwhile()
+            yield db
+
+    def asked(db: sqlite3.Connection, query: str, values: Sequence[object]) -> sqlite3.Cursor:
+        meanwhile()
+        return asks(db, query, values)
+
+    monkeypatch.setattr(opening, "LOCK_WAIT", 0)
+    monkeypatch.setattr(outbox, "read_only", opened)
+    monkeypatch.setattr(outbox, "execute_patiently", asked)
+    if verb == "log":
+        shown = [entry["event"]["messageId"] for entry in logged(world)]  # type: ignore[index]
+        assert shown == [HEAD["started-id"], HEAD["ended-id"]]
+    else:
+        assert world.run("status", "--json").json["waiting"] == 2
 
 
 def test_a_damaged_outbox_hides_no_run_from_status(world: World) -> None:
