@@ -20,7 +20,7 @@ RACE = """
 import sys
 from agent.events import identity
 from agent.base.statedir import StateDir
-state = StateDir(sys.argv[1])
+state, identity.LOCK_WAIT = StateDir(sys.argv[1]), float(sys.argv[3])
 sys.stdin.readline()
 state.make()
 print(identity.ensure(state, sys.argv[2] or None))
@@ -40,7 +40,7 @@ def test_ten_processes_that_race_for_the_id_get_the_same(tmp_path: Path, damage:
     if damage != "none":
         state.make()
         Path(state.id).write_text("{" if damage == "garbage" else identity_text(str(uuid.uuid4()), ELSEWHERE))
-    command = [sys.executable, "-I", "-c", RACE, state.path, HERE]
+    command = [sys.executable, "-I", "-c", RACE, state.path, HERE, str(PATIENCE)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     racers = [subprocess.Popen(command, **pipes) for _ in range(10)]  # type: ignore[call-overload]
     answers = []

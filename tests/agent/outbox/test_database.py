@@ -14,11 +14,14 @@ from agent.base.statedir import StateDir
 from agent.outbox import database, errors, opening
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox, read_outbox
+from tests.wait import PATIENCE
 
 OPEN = """
 import sys
+from agent.outbox import opening
 from agent.outbox.outbox import Outbox
 from agent.base.statedir import StateDir
+opening.LOCK_WAIT = float(sys.argv[3])
 sys.stdin.readline()
 box = Outbox(StateDir(sys.argv[1]))
 box.record({"messageId": sys.argv[2], "event": "E", "properties": {}}, "")
@@ -123,14 +126,19 @@ def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     before = Path(state.outbox).read_bytes()
     command = [sys.executable, "-I", "-c", OPEN, state.path]
     running = [
-        subprocess.Popen([*command, f"m{number}"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, f"m{number}", str(PATIENCE)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for number in range(6)
     ]
     for process in running:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[1] for process in running]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in running]
     assert [process.returncode for process in running] == [0] * 6, said
     assert sorted(messages(state)) == [f"m{number}" for number in range(6)]
     assert Path(f"{state.outbox}.{word}").read_bytes() == before
