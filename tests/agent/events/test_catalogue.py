@@ -35,6 +35,7 @@ PATTERNS = {
         r"(?i)\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|io|local|lan|internal|example)\b"
     ),
 }
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ALLOWED: dict[tuple[str, ...], object] = {
     ("context", "ip"): "0.0.0.0",
@@ -71,6 +72,8 @@ def leaks(event: object) -> list[str]:
         found += [
             f"{what} at {'.'.join(path)}: {text}" for what, shape in PATTERNS.items() if shape.search(text)
         ]
+        if ID.fullmatch(text):
+            continue  # drawn by chance, from the letters of a short name too
         found += [f"{word} at {'.'.join(path)}" for word in machine_words() if word in text.lower()]
     return found
 
@@ -101,7 +104,7 @@ def test_no_event_holds_a_hostname_path_user_name_or_address(name: str) -> None:
     "planted",
     [
         "/etc/passwd", "C:\\Users\\me", "10.0.0.1", "fe80::1", "::1", "52:54:00:12:34:56", "me@shop.example",
-        "db1.internal", "www.example.org", *machine_words(),
+        "db1.internal", "www.example.org", *sorted(machine_words()),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", NAMES)
