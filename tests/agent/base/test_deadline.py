@@ -43,14 +43,14 @@ def test_what_hangs_is_left_behind_in_time() -> None:
 def test_no_time_at_all_is_too_little() -> None:
     over = threading.Event()
     with pytest.raises(TookTooLong):
-        within(-1, lambda: over.wait(30))
+        within(-1, lambda: over.wait(PATIENCE))
     over.set()
 
 
 def test_what_is_left_behind_does_not_keep_the_process() -> None:
     over, before = threading.Event(), set(threading.enumerate())
     with pytest.raises(TookTooLong):
-        within(0, lambda: over.wait(30))
+        within(0, lambda: over.wait(PATIENCE))
     left = set(threading.enumerate()) - before
     assert left
     assert all(thread.daemon for thread in left)

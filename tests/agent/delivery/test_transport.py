@@ -41,7 +41,7 @@ URL = f"{ENDPOINT}/v1/batch"
 KEY = "k3y"
 
 
-def send(events: list[str] | None = None, seconds: float = 5.0) -> BatchOutcome:
+def send(events: list[str] | None = None, seconds: float = PATIENCE) -> BatchOutcome:
     sender = Transport(ENDPOINT, Access(KEY), now=lambda: NOW)
     try:
         return sender.send(events or ['{"event":"A"}'], seconds)
@@ -326,7 +326,7 @@ def hanging(until_over: Callable[[], object]) -> Callable[[object], tuple[int, d
 @responses.activate
 def test_what_hangs_is_left_behind() -> None:
     over, before = threading.Event(), set(threading.enumerate())
-    responses.add_callback(responses.POST, URL, hanging(lambda: over.wait(10)))
+    responses.add_callback(responses.POST, URL, hanging(lambda: over.wait(PATIENCE)))
     sender = Transport(ENDPOINT, Access(KEY), now=lambda: NOW)
     try:
         assert sender.send(["{}"], 0.05) == RetryLater(None, f"no answer within 0 s; {ROUTE}")
