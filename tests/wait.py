@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 STEP_SECONDS = 0.01
@@ -25,3 +26,11 @@ def until(condition: Callable[[], T], timeout: float = PATIENCE, why: str = "") 
             what = why or getattr(condition, "__name__", "the condition")
             raise TimeoutError(f"not within {timeout:g} s: {what}")
         threading.Event().wait(STEP_SECONDS)
+
+
+def has_ended(process: Path) -> bool:
+    """Whether a process, by its folder in /proc, is gone or a zombie. It may go while we look."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

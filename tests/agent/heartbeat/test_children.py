@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests import environ
-from tests.wait import PATIENCE, until
+from tests.wait import PATIENCE, has_ended, until
 
 CODE = """
 import os, sys
@@ -32,7 +32,7 @@ def test_a_child_is_killed_at_its_deadline_with_all_it_started(tmp_path: Path) -
     late, wrong, killed = done.stdout.splitlines()
     assert late.startswith("None b'")
     started = Path("/proc") / late.split("'")[1].removesuffix("\\n")
-    until(lambda: not started.exists() or "Z" in (started / "stat").read_text())
+    until(lambda: has_ended(started))
     assert wrong == "7 b''"
     assert killed == "-9 b''"
 

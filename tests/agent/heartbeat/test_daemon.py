@@ -17,7 +17,7 @@ import pytest
 from agent.base.files import file_stamp
 from tests import environ
 from tests.parts import NOBODY
-from tests.wait import PATIENCE, until
+from tests.wait import PATIENCE, has_ended, until
 
 STANDIN = Path(__file__).with_name("standin.py")
 FORBIDDEN = ["requests", "dotenv", "psutil", "argparse", "subprocess", "hashlib", "dataclasses", "sqlite3"]
@@ -149,7 +149,7 @@ def test_it_ends_at_once(resident: Resident, number: signal.Signals, busy: bool)
     assert "Traceback" not in errors
     if busy:
         grandchild = Path("/proc") / hanging.read_text()
-        until(lambda: not grandchild.exists() or "Z" in (grandchild / "stat").read_text())
+        until(lambda: has_ended(grandchild))
 
 
 def test_a_second_daemon_on_the_same_state_refuses_in_one_line(resident: Resident) -> None:
