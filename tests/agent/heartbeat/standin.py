@@ -2,7 +2,7 @@
 
     standin.py DIRECTORY VERB [ARGUMENT...]
 
-`do` in answer.json: `hang`, `crash`, `noise`, `mute`, `wrong` (a setting) or `orphan`.
+`do` in answer.json: `hang`, `crash`, `noise`, `mute`, `wrong` (a setting) or `orphan`; `only` for this verb.
 """
 
 import json
@@ -18,6 +18,8 @@ with open(f"{directory}/answer.json", encoding="utf-8") as file:
 with open(f"{directory}/asked", "a", encoding="utf-8") as file:
     print(json.dumps({"verb": verb, "pid": os.getpid(), "environ": sorted(os.environ)}), file=file)
 deed = answer.pop("do", None)
+if answer.pop("only", verb[0]) != verb[0]:
+    deed = None
 if deed == "hang":
     threads = subprocess.Popen(["sleep", "600"])
     with open(f"{directory}/hanging", "w", encoding="utf-8") as file:
