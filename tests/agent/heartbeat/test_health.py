@@ -139,8 +139,8 @@ def test_a_long_name_is_told_from_one_that_begins_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_port_is_alive_while_something_listens(host: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = unused_port()  # held, so that nobody else listens there afterwards
+    with socket.create_server(("127.0.0.1", port)):
         assert is_alive(f"tcp:{host}:{port}")
     assert not is_alive(f"tcp:{host}:{port}")
 

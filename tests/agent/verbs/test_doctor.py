@@ -2,7 +2,6 @@
 
 import fcntl
 import re
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from agent.config.settings import load
 from agent.delivery.connections import CONNECTIONS
 from agent.outbox.outbox import Outbox
 from tests.agent.world import NOW, World, tree
+from tests.deadends import unused_port
 from tests.receiver import Deed, Receiver, answer, say
 
 UNIT = "root/etc/systemd/system/rollcall.service"
@@ -103,15 +103,8 @@ def test_a_clock_off_by_a_day_is_named(world: World, ahead: int, way: str) -> No
         assert wrong(world) == [f"clock: it is 86400 s {way} the endpoint's: set this machine's clock"]
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 def no_listener(world: World) -> None:
-    world.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{closed_port()}"
+    world.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{unused_port()}"
 
 
 def no_name(world: World) -> None:
@@ -120,7 +113,7 @@ def no_name(world: World) -> None:
 
 def no_proxy_there(world: World) -> None:
     no_name(world)
-    world.environ["ROLLCALL_PROXY"] = f"http://127.0.0.1:{closed_port()}"
+    world.environ["ROLLCALL_PROXY"] = f"http://127.0.0.1:{unused_port()}"
 
 
 def plain_for_tls(world: World) -> None:
@@ -210,7 +203,7 @@ def outbox_set_aside(world: World) -> None:
 
 
 def other_endpoint(world: World) -> None:
-    world.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{closed_port()}"
+    world.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{unused_port()}"
     world.run("beat")
     world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:1"
     world.environ["DO_NOT_TRACK"] = "1"
