@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import pytest
 
 from agent import cli
 from agent.app import App
-from agent.base.locks import hold_lock
 from agent.base.statedir import StateDir
 from agent.delivery.backoff import EAGER_BACKOFF
 from agent.heartbeat.answer import ChildAnswer, parse_answer
@@ -183,14 +183,15 @@ def sender(instance: Instance) -> list[str]:
     return ["flush", "--retry", "--from", str(instance.path / "cwd")]
 
 
-def keeps_trying(instance: Instance) -> Callable[[], bool]:
-    """Whether its first try failed and it holds the lock."""
+def keeps_trying(instance: Instance, process: subprocess.Popen[str]) -> Callable[[], bool]:
+    """Whether its first try failed and it holds the lock. To try the lock would be in its way."""
+    descriptors, lock = Path(f"/proc/{process.pid}/fd"), os.path.realpath(instance.state.retry)
 
     def look() -> bool:
-        if instance.trouble() is None or not os.path.exists(instance.state.retry):
+        if instance.trouble() is None:
             return False
-        with hold_lock(instance.state.retry, 0) as free:
-            return not free
+        mine = [path.name for path in descriptors.iterdir() if os.path.realpath(path) == lock]
+        return any("FLOCK" in (descriptors.with_name("fdinfo") / fd).read_text() for fd in mine)
 
     return look
 
@@ -213,7 +214,7 @@ def test_it_dies_at_once_on_sigterm(instance: Instance) -> None:
     instance.endpoint = "http://127.0.0.1:9"
     made = instance.record(1)
     with instance.started(*sender(instance)) as process:
-        until(keeps_trying(instance))
+        until(keeps_trying(instance, process))
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
     assert instance.waiting() == made
@@ -223,7 +224,7 @@ def test_a_flag_that_is_set_meanwhile_ends_it_and_erases(instance: Instance) -> 
     instance.endpoint = "http://127.0.0.1:9"
     instance.record(1)
     with instance.started(*sender(instance)) as process:
-        until(keeps_trying(instance))
+        until(keeps_trying(instance, process))
         instance.env_file.write_text("DO_NOT_TRACK=1\n")
         assert process.wait(PATIENCE) == 0
     assert [entry.state for entry in instance.entries()] == ["deleted"]
@@ -233,7 +234,7 @@ def test_a_second_one_leaves_the_work_to_the_first(instance: Instance) -> None:
     instance.endpoint = "http://127.0.0.1:9"
     instance.record(1)
     with instance.started(*sender(instance)) as first:
-        until(keeps_trying(instance))
+        until(keeps_trying(instance, first))
         assert instance.run(*sender(instance)).code == 0
         assert first.poll() is None
         first.send_signal(signal.SIGTERM)
