@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from agent.verbs import bundle as module
 from tests.agent.bundle.test_seal import new_key, opened
 from tests.agent.verbs.test_support import fail
 from tests.agent.world import FLAG, World
+from tests.leftovers import end_senders
 from tests.verbs import AGENT
 
 pytestmark = pytest.mark.needs("root")  # only root's list is heeded
@@ -59,8 +61,9 @@ def members(data: bytes) -> dict[str, str]:
 
 
 @pytest.fixture
-def site(world: World) -> Site:
-    return Site(world)
+def site(world: World) -> Iterator[Site]:
+    yield Site(world)
+    end_senders(world.path)
 
 
 def test_a_bundle_holds_what_is_listed_and_what_rollcall_knows_and_no_secret(site: Site) -> None:
@@ -248,7 +251,7 @@ def test_the_line_of_a_bundle_is_as_preview_and_the_public_page_show_it(site: Si
     asked = site.world.run("preview")
     assert "to see what is told of one: rollcall preview 'Support Bundle'" in asked.err
     previewed = site.world.run("preview", "Support Bundle").json
-    assert site.world.run("support", "--bundle", "--yes").code == 0
+    assert site.world.process("support", "--bundle", "--yes").code == 0
 
     logged = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
     (line,) = [event for event in logged if event["event"] == documented["event"]]
@@ -260,6 +263,6 @@ def test_the_line_of_a_bundle_is_as_preview_and_the_public_page_show_it(site: Si
     data = sealed.read_bytes()
     assert line["properties"] == {"size": len(data), "sha256": sha256(data).hexdigest()}
     site.world.run("forget")
-    site.world.run("support", "--bundle", "--yes")
+    site.world.process("support", "--bundle", "--yes")
     (line,) = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
     assert line["context"] == {}
