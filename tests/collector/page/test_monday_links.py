@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
@@ -22,6 +23,16 @@ STEP_NUMBERS = re.compile(
     r'<td class="num"><a href="([^"]*)#runs">(\d+)</a></td>'
     r'<td class="num"><a href="\1#runs">(\d+)</a></td><td><d'
 )
+
+
+@pytest.fixture
+def new_source(monday: Monday) -> Iterator[str]:
+    """A source without events. It goes with the test: beside another one, every link names its source."""
+    with monday.stores.control.transaction() as tx:
+        number = source_named(tx, "new", 0)
+    yield "new"
+    with monday.stores.control.transaction() as tx:
+        tx.execute("DELETE FROM sources WHERE id = ?", number)
 
 
 def test_numbers_lead_to_their_rows(monday: Monday) -> None:
@@ -82,11 +93,9 @@ def test_a_step_whose_line_moved_has_a_page_of_its_own(monday: Monday) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/since", "/stuck", *(path for path, _ in NAVIGATION[1:])])
 def test_each_question_is_one_click_from_every_page_and_stands_above_its_content(
-    monday: Monday, path: str
+    monday: Monday, new_source: str, path: str
 ) -> None:
-    with monday.stores.control.transaction() as tx:
-        source_named(tx, "new", 0)
-    for source in ("product", "new"):
+    for source in ("product", new_source):
         text = monday.client.get(f"{path}?source={source}").text
         tabs, rest = text.split('aria-label="Questions">')[1].split("</nav>", 1)
         for question, more, words in QUESTIONS:
@@ -95,15 +104,13 @@ def test_each_question_is_one_click_from_every_page_and_stands_above_its_content
             assert f">{words}</a>" in tabs
         assert tabs.count("aria-current") == (path in ("/since", "/stuck"))
         assert "<h1>" in rest
-        assert ('aria-label="How to send"' in rest) == (source == "new")
+        assert ('aria-label="How to send"' in rest) == (source == new_source)
 
 
-def test_an_empty_source_has_an_answer_to_each_question(monday: Monday) -> None:
-    with monday.stores.control.transaction() as tx:
-        source_named(tx, "new", 0)
+def test_an_empty_source_has_an_answer_to_each_question(monday: Monday, new_source: str) -> None:
     for path in ("/since", "/stuck", "/steps", "/adoption", "/usage"):
         for suffix in ("", ".json", ".csv"):
-            assert monday.client.get(f"{path}{suffix}?source=new").status == 200
+            assert monday.client.get(f"{path}{suffix}?source={new_source}").status == 200
 
 
 def test_a_table_is_sorted_searched_and_paged_by_its_address(monday: Monday) -> None:
