@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from tests.collector.page.client import PageClient
 from tests.collector.page.conftest import PASSWORD
 from tests.collector.page.stories import EMAIL, RUN, failed_run
 from tests.collector.running import Collector, Reply
+from tests.deadends import unused_port
 from tests.parts import find
 from tests.wait import PATIENCE, until
 
@@ -187,8 +187,7 @@ class Nginx:
     """Debian's nginx with the server block in the docs, in front of a collector."""
 
     def __init__(self, folder: Path, collector: int, sign_on: int) -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = unused_port()
         (block,) = re.findall(
             r"```nginx\n(server \{(?:(?!```).)*auth_request.*?)```", DOCS.read_text(), re.DOTALL
         )
