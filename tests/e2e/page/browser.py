@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.parts import find
+from tests.wait import PATIENCE
 
 FLAGS = [
     "--no-sandbox",
@@ -24,6 +25,9 @@ FLAGS = [
 DESKTOP = {"width": 1200, "height": 800}
 WIDE = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 800}
+PATIENCE_MS = PATIENCE * 1000
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @contextmanager
@@ -43,6 +47,7 @@ class Watched:
         self.base = base
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
+        context.set_default_timeout(PATIENCE_MS)
         self.page: Page = context.new_page()
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -57,6 +62,11 @@ class Watched:
         response = self.page.goto(self.base + path)
         assert response is not None
         return response.status
+
+    def follow(self, target: Locator) -> None:
+        """Press what leads to another page, and wait until that is there whole."""
+        with self.page.expect_navigation():
+            target.click()
 
     def open_setup_link(self, link: str) -> None:
         """Come by the setup link, as the first person does."""

@@ -8,10 +8,10 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.collector.running import Collector
-from tests.e2e.page.browser import DESKTOP, PHONE, WIDE, Watched
+from tests.e2e.page.browser import DESKTOP, PATIENCE_MS, PHONE, WIDE, Watched
 
 pytestmark = pytest.mark.needs("chromium")
 QUESTIONS = ["/since", "/stuck", "/steps", "/adoption?period=quarter", "/adoption?by=system", "/usage"]
@@ -50,10 +50,10 @@ def came_by_link(context: BrowserContext, collector: Collector) -> Watched:
     return watched
 
 
-def sign_in(page: Page, name: str) -> None:
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+def sign_in(watched: Watched, name: str) -> None:
+    watched.page.get_by_label("Name").fill(name)
+    watched.page.get_by_label("Password").fill(PASSWORD)
+    watched.follow(watched.page.get_by_role("button", name="Sign in"))
 
 
 def setup_link(collector: Collector) -> str:
@@ -126,7 +126,8 @@ def test_every_link_and_form_of_every_view_leads_somewhere(watched: Watched) -> 
             continue
         seen.add(path)
         if urlsplit(path).path.endswith((".csv", ".json")):
-            assert watched.page.request.head(watched.base + path).status == 200, path
+            head = watched.page.request.head(watched.base + path, timeout=PATIENCE_MS)
+            assert head.status == 200, path
             continue
         assert watched.open(path) == 200, path
         for link in watched.page.eval_on_selector_all("a[href], form[method=get]", TARGETS):
@@ -173,24 +174,24 @@ def test_forms_work_without_javascript(browser: Browser, demo: Collector) -> Non
     page.locator(".custom summary").click()
     page.locator('input[name="from"]').fill("2026-01-01")
     page.locator('input[name="to"]').fill("2026-01-31")
-    page.get_by_role("navigation", name="Period").get_by_role("button", name="Show").click()
+    watched.follow(page.get_by_role("navigation", name="Period").get_by_role("button", name="Show"))
     assert "from=2026-01-01" in page.url
     watched.open("/support")
     open_requests = page.get_by_role("button", name="Mark as answered")
     before = open_requests.count()
-    open_requests.first.click()
+    watched.follow(open_requests.first)
     assert open_requests.count() == before - 1
-    page.get_by_role("button", name="Reopen").first.click()
+    watched.follow(page.get_by_role("button", name="Reopen").first)
     assert open_requests.count() == before
     watched.open("/events")
     page.locator('select[name="event"]').select_option("Installation Errors")
-    page.get_by_role("button", name="Show").click()
+    watched.follow(page.get_by_role("button", name="Show"))
     shown = page.locator(".event summary > span:nth-of-type(2)").all_text_contents()
     assert set(shown) == {"Installation Errors"}
     page.locator(".event summary").first.click()
     assert '"event": "Installation Errors"' in page.locator("pre").first.inner_text()
     page.locator(".sources summary").click()
-    page.get_by_role("link", name="staging").click()
+    watched.follow(page.get_by_role("link", name="staging"))
     assert "source=staging" in page.url
     assert watched.complaints == []
     context.close()
@@ -227,7 +228,7 @@ def test_an_empty_page_greets_and_fills_in_with_the_first_event(browser: Browser
     watched.open("/")
     assert f"ROLLCALL_ENDPOINT=http://127.0.0.1:{empty.port}" in watched.page.inner_text("main")
     assert empty.post("/v1/track", BEAT).status == 200
-    watched.page.get_by_role("heading", name="Overview").wait_for(timeout=20_000)
+    watched.page.get_by_role("heading", name="Overview").wait_for()
     assert watched.complaints == []
     context.close()
 
@@ -246,8 +247,8 @@ def test_the_setup_link_opens_the_page_and_leads_to_the_first_user(
     page.get_by_role("link").click()
     page.wait_for_url("**/setup")
     assert watched.axe(axe) == []
-    page.get_by_role("button", name="Open the page").click()
-    page.get_by_role("link", name="Add the first user").click()
+    watched.follow(page.get_by_role("button", name="Open the page"))
+    watched.follow(page.get_by_role("link", name="Add the first user"))
     assert watched.axe(axe) == []
     assert watched.overflow() <= 0
     page.get_by_label("Name").fill("ada")
@@ -255,18 +256,19 @@ def test_the_setup_link_opens_the_page_and_leads_to_the_first_user(
     page.get_by_label("Password, again").fill(PASSWORD)
     page.get_by_role("button", name="Add the user").click()
     page.get_by_role("heading", name="No events yet").wait_for()
+    page.get_by_role("link", name="Create another one").click()  # the fixture has made one
+    page.wait_for_url("**/?key=new")  # from here on, the page does not load again by itself
     assert page.get_by_text("No user exists yet").count() == 0
     assert page.evaluate("document.cookie") == ""
-    page.get_by_role("link", name="Create another one").click()  # the fixture has made one
     page.get_by_label("Name of your product").fill("product")
-    page.get_by_role("button", name="Create a write key").click()
+    watched.follow(page.get_by_role("button", name="Create a write key"))
     key = page.locator("li code").first.inner_text()
     assert f"ROLLCALL_WRITE_KEY={key}" in page.get_by_label("Settings").inner_text()
     assert watched.axe(axe) == []
     assert watched.overflow() <= 0
     assert empty.post("/v1/track", BEAT, key=key).status == 200
     page.get_by_role("link", name="Wait for the first event").click()
-    page.get_by_role("heading", name="Overview").wait_for(timeout=20_000)
+    page.get_by_role("heading", name="Overview").wait_for()
     assert watched.elsewhere == []
     context.close()
 
@@ -282,31 +284,31 @@ def test_an_admin_manages_users_keys_and_tokens(
     watched = Watched(context, base_of(empty))
     page = watched.page
     watched.open("/admin")
-    sign_in(page, "root")
+    sign_in(watched, "root")
     page.get_by_text("Add a user", exact=True).click()
     form = page.locator("form", has=page.get_by_role("button", name="Add the user"))
     form.get_by_label("Name").fill("vera")
     form.get_by_label("Password").fill(PASSWORD)
     form.get_by_label("Again").fill(PASSWORD)
-    form.get_by_role("button").click()
+    watched.follow(form.get_by_role("button"))
     page.get_by_text("Add a write key").click()
     page.get_by_label("Source", exact=True).fill("product")
-    page.get_by_role("button", name="Add the key").click()
+    watched.follow(page.get_by_role("button", name="Add the key"))
     key = page.get_by_label("write key", exact=True).inner_text()
     assert empty.post("/v1/track", {**BEAT, "userId": "a"}, key=key).status == 200
     page.get_by_text("Add an API token").click()
     page.get_by_label("What it is for").fill("report")
-    page.get_by_role("button", name="Add the token").click()
+    watched.follow(page.get_by_role("button", name="Add the token"))
     token = page.get_by_label("API token", exact=True).inner_text()
     assert empty.get("/overview.json", Authorization=f"Bearer {token}").status == 200
     assert watched.axe(axe) == []
     assert watched.overflow() <= 0
     page.screenshot(path=tmp_path / "admin.png", full_page=True)
     page.get_by_text("Remove vera", exact=True).first.click()
-    page.get_by_role("button", name="Remove vera").click()
+    watched.follow(page.get_by_role("button", name="Remove vera"))
     assert "vera" not in page.get_by_role("table", name="Users").inner_text()
     assert "removed user" in page.get_by_role("table", name="Audit log").inner_text()
-    page.get_by_role("link", name="root").click()
+    watched.follow(page.get_by_role("link", name="root"))
     assert watched.axe(axe) == []
     for label, text in (
         ("Current password", PASSWORD),
@@ -328,7 +330,7 @@ def test_signing_in_and_out_in_a_browser(browser: Browser, empty: Collector) -> 
     watched = Watched(context, base_of(empty))
     page = watched.page
     watched.open("/instances?period=week")
-    sign_in(page, "vera")
+    sign_in(watched, "vera")
     assert page.url.endswith("/instances?period=week")
     assert page.get_by_role("link", name="Support").count() == 0
     assert page.evaluate("document.cookie") == ""
