@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.collector.running import Collector, conversation, event
 
+SLOW = "0.5"
+"""A rate that even a busy machine surpasses."""
+
 
 def test_a_source_and_a_peer_have_their_rate(start: Callable[..., Collector], tmp_path: Path) -> None:
     for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
-        limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
+        limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: SLOW})
         replies = [limited.post("/v1/track", {"event": "x", "userId": "u"}) for _ in range(90)]
         assert {reply.status for reply in replies} == {200, 429}
         refused = next(reply for reply in replies if reply.status == 429)
@@ -23,15 +27,17 @@ def test_a_rate_is_one_of_bytes_too(start: Callable[..., Collector], tmp_path: P
     """As many KiB as events: 20 events of 10 KiB are 200 KiB, and a bucket of 5 a second holds 50."""
     for name in ("ROLLCALL_COLLECTOR_RATE", "ROLLCALL_COLLECTOR_PEER_RATE"):
         limited = start(f"sqlite:///{tmp_path}/{name}.db", **{name: "5"})
+        began = time.monotonic()
         large = [limited.post("/v1/track", event(p="x" * 10_240)).status for _ in range(20)]
-        assert 5 <= large.count(200) <= 8
-        assert large[-1] == 429
+        assert 5 <= large.count(200) <= 6 + (time.monotonic() - began) * 5 / 10
+        assert 429 in large
 
 
 def test_what_is_refused_counts_by_its_bytes(start: Callable[..., Collector], tmp_path: Path) -> None:
-    limited = start(f"sqlite:///{tmp_path}/r.db", ROLLCALL_COLLECTOR_PEER_RATE="5")
-    seen = [limited.post("/v1/batch", {"batch": ["x" * 10_240]}).status for _ in range(20)]
-    assert set(seen) == {200, 429}
+    """By their number five would be taken at once; this one is paid off for minutes."""
+    limited = start(f"sqlite:///{tmp_path}/r.db", ROLLCALL_COLLECTOR_PEER_RATE=SLOW)
+    seen = [limited.post("/v1/batch", {"batch": ["x" * 102_400]}).status for _ in range(20)]
+    assert seen == [200] + [429] * 19
     seen = [limited.post("/v1/track", b"x" * 10_240, key="").status for _ in range(3)]
     assert seen == [429] * 3
 
@@ -39,7 +45,7 @@ def test_what_is_refused_counts_by_its_bytes(start: Callable[..., Collector], tm
 def test_a_forged_forwarding_header_makes_no_other_peer(
     start: Callable[..., Collector], tmp_path: Path
 ) -> None:
-    settings = {"ROLLCALL_COLLECTOR_PEER_RATE": "5"}
+    settings = {"ROLLCALL_COLLECTOR_PEER_RATE": SLOW}
     open_one = start(f"sqlite:///{tmp_path}/a.db", **settings)
     behind = start(f"sqlite:///{tmp_path}/b.db", **settings, ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
     for collector, expected in ((open_one, {200, 429}), (behind, {200})):
