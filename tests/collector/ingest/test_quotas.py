@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from collector.ingest.keyring import REFRESH_SECONDS
+from collector.store.usage import HOUR_MS
 from tests.collector.cluster import Cluster
 from tests.collector.running import Collector, Reply, event
 from tests.wait import until
 
 LITTLE = {"ROLLCALL_COLLECTOR_DAILY": "64K"}
-PATIENCE = 4 * REFRESH_SECONDS
 
 
 def send(collector: Collector, key: str | None = None, size: int = 2000) -> Reply:
     return collector.post("/v1/track", event(p="x" * size), key=key)
+
+
+def hour() -> int:
+    return int(time.time() * 1000) // HOUR_MS
 
 
 def use_up(collector: Collector, key: str | None = None) -> Reply:
@@ -32,7 +36,7 @@ def test_a_key_that_has_used_its_day_waits_and_others_go_on(
     start: Callable[..., Collector], database: str
 ) -> None:
     collector = start(database, **LITTLE, ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
-    stored = 0
+    began, stored = hour(), 0
     for peer in range(1, 30):  # one address alone gets a quarter
         while send_from(collector, peer).status == 200:
             stored += 1
@@ -43,7 +47,7 @@ def test_a_key_that_has_used_its_day_waits_and_others_go_on(
     other = collector.verb("keys", "add", "test").stdout.strip()
     assert send(collector, other).status == 200
     said = collector.stop()
-    assert said.count("has used its bytes of the day") == 1
+    assert 1 <= said.count("has used its bytes of the day") <= 1 + hour() - began
     collector.start()
     assert send_from(collector, 99).status == 429
     assert send_from(collector, 98, key=other).status == 200
@@ -75,14 +79,15 @@ def test_a_limit_of_a_key_is_seen_and_set_and_noticed(
     assert today.startswith("today ")
     assert " 0 events" not in today
     collector.verb("keys", "limit", number, "--daily", "0")
-    assert until(lambda: send(collector).status == 200, PATIENCE)
+    assert until(lambda: send(collector).status == 200)
     collector.verb("keys", "limit", number, "--daily", "1G", "--rate", "2")
-    assert until(lambda: send(collector).status == 429, PATIENCE)
-    assert send(collector).json()["code"] == "rate_limited"
+    refused = until(lambda: (reply := send(collector)).status == 429 and reply)
+    assert refused
+    assert refused.json()["code"] == "rate_limited"
     listed = collector.verb("keys", "list").stdout
     assert "rate 2/s\tdaily 1 GiB\t" in listed
     collector.verb("keys", "limit", number, "--rate", "default", "--daily", "0")
-    assert until(lambda: send(collector).status == 200, PATIENCE)
+    assert until(lambda: send(collector).status == 200)
     assert "rate default\tdaily 0 bytes\t" in collector.verb("keys", "list").stdout
     assert "limited key" in collector.verb("audit").stdout
 
@@ -110,4 +115,4 @@ def test_collectors_on_one_database_share_what_a_key_has_left(
     first = start(database, **LITTLE)
     second = start(database, **LITTLE)
     assert use_up(first, second.key).status == 429
-    assert until(lambda: send(second).status == 429, PATIENCE)
+    assert until(lambda: send(second).status == 429)
