@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Collector:
         self.announced = ""
         self.said = ""
         """What it said before it was ready."""
+        self.program: Sequence[str] = ("-m", "collector")
+        """What Python runs as the server."""
         self.covered = True
         """Whether its lines count; not where it is timed."""
         self.process: subprocess.Popen[str] | None = None
@@ -64,7 +66,7 @@ class Collector:
         return self
 
     def popen(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "collector", *arguments]
+        command = [sys.executable, *self.program, *arguments]
         return subprocess.Popen(
             command,
             env=self.environ(),
