@@ -99,9 +99,13 @@ def test_a_database_of_bounded_size_is_used_again_after_a_purge(
     check_recovery(collector, "MAX_DB is 4 MiB")
 
 
-def test_what_was_deleted_counts_as_room_though_the_file_keeps_its_size(idle: Collector) -> None:
+def test_what_was_deleted_counts_as_room_though_the_file_keeps_its_size(
+    idle: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = "".join(json.dumps(event(p=random.Random(n).randbytes(15_000).hex())) + "\n" for n in range(100))
     idle.verb("import", "--source", "s", "-", stdin=lines)
+    disk = os.statvfs(idle.home)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)  # others write to it and delete meanwhile
     with closing(open_stores(idle.database)) as stores:
         full = stores.events.space()
         idle.verb("purge", "--older-than", "0s")
