@@ -243,10 +243,12 @@ def test_a_bundle_whose_last_part_came_before_a_kill_is_shown_at_the_next_questi
 def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
     key = basic(add_key(stores.control, "test", 0)).encode()
     fit, more = MEMORY // 2 // MAX_PART, 3
+    settings = read_settings({})
+    disk = DiskWatch(settings, stores.events)
 
     async def crowd() -> tuple[list[int], list[int]]:
-        settings, ring = read_settings({}), KeyRing(stores, time.monotonic, 9)
-        allowance, disk = Allowance(settings, time.time, time.monotonic), DiskWatch(settings, stores.events)
+        ring = KeyRing(stores, time.monotonic, PATIENCE)
+        allowance = Allowance(settings, time.time, time.monotonic)
         intake = BundleIntake(settings, stores.control, ring, Metrics(), allowance, DiskGuard(disk))
 
         async def send_first_part(number: int) -> int:
@@ -270,4 +272,6 @@ def test_a_part_counts_as_memory_until_it_is_stored(stores: Stores) -> None:
             refused = [await next(at_once) for _ in range(more)]
         return refused, [await one for one in at_once]
 
-    assert asyncio.run(crowd()) == ([503] * more, [200] * fit)
+    answered = asyncio.run(crowd())
+    disk.stop()  # before the store is closed
+    assert answered == ([503] * more, [200] * fit)

@@ -11,7 +11,7 @@ from collector.base.events import Event
 from collector.ingest.pace import BURST
 from collector.ingest.writer import MOST_TOGETHER, Writer
 from collector.store import StoreError, Stores, open_stores
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 
 def made(number: int) -> Event:
@@ -36,7 +36,7 @@ async def keep_together(stores: Stores, writer: Writer, groups: Sequence[list[Ev
 def test_a_request_that_cannot_be_stored_costs_no_other(tmp_path: Path) -> None:
     bad = made(2)._replace(body=None)  # type: ignore[arg-type]
     with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
-        writer = Writer(stores.events, 20)
+        writer = Writer(stores.events, PATIENCE)
         results = asyncio.run(keep_together(stores, writer, [[made(1)], [bad], [made(3)]]))
         writer.stop()
         kept = [
@@ -61,7 +61,7 @@ def test_a_full_group_waits_for_no_pace_and_a_small_one_for_more(tmp_path: Path)
 
     with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
         stores.events.pause_seconds = 3600.0
-        writer = Writer(stores.events, 20)
+        writer = Writer(stores.events, PATIENCE)
         asyncio.run(keep_one_after_the_other(writer))
         writer.stop()
     assert writer.tally.stored == BURST + 3 + MOST_TOGETHER
@@ -70,7 +70,7 @@ def test_a_full_group_waits_for_no_pace_and_a_small_one_for_more(tmp_path: Path)
 
 def test_requests_that_arrive_together_share_one_transaction(tmp_path: Path) -> None:
     with closing(open_stores(f"sqlite:///{tmp_path}/w.db")) as stores:
-        writer = Writer(stores.events, 20)
+        writer = Writer(stores.events, PATIENCE)
         results = asyncio.run(keep_together(stores, writer, [[made(number)] for number in range(1, 9)]))
         writer.stop()
     assert results == [None] * 9
