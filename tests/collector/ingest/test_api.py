@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -105,6 +106,8 @@ def test_gzip_is_read_whatever_the_header_says(collector: Collector) -> None:
 def test_an_event_without_an_id_is_given_one(collector: Collector) -> None:
     for missing in ({"messageId": None}, {"messageId": ""}):
         assert collector.post("/v1/track", event(**missing)).status == 200
+        stored_by = int(time.time() * 1000)
+        until(lambda by=stored_by: int(time.time() * 1000) > by)  # type: ignore[misc]
     first, second = (stored["messageId"] for stored in collector.export())
     assert uuid.UUID(first).version == uuid.UUID(second).version == 7
     assert first < second
