@@ -15,6 +15,7 @@ from collector.store import ControlStore, StoreError, Stores
 from collector.store.answers import answer_request
 from collector.store.runs import NO_RUN, RunCounts
 from tests.collector.alerts import planted
+from tests.wait import PATIENCE, until
 
 # On the day after many failures, of sixty days in which somebody asked for help.
 DAY = 37
@@ -85,12 +86,13 @@ def test_a_store_that_hangs_holds_nobody_up(stores: Stores, monkeypatch: pytest.
         metrics = FleetMetrics(stores, wait=0.01)
         try:
             empty = await metrics.exposition(), await metrics.exposition()
+            until(lambda: len(asked) == 2)  # a thread that has not begun would be called off at the end
         finally:
             goes_on.set()
         return *empty, await patient
 
     monkeypatch.setattr(fleet, "list_sources", hang)
-    first, second, late = asyncio.run(asyncio.wait_for(scrape(), 60))
+    first, second, late = asyncio.run(asyncio.wait_for(scrape(), 2 * PATIENCE))
     assert (first, second) == (b"", b"")
     assert b'rollcall_alerts{source="product"}' in late
     assert len(asked) == 2  # each object asked once, though one was scraped twice

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,6 @@ def queries() -> list[str]:
 @pytest.mark.needs("prometheus")
 def test_every_query_of_the_dashboard_finds_something(collector: Collector, tmp_path: Path) -> None:
     collector.verb("demo-data", "--instances", "3", "--source", "demo")
-    stop = time.monotonic() + 60
     with prometheus(tmp_path, collector.port) as ask:
         found: dict[str, Any] = {}
 
@@ -81,12 +79,16 @@ def test_every_query_of_the_dashboard_finds_something(collector: Collector, tmp_
             assert collector.post("/v1/track", {"type": "track", "event": ""}).status == 400
             for query in queries():
                 found[query] = found.get(query) or ask(query)
-            return all(found.values()) or time.monotonic() > stop
+            return all(found.values())
 
-        until(all_found)
+        def sources() -> set[str]:
+            """None for a moment if the collector was slow to answer Prometheus."""
+            return {one["metric"]["source"] for one in ask("rollcall_active_instances")}
+
+        with contextlib.suppress(TimeoutError):
+            until(all_found)
         assert [query for query in queries() if not found[query]] == []
-        sources = {one["metric"]["source"] for one in ask("rollcall_active_instances")}
-        assert sources >= {"demo", "test"}
+        until(lambda: sources() >= {"demo", "test"})
         assert ask("rollcall_no_such_thing") == []
 
 

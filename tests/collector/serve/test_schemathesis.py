@@ -94,6 +94,7 @@ def test_every_answer_of_a_view_is_in_the_document(
 
 
 @pytest.mark.once
+@pytest.mark.timeout(SECONDS * 10)
 def test_an_answer_that_is_not_in_the_document_is_found(
     collector: Collector, schemathesis: Path, tmp_path: Path
 ) -> None:

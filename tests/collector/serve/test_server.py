@@ -77,7 +77,7 @@ def test_a_stop_answers_what_is_under_way_and_loses_nothing(collector: Collector
 def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(str(tmp_path / "notify"))
-        told.settimeout(20)
+        told.settimeout(PATIENCE)
         collector = Collector(tmp_path, f"sqlite:///{tmp_path}/c.db", NOTIFY_SOCKET=str(tmp_path / "notify"))
         collector.start()
         assert told.recv(100).startswith(b"READY=1")
