@@ -60,8 +60,10 @@ def _bindings(text: str) -> list[tuple[str, str, str | None, str | None]]:
     from dotenv.parser import parse_stream
 
     found = []
-    mark, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
-    for binding in parse_stream(StringIO(text, newline="")):
+    bindings = list(parse_stream(StringIO(text.removeprefix(BOM), newline="")))
+    read = sum(len(binding.original.string) for binding in bindings)
+    mark = text[: len(text) - read]  # the parser may leave out a further mark
+    for binding in bindings:
         whole = binding.original.string
         lead = whole[: _blank_lines(whole)]
         body = whole[len(lead) :]

@@ -55,6 +55,7 @@ def test_set_value_keeps_everything_else_byte_for_byte_and_in_order(text: str) -
 
 
 @given(texts)
+@example("\ufeff\ufeff\ufeff")
 def test_set_value_twice_is_as_once(text: str) -> None:
     once = envedit.with_value(text, NAME, "true")
     assert envedit.with_value(once, NAME, "true") == once
@@ -83,6 +84,7 @@ def test_remove_flags_leaves_a_file_without_flags_alone(lines: list[str]) -> Non
         (f"export {NAME}='no'  # for now\n", f"export {NAME}=true  # for now\n"),
         (f"{NAME}=1\nA=1\n{NAME}=2\n", f"{NAME}=true\nA=1\n"),
         (f"{NAME}\n", f"{NAME}=true\n"),
+        ("\ufeff\ufeff# mine\n", f"\ufeff\ufeff# mine\n{NAME}=true\n"),
         (f'\ufeffA=1\n\n\n{NAME}="a\nb"\n', f"\ufeffA=1\n\n\n{NAME}=true\n"),
     ],
 )
