@@ -102,7 +102,7 @@ def test_the_address_of_who_sends_is_in_no_byte_of_the_database(
     start: Callable[..., Collector], tmp_path: Path
 ) -> None:
     """Only the address that the proxy names stands for a peer that is not this machine."""
-    collector = start(f"sqlite:///{tmp_path}/collector.db", TRUSTED_PROXIES="127.0.0.1")
+    collector = start(f"sqlite:///{tmp_path}/collector.db", ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
     for key, code in ((None, 200), ("wrong", 401)):
         sent = [running.event(event="x", anonymousId="who-sent-it"), {"type": "nothing that is known"}]
         assert collector.post("/v1/batch", {"batch": sent}, key=key, X_Forwarded_For=ADDRESS).status == code
