@@ -46,6 +46,7 @@ QUIET = {
 }
 
 STARTS = 5  # times its start: within a second on a machine with nothing else to do
+TRIES = 3
 
 
 class Resident:
@@ -132,7 +133,14 @@ def test_it_beats_and_says_so(resident: Resident) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True])
 def test_it_ends_at_once(resident: Resident, number: signal.Signals, busy: bool) -> None:
-    """At once is measured against its own start, which a busy machine makes longer too."""
+    """At once is measured against its own start, which a busy machine makes longer too.
+
+    It keeps the time of the next beat as it ends, and a disk may pause just then, but not each time.
+    """
+    assert any(ends_at_once(resident, number, busy) for _ in range(TRIES))
+
+
+def ends_at_once(resident: Resident, number: signal.Signals, busy: bool) -> bool:
     began = time.monotonic()
     process, hanging = resident.start(), resident.directory / "hanging"
     resident.hear("READY=1")
@@ -144,12 +152,15 @@ def test_it_ends_at_once(resident: Resident, number: signal.Signals, busy: bool)
     began = time.monotonic()
     process.send_signal(number)
     code, errors = ended(process)
-    assert time.monotonic() - began < STARTS * start
+    took = time.monotonic() - began
     assert code == 0
     assert "Traceback" not in errors
     if busy:
         grandchild = Path("/proc") / hanging.read_text()
         until(lambda: has_ended(grandchild))
+        hanging.unlink()
+        resident.answer()
+    return took < STARTS * start
 
 
 def test_a_second_daemon_on_the_same_state_refuses_in_one_line(resident: Resident) -> None:
