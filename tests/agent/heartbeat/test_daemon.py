@@ -81,9 +81,11 @@ class Resident:
 
     def notes(self) -> list[dict[str, Any]]:
         try:
-            return [json.loads(line) for line in (self.directory / "asked").read_text().splitlines()]
+            text = (self.directory / "asked").read_text()
         except OSError:
             return []
+        whole, _, _ = text.rpartition("\n")  # a line may be seen half written where a page of the file ends
+        return [json.loads(line) for line in whole.splitlines()]
 
     def beats(self) -> int:
         return sum(verb[0] == "beat" for verb in self.asked())
