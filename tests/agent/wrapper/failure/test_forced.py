@@ -11,6 +11,9 @@ from tests import bashes
 from tests.agent.wrapper.failure.forced import METHODS, Stage
 from tests.conftest import missing
 
+ONCE_IT_WAITS = "until ps -o stat= -p $$ | grep -q S; do sleep 0.01; done"
+"""In a copy of a script in the background: until the script itself waits."""
+
 LOOKS = {
     "last argument": 'echo "$_"\necho a b\necho "$_"\nfalse z\necho "$_"\nx=5\necho "$_"',
     "status": "echo $?\nfalse\necho $?\n(exit 7)\necho $?\n! true\necho $?",
@@ -20,7 +23,7 @@ LOOKS = {
     "command in a trap": "trap 'echo $BASH_COMMAND $?' EXIT\nset -e\nfalse a",
     "exit trap": "trap 'echo bye $? $_; false; (exit 3)' EXIT\nset -e\nls /nonexistent 2>/dev/null",
     "signal traps": "trap 'echo usr1 $?' USR1\nkill -USR1 $$\necho a\ntrap 'echo term; exit 5' TERM\nkill $$\nsleep 9",
-    "wait for a signal": "trap 'echo usr1' USR1\nsleep 9 &\np=$!\n(sleep 0.2; kill -USR1 $$) &\nwait $p\necho $?\nkill $p\nwait $p 2>/dev/null\necho $?",
+    "wait for a signal": f"trap 'echo usr1' USR1\nsleep 9 &\np=$!\n({ONCE_IT_WAITS}; kill -USR1 $$) &\nwait $p\necho $?\nkill $p\nwait $p 2>/dev/null\necho $?",
     "killed": "kill -KILL $$",
     "terminated": "kill -TERM $$\nsleep 9",
     "interrupted": "kill -INT $$\nsleep 9",
@@ -30,7 +33,7 @@ LOOKS = {
     "environment": "env | grep -v '^_='\nexport A=1\nset -a\nB=2\nenv | grep -v '^_='\nset +a",
     "environment of a bash": "bash -c 'declare -p | grep -cE \"rollcall|XTRACEFD\"; trap -p; echo $-'",
     "signals of a child": "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status\nsh -c 'exec grep -E \"Sig(Blk|Ign|Cgt)\" /proc/self/status'",
-    "job control": "set -m\nsleep 0.05 &\njobs | sed 's/[0-9][0-9]*//g'\nwait %1\necho $?\nfalse &\nwait $!\necho $?",
+    "job control": "mkfifo go\nset -m\ncat go &\njobs | sed 's/[0-9][0-9]*//g'\n: >go\nwait %1\necho $?\nfalse &\nwait $!\necho $?",
     "background": "false &\nwait $!\necho $?\nsleep 0.01 &\nwait -n\necho $?\nwait\necho $?",
     "coproc": "coproc cat\necho a >&${COPROC[1]}\nread -r x <&${COPROC[0]}\necho $x ${#COPROC[@]}",
     "lastpipe": "shopt -s lastpipe\necho a | read -r x\necho $x\nprintf '1\\n2\\n' | while read -r y; do z=$y; done\necho $z",

@@ -35,7 +35,11 @@ NOTICING = {
     "limits-files": ("xtrace", "ulimit -f 1\nfor ((i = 0; i < 30; i++)); do : $PWD$PWD$PWD; done\necho a\n"),
     "pid-of-substitution": (
         "xtrace",
-        "cat <(sleep 1) >/dev/null &\n: <(sleep 1)\nkill -0 $! && ps -o comm= -p $!\n",
+        (
+            "cat <(sleep 4 2>&-) >/dev/null 2>&1 &\n: <(sleep 4 2>&-)\n"
+            'for i in {1..20}; do [ "$(ps -o comm= -p $!)" = bash ] || break; sleep 0.02; done\n'
+            "ps -o comm= -p $!\nkill $!\n"
+        ),
     ),
     "special-mode": ("error", "set -v\ntrue\nset -o posix\nfalse\n"),
 }
