@@ -93,9 +93,9 @@ class Witness:
         return False
 
     def dismiss(self) -> None:
-        """End it. Our own end, or the next reaping, is soon enough for what is left of it."""
+        """End it, and wait for that: until then it may keep what the install stood in busy."""
         os.kill(self.pid, sig.SIGKILL)
-        os.waitpid(self.pid, os.WNOHANG)
+        os.waitpid(self.pid, 0)
 
 
 def _watch(tell: int, parent: int, cmd: int) -> None:  # pragma: no cover - as above

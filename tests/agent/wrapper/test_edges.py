@@ -10,6 +10,7 @@ import pytest
 
 from agent.base import processes
 from agent.wrapper.process import prctl, relay
+from agent.wrapper.process.witness import Witness
 from tests import wait
 from tests.agent.runs.texts import run_text
 from tests.agent.world import World
@@ -119,6 +120,15 @@ def test_a_signal_that_cmd_outran_changes_nothing(world: World) -> None:
     """CMD ends while the witness is asked; its pid may be another's by then."""
     assert wrapped(world, 'exec "$@"', "sh", "-c", "sleep 0.3; kill -USR1 $PPID; exit 5").returncode == 5
     assert '"exitCode": 5' in reported(world)[1].replace('":', '": ').replace(":  ", ": ")
+
+
+def test_a_witness_that_is_dismissed_has_gone() -> None:
+    """Else it might stand a moment longer where the install did."""
+    for _ in range(5):
+        witness = Witness(os.getpid())
+        witness.dismiss()
+        assert not Path(f"/proc/{witness.pid}").exists()
+        os.close(witness._pipe)
 
 
 NO_SYNC = """
