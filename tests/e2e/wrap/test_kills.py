@@ -46,7 +46,7 @@ def test_one_true_story_a_run(tmp_path: Path, *, slow: bool) -> None:
             if n >= kills and any(truth.started and not truth.done for truth in truths):
                 break
             truths.append(one_run(environment, tmp_path / str(n), whole, chance))
-        until(lambda: not list(flushes(tmp_path)), why="the last delivery's end")
+        until(lambda: not list(left(tmp_path)), why="the last delivery's end")
         settle(environment)
         heard = stories(event for request in receiver.requests for event in request.batch)
     told = stories(log(environment))
@@ -101,11 +101,18 @@ def family(process: subprocess.Popen[bytes]) -> list[int]:
 
 def flushes(home: Path) -> Iterator[int]:
     """The processes that deliver what this test's wrappers left."""
+    for pid in left(home):
+        with suppress(OSError):
+            if b"flush" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                yield pid
+
+
+def left(home: Path) -> Iterator[int]:
+    """All that this test's wrappers started, and what is about to deliver too."""
     mine = f"HOME={home}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"flush" in words and mine in (entry / "environ").read_bytes().split(b"\0"):
+            if mine in (entry / "environ").read_bytes().split(b"\0"):
                 yield int(entry.name)
 
 
