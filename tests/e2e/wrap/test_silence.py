@@ -1,5 +1,6 @@
 """Silent, wrap leaves nothing of itself: counted in system calls, beside the same run that reports."""
 
+import compileall
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import agent
 from tests import environ
 from tests.e2e.wrap.side_by_side import WRAP
 from tests.receiver import Receiver
@@ -44,6 +46,12 @@ class Counted:
     def whose(self, program: str) -> list[str]:
         """The pids that became a program."""
         return [call.split()[0] for call in self.calls if f'execve("{program}"' in call and "= 0" in call]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    """Of a fresh checkout, the first to run keeps what Python compiled in files."""
+    compileall.compile_dir(Path(agent.__file__).parent, quiet=1)
 
 
 @pytest.fixture
