@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import venv
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("pattern")
     venv.create(place / "venv", with_pip=False, symlinks=True)
     (site,) = (place / "venv/lib").glob("python*/site-packages")
-    shutil.copytree(Path(agent.__file__).parent, site / "agent")
+    halves = shutil.ignore_patterns("*.pyc.*")  # as other processes write them just now
+    shutil.copytree(Path(agent.__file__).parent, site / "agent", ignore=halves)
     (place / "state").mkdir()
     return place
 
@@ -131,6 +133,7 @@ def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
     done = launch(private, shell, "wrap", "--no-input", "--", *CMD)
     assert b"reports this" in done.stderr.splitlines()[0]
     assert done.returncode == 6
+    until(lambda: not stopped_copies(private), why="the end of the delivery, which could write what is lost")
     for lost, why in (
         ("wrapper/run.py", b"ModuleNotFoundError"),
         ("config/situation.py", b"ModuleNotFoundError"),
@@ -249,7 +252,8 @@ def stopped_copies(place: Path) -> list[str]:
 def end_stopped_copies(place: Path) -> None:
     """Python ended before it could end the launcher's copy, which would run CMD in its place."""
     for pid in stopped_copies(place):
-        os.kill(int(pid), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a delivery ends by itself
+            os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.needs("root", "user")

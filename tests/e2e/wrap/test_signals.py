@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.base.processes import state
 from tests import wait
 from tests.e2e.wrap.side_by_side import WRAP, Sides, wrap_after
 
@@ -106,15 +107,13 @@ def wchan(pid: int) -> str:
     return Path(f"/proc/{pid}/wchan").read_text()
 
 
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
 def test_killing_the_wrapper_ends_the_command(covered: Sides) -> None:
-    with counting(covered) as (process, pid):
+    with counting(covered) as (process, _):
+        settled(process.pid)
+        children = family(process.pid)[1:]
         os.kill(process.pid, signal.SIGKILL)
         process.wait(wait.PATIENCE)
-        wait.until(lambda: not Path(f"/proc/{pid}").exists() or state(pid) == "Z")
+        wait.until(lambda: {state(pid) for pid in children} <= {"", "Z"}, why="nobody holds the run file")
     ends = [event["properties"] for event in covered.events() if event["event"] == "Installation Errors"]
     assert [end["reason"] for end in ends if isinstance(end, dict)] == ["interrupted"]
 
