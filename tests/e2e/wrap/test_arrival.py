@@ -33,7 +33,7 @@ def test_start_and_end_arrive_without_another_verb(tmp_path: Path, command: list
     with Receiver() as receiver:
         instance = Instance(tmp_path, receiver.endpoint)
         instance.run("wrap", "--", *command)
-        until(lambda: end in told(receiver), 60, f"{end} to arrive")
+        until(lambda: end in told(receiver), why=f"{end} to arrive")
         assert set(told(receiver)) == {"Installation Started", end}
 
 
@@ -43,7 +43,7 @@ def test_a_failed_install_is_told_when_the_network_comes_later(tmp_path: Path) -
         instance = Instance(tmp_path, receiver.endpoint)
         instance.run("wrap", "--", "false")
         until(lambda: len(receiver.requests) > len(down), why="one more try")
-        until(lambda: set(instance.states().values()) == {"sent"}, why="delivery")
+        until(lambda: list(instance.states().values()) == ["sent", "sent"], why="delivery of start and end")
         arrived = [
             event["messageId"] for request in receiver.requests[len(down) :] for event in request.batch
         ]

@@ -22,8 +22,10 @@ CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 SLACK = 10.0  # start-up and end of a process, on a machine with other things to do
 LEAVES_ORPHANS = """
 for i in 1 2 3 4 5; do (sh -c ': & exec sleep 0.1' &); done; sleep 1; looks=0
-while [ $looks -lt %d ] && ps -eo stat= | grep -q Z; do sleep 0.1; looks=$((looks + 1)); done
-ps -eo stat= | grep -c Z
+while left=$(ps -eo stat= | grep -c Z); [ $looks -lt %d ] && [ $left -gt 0 ]; do
+    sleep 0.1; looks=$((looks + 1))
+done
+echo $left
 """
 PATIENT_WRAP = wrap_after(
     "from agent.wrapper.process import flusher\n"

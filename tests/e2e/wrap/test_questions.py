@@ -121,10 +121,14 @@ def test_an_install_that_breaks_a_setting_is_recorded_and_nobody_is_asked(desk: 
 def test_where_input_waits_nobody_is_asked(desk: Desk) -> None:
     with desk.shell() as shell:
         for end in ("3", "0"):
-            shell.type(f"w sh -c 'echo U''P; sleep 0.5; exit {end}'\n")
+            shell.type(f"w sh -c 'echo U''P; until [ -e go ]; do sleep 0.02; done; exit {end}'\n")
             shell.expect("UP")
             shell.type("echo a''head\n")
-            shell.expect("\nahead" if "\nahead" in shell.screen else "ahead")
+            shell.expect("a''head\r\n")  # the terminal has it
+            (desk.place / "go").touch()
+            shell.expect("\nahead\r\n")
+            shell.expect(PROMPT)
+            (desk.place / "go").unlink()
         shell.run("true")
         assert HELP not in shell.screen
         assert OPT_IN not in shell.screen

@@ -132,7 +132,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "background, killed": [*BACK, ("kill %1; wait $!\n", PROMPT)],
     "background reads": [
         ("w sh -c 'sleep 0.5; read x; echo got:$x' &\n", PROMPT),
-        ("sleep 2\n", PROMPT),
+        ("until ps -o stat= -p $! | grep -q T; do sleep 0.02; done\n", PROMPT),
         ("fg\n", "got:$x'"),
         ("line\n", "got:line"),
         ("", PROMPT),
