@@ -191,7 +191,7 @@ SCENARIOS: dict[str, list[tuple[str, str]]] = {
     "timeout outside": [("timeout 0.5 w sleep 9\n", PROMPT)],
     "timeout outside, foreground": [("timeout --foreground 0.5 w sleep 9\n", PROMPT)],
     "timeout inside": [("w timeout 0.3 sleep 9\n", PROMPT)],
-    "timeout -k": [("timeout -k 0.5 2 w sh -c 'trap : TERM; sleep 9; sleep 9'\n", PROMPT)],
+    "timeout -k": [("timeout -k 2 6 w sh -c 'trap : TERM; sleep 60; sleep 60'\n", PROMPT)],
     "subshell": [("(w sh -c 'exit 6')\n", PROMPT)],
     "substitution": [("x=$(w sh -c 'echo in; exit 6'); echo $? $x\n", PROMPT)],
     "exec": [("(exec w sh -c 'exit 6')\n", PROMPT)],
