@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 
 import pytest
@@ -50,8 +51,10 @@ def test_a_goal_says_whether_it_is_met() -> None:
     assert goal("throughput", 0.96, 0.95, at_least=True).startswith("met ")
 
 
-def test_timed_is_in_milliseconds() -> None:
-    assert 0 <= timed(lambda: None)() < 1000
+def test_timed_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [7.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert timed(lambda: clock.append(clock.pop() + 0.25))() == 250
 
 
 def test_benches_are_listed_and_an_unknown_one_is_refused(
