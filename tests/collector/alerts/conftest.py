@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.receiver import Receiver
+from tests.wait import PATIENCE
+
+
+def channel_url(receiver: Receiver) -> str:
+    """The URL of a channel that leads there. Its answer may take longer than the four seconds of apprise."""
+    return f"json://127.0.0.1:{receiver.port}/?cto={PATIENCE}&rto={PATIENCE}"
 
 
 class Sink:
@@ -16,7 +22,7 @@ class Sink:
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
-        self.url = f"json://127.0.0.1:{receiver.port}/"
+        self.url = channel_url(receiver)
 
     @property
     def titles(self) -> list[str]:

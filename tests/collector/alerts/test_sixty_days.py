@@ -18,6 +18,7 @@ from collector.store import Stores
 from collector.store.answers import answer_request, waiting_requests
 from tests import environ
 from tests.collector.alerts import planted
+from tests.collector.alerts.conftest import channel_url
 from tests.receiver import Receiver
 from tests.wait import PATIENCE
 
@@ -83,7 +84,7 @@ def test_nine_troubles_are_told_of_nine_times_at_their_begin_and_their_end(
     file = tmp_path / "channels"
     kills = {21: 0, 46: 1}  # from this day on, that collector is killed with a message that it has claimed
     with Receiver() as receiver, two(tmp_path, database, file) as both:
-        file.write_text(f"# where alerts go\njson://127.0.0.1:{receiver.port}/\n")
+        file.write_text(f"# where alerts go\n{channel_url(receiver)}\n")
         file.chmod(0o600)
         for day in range(planted.DAYS):
             keep(stores, day)
