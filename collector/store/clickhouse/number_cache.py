@@ -89,9 +89,10 @@ class CachedNumbers:
         return numbers
 
     def renew(self, key: object, count: Callable[[], object]) -> None:
-        """Count in the background, if nobody does."""
+        """Count in the background, if nobody does or has done so by now."""
         with self._lock:
-            if self._closed or key in self._due:
+            found = self._cached.get(key)
+            if self._closed or key in self._due or (found and found.due >= self.clock()):
                 return
             self._due[key] = count
             if len(self._due) > 1:

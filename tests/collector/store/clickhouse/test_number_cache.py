@@ -126,6 +126,26 @@ def test_old_numbers_are_shown_while_they_are_counted_anew_once(fleet: Fleet) ->
     assert fleet.asked == [("a", 1), ("a", 3)]
 
 
+def test_what_was_counted_anew_since_it_was_looked_up_is_not_counted_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another thread, which was done before this one asked for it."""
+    fleet.count(SOURCE, "a", 1)
+    fleet.time += RENEWED_SECONDS + 1
+    find = fleet.cached.find
+
+    def find_late(key: object) -> object:
+        found = find(key)
+        fleet.cached.count(key, lambda: fleet.answer("a", 2), lambda: True)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet.cached, "find", find_late)
+        assert fleet.count(SOURCE, "a", 3) == {"a": [1]}
+    fleet.cached.close()
+    assert fleet.asked == [("a", 1), ("a", 2)]
+
+
 def test_numbers_that_could_not_be_counted_anew_are_shown_until_they_are_too_old(fleet: Fleet) -> None:
     fleet.count(SOURCE, "a", 1)
 
@@ -197,6 +217,7 @@ def test_what_is_cached_is_bounded_in_bytes_each_and_in_all(
 
 def test_the_end_does_not_wait_for_a_long_question(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(number_cache, "STOP_SECONDS", 0.01)
+    before = threading.enumerate()  # a store of another test may still count
     fleet.count(SOURCE, "a", 1)
     began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -211,7 +232,7 @@ def test_the_end_does_not_wait_for_a_long_question(fleet: Fleet, monkeypatch: py
     assert began.wait(PATIENCE)
     fleet.cached.close()
     assert not ended.is_set()
-    (thread,) = (one for one in threading.enumerate() if one.name == "numbers")
+    (thread,) = (one for one in threading.enumerate() if one.name == "numbers" and one not in before)
     assert thread.daemon  # the process does not wait for it either
     goes_on.set()
     thread.join(PATIENCE)
@@ -222,7 +243,7 @@ def test_nothing_is_counted_in_the_background_after_the_end(fleet: Fleet) -> Non
     fleet.count(SOURCE, "a", 1)
     fleet.time += RENEWED_SECONDS + 1
     fleet.cached.close()
-    goes_on = threading.Event()
+    before, goes_on = threading.enumerate(), threading.Event()
     fleet.meanwhile = lambda: goes_on.wait(PATIENCE)
     assert fleet.count(SOURCE, "a", 2) == {"a": [1]}
-    assert "numbers" not in [one.name for one in threading.enumerate()]
+    assert "numbers" not in [one.name for one in threading.enumerate() if one not in before]
