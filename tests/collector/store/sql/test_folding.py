@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -16,7 +17,7 @@ from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import OTHER_SOURCE, SOURCE, keep_in_pieces, made_history
 from tests.wait import until
 
-HANGING = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+HANGING = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 def waiting(tables: Database) -> int:
@@ -141,6 +142,18 @@ def test_each_process_has_a_lane_for_what_keys_added(stores: Stores, tables: Dat
     assert len({(one.key, one.hour) for one in used}) == len(used)
 
 
+def commit_until(seen: threading.Event, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as one:
+        while not seen.is_set():
+            one.execute("SELECT pg_logical_emit_message(true, 'a commit', '')")
+
+
+def hanging(other: psycopg.Connection) -> int:
+    """How many commits wait for a standby."""
+    (count,) = other.execute(HANGING).fetchone() or (0,)
+    return int(count)
+
+
 @pytest.mark.once
 @pytest.mark.needs("postgresql")
 def test_who_reads_waits_for_no_standby() -> None:
@@ -153,9 +166,15 @@ def test_who_reads_waits_for_no_standby() -> None:
             stores.events.keep(history[:20])
             other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             other.execute("SELECT pg_reload_conf()")
-            with ThreadPoolExecutor(1) as threads:
+            seen = threading.Event()
+            with ThreadPoolExecutor(2) as threads:
+                threads.submit(commit_until, seen, url)
+                try:
+                    until(lambda: hanging(other) == 1, why="the server waits for the standby by now")
+                finally:
+                    seen.set()
                 kept = threads.submit(stores.events.keep, history[20:40])  # which has to last
-                until(lambda: other.execute(HANGING).fetchone())
+                until(lambda: hanging(other) == 2)
                 assert stores.events.fold() == 20
                 other.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 other.execute("SELECT pg_reload_conf()")
