@@ -16,7 +16,7 @@ from tests import leftovers
 from tests.environ import bare
 from tests.parts import NOBODY, find, postgresql_bin
 from tests.ports import Ports
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 # As short as Patroni takes it, so that a test need not wait long for the next leader.
 TTL_SECONDS, LOOP_SECONDS, RETRY_SECONDS = 6, 1, 2
@@ -38,8 +38,11 @@ class Node:
 
     def postgres(self) -> list[int]:
         """The ids of its PostgreSQL's processes, the one that started the others first."""
+        data = self.folder / "data"
         with contextlib.suppress(OSError):
-            first = int((self.folder / "data/postmaster.pid").read_text().split()[0])
+            first = int((data / "postmaster.pid").read_text().split()[0])
+            if not os.path.samefile(f"/proc/{first}/cwd", data):
+                return []  # it was killed, and another process has its number now
             return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
         return []
 
@@ -88,7 +91,7 @@ class Patroni:
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """A connection to the leader; psycopg.Error if there is none."""
         url = f"{self._url('postgres')}?target_session_attrs=read-write"
-        return psycopg.connect(url, autocommit=True, connect_timeout=2)
+        return psycopg.connect(url, autocommit=True, connect_timeout=int(PATIENCE))
 
     def leader(self) -> Node:
         """The node that takes changes; psycopg.Error if there is none."""
