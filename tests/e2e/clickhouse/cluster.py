@@ -14,7 +14,6 @@ from tests.ports import Ports
 from tests.wait import until
 
 SHARDS, REPLICAS, KEEPERS = 2, 3, 3
-SECONDS = 60
 MEMORY = "/dev/shm"
 
 
@@ -45,7 +44,7 @@ class ClickHouseCluster:
         """Start all. A server that starts without ZooKeeper's quorum ends, so that comes first."""
         self.restart(self.keepers)
         self.restart(self.replicas)
-        until(self._all_define, SECONDS, "every server makes what is defined on the cluster")
+        until(self._all_define, why="every server makes what is defined on the cluster")
 
     def restart(self, members: Iterable[Member]) -> None:
         """Start those that do not run, and wait until all of them answer."""
@@ -54,7 +53,7 @@ class ClickHouseCluster:
             if member.process is None:
                 member.start()
         for member in wanted:
-            until(lambda member=member: _is_up(member), SECONDS, f"{member.name} answers")  # type: ignore[misc]
+            until(lambda member=member: _is_up(member), why=f"{member.name} answers")  # type: ignore[misc]
 
     def _all_define(self) -> bool:
         if not all(map(_is_up, self.replicas)):

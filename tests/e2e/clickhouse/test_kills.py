@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.collector.running import Collector
 from tests.collector.sending import Sender, acknowledged_by, ids_of, sending
 from tests.collector.store.contract.answers import told_by
 from tests.collector.store.contract.history import SOURCE, made_history
+from tests.deadends import unused_port
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
 from tests.e2e.clickhouse.members import Member, Replica
 from tests.wait import until
@@ -43,8 +45,8 @@ def collectors(fleet: ClickHouseCluster, tmp_path: Path) -> Iterator[list[Collec
             for name in ("one", "two")
         ]
         for one in started:
-            one.start()
             running.callback(one.kill)
+            one.start(f"127.0.0.1:{unused_port()}")  # which nobody takes while it is killed
         yield started
 
 
@@ -73,7 +75,9 @@ def is_whole(fleet: ClickHouseCluster) -> bool:
         " OR log_max_index > 0 AND log_pointer <= log_max_index"
     )
     asked = f"SELECT count() > 0 AND countIf({lacking}) = 0 FROM system.replicas"
-    return all(one.answers() and one.ask(asked) == "1\n" for one in fleet.replicas)
+    with suppress(OSError, http.client.HTTPException):  # one may take long, while it looks for ZooKeeper
+        return all(one.ask(asked) == "1\n" for one in fleet.replicas)
+    return False
 
 
 def kill_member(fleet: ClickHouseCluster, member: Member, senders: Sequence[Sender]) -> None:
