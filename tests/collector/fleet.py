@@ -1,8 +1,7 @@
 """Fifty well-behaved clients with a known key, which go on while something else attacks the collector.
 
     with attack(...):
-        report = run_fleet(collector.port, collector.key)
-    assert report.share >= 0.99
+        assert is_served(collector.port, collector.key)
 
 Half of them open a connection for each request, as the agent does. The others keep theirs and open a new
 one if the server closed it, as every HTTP library does. Each tenth sends batches. The fleet is a process
@@ -32,6 +31,7 @@ CLIENTS, BATCH = 50, 30
 ROUNDS = 12
 PAUSE_SECONDS = 0.5  # at most, between two requests of a client
 PATIENCE = 10.0
+SHARE, TRIES = 0.99, 3
 LOST = 0  # the status of a request without an answer
 
 Origin = Literal["apart", "together", "forwarded"]
@@ -79,6 +79,16 @@ class Fleet:
 def run_fleet(port: int, key: str, *, rounds: int = ROUNDS, origin: Origin = "apart") -> FleetReport:
     """Send so many requests from each client."""
     return Fleet(port, key, rounds=rounds, origin=origin).report()
+
+
+def is_served(port: int, key: str, *, origin: Origin = "apart") -> bool:
+    """Whether nearly all requests are answered with 200. A busy machine spoils one try, an attack all."""
+    for _ in range(TRIES):
+        report = run_fleet(port, key, origin=origin)
+        if report.share >= SHARE:
+            return True
+        print(report)
+    return False
 
 
 class _Client:

@@ -21,7 +21,7 @@ from tests.wait import until
 
 PORTS = {"sqlite": 8001, "postgresql": 8002}  # of the collectors in the guest, by their store
 CMDLINE = "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog no_timer_check audit=0"
-BOOT_SECONDS = 300.0
+BOOT_SECONDS = 900.0
 SHOWN = 4000  # characters of the console, in a failure
 
 

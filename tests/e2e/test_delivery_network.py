@@ -275,5 +275,5 @@ def test_a_pipe_ends_as_soon_as_the_work_does(instance: Instance) -> None:
             check=True,
         )
         assert (done.stdout, done.stderr) == (b"", b"")
-        assert time.monotonic() - began < SLACK
+        assert time.monotonic() - began < 2 * SLACK  # two verbs
         assert len(receiver.ids) == 2
