@@ -53,7 +53,10 @@ class ClickHouseCluster:
             if member.process is None:
                 member.start()
         for member in wanted:
-            until(lambda member=member: _is_up(member), why=f"{member.name} answers")  # type: ignore[misc]
+            try:
+                until(lambda member=member: _is_up(member), why=f"{member.name} answers")  # type: ignore[misc]
+            except TimeoutError as error:
+                raise AssertionError(member.last_words()) from error
 
     def _all_define(self) -> bool:
         if not all(map(_is_up, self.replicas)):
@@ -64,7 +67,8 @@ class ClickHouseCluster:
         return False
 
     def database(self) -> str:
-        """The URL of a new database; the store makes it."""
+        """The URL of a new database; the store makes it, on all members: so all run."""
+        self.restart(self.members)
         self.databases += 1
         hosts = ",".join(f"{HERE}:{replica.http}" for replica in self.replicas)
         return f"clickhouse://default@{hosts}/test{self.databases}?cluster=fleet"
