@@ -117,7 +117,7 @@ def _note_phase(app: App, *, asked: bool) -> Phase:
     """When to ask, written down before it is done: no failure asks again before the next time."""
     path, now = app.situation.state.feed_due, app.now()
     kept = read_phase(path)
-    phase = current_phase(kept, now, random.uniform)
+    phase = kept if kept and asked else current_phase(kept, now, random.uniform)  # who asks missed nothing
     if asked:
         phase = phase_asked(phase, now)
     if phase != kept:

@@ -73,11 +73,16 @@ def test_the_daily_question_is_one_request_and_tells_nothing_of_who_asks(shop: W
     ]
 
 
-def test_a_new_feed_is_taken_and_the_next_question_is_a_day_later(shop: World) -> None:
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_new_feed_is_taken_and_the_next_question_is_a_day_later(
+    shop: World, part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: low + (shop.now + part * high) % high)
     with serve(*ours(feed(sequence=8)))(shop) as server:
         first = shop.run(*CHECK).json["feedIn"]
+        assert first == pytest.approx(part * DAY)
+        monkeypatch.undo()  # one that is drawn from here on is another
         assert isinstance(first, float)
-        assert 0 <= first <= DAY
         shop.now += first
         asked = shop.run(*FEED).json
         assert asked["feedIn"] == pytest.approx(DAY, abs=1)
