@@ -73,6 +73,10 @@ class ClickHouseCluster:
         hosts = ",".join(f"{HERE}:{replica.http}" for replica in self.replicas)
         return f"clickhouse://default@{hosts}/test{self.databases}?cluster=fleet"
 
+    def left(self) -> str:
+        """What each server has left to do, as it says."""
+        return "\n".join(f"{one.name}:\n{one.left()}" for one in self.replicas)
+
     def remove(self) -> None:
         for member in self.members:
             member.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -17,3 +17,15 @@ def fleet() -> Iterator[ClickHouseCluster]:
         yield made
     finally:
         made.remove()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells what the servers had left to do."""
+    report = yield
+    made = item.funcargs.get("fleet")
+    if call.excinfo and isinstance(made, ClickHouseCluster):
+        report.sections.append(("what the servers had left to do", made.left()))
+    return report

@@ -63,6 +63,10 @@ _USERS = """<yandex><quotas><default></default></quotas>
 <receive_timeout>{seconds}</receive_timeout></default></profiles>
 <users><default><password></password><networks><ip>127.0.0.1</ip></networks>
 <profile>default</profile><quota>default</quota></default></users></yandex>"""
+_LEFT = (
+    "SELECT * FROM system.mutations WHERE is_done = 0 FORMAT Vertical",
+    "SELECT * FROM system.replication_queue FORMAT Vertical",
+)
 _KEEPER = """tickTime=250
 initLimit=40
 syncLimit=20
@@ -202,6 +206,12 @@ class Replica(Member):
         with closing(connection):
             connection.request("POST", "/?distributed_ddl_task_timeout=5", sql.encode())
             return connection.getresponse().read().decode()
+
+    def left(self) -> str:
+        """The deletions that have not ended, what waits for its turn, and its last words."""
+        with suppress(OSError, http.client.HTTPException):
+            return "".join(map(self.ask, _LEFT)) + self.last_words()
+        return self.last_words()
 
 
 def _shard(replicas: Sequence[Replica], shard: int) -> str:
