@@ -39,6 +39,7 @@ class RunList:
     older: str | None  # `before` of the next page
     table: ViewTable
     order: ListOrder
+    is_whole: bool  # no other page has any
 
 
 def run_list(
@@ -92,7 +93,8 @@ def _run_list(view: ViewRequest, ask: Ask, title: str, order: ListOrder) -> RunL
         return (_rows(runs, view.now) for runs in pages)
 
     table = ViewTable("runs", title, RUN_COLUMNS, _rows(shown, view.now), whole)
-    return RunList(shown, end_text(end) if end else None, table, order)
+    is_whole = end is None and start == (NO_RUN if order.oldest_first else high)
+    return RunList(shown, end_text(end) if end else None, table, order, is_whole)
 
 
 def runs_table(name: str, title: str, runs: list[Run], now: int) -> ViewTable:

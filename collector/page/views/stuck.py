@@ -21,7 +21,7 @@ def show_stuck(view: ViewRequest) -> ViewResult:
         found, end = view.events.list_runs(view.source.id, wanted, since, until, view.now, PIECE_ROWS, NO_RUN)
         return found, end is None
 
-    counted, counted_all = count(since, start_of_list(view))
+    counted, counted_all = (runs.shown, True) if runs.is_whole else count(since, start_of_list(view))
     earlier, counted_earlier = count(0, (since, b""))
     first = max(
         min((run.began or 0) for run in earlier) // DAY_MS if earlier else 0, view.period.last + 1 - LONGEST

@@ -15,7 +15,7 @@ from collector.page.charts import short_day
 from collector.page.period import iso
 from collector.page.queries import help as help_queries
 from collector.page.render import percent, span
-from collector.page.views import since, support
+from collector.page.views import run_list, since, support
 from tests.collector.page.client import NOW
 from tests.collector.page.made_fleet import BAD, BAD_STEP, CI_VERSION, GONE_STEP
 from tests.collector.page.monday import FIRST, TODAY, Monday, Row
@@ -155,6 +155,22 @@ def test_who_was_stuck_before_the_period_is_counted_and_one_click_away(monday: M
     shown = monday.client.get(link).text
     assert f"{len(whole)} instances are stuck, the longest for {span(longest)}" in shown
     assert "before this period" not in shown
+
+
+@pytest.mark.parametrize("sort", ["", "&runs.sort=-began"])
+def test_each_page_of_who_is_stuck_counts_all(
+    monday: Monday, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = f"/stuck?period=quarter{sort}"
+    whole = re.findall(r'href="/run/([^"]*)', monday.client.get(at).text)
+    told = f"{len(whole)} instances are stuck, the longest for "
+    monkeypatch.setattr(run_list, "PAGE_ROWS", len(whole) - 1)
+    first = monday.client.get(at).text
+    (further,) = re.findall(r'href="([^"]*before=[^"]*)"', first)
+    last = monday.client.get(html.unescape(further)).text
+    assert re.findall(r'href="/run/([^"]*)', last) == whole[-1:]
+    assert told in first
+    assert told in last
 
 
 def test_requests_for_help_say_whose_install_still_fails(
