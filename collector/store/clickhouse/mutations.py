@@ -11,12 +11,15 @@ from collections.abc import Callable
 from secrets import token_hex
 
 from collector.store.clickhouse.client import Client
-from collector.store.clickhouse.cluster import local, on_cluster
+from collector.store.clickhouse.cluster import catch_up, local, on_cluster
 from collector.store.clickhouse.pushing import PUSHED, push_rows
 from collector.store.errors import StoreUnavailable
 
 # So long a deletion may take, and so often it is looked at.
 LONGEST_SECONDS, FIRST_WAIT, LONGEST_WAIT = 600.0, 0.002, 1.0
+# Servers of before May 2020 may never say that a deletion has ended which has no part left to rewrite. After
+# so long that counts as its end.
+FORGOTTEN_SECONDS = 10.0
 
 
 def delete_rows(client: Client, table: str, where: str, *values: object) -> None:
@@ -24,17 +27,28 @@ def delete_rows(client: Client, table: str, where: str, *values: object) -> None
     mark = token_hex(8)  # by which each server knows this deletion, once it has heard of it
     _alter(client, table, f"DELETE WHERE ({where}) AND '{mark}' <> ''", *values)
     state = (
-        "SELECT count() AS n, sum(is_done) AS ended FROM system.mutations"
+        "SELECT count() AS n, sum(is_done) AS ended, sum(parts_to_do) AS parts FROM system.mutations"
         " WHERE database = currentDatabase() AND table = ? AND position(command, ?) > 0"
     )
 
-    def states() -> list[tuple[int, int]]:
+    def states() -> list[tuple[int, int, int]]:
         return [found[0] for found in client.rows_of_each(state, local(client, table), mark)]
 
-    _wait(lambda: all(n > 0 for n, _ in states()), table)
+    _wait(lambda: all(n > 0 for n, *_ in states()), table)
     if client.cluster and table in PUSHED:
         push_rows(client, PUSHED[table])
-    _wait(lambda: all(n == ended for n, ended in states()), table)
+    forgotten = time.monotonic() + FORGOTTEN_SECONDS
+
+    def has_ended() -> bool:
+        found = states()
+        if all(n == ended for n, ended, _ in found):
+            return True
+        if time.monotonic() < forgotten or any(parts for *_, parts in found):
+            return False
+        catch_up(client, table)  # a part that a server has yet to fetch is not counted
+        return not any(parts for *_, parts in states())
+
+    _wait(has_ended, table)
 
 
 def drop_partition(client: Client, table: str, partition: int) -> None:
