@@ -5,6 +5,13 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 
+_here = threading.local()
+
+
+def in_background() -> bool:
+    """Whether this is the thread of such a job, for which nobody waits."""
+    return getattr(_here, "is_a_job", False)
+
 
 class BackgroundJob(ABC):
     """Owns the thread. It ends with the process, whatever it is doing."""
@@ -33,5 +40,6 @@ class BackgroundJob(ABC):
         return self._thread.is_alive()
 
     def _repeat(self) -> None:
+        _here.is_a_job = True
         while self._rest is not None and not self._stopping.wait(self._rest):
             self._rest = self.step()

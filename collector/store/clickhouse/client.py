@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlencode
 
+from collector.base.background import in_background
 from collector.store.clickhouse.address import Address
 from collector.store.clickhouse.frozen import FrozenServers, NoSignOfLifeError, pings, wait_for_answer
 from collector.store.clickhouse.text import NotStorableError, Row, filled, read_rows, write_rows
@@ -35,6 +36,8 @@ _SETTINGS = {
     "max_query_size": str(16 << 20),
     "max_bytes_before_external_sort": str(256 << 20),
 }
+# What somebody waits for is answered before what is counted in the background.
+_FIRST, _LATER = {"priority": "1"}, {"priority": "2"}
 # What changes tables may take a server of another shard so many seconds.
 _LONG = {"receive_timeout": "300"}
 # Replicas leave out a block that they had before, even if its rows were deleted since. What an expiry sums up
@@ -94,7 +97,8 @@ class Client:
 
     def rows(self, sql: str, *values: object, database: bool = True) -> list[Row]:
         """Every row of a query, in which `?` stands for a value."""
-        return read_rows(self._ask(_query(sql, values), self._path(database=database), self._seconds))
+        path = self._path(database=database, settings=_LATER if in_background() else _FIRST)
+        return read_rows(self._ask(_query(sql, values), path, self._seconds))
 
     def rows_of_each(self, sql: str, *values: object, database: bool = True) -> list[list[Row]]:
         """The rows of every server that answers soon, each asked alone. StoreUnavailable if none does."""
