@@ -48,7 +48,7 @@ DAYS = 60
 AT_ONCE = 1_000_000
 INSTALLS = 100  # one of so many instances
 PIECE = 2000
-ROUNDS = 10
+ROUNDS = 20
 HEARTBEAT_BYTES, VIEW_MS = 45, 300
 # Views that `bench fleet` does not ask for. For the last ones the history is counted, which takes long.
 OTHERS = (

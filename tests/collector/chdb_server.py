@@ -3,7 +3,8 @@
     python chdb_server.py FOLDER [large]
 
 It listens on a port of 127.0.0.1 that it prints, and ends with its standard input. Tables are tiny in tests:
-what makes queries of large ones fast only takes time there, so it is switched off unless asked for.
+what makes queries of large ones fast only takes time there, so it is switched off unless asked for. And only
+where they are large, several statements run at once.
 """
 
 from __future__ import annotations
@@ -11,27 +12,36 @@ from __future__ import annotations
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from queue import SimpleQueue
+from urllib.parse import parse_qsl, urlsplit
 
-from chdb.session import Session
+from chdb import connect
+from chdb.state.sqlitelike import Connection
 
+AT_ONCE = 8
 _FOR_TINY = "SET max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0"
 
 
 class Engine:
-    """One statement at a time, because a session has one database that it uses."""
+    """Its connections. Each does one statement at a time, because it has one database that it uses."""
 
     def __init__(self, folder: str, *, large: bool) -> None:
-        self._session = Session(folder)
-        if not large:
-            self._session.query(_FOR_TINY)
-        self._lock = threading.Lock()
+        self._idle = SimpleQueue[Connection]()
+        for _ in range(AT_ONCE if large else 1):
+            connection = connect(folder)
+            if not large:
+                connection.query(_FOR_TINY)
+            self._idle.put(connection)
 
-    def answer(self, database: str, sql: str) -> bytes:
-        with self._lock:
-            self._session.query(f"USE {database}")
-            answer: bytes = self._session.query(sql, "TabSeparated").bytes()
+    def answer(self, database: str, priority: int, sql: str) -> bytes:
+        connection = self._idle.get()
+        try:
+            connection.query(f"USE {database}")
+            connection.query(f"SET priority = {priority}")
+            answer: bytes = connection.query(sql, "TabSeparated").bytes()
             return answer
+        finally:
+            self._idle.put(connection)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,9 +53,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        database = parse_qs(urlsplit(self.path).query).get("database", ["default"])[0]
+        told = dict(parse_qsl(urlsplit(self.path).query))
+        database, priority = told.get("database", "default"), int(told.get("priority", "0"))
         try:
-            status, answer = 200, self.engine.answer(database, body)
+            status, answer = 200, self.engine.answer(database, priority, body)
         except RuntimeError as error:
             status, answer = 500, str(error).encode()
         self.send_response(status)
