@@ -1,7 +1,8 @@
 """A large fleet in ClickHouse: what a heartbeat takes of the disk, and how long each view of the page takes.
 
     python -m bench columns                                   # 10^6 heartbeats of 10^5 instances
-    python -m bench columns --beats 1e7 --instances 1e6
+    python -m bench columns --beats 1e7 --instances 1e6       # in two minutes
+    python -m bench columns --beats 1e8 --instances 1e6       # in twenty
 
 The engine is today's ClickHouse, as in the tests. Instances have random ids, and each sends its heartbeats
 every six hours, from a day of the last sixty on. A few have installs. The heartbeats are made in the database
@@ -50,6 +51,7 @@ INSTALLS = 100  # one of so many instances
 PIECE = 2000
 ROUNDS = 20
 HEARTBEAT_BYTES, VIEW_MS = 45, 300
+MANY, MANY_VIEW_MS = 1e8, 1000  # from so many heartbeats on, a view may take longer
 # Views that `bench fleet` does not ask for. For the last ones the history is counted, which takes long.
 OTHERS = (
     *("/overview.json", "/installs.json", "/installs.csv", "/support.json", "/steps", "/since"),
@@ -128,8 +130,8 @@ def installs(ids: Sequence[bytes], source: int, now: int) -> Iterator[Event]:
             yield decode.read_event(told, "", source, at + later + 200, key=1)
 
 
-def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Process) -> None:
-    """Print how long each view takes, and a look for what is worth an alert."""
+def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Process, most_ms: float) -> None:
+    """Print how long each view takes, and a look for what is worth an alert; each may take `most_ms`."""
     page = made_page(stores)
     page.start()
     cookie, slowest = setup_cookie(stores), 0.0
@@ -143,9 +145,9 @@ def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Proce
             cold, cpu = took[0]
             print(f"  {name[:46]:<46}{cold:>9.0f}{p95:>9.0f}{cpu:>9.0f}{used:>9.0f}", flush=True)
             slowest = max(slowest, p95)
+        print(goal("slowest view, p95, ms", slowest, most_ms), flush=True)
     finally:
-        page.stop()
-    print(goal("slowest view, p95, ms", slowest, VIEW_MS))
+        page.stop()  # waits for what it counts, which may take minutes
 
 
 def see(page: Page, view: str, cookie: str) -> None:
@@ -199,7 +201,7 @@ def measure(engine: Today, options: argparse.Namespace, folder: str) -> None:
         for start in range(0, len(told), PIECE):
             stores.events.keep(told[start : start + PIECE])
         ingest(stores, ids, source, server)
-        show(stores, ids, source, server)
+        show(stores, ids, source, server, MANY_VIEW_MS if total >= MANY else VIEW_MS)
 
 
 def print_sizes(client: Client, total: int) -> None:

@@ -77,11 +77,11 @@ def test_the_daily_question_is_one_request_and_tells_nothing_of_who_asks(shop: W
 def test_a_new_feed_is_taken_and_the_next_question_is_a_day_later(
     shop: World, part: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("random.uniform", lambda low, high: low + (shop.now + part * high) % high)
     with serve(*ours(feed(sequence=8)))(shop) as server:
-        first = shop.run(*CHECK).json["feedIn"]
+        with monkeypatch.context() as drawn:
+            drawn.setattr("random.uniform", lambda low, high: low + (shop.now + part * high) % high)
+            first = shop.run(*CHECK).json["feedIn"]
         assert first == pytest.approx(part * DAY)
-        monkeypatch.undo()  # one that is drawn from here on is another
         assert isinstance(first, float)
         shop.now += first
         asked = shop.run(*FEED).json
