@@ -205,7 +205,7 @@ class Replica(Member):
         connection = http.client.HTTPConnection(HERE, self.http, timeout=ANSWER_SECONDS)
         with closing(connection):
             connection.request("POST", "/?distributed_ddl_task_timeout=5", sql.encode())
-            return connection.getresponse().read().decode()
+            return connection.getresponse().read().decode(errors="replace")
 
     def left(self) -> str:
         """The deletions that have not ended, what waits for its turn, and its last words."""
