@@ -108,8 +108,8 @@ class Member:
 
     def last_words(self) -> str:
         """The end of all that it has written, to tell why it does not answer."""
-        written = (self.folder / name for name in ("said", "errors", "log"))
-        return "\n".join(f"{one}:\n{one.read_text()[-3000:]}" for one in written if one.exists())
+        written = [one for name in ("said", "errors", "log") if (one := self.folder / name).exists()]
+        return "\n".join(f"{one}:\n{one.read_text(errors='replace')[-3000:]}" for one in written)
 
     def freeze(self) -> None:
         """Let it answer nothing, though the kernel accepts connections for it."""
