@@ -24,6 +24,7 @@ run_plainly() {
     while [ $# -gt 0 ]; do
         case $1 in
         --) shift && break ;;
+        --explain) exit 1 ;; # it runs nothing
         -*) shift ;;
         *) break ;;
         esac
@@ -58,10 +59,15 @@ except Exception:
     except (ValueError, OSError):
         pass
     words = sys.argv[2:]
+    explain = False
     while words and words[0].startswith("-"):
-        if words.pop(0) == "--":
+        word = words.pop(0)
+        if word == "--":
             break
+        explain = explain or word == "--explain"
     os.write(2, b"@NAME@: this installation is not reported: the agent is not installed for this Python\n")
+    if explain:  # it runs nothing
+        sys.exit(1)
     try:
         os.execvp(words[0], words)
     except IndexError:

@@ -14,7 +14,7 @@ from agent.wrapper.process.caller import Caller, command_arguments
 from agent.wrapper.process.child import plug_closed_descriptors, shell_message
 from agent.wrapper.process.command import exec_command
 
-WRONG_USE = 2
+COULD_NOT, WRONG_USE = 1, 2
 
 
 def main(words: list[str], launch: str = "") -> int:
@@ -33,10 +33,7 @@ def main(words: list[str], launch: str = "") -> int:
         return 0 if asked else WRONG_USE
     argv = command_arguments(options.words)
     if options.explain:
-        from agent.wrapper.explain import explain
-
-        os.write(1, os.fsencode(explain(argv, caller.environment)))
-        return 0
+        return show_explanation(argv, caller, name)
     try:
         from agent.config.situation import read_situation, working_directory
 
@@ -54,6 +51,18 @@ def main(words: list[str], launch: str = "") -> int:
     except Exception as why:  # noqa: BLE001 - the boundary: ours fails, CMD does not
         write_message(f"{name}: this installation is not reported: {_reason(why)}")
     return run_unreported(argv, caller, name)
+
+
+def show_explanation(argv: list[bytes], caller: Caller, name: str) -> int:
+    """Say how a failure's place would be found. No error may leave: the launcher would run CMD."""
+    try:
+        from agent.wrapper.explain import explain
+
+        os.write(1, os.fsencode(explain(argv, caller.environment)))
+    except Exception as why:  # noqa: BLE001 - see above
+        write_message(f"{name}: nothing is explained, and nothing was run: {_reason(why)}")
+        return COULD_NOT
+    return 0
 
 
 def run_unreported(argv: list[bytes], caller: Caller, name: str) -> int:

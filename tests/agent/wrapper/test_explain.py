@@ -64,6 +64,22 @@ def test_it_names_method_rule_and_line(tmp_path: Path, text: str, method: str, l
     assert not (tmp_path / "ran").exists()
 
 
+def test_what_cannot_be_written_runs_nothing_either(tmp_path: Path) -> None:
+    (tmp_path / "install.sh").write_text("touch ran\n")
+    wrap = [sys.executable, "-I", "-m", "agent", "wrap", "--explain", "--", "bash", "install.sh"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >/dev/full', "x", *wrap],
+        cwd=tmp_path,
+        env=environ.covered(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "rollcall: nothing is explained, and nothing was run: No space left on device\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_it_says_why_there_is_nothing_to_find(tmp_path: Path) -> None:
     chosen, because, exits = explained(tmp_path, "ls")
     assert chosen == "method: none: nothing is noted, so no place is reported"

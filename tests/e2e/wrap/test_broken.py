@@ -126,6 +126,13 @@ def launch(private: Path, shell: str, *words: str) -> subprocess.CompletedProces
     return subprocess.run([command, *words], env=env, capture_output=True, check=False, timeout=PATIENCE)
 
 
+def check_explains_nothing(private: Path, shell: str) -> None:
+    """Whoever asks how CMD would be watched does not want it run."""
+    done = launch(private, shell, "wrap", "--no-trace", "--explain", "--", *CMD)
+    assert (done.returncode, done.stdout) == (1, b""), done
+    assert done.stderr.startswith(GIVEN_UP), done
+
+
 @pytest.mark.needs("bash", "dash", "busybox")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
@@ -144,6 +151,7 @@ def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
         assert (site / "agent" / lost).exists()
         until(partial(removed, site / "agent" / lost))  # a delivery may be writing there still
         check(launch(private, shell, "wrap", "--no-input", "--", *CMD), why)
+    check_explains_nothing(private, shell)
     sane = launch(private, shell, "wrap", "--", "grep", "-E", "Sig(Ign|Blk)|^State", "/proc/self/status")
     assert (
         sane.stdout
@@ -153,6 +161,7 @@ def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
     )
     (private / "venv/bin/python").unlink()
     check(launch(private, shell, "wrap", "--no-trace", "--", *CMD), b"cannot start")
+    check_explains_nothing(private, shell)
     assert launch(private, shell, "wrap").returncode == 2
     for verb in ("beat", "status"):
         gone = launch(private, shell, verb)
