@@ -152,8 +152,9 @@ def run_limited(
     cwd: str = "/",
     seconds: float = COMMAND_SECONDS,
     quiet: bool = False,
+    most: int = MAX_PIECE,
 ) -> tuple[bytes, str]:
-    """The first MAX_PIECE bytes that a command prints within its time, and a note on how it ended.
+    """The first bytes, `most` of them, that a command prints within its time, and a note on how it ended.
 
     `quiet`: what it prints to stderr is left out.
     """
@@ -167,7 +168,7 @@ def run_limited(
         start_new_session=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        data, note = _read_until(process.stdout.fileno(), time.monotonic() + seconds, seconds)
+        data, note = _read_until(process.stdout.fileno(), time.monotonic() + seconds, seconds, most)
         with suppress(ProcessLookupError):
             if note:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -175,9 +176,9 @@ def run_limited(
     return data, note or (f"it ended with exit code {code}" if code else "")
 
 
-def _read_until(handle: int, deadline: float, seconds: float) -> tuple[bytes, str]:
+def _read_until(handle: int, deadline: float, seconds: float, most: int) -> tuple[bytes, str]:
     data = b""
-    while len(data) <= MAX_PIECE:
+    while len(data) <= most:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([handle], [], [], left)[0]:
             return data, f"ended after {seconds:.0f} s"
@@ -185,7 +186,7 @@ def _read_until(handle: int, deadline: float, seconds: float) -> tuple[bytes, st
         if not chunk:
             return data, ""
         data += chunk
-    return data[:MAX_PIECE], f"only the first {MAX_PIECE} bytes"
+    return data[:most], f"only the first {most} bytes"
 
 
 def _text(data: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App, CouldNot, WrongUse
 from agent.base.locks import hold_lock
 from agent.base.owner import ActingAsOwner
-from agent.bundle.collect import Piece, collect, run_limited, within_limit
+from agent.bundle.collect import MAX_PIECE, MIB, Piece, collect, run_limited, within_limit
 from agent.bundle.pack import make_tar, report
 from agent.bundle.redact import Leak, Redactor, find_leak
 from agent.bundle.seal import Seal, SealError
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OWN = (sys.executable, "-I", "-m", "agent")
 OWN_SECONDS = 30.0
+MOST_OWN = 32 * MIB
+"""More than our longest answer has: the log of an outbox as full as may be."""
 SENDER_WAIT = 30.0
 YES = ("y", "yes")
 
@@ -177,19 +179,28 @@ def _own_pieces(app: App) -> list[Piece]:
     status = _own_words(app, "status", "--json")
     doctor = _own_words(app, "doctor", "--json", codes=(0, 1))
     events = [json.loads(line) for line in _own_words(app, "log", "--json").splitlines()]
-    failed = [entry for entry in events if (entry["event"] or {}).get("event") == catalogue.ERRORS]
-    for entry in events:
-        if entry["event"]:
-            entry["event"]["properties"].pop("email", None)
-    log = "".join(json.dumps(entry) + "\n" for entry in events)
+    whole = [entry for entry in events if "properties" in entry["event"]]  # an erased one has only its name
+    failed = [entry for entry in whole if entry["event"]["event"] == catalogue.ERRORS]
+    for entry in whole:
+        entry["event"]["properties"].pop("email", None)
     last = [Piece("rollcall/failed-install.json", json.dumps(failed[-1], indent=2) + "\n")] if failed else []
     own = [Piece("rollcall/status.json", status), Piece("rollcall/doctor.json", doctor)]
-    return [*own, Piece("rollcall/log.jsonl", log), *last]
+    return [*own, _newest_of_log(events), *last]
+
+
+def _newest_of_log(events: list[object]) -> Piece:
+    """The log as it is printed, or as many of its newest lines as one piece may have."""
+    name, data = "rollcall/log.jsonl", "".join(json.dumps(entry) + "\n" for entry in events)
+    if len(data) <= MAX_PIECE:  # it is ASCII
+        return Piece(name, data)
+    newest = data[-MAX_PIECE:].partition("\n")[2]
+    return Piece(name, newest, f"only the last {len(newest)} of {len(data)} bytes")
 
 
 def _own_words(app: App, *verb: str, codes: tuple[int, ...] = (0,)) -> str:
     """What one of our read verbs prints; in a process of its own, which acts as the state's owner."""
-    data, note = run_limited([*OWN, *verb], dict(app.environ), cwd=app.cwd, seconds=OWN_SECONDS, quiet=True)
+    environ, words = dict(app.environ), [*OWN, *verb]
+    data, note = run_limited(words, environ, cwd=app.cwd, seconds=OWN_SECONDS, quiet=True, most=MOST_OWN)
     if note and note not in [f"it ended with exit code {code}" for code in codes]:
         raise CouldNot(f"{app.name} {' '.join(verb)} failed: {note}")
     return data.decode()

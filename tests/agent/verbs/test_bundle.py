@@ -1,5 +1,6 @@
 """`support --bundle`: what is collected, shown, sealed, and when nothing is."""
 
+import contextlib
 import io
 import json
 import os
@@ -15,9 +16,12 @@ from jwcrypto import jwk
 
 from agent.bundle.collect import MAX_PIECE, MAX_TOTAL
 from agent.bundle.pack import REPORT
+from agent.events import catalogue
 from agent.outbox.bundles import MOST_BYTES
+from agent.outbox.outbox import Outbox
 from agent.verbs import bundle as module
 from tests.agent.bundle.test_seal import new_key, opened
+from tests.agent.runs.texts import RUN
 from tests.agent.verbs.test_support import fail
 from tests.agent.world import FLAG, World
 from tests.leftovers import end_senders
@@ -233,6 +237,34 @@ def test_the_words_of_our_own_verbs_that_fail_are_not_sealed(
     monkeypatch.setattr(module, "OWN", ("false",))
     done = site.world.run("support", "--bundle", "--yes", "--out", str(site.out))
     assert (done.code, "status --json failed: it ended with exit code 1" in done.err) == (1, True)
+
+
+def test_what_was_erased_is_in_the_log_by_its_name(site: Site) -> None:
+    site.world.run("flush")
+    site.world.environ[FLAG] = "1"
+    site.world.run("flush")
+    del site.world.environ[FLAG]
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert done.code == 0, done.err
+    kept = site.plain()
+    erased = kept["rollcall/log.jsonl"].splitlines()
+    assert [line.partition(",")[0] for line in erased] == ['{"state": "deleted"'] * 2
+    assert "rollcall/failed-install.json" not in kept
+
+
+def test_of_a_long_log_the_newest_part_is_taken(site: Site) -> None:
+    origin, text = site.world.app().origin(RUN), "a word " * 4_000
+    many = MAX_PIECE // 25_000
+    with contextlib.closing(Outbox(site.world.state)) as outbox:
+        for number in range(many):
+            event = catalogue.build_usage("Filled", {"text": text}, origin, timestamp=float(number))
+            outbox.record(event, "")
+    done = site.world.process("support", "--bundle", "--yes", "--out", str(site.out))
+    assert (done.code, "only the last" in done.err) == (0, True), done.err
+    lines = site.plain()["rollcall/log.jsonl"].splitlines()
+    assert many * 0.8 < len(lines) < many
+    assert all(line.startswith('{"state": "waiting"') for line in lines), "none is cut"
+    assert catalogue.ERRORS in lines[-1]
 
 
 def shape(value: object) -> object:
