@@ -18,6 +18,8 @@ def prepare() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, flags)  # the lowest free descriptor, which is this one
+    if sys.stdin is None:  # Python found it closed; whoever asks on it finds no terminal
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False))
     sys.stdout = _usable(sys.stdout, 1)
     sys.stderr = _usable(sys.stderr, 2)
 

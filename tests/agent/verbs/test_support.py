@@ -14,6 +14,7 @@ from tests.agent.runs.texts import RUN, run_text
 from tests.agent.world import World
 from tests.leftovers import end_senders
 from tests.receiver import Receiver, answer
+from tests.verbs import AGENT
 from tests.wait import PATIENCE, until
 
 
@@ -164,6 +165,16 @@ def test_without_a_terminal_nobody_is_asked(world: World) -> None:
     world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
     done = world.run("support")
     assert (done.code, "--email ADDRESS" in done.err) == (2, True)
+
+
+def test_a_closed_stdin_is_no_terminal(world: World) -> None:
+    fail(world)
+    world.environ["ROLLCALL_ENDPOINT"] = "http://127.0.0.1:9"
+    argv = ["sh", "-c", 'exec "$@" <&-', "x", *AGENT, "support"]
+    done = subprocess.run(
+        argv, cwd=world.cwd, env=world.real_environ(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "--email ADDRESS" in done.stderr) == (2, True), done
 
 
 def test_a_request_says_what_the_install_was_for(world: World) -> None:
