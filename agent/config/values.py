@@ -118,9 +118,12 @@ def parse_public_keys(value: str) -> str:
 
 
 def _is_public_key(word: str) -> bool:
-    """Whether this is `Ed`, a key id and a key, in Base64: 42 bytes, so there is no padding."""
+    """Whether this is `Ed`, a key id and a key, in Base64: 42 bytes, so there is no padding.
+
+    `Ed` is `RW` and most of the third letter.
+    """
     alphabet = word.isascii() and word.replace("+", "a").replace("/", "a").isalnum()
-    return alphabet and len(word) == PUBLIC_KEY_LENGTH and word.startswith("RW")
+    return alphabet and len(word) == PUBLIC_KEY_LENGTH and word.startswith(("RWQ", "RWR", "RWS", "RWT"))
 
 
 def parse_proxy(value: str) -> str:

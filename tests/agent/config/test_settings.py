@@ -125,6 +125,8 @@ def test_usage_is_only_a_plain_true(value: str, *, usage: bool) -> None:
         ("STATE_DIR", "/a\0b"),
         ("FIRST_DELAY", "soon"),
         ("JITTER", "-1"),
+        ("UPDATES_KEY", "RW" + "A" * 54),
+        ("UPDATES_KEY", "RWQ" + "A" * 52),
     ],
 )
 def test_each_setting_refuses_what_it_cannot_mean_in_one_line(name: str, value: str) -> None:
