@@ -139,7 +139,7 @@ def _stored_in(said: bytes) -> Stored | None:
     """What a collector's answer says; None for another endpoint's, which may answer anything."""
     try:
         found = json.loads(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     received = found.get("received") if isinstance(found, dict) else None
     if isinstance(received, int) and received >= 0:

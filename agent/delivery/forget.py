@@ -46,7 +46,7 @@ def _receipt(session: requests.Session, url: str, instance: str) -> dict[str, ob
             raise NotForgotten(outcome.why)
         try:
             found = json.loads(answer.raw.read(LONGEST_ANSWER))
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
     known = isinstance(found, dict) and found.get("success") is True and found.get("instanceId") == instance
     if not known or not all(name in found for name in FIELDS):

@@ -126,6 +126,7 @@ def test_after_a_broken_connection_only_the_rest_is_sent(waiting: Waiting) -> No
         (404, b"", "waiting", "404 Not Found"),
         (200, b"{}", "waiting", "takes no support bundles"),
         (200, b'{"received": 7}', "waiting", "does not store the bundle's parts"),
+        pytest.param(200, b"[" * 60_000, "waiting", "takes no support bundles", id="nested"),
         (503, b"", "waiting", "503"),
         (400, b"", "rejected", None),
     ],

@@ -45,9 +45,10 @@ def test_the_receipt_is_printed_and_then_all_is_gone_here(world: World) -> None:
         (answer(503), "503 Service Unavailable"),
         (answer(200), "does not support this"),
         (answer(200, body=b"ok"), "does not support this"),
+        (answer(200, body=b"[" * 60_000), "does not support this"),
         (answer(200, body=b'{"success":true,"instanceId":"other"}'), "does not support this"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_without_a_receipt_nothing_is_deleted_here(world: World, deed: Deed, why: str) -> None:
     with Receiver(script=[answer(200), deed]) as receiver:
