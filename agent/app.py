@@ -68,6 +68,10 @@ class App:
             settings.environment,
         )
 
+    def read_instance(self) -> str | None:
+        """The instance id of the next event; None if that will have a new one. Writes nothing."""
+        return identity.read_valid(self.situation.state, facts.machine_id(self.environ, self.root))
+
     def ensure_instance(self) -> str:
         """The instance id, made if there is none. Only for those who may record."""
         return identity.ensure(self.situation.state, facts.machine_id(self.environ, self.root))

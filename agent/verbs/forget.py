@@ -42,13 +42,15 @@ def _forget_there(app: App, access: Access) -> None:
     from agent.delivery.forget import NotForgotten, request_forgetting
 
     state, endpoint = app.situation.state, app.situation.settings.endpoint
-    found = identity.read(state)
-    if found is None:
+    instance = app.read_instance()
+    if instance is None:
+        if identity.read(state) is not None:
+            app.say("the id here was copied from another machine; what the endpoint holds of that one stays")
         return
     with read_outbox(state) as outbox:
         others = [place for place in outbox.endpoints_sent_to() if place != endpoint] if outbox else []
     try:
-        receipt = request_forgetting(endpoint, access, found.instance)
+        receipt = request_forgetting(endpoint, access, instance)
     except NotForgotten as why:
         raise CouldNot(f"{endpoint} did not delete the id: {why}; nothing was deleted here") from None
     print(json.dumps({"endpoint": endpoint, **receipt}), file=app.out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.app import DONE, App
 from agent.base.messages import printable
 from agent.base.owner import become_owner
-from agent.events import facts, identity
+from agent.events import facts
 from agent.outbox.collect import planned_instance
 from agent.outbox.intake import RECORDING
 from agent.outbox.outbox import LogEntry, read_outbox
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def show_log(app: App, args: argparse.Namespace) -> int:
     """Print every recorded event, newest last."""
-    state, machine_id = app.situation.state, facts.machine_id(app.environ, app.root)
+    state = app.situation.state
     become_owner(state, *RECORDING)
-    instance = identity.read_valid(state, machine_id) or planned_instance(state)
+    instance = app.read_instance() or planned_instance(state)
     runs = run_entries(state, instance, facts.system(app.root))
     with read_outbox(state, at_once=True) as outbox:
         entries = [] if outbox is None else outbox.entries(args.n)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from agent.app import DONE, App, WrongUse
 from agent.base.owner import become_owner
-from agent.events import catalogue, identity
+from agent.events import catalogue
 from agent.events.additions import Addition, additions
 from agent.events.shown import NEWEST, note_shown, read_shown
 from agent.outbox.bundles import build_bundle_line
@@ -47,20 +47,20 @@ def show_preview(app: App, args: argparse.Namespace) -> int:
 
 
 def _samples(app: App, kinds: Sequence[catalogue.Kind]) -> list[dict[str, object]]:
-    found = identity.read(app.situation.state)
-    if found is None:
+    instance = app.read_instance()
+    if instance is None:
         app.say("this instance has no id yet, so a sample is shown")
     if any(kind.name != catalogue.ACTIVE for kind in kinds):
         app.say("values that are known only later (times, failures, addresses, upgrades) are samples")
-    origin = replace(app.origin(found.instance if found else SAMPLE_INSTANCE), shown=NEWEST)
+    origin = replace(app.origin(instance or SAMPLE_INSTANCE), shown=NEWEST)
     return [_sample(kind, origin, app) for kind in kinds]
 
 
 def _show_bundle_line(app: App) -> int:
     """What `log` shows of a support bundle, and the endpoint is told beside the sealed bytes."""
-    found = identity.read(app.situation.state)
+    instance = app.read_instance()
     app.say("the size, the SHA-256 and the ids are samples; the bundle itself is shown before it is sealed")
-    origin = app.origin(found.instance if found else SAMPLE_INSTANCE)
+    origin = app.origin(instance or SAMPLE_INSTANCE)
     line = build_bundle_line(
         origin, size=SAMPLE_SIZE, digest=SAMPLE_DIGEST, timestamp=app.now(), installation=SAMPLE_RUN
     )

@@ -11,7 +11,7 @@ from agent.base.messages import printable
 from agent.base.owner import become_owner
 from agent.config.access import access_problem
 from agent.config.consent import decision_from_environment
-from agent.events import catalogue, facts, identity
+from agent.events import catalogue, facts
 from agent.events.shown import NEWEST, read_shown
 from agent.heartbeat.due import read_due, wall_time
 from agent.outbox.errors import OutboxError
@@ -33,13 +33,12 @@ def show_status(app: App, args: argparse.Namespace) -> int:
     problem = access_problem(settings) if decision.sending and settings.endpoint else None
     feed_rows = _feed_rows(app)
     become_owner(state)
-    found = identity.read(state)
     shown: dict[str, object] = {
         "sending": decision.sending,
         "rule": decision.rule,
         "source": decision.source,
         "usage": decision.sending and settings.usage,
-        "instanceId": found.instance if found else None,
+        "instanceId": app.read_instance(),
         "lastBeat": None,
         "nextBeat": _next_beat(app) if decision.sending else None,
         "lastError": None,

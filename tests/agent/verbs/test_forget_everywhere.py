@@ -1,6 +1,7 @@
 """`forget --everywhere`: first at the endpoint, then here; or nowhere, and exit 1."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,26 @@ def test_the_receipt_is_printed_and_then_all_is_gone_here(world: World) -> None:
     assert (asked.key, json.loads(asked.body)) == ("key", {"instanceId": instance})
     assert world.run("status", "--json").json["instanceId"] is None
     assert world.run("log", "--json").out == ""
+
+
+def test_on_a_copied_disk_the_other_machines_id_is_neither_shown_nor_deleted(world: World) -> None:
+    """Its own first event would have a new one."""
+    machine = world.root / "etc/machine-id"
+    machine.parent.mkdir(parents=True, exist_ok=True)
+    machine.write_text("0123456789abcdef" * 2)
+    with Receiver(script=[answer(200), receipt]) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        instance = world.run("status", "--json").json["instanceId"]
+        shown = world.run("preview", "Instance Active").json["anonymousId"]
+        machine.write_text("fedcba9876543210" * 2)
+        assert world.run("status", "--json").json["instanceId"] is None
+        assert world.run("preview", "Instance Active").json["anonymousId"] not in (None, instance)
+        done = world.run("forget", "--everywhere")
+        assert (done.code, done.out, len(receiver.requests)) == (0, "", 1)
+    assert instance == shown
+    assert "copied from another machine" in done.err
+    assert not os.path.exists(world.state.id)
 
 
 @pytest.mark.parametrize(
