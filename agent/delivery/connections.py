@@ -50,7 +50,8 @@ def _feed(settings: Settings, access: Access) -> str:
 
 def _health(settings: Settings, access: Access) -> str:
     del access
-    return settings.health if settings.health.partition(":")[0] in ("tcp", "http", "https") else ""
+    address = settings.health.partition("?")[0]  # a token may stand behind it
+    return address if address.partition(":")[0] in ("tcp", "http", "https") else ""
 
 
 def _systemctl(settings: Settings, access: Access) -> str:

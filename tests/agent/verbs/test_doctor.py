@@ -293,6 +293,13 @@ def test_a_proxy_is_named_by_its_setting_and_not_by_its_password() -> None:
     assert leads == "https://t.example/v1/batch through the proxy that ROLLCALL_PROXY names"
 
 
+def test_what_stands_behind_the_address_of_the_health_check_is_not_shown(world: World) -> None:
+    world.environ |= {"DO_NOT_TRACK": "1", "ROLLCALL_HEALTH": "http://127.0.0.1:9/health?token=hunter2"}
+    shown = world.run("doctor").out + world.run("doctor", "--json").out
+    assert "http://127.0.0.1:9/health" in shown
+    assert "hunter2" not in shown
+
+
 def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.path / UNIT).unlink()
     Path(world.state.path).mkdir()
