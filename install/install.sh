@@ -109,7 +109,7 @@ for file in names flag python packed files environment settings service; do
 done
 
 name=$(name_of "${product:-rollcall}") ||
-    wrong_use "--product takes a name of up to 22 letters, digits and dashes"
+    wrong_product
 case $env_file in '' | /*) ;; *) env_file=$PWD/$env_file ;; esac
 
 look_for_refusal "$name" "$env_file"

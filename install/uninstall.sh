@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-name=$(name_of "${product:-rollcall}") || wrong_use "--product takes a name of up to 22 letters, digits and dashes"
+name=$(name_of "${product:-rollcall}") || wrong_product
 
 if [ "$(id -u)" = 0 ]; then
     [ -z "$user" ] || wrong_use "--user is for an ordinary user, and you are root: leave it out"

@@ -20,6 +20,10 @@ name_of() { # PRODUCT
     printf '%s\n' "$slug"
 }
 
+wrong_product() {
+    wrong_use "--product takes a name of up to 22 letters, digits and dashes that does not end in -env or collector"
+}
+
 # Set the places of an installation for the whole machine.
 places_of_machine() { # NAME
     root=/opt/$1
