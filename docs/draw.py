@@ -164,11 +164,12 @@ def bounds() -> str:
 def example() -> str:
     """docker.env.example: every setting and flag, commented out."""
     lines = [
-        "# Settings of Rollcall. Copy this file to one of the places where Rollcall looks for docker.env.",
-        "# Remove the # before a line to set it. The environment wins over this file. Of several files, the",
-        "# first that names a setting decides. A file larger than 64 KiB turns all telemetry off.",
+        "# Settings of Rollcall. Copy this file to a place where Rollcall looks for docker.env, such as",
+        "# /etc/rollcall/docker.env. Remove the # before a line to set it. The environment wins over this file.",
+        "# Of several files, the first that names a setting decides. A file larger than 64 KiB, or with a line",
+        "# that does not parse, turns all telemetry off.",
         "#",
-        "# To stop all telemetry, set one of these flags to any value except 0, false, no and off:",
+        "# To stop all telemetry, set one of these flags to any value except 0, false, no, off and nothing:",
         *(f"#{flag}=true" for flag in FLAGS),
     ]
     for setting in SETTINGS:
