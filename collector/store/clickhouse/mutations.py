@@ -17,9 +17,9 @@ from collector.store.errors import StoreUnavailable
 
 # So long a deletion may take, and so often it is looked at.
 LONGEST_SECONDS, FIRST_WAIT, LONGEST_WAIT = 600.0, 0.002, 1.0
-# Servers of before May 2020 may never say that a deletion has ended which has no part left to rewrite. After
-# so long that counts as its end.
-FORGOTTEN_SECONDS = 10.0
+# Servers of before May 2020 may leave a part alone for ever, or never say that a deletion has ended which has
+# no part left to rewrite. After so long they are helped, and again after twice as long, four times and so on.
+STUCK_SECONDS = 10.0
 
 
 def delete_rows(client: Client, table: str, where: str, *values: object) -> None:
@@ -34,16 +34,24 @@ def delete_rows(client: Client, table: str, where: str, *values: object) -> None
     def states() -> list[tuple[int, int, int]]:
         return [found[0] for found in client.rows_of_each(state, local(client, table), mark)]
 
+    def push() -> None:
+        if client.cluster and table in PUSHED:
+            push_rows(client, PUSHED[table])
+
     _wait(lambda: all(n > 0 for n, *_ in states()), table)
-    if client.cluster and table in PUSHED:
-        push_rows(client, PUSHED[table])
-    forgotten = time.monotonic() + FORGOTTEN_SECONDS
+    push()
+    began, patience = time.monotonic(), STUCK_SECONDS
 
     def has_ended() -> bool:
+        nonlocal patience
         found = states()
         if all(n == ended for n, ended, _ in found):
             return True
-        if time.monotonic() < forgotten or any(parts for *_, parts in found):
+        if time.monotonic() < began + patience:
+            return False
+        patience *= 2
+        if any(parts for *_, parts in found):
+            push()
             return False
         catch_up(client, table)  # a part that a server has yet to fetch is not counted
         return not any(parts for *_, parts in states())

@@ -1,36 +1,22 @@
-"""Clusters: one for the tests that run in one process, and one for those that need it unharmed."""
+"""One cluster for all tests that run in one process."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
 
 
-@contextmanager
-def started() -> Iterator[ClickHouseCluster]:
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[ClickHouseCluster]:
     made = ClickHouseCluster()
     try:
         made.start()
         yield made
     finally:
         made.remove()
-
-
-@pytest.fixture(scope="session")
-def fleet() -> Iterator[ClickHouseCluster]:
-    with started() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def unharmed() -> Iterator[ClickHouseCluster]:
-    """One in which nothing was killed or frozen: a deletion in the other now and then waits for minutes."""
-    with started() as made:
-        yield made
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,6 @@ pytestmark = [
     pytest.mark.needs("clickhouse", "zookeeper"),
     pytest.mark.once,
     pytest.mark.serial,
-    pytest.mark.timeout(1200),
 ]
 
 
@@ -38,8 +37,8 @@ def agree(one: EventStore, other: EventStore) -> bool:
     return told_by(one) == told_by(other)
 
 
-def test_a_cluster_answers_as_one_file_does(unharmed: ClickHouseCluster, tmp_path: Path) -> None:
-    history, url = made_history(0), unharmed.database()
+def test_a_cluster_answers_as_one_file_does(fleet: ClickHouseCluster, tmp_path: Path) -> None:
+    history, url = made_history(0), fleet.database()
     with ExitStack() as opened, ThreadPoolExecutor(2) as threads:
 
         def open_store(name: str, events: str = "") -> EventStore:
@@ -63,17 +62,15 @@ def test_a_cluster_answers_as_one_file_does(unharmed: ClickHouseCluster, tmp_pat
         until(lambda: agree(others, plain), why="the old events are gone")
         kept = sum(map(len, plain.export()))
         until(lambda: sum(map(len, others.export())) == kept, why="they are gone from every replica")
-        for replica in unharmed.replicas:
+        for replica in fleet.replicas:
             shard = f"SELECT count() FROM {url.rpartition('/')[2].partition('?')[0]}.events_local FINAL"
             assert 0 < int(replica.ask(f"{shard} WHERE source > 0")) < kept
 
 
-def test_whoever_was_forgotten_may_come_back_to_the_letter(
-    unharmed: ClickHouseCluster, tmp_path: Path
-) -> None:
+def test_whoever_was_forgotten_may_come_back_to_the_letter(fleet: ClickHouseCluster, tmp_path: Path) -> None:
     """Replicas leave out a block that they had before, also if its rows were deleted."""
     history = [event for event in made_history(0) if event.who == INSTANCES[0]]
-    with closing(open_stores(f"sqlite:///{tmp_path}/c.db", unharmed.database())) as stores:
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db", fleet.database())) as stores:
         for _ in range(2):
             stores.events.keep(history)
             until(lambda: told_by(stores.events) == said_by(history), why="all is there")
@@ -82,15 +79,15 @@ def test_whoever_was_forgotten_may_come_back_to_the_letter(
             until(lambda: told_by(stores.events) == said_by([]), why="nothing is left")
 
 
-def test_a_cluster_that_nobody_knows_is_told(unharmed: ClickHouseCluster) -> None:
+def test_a_cluster_that_nobody_knows_is_told(fleet: ClickHouseCluster) -> None:
     with pytest.raises(StoreError, match="know no cluster 'flock'"):
-        ClickHouseEventStore(unharmed.database().replace("=fleet", "=flock"))
+        ClickHouseEventStore(fleet.database().replace("=fleet", "=flock"))
 
 
-def test_the_check_holds_on_a_cluster_and_leaves_nothing(unharmed: ClickHouseCluster) -> None:
-    findings = [*check_events(unharmed.database())]
+def test_the_check_holds_on_a_cluster_and_leaves_nothing(fleet: ClickHouseCluster) -> None:
+    findings = [*check_events(fleet.database())]
     assert all(finding.holds for finding in findings), findings
     assert any("replicas of 3" in finding.text for finding in findings)
     assert any(f"waits {RECEIVE_SECONDS} s" in finding.text for finding in findings)
-    for replica in unharmed.replicas:
+    for replica in fleet.replicas:
         assert "rollcall_check_" not in replica.ask("SHOW DATABASES")

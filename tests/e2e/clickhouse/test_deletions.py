@@ -10,7 +10,10 @@ import pytest
 
 from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreUnavailable, open_stores
+from collector.store.clickhouse import mutations
 from collector.store.clickhouse.client import Client
+from collector.store.clickhouse.pushing import push_rows
+from collector.store.clickhouse.tables import ClickHouseTable
 from collector.store.values import Cutoffs
 from tests.collector.statement_proxy import Changes
 from tests.collector.store.contract.answers import said_by, told_by
@@ -84,6 +87,29 @@ def test_a_replica_that_is_killed_while_events_are_deleted_has_deleted_them_when
         sql = kept.format(url.rpartition("/")[2].partition("?")[0])
         shard = [one for one in fleet.replicas if one.shard == victim.shard]
         until(lambda: len({one.ask(sql) for one in shard}) == 1, why="every replica has deleted the same")
+
+
+def test_a_deletion_ends_though_servers_take_an_older_part_for_the_last_one(
+    fleet: ClickHouseCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they do if what they know of a push is overwritten: then they leave the pushed part alone."""
+    pushed = list[str]()
+
+    def lose_first(client: Client, table: ClickHouseTable) -> None:
+        if table.name in pushed:
+            push_rows(client, table)
+        pushed.append(table.name)
+
+    monkeypatch.setattr(mutations, "push_rows", lose_first)
+    monkeypatch.setattr(mutations, "STUCK_SECONDS", 1.0)
+    history = made_history(5)
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db", fleet.database())) as stores:
+        stores.events.keep(history)
+        until(lambda: told_by(stores.events) == said_by(history), why="the events are on every replica")
+        forget(stores.events)
+        rest = [event for event in history if event.source != SOURCE or event.who != INSTANCES[0]]
+        until(lambda: told_by(stores.events) == said_by(rest), why="the instance is forgotten")
+    assert pushed.count("events") >= 2
 
 
 def is_done(delete: Callable[[EventStore], None], store: EventStore) -> bool:

@@ -22,7 +22,7 @@ def test_a_deletion_whose_end_the_server_forgets_ends_when_no_part_is_left(
     opened: Callable[[], EventStore], client: Client, left: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As servers of before May 2020 now and then do: no part is left, and it is not said to be done."""
-    monkeypatch.setattr(mutations, "FORGOTTEN_SECONDS", 0.0)
+    monkeypatch.setattr(mutations, "STUCK_SECONDS", 0.0)
     monkeypatch.setattr(mutations, "LONGEST_SECONDS", 2.0)
     opened().keep(made_history(0))
     ask, looks = client.rows_of_each, list[int]()
