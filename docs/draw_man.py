@@ -18,8 +18,9 @@ ONLY_FROM_THE_ENVIRONMENT = "ROLLCALL_ENV_FILE"
 
 
 def roff(text: str) -> str:
-    """Words of a table as roff prints them: no line of them is taken for a request."""
-    escaped = text.replace("\\", r"\e").replace("-", r"\-").replace("`", "")
+    """Words of a table as roff prints them: a link is its words, and no line is taken for a request."""
+    words = re.sub(r"\[([^]]+)]\([^)]+\)", r"\1", text)
+    escaped = words.replace("\\", r"\e").replace("-", r"\-").replace("`", "")
     return re.sub(r"^([.'])", r"\\&\1", escaped)
 
 

@@ -84,3 +84,10 @@ def test_every_block_is_on_a_page_and_a_page_that_has_parted_is_drawn_again() ->
 
 def test_a_line_that_roff_would_take_for_a_request_is_escaped() -> None:
     assert draw_man.roff(r".hidden -x \n") == r"\&.hidden \-x \en"
+
+
+def test_a_link_of_a_table_is_its_words() -> None:
+    assert (
+        draw_man.roff("See [what is kept](collector.md#what-is-kept), [1] (or more)")
+        == "See what is kept, [1] (or more)"
+    )
