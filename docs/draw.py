@@ -165,9 +165,9 @@ def example() -> str:
     """docker.env.example: every setting and flag, commented out."""
     lines = [
         "# Settings of Rollcall. Copy this file to where Rollcall looks for docker.env, for example to",
-        "# /etc/rollcall/docker.env. Remove the # before a line to set it. The environment wins over this file.",
-        "# Of several files, the first that names a setting decides. A file that is larger than 64 KiB, or has",
-        "# a line that does not parse, turns all telemetry off.",
+        "# /etc/rollcall/docker.env. Remove the # before a line to set it. The environment wins over it.",
+        "# Of several files, the first that names a setting decides. A file that is larger than 64 KiB, or",
+        "# has a line that does not parse, turns all telemetry off.",
         "#",
         "# To stop all telemetry, set one of these flags to any value except 0, false, no, off and nothing:",
         *(f"#{flag}=true" for flag in FLAGS),

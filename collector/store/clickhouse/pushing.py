@@ -1,10 +1,10 @@
 """A row that says nothing in each partition, so that older servers delete from all that came before it.
 
 A server of 2018 leaves the part alone that was inserted last with a quorum, of each partition of each shard.
-A deletion from it would wait until another event comes to the same partition. Which parts these are, servers
-read from ZooKeeper and write back with each insert. Whoever reads it from a member that lags, writes an older
-part back. So rows are pushed again if a deletion does not end. No question finds these rows: their source is 0,
-and their times lie in no period.
+A deletion from it would wait until another event comes to the same partition. Servers read from ZooKeeper
+which parts these are, and write them back with each insert. One that reads from a member that lags writes an
+older part back. So rows are pushed again if a deletion does not end. No question finds these rows: their
+source is 0, and their times lie in no period.
 """
 
 from __future__ import annotations
