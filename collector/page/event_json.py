@@ -1,4 +1,4 @@
-"""The JSON of an event for a reader: all of it, without e-mail addresses if the reader may not see them."""
+"""The JSON of an event for a reader: all of it, without addresses if the reader may not see them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ from typing import Any
 
 import msgspec
 
+from collector.base.personal import mask_addresses
+
 # A deeply nested event of 32 KiB would be 3 MiB if indented.
 LONGEST = 32 * 1024
 
 HIDDEN = "(hidden; users with the role support can see it)"
 
 
-def indented_json(body: str, *, reveal: bool) -> str:
+class JsonText(str):
+    """JSON that this reader may see. To mask it once more, as one text, could break it."""
+
+    __slots__ = ()
+
+
+def indented_json(body: str, *, reveal: bool) -> JsonText:
     """Indented, for people; on one line if the indented text is too long."""
-    text = compact_json(body, reveal=reveal)
+    text = readable_json(body, reveal=reveal)
     indented = msgspec.json.format(text, indent=2)
-    return indented if len(indented) <= LONGEST else text
+    return JsonText(indented if len(indented) <= LONGEST else text)
 
 
-def compact_json(body: str, *, reveal: bool) -> str:
+def compact_json(body: str, *, reveal: bool) -> JsonText:
     """On one line, for programs."""
-    if reveal or "email" not in _plain(body):
+    return JsonText(readable_json(body, reveal=reveal))
+
+
+def readable_json(body: str, *, reveal: bool) -> str:
+    """The same, to be read here."""
+    if reveal:
         return body
     parsed = msgspec.json.decode(body)
     _hide(parsed)
@@ -33,15 +46,21 @@ def _plain(name: str) -> str:
 
 
 def _hide(root: Any) -> None:
-    """Replace every value whose name contains "email", at any depth, without recursion."""
+    """Hide values whose name contains "email", and mask all other texts, at any depth, without recursion."""
     waiting = [root]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            for name, value in one.items():
-                if "email" in _plain(name):
-                    one[name] = HIDDEN
-                elif isinstance(value, dict | list):
-                    waiting.append(value)
+            for name in list(one):  # each is put back at the end, so their order stays
+                value = HIDDEN if "email" in _plain(name) else _shown(one[name], waiting)
+                del one[name]
+                one[mask_addresses(name)] = value
         else:
-            waiting.extend(item for item in one if isinstance(item, dict | list))
+            one[:] = [_shown(item, waiting) for item in one]
+
+
+def _shown(value: Any, waiting: list[Any]) -> Any:
+    """A text masked; what holds more values is itself, and is yet to be looked at."""
+    if isinstance(value, dict | list):
+        waiting.append(value)
+    return mask_addresses(value) if isinstance(value, str) else value

@@ -10,6 +10,7 @@ from typing import Any
 
 from collector.base.personal import mask_addresses
 from collector.page.access.visitor import Visitor
+from collector.page.event_json import JsonText
 from collector.page.view_types import ViewResult, ViewTable
 
 
@@ -29,6 +30,8 @@ def _masked_whole(table: ViewTable) -> ViewTable:
 
 def _masked(value: Any) -> Any:
     """The value with every text in it masked; the same object if nothing changes."""
+    if isinstance(value, JsonText):
+        return value
     if isinstance(value, str):
         text = mask_addresses(value)
         return value if text == value else type(value)(text)  # marked-up text stays marked up

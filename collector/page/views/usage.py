@@ -11,7 +11,7 @@ from collector.base.events import CATALOGUE, mapping
 from collector.base.times import DAY_MS
 from collector.page import charts
 from collector.page.charts import Chart, Series
-from collector.page.event_json import compact_json
+from collector.page.event_json import readable_json
 from collector.page.listing import list_rows
 from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text, time_text
 from collector.page.views.marks import chart_marks
@@ -77,7 +77,7 @@ def values_of(events: Sequence[StoredEvent], *, reveal: bool) -> Values:
     """The values of each property, the most frequent first; texts are cut, and objects are not counted."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for event in events:
-        body = mapping(msgspec.json.decode(compact_json(event.body, reveal=reveal)))
+        body = mapping(msgspec.json.decode(readable_json(event.body, reveal=reveal)))
         for name, value in mapping(body.get("properties")).items():
             if isinstance(value, str | int | float | bool):
                 text = value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -73,6 +74,26 @@ def test_a_viewer_is_told_no_address_by_value(client: PageClient, viewer: str, h
         assert [view for view, text in all_there.items() if address in text]
     assert HIDDEN in seen["/events.json?"]
     assert HIDDEN not in all_there["/events.json?"]
+
+
+def test_what_hides_an_address_leaves_the_json_whole(
+    page_stores: Stores, client: PageClient, viewer: str, helper: str
+) -> None:
+    """Even where an address stands right behind what JSON escapes."""
+    text = f"by\n{MAIL}"
+    body = json.dumps({"userId": "u", "properties": {"said": text, f"\n{MAIL}": [f'"{V4}', {"\\": MAIL}]}})
+    page_stores.events.keep(
+        [Event(1, key_of("odd"), NOW, NOW - 1, "track", "Odd", key_of(INSTANCE), key_of(RUN), body)]
+    )
+    for path in ("/events.json", f"/run/{RUN}.json"):
+        seen = {}
+        for name in (viewer, helper):
+            told = client.get(path, cookie=client.sign_in(name, PASSWORD)).json()
+            rows = [row for table in told["tables"].values() for row in table]
+            (odd,) = (row["json"]["properties"] for row in rows if "Odd" in row.values())
+            seen[name] = odd
+        assert seen[viewer] == {"said": f"by\n{HIDDEN}", f"\n{HIDDEN}": [f'"{HIDDEN}', {"\\": HIDDEN}]}
+        assert seen[helper]["said"] == text
 
 
 def test_every_view_of_a_viewer_has_the_same_numbers(client: PageClient, viewer: str, helper: str) -> None:
