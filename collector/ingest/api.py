@@ -172,7 +172,7 @@ class Tracking:
             held.move(self.memory.known)
         body = await receive_body(receive, most, held, hurried=key is None)
         taken.size = len(body)
-        if body[:2] == GZIP:
+        if body.startswith(decode.GZIP):
             packed, body = len(body), decode.unzip_body(body)
             held.take(len(body))
             held.give(packed)

@@ -39,6 +39,9 @@ TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 # Limit for all events of a batch, with times and shared fields added.
 MAX_KEPT = 4 * MAX_REQUEST
 
+# A gzip stream begins so. What follows one and begins so is its next member.
+GZIP, MAX_MEMBERS = b"\x1f\x8b", 100
+
 _WRONG_TYPE = "the `type` of an event must be one of " + ", ".join(sorted(TYPES))
 
 
@@ -58,17 +61,22 @@ _encode = msgspec.json.Encoder().encode
 
 
 def unzip_body(data: bytes) -> bytes:
-    """The content of a gzip stream. Refused if it is larger than the limit."""
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        content = stream.decompress(data, MAX_REQUEST + 1)
-    except zlib.error:
-        raise Refused(400, "bad_gzip", "the body is not valid gzip") from None
-    if len(content) > MAX_REQUEST:
-        raise too_large(MAX_REQUEST)
-    if not stream.eof:
-        raise Refused(400, "bad_gzip", "the gzip data is incomplete")
-    return content
+    """The content of a gzip stream, of all its members. Refused if it is larger than the limit."""
+    content = b""
+    for _ in range(MAX_MEMBERS):
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            content += stream.decompress(data, MAX_REQUEST + 1 - len(content))
+        except zlib.error:
+            raise Refused(400, "bad_gzip", "the body is not valid gzip") from None
+        if len(content) > MAX_REQUEST:
+            raise too_large(MAX_REQUEST)
+        if not stream.eof:
+            raise Refused(400, "bad_gzip", "the gzip data is incomplete")
+        data = stream.unused_data
+        if not data.startswith(GZIP):
+            return content
+    raise Refused(400, "bad_gzip", f"the gzip data has more than {MAX_MEMBERS} members")
 
 
 def key_in(body: bytes) -> str:

@@ -96,6 +96,14 @@ def test_the_key_may_stand_in_the_body(collector: Collector) -> None:
     assert len(collector.export()) == 4
 
 
+def test_gzip_may_have_several_members(collector: Collector) -> None:
+    body = json.dumps({"batch": [event(), event()]}).encode()
+    packed = gzip.compress(body[:30]) + gzip.compress(body[30:])
+    assert collector.post("/v1/batch", packed).status == 200
+    assert collector.post("/v1/batch", packed + b"\0" * 8).status == 200  # as gzip itself allows
+    assert len(collector.export()) == 2
+
+
 def test_gzip_is_read_whatever_the_header_says(collector: Collector) -> None:
     body = gzip.compress(json.dumps({"batch": [event()]}).encode())
     assert collector.post("/v1/batch", body, Content_Encoding="gzip").status == 200

@@ -48,6 +48,8 @@ UNREADABLE = {
     "fields without end": b'{"batch":[]' + b',"x":NaN' * 2000 + b"}",
     "bad gzip": b"\x1f\x8b" + b"x" * 100,
     "half a gzip": gzip.compress(b'{"batch":[]}')[:-9],
+    "half a second member": gzip.compress(b'{"batch":[]}') + gzip.compress(b" ")[:-9],
+    "members without end": gzip.compress(b"") * 1000 + gzip.compress(b'{"batch":[]}'),
 }
 # Events that can never be taken, and the code that says why.
 BAD = {
