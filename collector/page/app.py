@@ -39,7 +39,7 @@ from collector.page.period import NAMED, BadPeriod, read_period
 from collector.page.queries.census import CensusCache
 from collector.page.queries.history import HistoryCache
 from collector.page.queries.sources import Source, SourceList
-from collector.page.request import PageError, PageRequest, base_address, read_request
+from collector.page.request import PageError, PageRequest, base_address, path_and_suffix, read_request
 from collector.page.view_types import ViewRequest, ViewResult
 from collector.page.views import VIEWS, VIEWS_OF, bundles, support
 from collector.settings import Settings
@@ -108,19 +108,17 @@ class Page:
             return
         except Exception as error:
             logger.exception("the page failed with %s", type(error).__name__)
-            answer = self._frame.error(
-                PageError(500, "Something went wrong. The server's log has the details.")
-            )
+            wrong = PageError(500, "Something went wrong. The server's log has the details.")
+            answer = self._frame.error(wrong, path_and_suffix(scope)[1])
         safe = SAFE.items() - {(name, SAFE.get(name)) for name, _ in answer.headers}
         await answer._replace(headers=(*answer.headers, *safe)).send(send, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | StreamedAnswer:
         if scope["path"] in STATIC:
             return self._frame.file(scope["path"])
-        suffix = ""
+        _, suffix = path_and_suffix(scope)
         try:
             request = read_request(scope, await self._body(scope, receive), self._settings)
-            suffix = request.suffix
             return await self._by_method(request)
         except Refused as refused:
             return self._frame.error(PageError(refused.status, refused.message), suffix)

@@ -60,11 +60,16 @@ def base_address(settings: Settings, request: PageRequest) -> str:
     return settings.public_url or f"{scheme}://{request.header('host')}"
 
 
-def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
-    """The request in an ASGI scope and its body."""
+def path_and_suffix(scope: Scope) -> tuple[str, str]:
+    """The path of a view, and in which form a program asks for it; a page has no suffix."""
     path = "/" + scope["path"].strip("/")
     stem, dot, suffix = path.rpartition(".")
-    path, suffix = (stem, suffix) if dot and suffix in SUFFIXES else (path, "")
+    return (stem, suffix) if dot and suffix in SUFFIXES else (path, "")
+
+
+def read_request(scope: Scope, body: bytes, settings: Settings) -> PageRequest:
+    """The request in an ASGI scope and its body."""
+    path, suffix = path_and_suffix(scope)
     address = (scope.get("client") or ("", 0))[0]
     headers = tuple(
         (bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in scope["headers"]

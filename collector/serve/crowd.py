@@ -14,10 +14,12 @@ from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
 from collector.base.peers import peer_in
 from collector.base.room import Holding, NoRoom, Room
+from collector.page.frame import json_error
+from collector.page.request import path_and_suffix
 from collector.settings import Settings
 
 MOST_AT_ONCE = 50
-BUSY = Answer(503, b"The page is busy. Try again in a moment.\n", http.TEXT, ((b"retry-after", b"5"),))
+BUSY, RETRY = "The page is busy. Try again in a moment.", (b"retry-after", b"5")
 
 
 class CrowdedPage:
@@ -47,6 +49,13 @@ class CrowdedPage:
                 raise
             if started:  # an answer in pieces breaks off
                 raise http.ClientGone from None
-            await BUSY.send(send)
+            await _busy(scope).send(send)
         finally:
             held.give_all()
+
+
+def _busy(scope: Scope) -> Answer:
+    """For programs it is JSON, as every error."""
+    if path_and_suffix(scope)[1]:
+        return http.with_headers(json_error(503, BUSY), [RETRY])
+    return Answer(503, f"{BUSY}\n".encode(), http.TEXT, (RETRY,))

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.admin import users
+from collector.page import app
 from collector.page.frame import NAVIGATION
 from collector.store import Stores
 from collector.store.words import MOST_WORDS, OTHER
@@ -175,6 +176,19 @@ def test_no_address_makes_the_page_fail(client: PageClient, path: str, query: di
     text = urlencode(told, errors="surrogatepass") if all(map(str.isprintable, query)) else ""
     assert client.get(f"/{path.replace('?', '')}?{text}").status < 500
     assert client.get(f"/events?{text}").status < 500
+
+
+def test_an_unforeseen_error_is_json_where_a_program_asks(
+    client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app.Page, "_by_method", fail)
+    for suffix in (".json", ".csv"):
+        reply = client.get(f"/overview{suffix}")
+        assert (reply.status, reply.json()["code"]) == (500, "internal_server_error")
+    assert "<html" in client.get("/").text
 
 
 FIELDS = (

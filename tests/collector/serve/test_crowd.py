@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -16,7 +17,7 @@ class Visit:
 
     def __init__(self, page: CrowdedPage, address: str) -> None:
         self.statuses: list[int] = []
-        scope = {"client": (address, 1), "headers": []}
+        scope = {"path": "/", "client": (address, 1), "headers": []}
         self.task = asyncio.ensure_future(page(scope, self.receive, self.send))
 
     async def receive(self) -> MutableMapping[str, Any]:
@@ -51,6 +52,33 @@ def test_who_asks_for_most_makes_way_and_nothing_piles_up() -> None:
         assert honest.statuses == [200]
         assert {visit.statuses[0] for visit in strangers[: -len(waiting)]} == {503}
         assert {visit.statuses[0] for visit in waiting} == {200}
+
+    asyncio.run(visits())
+
+
+def test_a_program_is_told_in_json_that_the_page_is_busy() -> None:
+    async def visits() -> None:
+        async def page(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        crowded = CrowdedPage(page, read_settings({"HOME": "/nowhere"}), lambda: 0.0)
+        said = list[MutableMapping[str, Any]]()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            said.append(message)
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.disconnect"}
+
+        scope: Scope = {"path": "/installs.json", "client": ("192.0.2.1", 1), "headers": []}
+        tasks = [asyncio.ensure_future(crowded(scope, receive, send)) for _ in range(MOST_AT_ONCE + 1)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        start, body = said[:2]
+        assert (start["status"], json.loads(body["body"])["code"]) == (503, "service_unavailable")
+        assert (b"retry-after", b"5") in start["headers"]
 
     asyncio.run(visits())
 
