@@ -20,6 +20,8 @@ class Limit(NamedTuple):
     meaning: str
 
 
+LONGEST_NUMBER = 10  # digits
+
 LIMITS: tuple[Limit, ...] = (
     Limit("success_drop", 10, 100, "Percentage points that a version's success rate has lost"),
     Limit("failure_instances", 10, 10**9, "Instances whose installs failed at one place within a week"),
@@ -51,6 +53,6 @@ def set_limits(control: ControlStore, source: int, typed: Mapping[str, str], now
 
 def _number(limit: Limit, text: str) -> int:
     text = text.strip()
-    if not (text.isascii() and text.isdigit()) or int(text) > limit.most:
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER) or int(text) > limit.most:
         raise AdminError(f"a limit is a whole number from 0 to {limit.most:,}")
     return int(text)

@@ -49,7 +49,7 @@ def list_rows(view: ViewRequest, table: ViewTable, things: Sequence[T]) -> Listi
         pairs.sort(key=lambda pair: _key(pair[0][place]), reverse=sort.startswith("-"))
         pairs.sort(key=lambda pair: pair[0][place] is None)
     pages = max(1, -(-len(pairs) // PAGE_ROWS))
-    page = min(int(ask["page"]), pages) if ask["page"].isdigit() and len(ask["page"]) < LONG else 1
+    page = min(int(ask["page"]), pages) if ask["page"].isdecimal() and len(ask["page"]) < LONG else 1
     page = max(page, 1)
     shown = [thing for _, thing in pairs[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]]
     whole = replace(table, rows=[row for row, _ in pairs])

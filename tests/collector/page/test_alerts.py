@@ -54,7 +54,13 @@ def test_an_admin_sets_the_limits_of_one_source(troubled: Stores, client: PageCl
     assert limits_of(troubled.control, 1) == {name: int(text) for name, text in TYPED.items()}
     assert limits_of(troubled.control, 2) == {limit.name: limit.default for limit in LIMITS}
     assert latest_entries(troubled.control, 1)[0][1:4] == ("root", "set alert limits", "product")
-    for wrong in ({"help_hours": "-1"}, {"help_hours": ""}, {"active_drop": "101"}, {"source": "none"}):
+    for wrong in (
+        {"help_hours": "-1"},
+        {"help_hours": "9" * 5000},
+        {"help_hours": ""},
+        {"active_drop": "101"},
+        {"source": "none"},
+    ):
         assert client.post("/alerts/limits", fields | wrong, cookie=cookie).status == 400
     assert limits_of(troubled.control, 1)["help_hours"] == int(TYPED["help_hours"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -125,7 +125,8 @@ def test_a_table_is_sorted_searched_and_paged_by_its_address(monday: Monday) -> 
     found = monday.json(address.format(".json", "", "UBU"))["tables"]["systems"]
     assert [row["os"] for row in found] == ["ubuntu 24.04"]
     assert "1 of 3 match" in monday.client.get(address.format("", "", "ubu")).text
-    assert monday.client.get("/installs?systems.sort=nothing&systems.page=x").status == 200
+    for page in ("x", "\u00b2", "\u0663", "-1", "9" * 5000):
+        assert monday.client.get(f"/installs?systems.sort=nothing&systems.page={quote(page)}").status == 200
 
 
 def test_a_place_that_failed_opens_from_each_step(monday: Monday) -> None:
