@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (StoreError, AdminError) as error:
         return _fail(str(error), 1)
+    except UnicodeEncodeError:
+        return _fail("a name in this command is not valid text (UTF-8)", 2)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except KeyboardInterrupt:

@@ -274,7 +274,10 @@ def read_settings(environ: Mapping[str, str], options: Mapping[str, str | None] 
 
 def option_password(options: Mapping[str, str | None] | None, name: str) -> bool:
     """Whether the URL of an option contains a password, before the host or as a parameter."""
-    url = urlsplit((options or {}).get(name) or "")
+    try:
+        url = urlsplit((options or {}).get(name) or "")
+    except ValueError:
+        raise SettingError(f"--{name}", "the command line", "is not a URL") from None
     return url.password is not None or "password=" in url.query.lower()
 
 

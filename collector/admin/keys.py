@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from collector.admin import AdminError
 from collector.admin.audit import COMMAND_LINE, record
+from collector.admin.names import check_name
 from collector.base.times import DAY_MS
 from collector.ingest.keyring import digest
 from collector.store import ControlStore, Stores
@@ -23,7 +24,8 @@ HINT = 6
 
 @with_retries
 def add_key(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
-    """A new key for a source, which is created if it does not exist."""
+    """A new key for a source, which is created if it does not exist. AdminError if that is no name."""
+    check_name(name)
     key = _new_key()
     with control.transaction() as tx:
         source = source_named(tx, name, now)

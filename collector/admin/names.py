@@ -1,4 +1,4 @@
-"""Names of users and tokens, which are written one a line and shown to people."""
+"""Names of users, tokens and sources, which are written one a line and shown to people."""
 
 from __future__ import annotations
 

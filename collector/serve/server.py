@@ -42,6 +42,8 @@ def open_listener(listen: tuple[str, int], *, shared: bool = False) -> socket.so
         place = "{}:{}".format(*listen)
         hint = "choose another address with --listen HOST:PORT, or stop what uses this one"
         raise OSError(f"cannot listen at {place}: {error.strerror}; {hint}") from error
+    except UnicodeError:
+        raise OSError("cannot listen at {}:{}: that is no name of a host".format(*listen)) from None
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:

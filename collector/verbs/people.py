@@ -47,11 +47,15 @@ def add_single_verbs(verbs: Any, make_verb: MakeVerb) -> None:
     """Add the verbs that are in no group."""
     log = make_verb(verbs, "audit", _audit, "list who signed in, and who changed users, keys and tokens")
     log.add_argument(
-        "-n", metavar="N", dest="most", type=int, default=100, help="how many, newest last [100]"
+        "-n", metavar="N", dest="most", type=_number, default=100, help="how many, newest last [100]"
     )
     text = "print a link that opens the page once, while no user exists"
     link = make_verb(verbs, "setup-link", _setup_link, text)
     link.add_argument("--listen", metavar="HOST:PORT", help="as for `serve`, if that is not the default")
+
+
+def _number(text: str) -> int:
+    return min(max(int(text), 0), sys.maxsize)
 
 
 def tell_setup(control: ControlStore, base: str, command: str) -> None:

@@ -226,6 +226,33 @@ def test_an_export_onto_a_full_disk_leaves_no_half(idle: Collector, tmp_path: Pa
     assert done.stderr.count("No space left on device") == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("keys", "add", "\udcff"), 1, "a name has 1 to 100 characters"),
+        (("keys", "add", ""), 1, "a name has 1 to 100 characters"),
+        (("keys", "add", "x\ny"), 1, "a name has 1 to 100 characters"),
+        (("users", "remove", "\udcff"), 2, "is not valid text"),
+        (("keys", "list", "--events", "clickhouse://a[b/db"), 2, "--events from the command line"),
+        (("serve", "--listen", "a..b:80"), 1, "cannot listen at a..b:80"),
+    ],
+)
+def test_words_that_are_no_names_are_one_line(
+    idle: Collector, words: tuple[str, ...], code: int, said: str
+) -> None:
+    idle.verb("keys", "add", "product")
+    done = idle.verb(*words, code=code)
+    assert (said in done.stderr, done.stderr.count("\n"), done.stdout) == (True, 1, ""), done.stderr
+    assert idle.verb("keys", "list").stdout.count("\n") == 1
+
+
+def test_any_number_of_entries_may_be_asked_for(idle: Collector) -> None:
+    idle.verb("keys", "add", "product")
+    whole = idle.verb("audit").stdout
+    assert idle.verb("audit", "-n", "9" * 20).stdout == whole != ""
+    assert idle.verb("audit", "-n", "-1").stdout == ""
+
+
 def test_a_file_or_an_address_that_cannot_be_had_is_named_with_what_to_do(idle: Collector) -> None:
     said = idle.verb("import", "/none", code=1).stderr
     assert said == (

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from collector.admin import AdminError, keys, tokens, users
 from collector.admin.audit import record
-from collector.admin.names import check_name
 from collector.alerts.channels import ChannelError, read_channels, send_test
 from collector.base.written import FROM_ZERO, SIZE, read_rate, read_size
 from collector.page.forms.form_types import FormRequest
@@ -52,7 +51,6 @@ def _add_key(form: FormRequest, by: str) -> Shown:
 def new_key(form: FormRequest, by: str) -> NewSecret:
     """Make a key for the source in the field `name`. AdminError if that is no name."""
     name = form.fields.get("name", "").strip()
-    check_name(name)
     return NewSecret("write key", name, keys.add_key(form.control, name, form.now, by=by))
 
 
