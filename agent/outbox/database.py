@@ -10,11 +10,11 @@ import os
 import sqlite3
 import sys
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.base.messages import print_message
 from agent.outbox.errors import UNSOUND, Disturbed, Unsound, file_faults, plain_errors
-from agent.outbox.opening import execute_patiently, hold_outbox, is_there, open_file, open_sound
+from agent.outbox.opening import all_rows, execute_patiently, hold_outbox, is_there, open_file, open_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Database:
     """The connection of a process that writes.
 
     The file is made if there is none. One that cannot be used is set aside, both when it is opened and when
-    a change finds it so; the change is then made in the new file.
+    a change or a query finds it so; that is then done in the new file.
     """
 
     def __init__(self, state: StateDir) -> None:
@@ -50,21 +50,27 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
-    def query(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        """Run a query between the changes of other processes, which keep readers out while they commit."""
-        with plain_errors(), self._turn():
-            return execute_patiently(self._db, statement, values)
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """The answer to a query between the changes of other processes, which keep readers out meanwhile."""
+        return self._in_sound_file(lambda: self._rows(statement, values))
 
     def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do the work in one transaction. It is on disk on return; OutboxError if nothing was changed."""
+        return self._in_sound_file(lambda: self._attempt(work))
+
+    def _in_sound_file(self, attempt: Callable[[], T]) -> T:
         with plain_errors():
             for _ in range(MAX_ATTEMPTS):
                 try:
-                    return self._attempt(work)
+                    return attempt()
                 except (Unsound, Disturbed) as why:
                     with hold_outbox(self._state):
                         self._reopen(str(why))
-            return self._attempt(work)
+            return attempt()
+
+    def _rows(self, statement: str, values: Sequence[object]) -> list[Any]:
+        with file_faults(), self._turn():
+            return all_rows(self._db, statement, values)
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with file_faults():

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import time
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.base.locks import hold_lock
 from agent.outbox.errors import UNSOUND, OutboxError, Unsound, file_faults, plain_errors
@@ -56,6 +56,11 @@ def execute_patiently(
             if "locked" not in str(why) or time.monotonic() - began > LOCK_WAIT:
                 raise
             time.sleep(POLL_SECONDS)
+
+
+def all_rows(db: sqlite3.Connection, statement: str, values: Sequence[object] = ()) -> list[Any]:
+    """The whole answer to a query. What is torn shows with the first row, or with a later one."""
+    return execute_patiently(db, statement, values).fetchall()
 
 
 def is_there(path: str) -> bool:

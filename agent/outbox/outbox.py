@@ -10,13 +10,13 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.base.clock import read_kernels_clocks
 from agent.events.catalogue import ACTIVE, BUNDLE, NOT_USAGE, dumps, iso
 from agent.outbox.bounds import count_dropped, drop_excess, trim_log
 from agent.outbox.database import Database
-from agent.outbox.opening import execute_patiently, read_only
+from agent.outbox.opening import all_rows, read_only
 from agent.outbox.version import forget_version, replace_version
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Trouble:
 class OutboxReader:
     """Answers questions about the outbox. `read_outbox` opens one; an Outbox is one too."""
 
-    def __init__(self, execute: Callable[[str, Sequence[object]], sqlite3.Cursor]) -> None:
-        self._execute = execute
+    def __init__(self, rows: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        self._rows = rows
 
     def count(self, state: str) -> int:
         return self._number("SELECT count(*) FROM event WHERE state = ?", state)
@@ -87,7 +87,7 @@ class OutboxReader:
 
     def waiting_since(self) -> str | None:
         """When the oldest event that waits was recorded."""
-        row = self.query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'").fetchone()
+        (row,) = self.query("SELECT min(recorded_at) FROM event WHERE state = 'waiting'")
         return None if row[0] is None else str(row[0])
 
     def endpoints_sent_to(self) -> list[str]:
@@ -102,14 +102,14 @@ class OutboxReader:
     def last_beat(self) -> str | None:
         """When the last Instance Active was recorded."""
         query = "SELECT recorded_at FROM event WHERE name = ? ORDER BY seq DESC LIMIT 1"
-        row = self.query(query, ACTIVE).fetchone()
-        return None if row is None else str(row[0])
+        rows = self.query(query, ACTIVE)
+        return str(rows[0][0]) if rows else None
 
     def trouble(self, endpoint: str) -> Trouble | None:
         """The failures at an endpoint since it last answered, if any."""
         query = "SELECT failures, next_try, error, since FROM delivery WHERE endpoint = ?"
-        row = self.query(query, endpoint).fetchone()
-        return None if row is None else Trouble(*row)
+        rows = self.query(query, endpoint)
+        return Trouble(*rows[0]) if rows else None
 
     def entries(self, last: int | None = None) -> list[LogEntry]:
         """The newest `last` rows of the audit log, or all; newest last."""
@@ -126,8 +126,8 @@ class OutboxReader:
             "SELECT state, recorded_at, settled_at, endpoint, message_id, name, payload"
             " FROM event WHERE message_id = ?"
         )
-        row = self.query(query, message_id).fetchone()
-        return None if row is None else LogEntry(*row)
+        rows = self.query(query, message_id)
+        return LogEntry(*rows[0]) if rows else None
 
     def waiting(self, endpoint: str, *, limit: int, after: int = 0) -> list[tuple[int, str]]:
         """The oldest events that wait for an endpoint, as (seq, text), beyond `after`."""
@@ -135,7 +135,7 @@ class OutboxReader:
             "SELECT seq, payload FROM event"
             " WHERE state = 'waiting' AND endpoint = ? AND seq > ? AND name <> ? ORDER BY seq LIMIT ?"
         )
-        return self.query(query, endpoint, after, BUNDLE, limit).fetchall()
+        return self.query(query, endpoint, after, BUNDLE, limit)
 
     def waiting_anywhere(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """The oldest events that wait, for whichever endpoint, as (seq, text)."""
@@ -143,14 +143,14 @@ class OutboxReader:
             "SELECT seq, payload FROM event"
             " WHERE state = 'waiting' AND seq > ? AND name <> ? ORDER BY seq LIMIT ?"
         )
-        return self.query(query, after, BUNDLE, limit).fetchall()
+        return self.query(query, after, BUNDLE, limit)
 
     def _number(self, query: str, *values: object) -> int:
-        return int(self.query(query, *values).fetchone()[0])
+        return int(self.query(query, *values)[0][0])
 
-    def query(self, query: str, *values: object) -> sqlite3.Cursor:
+    def query(self, query: str, *values: object) -> list[Any]:
         """The answer to a question of another module of this room."""
-        return self._execute(query, values)
+        return self._rows(query, values)
 
 
 class Outbox(OutboxReader):
@@ -295,4 +295,4 @@ def read_outbox(state: StateDir, *, at_once: bool = False) -> Iterator[OutboxRea
     with read_only(state) as db:
         if db is not None and at_once:
             db.execute("BEGIN")
-        yield None if db is None else OutboxReader(partial(execute_patiently, db))
+        yield None if db is None else OutboxReader(partial(all_rows, db))

@@ -118,6 +118,54 @@ def test_a_database_that_was_cut_short_crashes_nobody(state: StateDir) -> None:
     assert "new" in messages(state)
 
 
+def tear(state: StateDir, name: str) -> None:
+    """Spoil the first page of a table or an index, and no other."""
+    with closing(sqlite3.connect(state.outbox)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    with open(state.outbox, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("part", "ask"),
+    [
+        ("product", lambda box: box.forget_version()),
+        ("sqlite_autoindex_delivery_1", lambda box: box.trouble("https://a.example")),
+    ],
+)
+def test_a_page_that_only_a_query_reads_is_missed_by_no_query(
+    state: StateDir, capfd: pytest.CaptureFixture[str], part: str, ask: Callable[[Outbox], object]
+) -> None:
+    """Else each flush would end there, for ever, while changes succeed."""
+    record(state, "old")
+    tear(state, part)
+    record(state, "unharmed")
+    assert capfd.readouterr().err == ""
+    with closing(Outbox(state)) as box:
+        assert ask(box) is None
+        assert box.count("waiting") == 0
+    assert capfd.readouterr().err.count("is damaged; it was renamed to") == 1
+    record(state, "new")
+    assert messages(state) == ["new"]
+
+
+def test_a_torn_row_is_found_behind_one_that_is_whole(
+    state: StateDir, capfd: pytest.CaptureFixture[str]
+) -> None:
+    record(state, "whole")
+    with closing(Outbox(state)) as box:
+        box.record({"messageId": "torn", "event": "E", "properties": {"x": "x" * 9000}}, "")
+    data = Path(state.outbox).read_bytes()
+    pages = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+    spoilt = [b"\xa5" * 4096 if b"x" * 4000 in page else page for page in pages]
+    assert spoilt != pages
+    Path(state.outbox).write_bytes(b"".join(spoilt))
+    with closing(Outbox(state)) as box:
+        assert box.waiting_anywhere(after=0, limit=9) == []
+    assert capfd.readouterr().err.count("is damaged; it was renamed to") == 1
+
+
 @pytest.mark.parametrize(("spoil", "word"), UNSOUND)
 def test_several_processes_that_meet_it_at_once_all_keep_their_events(
     state: StateDir, spoil: Callable[[StateDir], None], word: str
