@@ -46,6 +46,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except Disturbed as why:
         raise OutboxError(str(why)) from why
+    except Unsound as why:  # it was found sound each time
+        raise OutboxError(f"the outbox {UNSOUND[str(why)]}; try again") from why
     except (sqlite3.Error, OSError) as why:
         raise OutboxError(_words(why)) from why
 

@@ -118,13 +118,17 @@ def test_a_database_that_was_cut_short_crashes_nobody(state: StateDir) -> None:
     assert "new" in messages(state)
 
 
-def tear(state: StateDir, name: str) -> None:
-    """Spoil the first page of a table or an index, and no other."""
+def first_page(state: StateDir, name: str) -> slice:
+    """Where the first page of a table or an index is."""
     with closing(sqlite3.connect(state.outbox)) as db:
         (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-    with open(state.outbox, "r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xa5" * 4096)
+    return slice((page - 1) * 4096, page * 4096)
+
+
+def replace(state: StateDir, where: slice, page: bytes) -> None:
+    data = bytearray(Path(state.outbox).read_bytes())
+    data[where] = page
+    Path(state.outbox).write_bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_a_page_that_only_a_query_reads_is_missed_by_no_query(
 ) -> None:
     """Else each flush would end there, for ever, while changes succeed."""
     record(state, "old")
-    tear(state, part)
+    replace(state, first_page(state, part), b"\xa5" * 4096)
     record(state, "unharmed")
     assert capfd.readouterr().err == ""
     with closing(Outbox(state)) as box:
@@ -164,6 +168,23 @@ def test_a_torn_row_is_found_behind_one_that_is_whole(
     with closing(Outbox(state)) as box:
         assert box.waiting_anywhere(after=0, limit=9) == []
     assert capfd.readouterr().err.count("is damaged; it was renamed to") == 1
+
+
+def test_a_page_that_the_disk_never_wrote_is_found_too(
+    state: StateDir, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each page is whole, but the indexes speak of a row that the table has not."""
+    record(state, "old")
+    where = first_page(state, "event")
+    before = Path(state.outbox).read_bytes()[where]
+    record(state, "lost")
+    replace(state, where, before)
+    with closing(Outbox(state)) as box:
+        box.adopt("https://a.example")
+        assert box.count("waiting") == 0
+    assert capfd.readouterr().err.count("is damaged; it was renamed to") == 1
+    record(state, "new")
+    assert messages(state) == ["new"]
 
 
 @pytest.mark.parametrize(("spoil", "word"), UNSOUND)
@@ -419,6 +440,7 @@ def test_who_deletes_the_database_waits_for_a_change_in_progress(
             "another process is using the outbox; try again",
         ),
         (sqlite3.OperationalError("disk I/O error"), "the outbox cannot be used (disk I/O error)"),
+        (errors.Unsound("damaged"), "the outbox is damaged; try again"),
     ],
 )
 def test_whatever_goes_wrong_is_said_for_a_person(why: Exception, words: str) -> None:
