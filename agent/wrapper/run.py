@@ -117,7 +117,7 @@ def _accompany(run: ReportedRun) -> None:
     try:
         run.file.note_end(*_how_it_ended(status), _failed(run, status))
         run.file.sync()
-        _ask_questions(run, status)
+        _ask_if_possible(run, status)
         os.close(run.file.fd)  # unlocks: from here on the file is the importer's
         start_flush(run.caller.told, run.situation, ending=True)
     except Exception as why:  # noqa: BLE001 - CMD has ended, and its end is what counts
@@ -141,6 +141,14 @@ def _failed(run: ReportedRun, status: int) -> Place | None:
         return method.failed(run.pid, os.WEXITSTATUS(status))
     except Exception:  # noqa: BLE001 - that it failed is known, and where is lost
         return None
+
+
+def _ask_if_possible(run: ReportedRun, status: int) -> None:
+    """A question that fails keeps nothing back of what is on record."""
+    try:
+        _ask_questions(run, status)
+    except Exception as why:  # noqa: BLE001 - a full disk, or an agent that CMD replaced
+        write_message(f"{run.situation.name}: no answer was kept: {why}")
 
 
 def _ask_questions(run: ReportedRun, status: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.base.files import read_small
@@ -48,7 +49,8 @@ def ask_for_help(situation: Situation, reference: str, seconds: float = SECONDS)
         return ""
     email = ask_for_email(situation.name, lambda question: _read_answer(person, question))
     if email:
-        person.show(f"{situation.name}: thank you; please quote {reference}\n")
+        with suppress(OSError):  # the terminal is gone, and the address is not
+            person.show(f"{situation.name}: thank you; please quote {reference}\n")
     elif email is None:
         person.show(f"{situation.name}: no help is requested; to ask later: {situation.command} support\n")
     return email or ""

@@ -174,6 +174,27 @@ def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path:
         shell.expect(PROMPT)
 
 
+CANNOT_ASK = """
+import agent.wrapper.person.questions as questions
+def full(*words): raise OSError(28, "No space left on device")
+questions.ask_for_usage = full
+"""
+
+
+def test_a_question_that_fails_keeps_no_outcome_back(world: World, tmp_path: Path) -> None:
+    (tmp_path / "patched.py").write_text(
+        f"import sys\nfrom agent.wrapper import boot\n{CANNOT_ASK}\n"
+        "sys.argv = ['wrap', *sys.argv[1:]]\nboot.main(sys.argv[1:])\n"
+    )
+    with Shell(world.real_environ(), str(tmp_path)) as shell:
+        shell.type(f"{sys.executable} patched.py true; echo status:$?\n")
+        shell.expect("no answer was kept: [Errno 28] No space left on device")
+        shell.expect("status:0")
+        shell.expect(PROMPT)
+        assert "was not recorded" not in shell.screen
+    wait.until(lambda: not os.listdir(world.path / "state/runs"))  # the sender has it
+
+
 def test_an_error_of_ours_is_called_one(world: World) -> None:
     patch = "import agent.config.situation as s\ndef broken(*a, **k): raise ZeroDivisionError\n"
     patch += "s.read_situation = broken"
