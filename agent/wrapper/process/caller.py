@@ -133,23 +133,29 @@ def command_arguments(count: int) -> list[bytes]:
 
 
 def _environment(keeper: str) -> list[bytes]:
+    raw, alive = b"", True
     try:
         raw = _read(f"/proc/{keeper or 'self'}/environ")
-    except OSError:  # no /proc: as good as Python can tell
+    except OSError:  # no /proc
+        alive = False
+    if keeper:
+        alive = _dismiss(int(keeper)) and alive
+    if not raw and not alive:  # as good as Python can tell: of a copy that has ended, /proc says nothing
         return [name + b"=" + value for name, value in os.environb.items()]
-    finally:
-        if keeper:
-            _dismiss(int(keeper))
     return raw.split(b"\0")[:-1]
 
 
-def _dismiss(keeper: int) -> None:
+def _dismiss(keeper: int) -> bool:
+    """End the launcher's copy; whether it was there until now."""
+    alive = False
     try:
-        if os.waitpid(keeper, os.WNOHANG)[0] == 0:  # ours, and alive: the pid cannot be another's
+        alive = os.waitpid(keeper, os.WNOHANG)[0] == 0
+        if alive:  # and ours: the pid cannot be another's
             os.kill(keeper, sig.SIGKILL)
             os.waitpid(keeper, 0)
     except OSError:
         pass
+    return alive
 
 
 def _catchable() -> list[int]:

@@ -67,6 +67,26 @@ def test_the_stopped_copy_of_the_launcher_is_read_and_dismissed() -> None:
     ]
 
 
+def test_a_copy_of_the_launcher_that_has_ended_takes_no_environment_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that a SIGCONT to the whole group lets go on. Of such a process older kernels show nothing."""
+    with subprocess.Popen(["true"]) as keeper:
+        os.waitid(os.P_PID, keeper.pid, os.WEXITED | os.WNOWAIT)
+        reads, gone = caller._read, f"/proc/{keeper.pid}/environ"
+        monkeypatch.setattr(caller, "_read", lambda path: b"" if path == gone else reads(path))
+        found = Caller(f"0:{keeper.pid}").environment.entries
+        keeper.returncode = 0
+    assert found == [name + b"=" + value for name, value in os.environb.items()]
+
+
+def test_a_caller_without_an_environment_gives_none() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "kill -STOP $$"], env={}) as keeper:
+        os.waitpid(keeper.pid, os.WUNTRACED)
+        assert Caller(f"0:{keeper.pid}").environment.entries == []
+        keeper.returncode = 0
+
+
 def test_a_parent_that_is_no_shell_says_nothing_of_what_was_ignored() -> None:
     code = "from agent.wrapper.process import caller; print(caller._ignored_by_parent())"
     argv = [sys.executable, "-c", code]
