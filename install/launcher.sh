@@ -19,7 +19,9 @@ note_what_came() {
 }
 
 run_plainly() {
+    trap '' PIPE # nobody may read this, and the command runs all the same
     echo "@NAME@: this installation is not reported: the agent at $python cannot start" >&2
+    trap - PIPE
     shift
     while [ $# -gt 0 ]; do
         case $1 in
@@ -48,6 +50,10 @@ try:
     sys.exit(main(sys.argv[2:], noted))
 except Exception:
     import os
+    try:  # while SIGPIPE is ignored still
+        os.write(2, b"@NAME@: this installation is not reported: the agent is not installed for this Python\n")
+    except OSError:
+        pass
     ignored, _, copy = noted.partition(":")
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         if not int(ignored or "0", 16) >> (number - 1) & 1:
@@ -65,7 +71,6 @@ except Exception:
         if word == "--":
             break
         explain = explain or word == "--explain"
-    os.write(2, b"@NAME@: this installation is not reported: the agent is not installed for this Python\n")
     if explain:  # it runs nothing
         sys.exit(1)
     try:
@@ -73,8 +78,10 @@ except Exception:
     except IndexError:
         sys.exit(2)
     except OSError as why:
-        os.write(2, os.fsencode("@NAME@: %s: %s\n" % (words[0], why.strerror)))
-        sys.exit(127 if isinstance(why, FileNotFoundError) else 126)
+        try:
+            os.write(2, os.fsencode("@NAME@: %s: %s\n" % (words[0], why.strerror)))
+        finally:
+            sys.exit(127 if isinstance(why, FileNotFoundError) else 126)
 '
 
 if [ "${1-}" != wrap ]; then

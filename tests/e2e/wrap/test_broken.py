@@ -176,6 +176,30 @@ def test_an_environment_that_lost_parts(private: Path, shell: str) -> None:
     until(lambda: not stopped_copies(private), why="no stopped copy of the launcher left")
 
 
+@pytest.mark.needs("bash", "dash", "busybox")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_where_nobody_can_be_told_cmd_runs_all_the_same(private: Path, shell: str) -> None:
+    (site,) = (private / "venv/lib").glob("python*/site-packages")
+    argv = [str(installed(private, shell)), "wrap", "--no-input", "--", "sh", "-c", "echo ran; exit 6"]
+    env = environ.bare(private, ROLLCALL_STATE_DIR=str(private / "state"))
+
+    def check_that_it_runs(words: list[str], stderr: int = subprocess.DEVNULL) -> None:
+        done = subprocess.run(
+            words, env=env, stdout=subprocess.PIPE, stderr=stderr, check=False, timeout=PATIENCE
+        )
+        assert (done.returncode, done.stdout) == (6, b"ran\n")
+
+    for lost in (site / "agent", private / "venv/bin/python"):
+        assert removed(lost)
+        for deaf in ('exec "$@" 2>&-', 'exec "$@" 2>/dev/full'):
+            check_that_it_runs(["sh", "-c", deaf, "x", *argv])
+        reader, writer = os.pipe()
+        os.close(reader)
+        check_that_it_runs(argv, stderr=writer)
+        os.close(writer)
+    until(lambda: not stopped_copies(private), why="no stopped copy of the launcher left")
+
+
 def test_an_interrupt_while_python_starts_ends_it_as_any_program(private: Path) -> None:
     """A .pth file is read as early as anything of an environment's: there the start is held up."""
     (site,) = (private / "venv/lib").glob("python*/site-packages")
