@@ -78,6 +78,7 @@ class Trace:
         self._report = report
         self._source = source
         self._looks = choice.looks
+        self._folder = _folder()
         self._trimmed = 0
 
     def descriptors(self) -> set[int]:
@@ -97,7 +98,7 @@ class Trace:
 
         size = os.fstat(self._report).st_size
         data = os.pread(self._report, MAX_REPORT, max(0, size - KEPT))
-        return where(data, pid, code, Texts(self._looks))
+        return where(data, pid, code, Texts(self._looks, self._folder))
 
 
 def prepare(argv: list[bytes], environment: Environment, method: str | None = None) -> Trace | None:
@@ -202,6 +203,14 @@ def _error_trap() -> bytes:
 def _method(name: str) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), "methods", f"{name}.bash"), "rb", buffering=0) as file:
         return file.read()
+
+
+def _folder() -> bytes:
+    """Where the script is started; it may remove that folder. One that is gone already has a name too."""
+    try:
+        return os.getcwdb()
+    except OSError:
+        return b"/proc/self/cwd"
 
 
 def _readable(path: bytes) -> bool:

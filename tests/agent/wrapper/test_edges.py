@@ -1,6 +1,7 @@
 """The wrapper where the machine denies it something; each in a process of its own, or without one."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,18 @@ def test_a_folder_that_is_gone(world: World) -> None:
     done = wrapped(world, 'mkdir d && cd d && rmdir ../d && exec "$@"', "sh", "-c", "exit 5")
     assert done.returncode == 5
     assert len(reported(world)) == 2
+
+
+@pytest.mark.needs("bash")
+def test_a_script_that_removes_its_own_folder_is_told_with_its_line(world: World) -> None:
+    """As one does that was unpacked there, and was started there."""
+    place = world.cwd / "unpacked"
+    place.mkdir()
+    (place / "install.sh").write_text(f"set -e\ncd /\nrm -r {place}\nls /nosuch\n")
+    done = wrapped(world, f'cd {place} && exec "$@"', "bash", "install.sh")
+    assert done.returncode == 2
+    failed = json.loads(reported(world)[1])["event"]["properties"]
+    assert (failed["script"], failed["line"], failed["command"]) == ("install.sh", 4, "ls")
 
 
 def test_a_notice_that_cannot_be_written_reports_nothing(world: World) -> None:
