@@ -53,13 +53,20 @@ class RunReport:
 
 
 def open_run_file(path: str, access: int = os.O_RDONLY) -> int | None:
-    """The file, open; None if it is no plain file: no link is followed, no pipe is waited for."""
+    """The file, open; None if it is no plain file, or the disk cannot read it.
+
+    No link is followed, and no pipe is waited for.
+    """
     try:
         handle = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    if stat.S_ISREG(os.fstat(handle).st_mode):
-        return handle
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            os.pread(handle, MAX_BYTES, 0)  # a bad sector costs no other run
+            return handle
+    except OSError:
+        pass
     os.close(handle)
     return None
 

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,27 @@ def test_what_is_no_run_file_tells_nothing(state: StateDir) -> None:
         "link.run",
         "other",
     ]
+
+
+def test_a_run_that_the_disk_cannot_read_costs_no_other(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(state, f"{RUN}.run", run_text("begun", "ended 1800000002.000 102.000 exit 0"))
+    bad = put(state, "bad.run", run_text("begun"))
+
+    def failing(read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def from_disk(handle: int, *rest: int) -> bytes:
+            if os.path.samestat(os.fstat(handle), bad.stat()):
+                raise OSError(5, "Input/output error")
+            return read(handle, *rest)
+
+        return from_disk
+
+    for name in ("read", "pread"):
+        monkeypatch.setattr(os, name, failing(getattr(os, name)))
+    assert collect.planned_instance(state) is None
+    assert collected(state) == [catalogue.STARTED, catalogue.SUCCESS]
+    assert os.listdir(state.runs) == ["bad.run"]
 
 
 def test_silence_discards_every_run(state: StateDir) -> None:
