@@ -37,7 +37,7 @@ class Place:
         """As it is noted in a run file."""
         code = "-" if self.code is None else str(self.code)
         script = os.path.basename(self.script).decode("utf-8", "replace")
-        known = script and script not in ("main", "environment")
+        known = "\n" not in script and script not in ("", "main", "environment")
         return str(self.line), self.command.decode(), script if known else "-", code
 
 

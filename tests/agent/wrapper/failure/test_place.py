@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.wrapper.failure import programs, record
 from agent.wrapper.failure.looks import Look
-from agent.wrapper.failure.place import where
+from agent.wrapper.failure.place import Place, where
 from agent.wrapper.failure.texts import Texts
 
 TEXT = b"""set -e
@@ -191,3 +191,9 @@ def test_a_file_whose_name_has_a_blank_is_known_if_it_is_the_only_one() -> None:
     assert record.read(written)[0].sources == (b"./a b.sh", b"./a b.sh")
     written = entry("grep z x", 3, calls="f", at="9 0").replace(b"./i.sh ./i.sh", b"./a b.sh ./c.sh")
     assert record.read(written)[0].sources == (b"", b"")
+
+
+def test_a_script_whose_name_has_two_lines_has_no_name() -> None:
+    """In the run file the second would be a line of its own, such as another end."""
+    assert Place(b"/x/install\nended 1 1 exit 0", 3).written() == ("3", "-", "-", "-")
+    assert Place(b"/x/install.sh", 3).written() == ("3", "-", "install.sh", "-")
