@@ -24,6 +24,7 @@ class Look:
         self.script = reader.read(text)
         self.commands: list[Command] = []
         self._words: list[list[Word]] = []
+        self._values: dict[bytes, list[bytes] | None] = {}
         self._note(_all(self.script, 0))
         self._note([each for run in self.runs(b"eval") for each in self._held(*run)])
         self.unknown: list[Command] = []
@@ -33,6 +34,7 @@ class Look:
         for command in commands:
             self.commands.append(command)
             self._words.append(run(command))
+        self._values.clear()
 
     def runs(self, *names: bytes) -> Iterator[tuple[Command, list[Word]]]:
         """Every command that runs one of these, and the words after the name."""
@@ -58,7 +60,9 @@ class Look:
 
     def values_of(self, name: bytes) -> list[bytes] | None:
         """All that the text assigns to a variable; None if it may get another value, or one of a command."""
-        return values_of(self.commands, name)
+        if name not in self._values:
+            self._values[name] = values_of(self.commands, name) if name else None
+        return self._values[name]
 
     def _held(self, command: Command, words: list[Word]) -> Iterable[Command]:
         """The commands in the variables with which an eval begins, where the text gives them their values."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.wrapper.failure import rules, trace
+from agent.wrapper.failure.looks import Look
 from agent.wrapper.process.caller import Environment
 from tests.agent.wrapper.failure.forced import Stage
 
@@ -61,6 +62,14 @@ def test_a_script_would_notice_without_the_rule(tmp_path: Path, name: str) -> No
     assert method != chosen.method
     if chosen.method != "none":
         assert stage.forced(chosen.method, text) == bare
+
+
+def test_an_eval_that_begins_with_no_variable_makes_no_commands_of_other_words(tmp_path: Path) -> None:
+    """Else `--how=set` would be a command that lists variables, and many evals would take minutes."""
+    text = 'bar --how=set\neval "foo $y"\n'
+    assert _choice(tmp_path, text).found == []
+    assert _choice(tmp_path, text).method == "xtrace"
+    assert len(Look(b"install.sh", text.encode() * 100).commands) == 300  # `foo $y` is one too
 
 
 def _choice(base: Path, text: str) -> trace.Choice:
