@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_LEVEL = 3
 """Of traps and evals within each other."""
 
+TAKING = (b"eval", b".", b"source")
+"""What takes other text into the script."""
+
 
 class Look:
     """A text that is looked at, and every command in it, those in traps and evals too."""
@@ -26,7 +29,7 @@ class Look:
         self._words: list[list[Word]] = []
         self._values: dict[bytes, list[bytes] | None] = {}
         self._note(_all(self.script, 0))
-        self._note([each for run in self.runs(b"eval") for each in self._held(*run)])
+        self._note(self._held_by_evals())
         self.unknown: list[Command] = []
         """The commands that source what is not known."""
 
@@ -64,11 +67,26 @@ class Look:
             self._values[name] = values_of(self.commands, name) if name else None
         return self._values[name]
 
-    def _held(self, command: Command, words: list[Word]) -> Iterable[Command]:
-        """The commands in the variables with which an eval begins, where the text gives them their values."""
-        for word in words:
-            for value in self.values_of(begins_with(word.raw)) or ():
-                yield from _placed(reader.read(Word(value, None, 0, []).opened()).commands, command)
+    def _held_by_evals(self) -> list[Command]:
+        """The commands in the variables with which evals begin, where the text gives them their values.
+
+        They stand where the eval stands. What takes no further text tells the same at each: once is enough.
+        """
+        found: list[Command] = []
+        known: set[tuple[bytes, bool, bool]] = set()
+        for command, words in self.runs(b"eval"):
+            for word in words:
+                name = begins_with(word.raw)
+                if (kind := (name, command.apart, command.inner)) not in known:
+                    held = list(_placed(self._held(name), command))
+                    if not any(run(each) and run(each)[0].value in TAKING for each in held):
+                        known.add(kind)
+                    found += held
+        return found
+
+    def _held(self, name: bytes) -> Iterator[Command]:
+        for value in dict.fromkeys(self.values_of(name) or ()):
+            yield from reader.read(Word(value, None, 0, []).opened()).commands
 
 
 def begins_with(raw: bytes) -> bytes:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.wrapper.failure import rules, trace
+from agent.wrapper.failure import rules, signs, trace
 from agent.wrapper.failure.looks import Look
 from agent.wrapper.process.caller import Environment
 from tests.agent.wrapper.failure.forced import Stage
@@ -70,6 +70,17 @@ def test_an_eval_that_begins_with_no_variable_makes_no_commands_of_other_words(t
     assert _choice(tmp_path, text).found == []
     assert _choice(tmp_path, text).method == "xtrace"
     assert len(Look(b"install.sh", text.encode() * 100).commands) == 300  # `foo $y` is one too
+
+
+def test_a_variable_that_many_evals_begin_with_is_read_once() -> None:
+    text = "".join(f'cmd="foo {number}"\neval "$cmd"\n' for number in range(100)).encode()
+    assert len(Look(b"install.sh", text).commands) == 400  # in the text 300, and one of each value
+
+
+def test_a_computed_eval_in_a_variable_is_known_at_each_eval_of_it() -> None:
+    look = Look(b"install.sh", b'cmd=\'eval $(x)\'\neval "$cmd"\n(eval "$cmd")\neval "$cmd"\n')
+    assert sorted({command.line for command in signs.stops(look)}) == [2, 3, 4]
+    assert signs.unknown_inside(look) == [3]
 
 
 def _choice(base: Path, text: str) -> trace.Choice:
