@@ -77,7 +77,14 @@ def is_there(path: str) -> bool:
 def open_file(path: str, mode: str) -> sqlite3.Connection:
     every_byte = "".join(f"%{byte:02X}" for byte in os.fsencode(path))  # urllib's quote is slow to import
     uri = f"file:{every_byte}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
+    db.text_factory = _text
+    return db
+
+
+def _text(data: bytes) -> str:
+    """A text of a row. One that the disk tore costs no other: it is sent, and rejected alone."""
+    return data.decode("utf-8", "replace")
 
 
 def open_sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:

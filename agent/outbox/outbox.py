@@ -43,11 +43,18 @@ class LogEntry:
     payload: str | None
 
     @property
-    def event(self) -> object:
-        """The event as sent; of a deleted one, only messageId and name."""
-        if self.payload is None:
-            return {"messageId": self.message_id, "event": self.name}
-        return json.loads(self.payload)
+    def told(self) -> dict[str, Any] | None:
+        """The event as sent; None of a deleted one, and of one that the disk tore."""
+        try:
+            found = json.loads(self.payload or "")
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The same; where there is none, only messageId and name."""
+        return self.told or {"messageId": self.message_id, "event": self.name}
 
 
 @dataclass(frozen=True)

@@ -91,13 +91,9 @@ def _send(app: App, sealed: bytes, digest: str) -> int:
             raise CouldNot("events are being sent at the moment; try again in a minute")
         with intake.open_outbox(situation, app.now) as outbox:
             failed = next(
-                (e for e in reversed(outbox.entries()) if e.name == catalogue.ERRORS and e.payload), None
+                (e.told for e in reversed(outbox.entries()) if e.name == catalogue.ERRORS and e.told), None
             )
-            run = (
-                json.loads(failed.payload)["context"]["installation"]["id"]
-                if failed and failed.payload
-                else None
-            )
+            run = failed["context"]["installation"]["id"] if failed else None
             line = build_bundle_line(
                 app.origin(app.ensure_instance()),
                 size=len(sealed),

@@ -51,8 +51,8 @@ def _as_json(entry: LogEntry) -> str:
 
 def _as_line(entry: LogEntry, app: App) -> str:
     when = entry.recorded_at[:19].replace("T", " ")
-    name = printable(entry.name)
-    properties = "" if entry.payload is None else json.dumps(json.loads(entry.payload)["properties"])
+    name, event = printable(entry.name), entry.event
+    properties = json.dumps(event["properties"]) if "properties" in event else ""
     return (
         f"{when}Z  {paint(f'{entry.state:<8}', COLORS[entry.state], app)}  {name:<22}  {properties}".rstrip()
     )

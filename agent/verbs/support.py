@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -85,8 +84,8 @@ class Failure:
 
 def _last_failure(outbox: Outbox) -> Failure:
     for entry in reversed(outbox.entries()):
-        if entry.name == catalogue.ERRORS and entry.payload is not None:
-            run = json.loads(entry.payload)["context"]["installation"]
+        if entry.name == catalogue.ERRORS and entry.told:
+            run = entry.told["context"]["installation"]
             return Failure(run["id"], run.get("environment", ""), entry.endpoint or "")
     raise CouldNot("no failed install is on record")
 
@@ -94,8 +93,7 @@ def _last_failure(outbox: Outbox) -> Failure:
 def _same_request(outbox: Outbox, failed: Failure, email: str) -> str | None:
     """The messageId of a request for this install with this address."""
     for entry in outbox.entries():
-        if entry.name == catalogue.SUPPORT and entry.payload is not None:
-            event = json.loads(entry.payload)
+        if entry.name == catalogue.SUPPORT and (event := entry.told):
             same = event["context"]["installation"]["id"] == failed.installation
             if same and event["properties"]["email"] == email:
                 return entry.message_id

@@ -104,6 +104,16 @@ def test_a_bundle_arrives_whole_and_its_file_goes(waiting: Waiting) -> None:
     assert (keys, largest) == ({"key"}, PART)
 
 
+@pytest.mark.parametrize("torn", ["'{torn'", "CAST(x'7bff' AS TEXT)", "'{}'", "'[]'"])
+def test_a_line_that_was_torn_on_disk_keeps_nothing_else_back(waiting: Waiting, torn: str) -> None:
+    for data in (SEALED, SEALED[:-1]):
+        waiting.put("https://a.example", data)
+    waiting.outbox._database._db.execute(f"UPDATE event SET payload = {torn} WHERE seq = 1")
+    assert [bundle.seq for bundle in waiting_bundles(waiting.outbox)] == [2]
+    sweep_bundles(waiting.state, waiting.outbox)
+    assert len(waiting.state.bundle_files()) == 1
+
+
 def test_after_a_broken_connection_only_the_rest_is_sent(waiting: Waiting) -> None:
     shelf = Shelf(breaks=1)
     with Receiver(then=shelf) as receiver:

@@ -118,10 +118,15 @@ def test_one_that_is_larger_than_any_batch_still_goes_alone(world: DrainWorld) -
     assert [len(batch) for batch in world.sent] == [1, 1]
 
 
-def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(world: DrainWorld) -> None:
+@pytest.mark.parametrize(
+    ("written", "read"), [("'{torn'", "{torn"), ("CAST(x'7bff' AS TEXT)", "{\N{REPLACEMENT CHARACTER}")]
+)
+def test_a_row_that_was_torn_on_disk_does_not_block_the_rest(
+    world: DrainWorld, written: str, read: str
+) -> None:
     world.record(3)
-    world.outbox._database._db.execute("UPDATE event SET payload = '{torn' WHERE seq = 2")
-    world.then = lambda texts: Rejected("400") if "{torn" in texts else Delivered()
+    world.outbox._database._db.execute(f"UPDATE event SET payload = {written} WHERE seq = 2")
+    world.then = lambda texts: Rejected("400") if read in texts else Delivered()
 
     assert world.drain().waiting is None
     assert [row[0] for row in world.outbox._database._db.execute("SELECT state FROM event ORDER BY seq")] == [

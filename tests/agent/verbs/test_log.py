@@ -1,5 +1,8 @@
 import json
+import sqlite3
 from contextlib import closing
+
+import pytest
 
 from agent.outbox.outbox import Outbox
 from tests.agent.verbs.test_status import record
@@ -37,6 +40,23 @@ def test_log_shows_each_event_as_sent_and_what_became_of_it(world: World) -> Non
     assert "rollcall log --json" in done.err
     assert len(world.run("log", "-n", "1").out.splitlines()) == 1
     assert world.run("log", "-n", "0").err == ""
+
+
+@pytest.mark.parametrize("torn", ["'{torn'", "CAST(x'7bff' AS TEXT)", "'[1]'"])
+def test_a_row_that_was_torn_on_disk_hides_no_other(world: World, torn: str) -> None:
+    record(world, 1, "Filled", x="a")
+    record(world, 2, "Filled", x="b")
+    with closing(sqlite3.connect(world.state.outbox, isolation_level=None)) as db:
+        db.execute(f"UPDATE event SET payload = {torn} WHERE seq = 1")
+    lines = [json.loads(line)["event"] for line in world.run("log", "--json").out.splitlines()]
+    assert lines == [
+        {"messageId": "m1", "event": "Filled"},
+        {"messageId": "m2", "event": "Filled", "properties": {"x": "b"}},
+    ]
+    assert [line.split()[3:] for line in world.run("log").out.splitlines()] == [
+        ["Filled"],
+        ["Filled", '{"x":', '"b"}'],
+    ]
 
 
 def test_nothing_recorded_can_steer_the_terminal(world: World) -> None:
