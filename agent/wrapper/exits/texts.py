@@ -78,11 +78,14 @@ class Texts:
         return [[Word(part, part, word.line, []) for part in text.split()] for text in sorted(texts)]
 
     def given(self, words: Iterable[Word], arguments: tuple[Word, ...] | None) -> tuple[Word, ...] | None:
-        """These words with the function's own arguments in place; None where those are not known."""
+        """These words with the function's own arguments in place; None where those are not known.
+
+        $0 is none of them.
+        """
         found: list[Word] = []
         for word in words:
             name = variable(word.raw)
-            if name not in (b"@", b"*") and not name.isdigit():
+            if name not in (b"@", b"*") and not (name.isdigit() and int(name)):
                 found.append(word)
             elif arguments is None:
                 return None

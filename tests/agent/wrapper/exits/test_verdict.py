@@ -8,9 +8,12 @@ import pytest
 
 from agent.wrapper.exits import replay, watcher
 from agent.wrapper.exits.taskstats import Exit
+from agent.wrapper.exits.texts import Texts
 from agent.wrapper.exits.verdict import failed_step
 from agent.wrapper.process.caller import Environment
+from agent.wrapper.shell.reader import read
 from agent.wrapper.shell.script import ShellRun
+from agent.wrapper.shell.syntax import Word
 
 CMD = 100
 FETCH = (b"fetch", 22)
@@ -313,3 +316,12 @@ def test_of_too_many_steps_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert steps.kept == exits
     with pytest.raises(OSError, match="too many"):
         steps.take(lambda: iter(exits_of("fine", 0)))
+
+
+def test_the_scripts_own_name_is_none_of_its_arguments() -> None:
+    """Else `"$0" step` would seem to run the last of them."""
+    texts = Texts(read(b""), Environment([]), nounset=False)
+    own, first = Word(b'"$0"', None, 1, []), Word(b"$1", None, 1, [])
+    given = Word(b"/opt/app", b"/opt/app", 1, [])
+    assert texts.given([own, first], (given,)) == (own, given)
+    assert texts.expanded(own, (given,)) is None
