@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MAX_STEPS = 20_000
 """Of a replay: about a second."""
 
+MAX_POINTS = 120_000
+"""Likewise, of orders in which what runs beside it may have ended."""
+
 
 class CannotTell(Exception):  # noqa: N818 - reads as what it says
     """The script may do anything here."""
@@ -44,7 +47,7 @@ class Replay:
         """Whether the shell runs subshells and a pipeline's last part without a process, as ksh does."""
         self.main: list[Process] = []
         self.children: list[Process] = []
-        self._steps = 0
+        self._steps = self._points = 0
         self._known: dict[object, frozenset[Blame | None]] = {}
 
     def simple(self, command: Command, state: State, scope: Scope) -> Results:
@@ -235,6 +238,9 @@ class Replay:
         found = {state}
         waiting = [state] if state.beside else []
         while waiting:
+            self._points += 1
+            if self._points > MAX_POINTS:
+                raise CannotTell
             point = waiting.pop()
             for part in set(point.beside):
                 rest = list(point.beside)

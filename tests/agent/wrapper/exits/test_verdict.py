@@ -318,6 +318,15 @@ def test_of_too_many_steps_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         steps.take(lambda: iter(exits_of("fine", 0)))
 
 
+@pytest.mark.parametrize(("count", "found"), [(8, (b"build", 1)), (40, None)])
+def test_programs_beside_each_other_are_given_up_before_they_take_minutes(
+    count: int, found: tuple[bytes, int] | None
+) -> None:
+    """They may have ended in any order, and twice as many have far more than twice as many orders."""
+    text = "set -e\n" + "".join(f"fetch {number} &\n" for number in range(count)) + "wait\nbuild\nfine"
+    assert told(text, "fetch " * count + "build=1", 1) == found
+
+
 def test_the_scripts_own_name_is_none_of_its_arguments() -> None:
     """Else `"$0" step` would seem to run the last of them."""
     texts = Texts(read(b""), Environment([]), nounset=False)
