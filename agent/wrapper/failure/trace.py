@@ -109,7 +109,7 @@ def prepare(argv: list[bytes], environment: Environment, method: str | None = No
         return None
     report, source = os.memfd_create("report"), os.memfd_create("trace")
     here = b"/proc/%d/fd/" % os.getpid()
-    own = environment.get(b"BASH_ENV") or None
+    own = environment.get(b"BASH_ENV")  # one that is empty names no file, and stays empty
     os.write(source, _code(method, b"%s%d" % (here, report), own, choice.looks))
     path = b"%s%d" % (here, source)
     if not os.access(path, os.R_OK):

@@ -88,6 +88,18 @@ def test_the_users_own_bash_env_is_put_back(tmp_path: Path) -> None:
     assert text.endswith(b". '" + bytes(plain) + b"'\n")
 
 
+def test_an_empty_bash_env_stays_empty(tmp_path: Path) -> None:
+    path = tmp_path / "install"
+    path.write_text("#!/bin/bash\n")
+    path.chmod(0o755)
+    for given, restored in ([b"BASH_ENV="], b"    BASH_ENV=''\n"), ([], b"    unset -v BASH_ENV\n"):
+        found = trace.prepare([bytes(path)], Environment([*ENVIRONMENT.entries, *given]))
+        assert found is not None
+        text = Path(found.environment[b"BASH_ENV"].decode()).read_bytes()
+        assert restored in text
+        assert text.endswith(b"\n\n")  # no file is read
+
+
 def test_a_script_too_large_to_read_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "install"
     path.write_bytes(b"#!/bin/bash\n" + b"#" * MAX_TEXT)
