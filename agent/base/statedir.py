@@ -49,11 +49,14 @@ class StateDir:
 
     def memory(self) -> list[str]:
         """Every file that holds data; the locks do not. Some of them may not exist."""
-        asides = (self.outbox + aside for aside in ("", ".damaged", ".newer"))
-        databases = [name + suffix for name in asides for suffix in ("", "-journal")]
+        databases = [self.outbox, self.outbox + "-journal", *self.asides()]
         marks = (self.seen, self.due, self.notice, self.shown, self.asked, self.updates, self.feed_due)
         known = [self.id, self.id + ".damaged", *databases, *marks]
         return known + _below(self.path, ".new") + self.run_files() + self.bundle_files()
+
+    def asides(self) -> list[str]:
+        """What was the outbox and could not be used, under the name that it got. Nobody reads it again."""
+        return [self.outbox + why + suffix for why in (".damaged", ".newer") for suffix in ("", "-journal")]
 
     def run_files(self) -> list[str]:
         """The run files that exist."""

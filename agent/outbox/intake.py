@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agent.base.ids import uuid4
@@ -48,7 +48,11 @@ def erase_waiting(situation: Situation, now: Callable[[], float]) -> int | None:
     become_owner(state)
     discard_runs(state)
     erase_bundles(state)
-    if not os.path.exists(state.outbox):
-        return None
-    with closing(Outbox(state, now=now)) as outbox:
-        return outbox.erase()
+    erased = None
+    if os.path.exists(state.outbox):
+        with closing(Outbox(state, now=now)) as outbox:
+            erased = outbox.erase()
+    for path in filter(os.path.lexists, state.asides()):  # what waited in them can still be read
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+    return erased

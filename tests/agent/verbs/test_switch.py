@@ -28,6 +28,14 @@ def test_disable_writes_the_flag_where_status_looks_and_erases_what_waits(world:
     assert world.run("status", "--json").json["source"] == f"{path}:3"
 
 
+@pytest.mark.parametrize("left", ["outbox.db", "outbox.db.damaged", "outbox.db.newer"])
+def test_disable_leaves_nothing_to_read_in_an_outbox_that_cannot_be_used(world: World, left: str) -> None:
+    world.state.make()
+    Path(world.state.path, left).write_bytes(b"secret" * 1000)
+    assert world.run("disable").code == 0
+    assert not any(b"secret" in path.read_bytes() for path in Path(world.state.path).iterdir())
+
+
 def test_disable_makes_a_file_where_there_is_none(world: World) -> None:
     done = world.run("disable")
     made = world.situation.env_file
