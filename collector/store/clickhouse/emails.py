@@ -51,9 +51,11 @@ def _delete_old_rows(client: Client) -> None:
         f"SELECT source, id FROM events WHERE name = ? AND ver < {LAST} AND (source, id) IN ({changed})"
         f" ORDER BY source, id LIMIT {CHANGED_AT_ONCE}"
     )
+    which = f"source = ? AND name = ? AND ver < {LAST} AND id IN ?"
     while rows := client.rows(sql, SUPPORT, SUPPORT):
-        ids = [key for _, key in rows]
-        delete_rows(client, "events", f"name = ? AND ver < {LAST} AND id IN ?", SUPPORT, ids)
+        for source in sorted({source for source, _ in rows}):  # another one may have got the same event later
+            ids = [key for of_source, key in rows if of_source == source]
+            delete_rows(client, "events", which, source, SUPPORT, ids)
 
 
 def expire_known_emails(client: Client, past: Past, before: int) -> None:

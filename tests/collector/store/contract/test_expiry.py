@@ -85,6 +85,18 @@ def test_an_address_expires_and_its_request_stays(events: EventStore) -> None:
     assert events.keep(asked) == 0
 
 
+def test_a_request_that_another_source_got_later_keeps_its_address(events: EventStore) -> None:
+    history = [event for event in made_history(0) if event.source == SOURCE and event.name == SUPPORT]
+    old = next(event for event in history if is_old(event))
+    later = old._replace(source=OTHER_SOURCE, received=NOW)
+    keep_in_pieces(events, [old, later])
+    assert expire(events, emails=MIDDLE) == Expired(emails=1)
+    (stays,) = events.events_named(OTHER_SOURCE, SUPPORT, NO_PAGE, 10)
+    (changed,) = events.events_named(SOURCE, SUPPORT, NO_PAGE, 10)
+    assert stays.body == old.body
+    assert '"email"' not in changed.body
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_comes_again_after_it_expired_changes_nothing(events: EventStore, seed: int) -> None:
     chance = random.Random(seed)
