@@ -28,6 +28,8 @@ CHALLENGE_MS = 60_000
 MOST_CHALLENGES = 1000
 SESSION_MS = 3_600_000
 SALT_BYTES = 16
+# Whose turn it is to change the roster: no source has this number.
+_TURN = -1
 
 
 class NotAllowed(Exception):  # noqa: N818 - an outcome
@@ -221,6 +223,7 @@ def change_members(control: ControlStore, name: str, change: Change, now: int) -
     NotAllowed for others; AdminError if somebody else was faster.
     """
     with control.transaction() as tx:
+        tx.wait_for_turn(_TURN)  # else two could read the same revision
         revision = _allowed_revision(tx, name)
         if change.revision != revision:
             raise AdminError("another member has changed something meanwhile; run the verb again")

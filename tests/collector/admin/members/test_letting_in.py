@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from collector.admin import AdminError, member_records, tokens
 from collector.admin.member_keys import Key, fingerprint, key_of_recovery, recovery_code
+from collector.store.database import Transaction
 from tests.collector.admin.members.desks import PHRASE, Desk, Server
 from tests.collector.conftest import BOTH
 
@@ -81,6 +85,39 @@ def test_who_waits_changes_nothing(
     with pytest.raises(AdminError, match="only a member may change"):
         eve.enter().begin_group()
     assert not member_records.is_member(server.control, "eve")
+
+
+@pytest.mark.parametrize("database", BOTH, indirect=True)
+def test_of_two_who_change_something_at_once_one_is_refused(
+    pair: tuple[Desk, Desk], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, both = member_records._allowed_revision, threading.Barrier(2)
+    sql = "SELECT revision, text FROM member_roster"
+    ((before, _),) = server.control.all(sql)
+
+    def read_slowly(tx: Transaction, name: str) -> int:
+        revision = read(tx, name)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(2)  # until the other one has read it too, if that is possible
+        return revision
+
+    def change(name: str) -> str:
+        text = f"the list of {name}"
+        wanted = member_records.Change(before, "key", text, "code", ["ann", "bob"])
+        try:
+            member_records.change_members(server.control, name, wanted, 0)
+        except AdminError as why:
+            return str(why)
+        return text
+
+    monkeypatch.setattr(member_records, "_allowed_revision", read_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(change, ("ann", "bob")))
+    ((after, text),) = server.control.all(sql)
+    assert (after, text in told) == (before + 1, True)
+    assert [why for why in told if why != text] == [
+        "another member has changed something meanwhile; run the verb again"
+    ]
 
 
 @pytest.mark.parametrize(
