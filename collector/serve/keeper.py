@@ -64,11 +64,14 @@ class Keeper(BackgroundJob):
 
 
 def cutoffs_of(keep: Keep, now: int) -> Cutoffs:
-    """Where what is kept begins: with whole days, because a day's heartbeats go at once."""
+    """Where what is kept begins: with whole days, because a day's heartbeats go at once.
+
+    A hundred years are for ever: nothing was received before 1970.
+    """
 
     def begin(seconds: int) -> int:
         before = now - seconds * 1000
-        return before - before % DAY_MS if seconds else 0
+        return max(0, before - before % DAY_MS) if seconds else 0
 
     return Cutoffs(begin(keep.heartbeats), begin(keep.events), begin(keep.emails), begin(keep.bundles))
 

@@ -55,7 +55,7 @@ def _purge(arguments: argparse.Namespace, stores: Stores) -> None:
     if arguments.key is None:
         if (arguments.since, arguments.until) != (0, LATEST):
             raise AdminError("--since and --until go with --key; --older-than is a period by itself")
-        before = Cutoffs.all_at(now - arguments.older_than * 1000)
+        before = Cutoffs.all_at(max(0, now - arguments.older_than * 1000))
         expired = expire_events(stores, before, now, progress("deleted"))
         count = expired.deleted
         if expired.bundles:

@@ -38,7 +38,8 @@ def test_purge_keeps_who_was_heard_of_only_now(
     late = {"type": "track", "event": name, "anonymousId": "a", "timestamp": "2026-01-01T00:00:00Z"}
     line = json.dumps({**late, "context": {"installation": {"id": "r"}}})
     idle.verb("import", "--source", "s", "-", stdin=line)
-    assert "0 events deleted" in idle.verb("purge", "--older-than", "30d").stderr
+    for age in ("30d", "36500d"):
+        assert "0 events deleted" in idle.verb("purge", "--older-than", age).stderr
     runs = 0 if name == "Instance Active" else 1
     with tables.transaction() as tx:
         tx.execute("INSERT INTO answered (source, run, at, by_user) SELECT source, id, 0, 'ada' FROM runs")
@@ -167,6 +168,13 @@ def test_a_server_purges_what_is_older_than_it_shall_keep(stores: Stores, tables
         kept.stop()
     assert "v2" in words(tables)
     assert tables.all("SELECT COUNT(*) FROM events") == [(1,)]
+
+
+def test_a_hundred_years_are_for_ever_and_the_rest_expires(stores: Stores, tables: Database) -> None:
+    stores.events.keep([started(1, -3), started(2)])
+    Keeper(stores, Keep(86_400, 36_500 * 86_400, 86_400), lambda: NOW / 1000).expire()
+    assert tables.all("SELECT COUNT(*) FROM events") == [(2,)]
+    assert stores.events.last_expiry().at == NOW, "expiry came to its end"
 
 
 def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, tables: Database) -> None:
