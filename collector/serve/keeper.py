@@ -51,6 +51,9 @@ class Keeper(BackgroundJob):
         except StoreError as error:
             logger.warning("what is old was not deleted: %s", error)
             return
+        except Exception as error:  # noqa: BLE001 - the thread must go on
+            logger.warning("what is old was not deleted: it failed with %s", type(error).__name__)
+            return
         if expired != Expired():
             counts = (expired.beats, expired.events, expired.emails, expired.bundles)
             logger.info(

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from collector.admin.keys import source_named
+from collector.base.events import SUPPORT
 from collector.base.keep import Keep
 from collector.base.personal import without_address
 from collector.base.times import DAY_MS
-from collector.serve.keeper import Keeper
+from collector.serve.keeper import HOUR_SECONDS, Keeper
 from collector.store import Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events
@@ -175,6 +176,20 @@ def test_a_hundred_years_are_for_ever_and_the_rest_expires(stores: Stores, table
     Keeper(stores, Keep(86_400, 36_500 * 86_400, 86_400), lambda: NOW / 1000).expire()
     assert tables.all("SELECT COUNT(*) FROM events") == [(2,)]
     assert stores.events.last_expiry().at == NOW, "expiry came to its end"
+
+
+def test_after_a_purge_that_fails_comes_the_next_one(
+    stores: Stores, tables: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = started(1, -3)._replace(name=SUPPORT, body="a disk has damaged the text: @")
+    stores.events.keep([asked])
+    keeper = Keeper(stores, Keep(0, 0, 86_400), lambda: NOW / 1000)
+    assert keeper.step() == HOUR_SECONDS
+    assert caplog.messages == ["what is old was not deleted: it failed with DecodeError"]
+    with tables.transaction() as tx:
+        tx.execute("UPDATE events SET body = '{}'")
+    assert keeper.step() == HOUR_SECONDS
+    assert stores.events.last_expiry().at == NOW
 
 
 def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, tables: Database) -> None:
