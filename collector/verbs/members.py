@@ -129,7 +129,8 @@ def _remove(arguments: argparse.Namespace, _: None = None) -> None:
         sys.stdout.write(after.public_jwk + "\n")
         message(
             f"the support key is now {after.thumbprint}: ship it as ROLLCALL_SUPPORT_KEY, and have the others"
-            " compare it. Who was removed still has the old key, but gets no more bundles from the collector"
+            " compare it. Who was removed still has the old key. Revoke the API token that they joined with"
+            " (rollcall-collector tokens revoke NAME): with it, they still fetch what is sealed for that key"
         )
 
 

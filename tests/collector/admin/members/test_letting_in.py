@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,7 @@ import pytest
 from collector.admin import AdminError, member_records, tokens
 from collector.admin.member_keys import Key, fingerprint, key_of_recovery, recovery_code
 from collector.store.database import Transaction
+from collector.verbs import members as verbs
 from tests.collector.admin.members.desks import PHRASE, Desk, Server
 from tests.collector.conftest import BOTH
 
@@ -60,6 +62,18 @@ def test_who_is_removed_has_nothing_of_the_next_key(
     cas.enter().trust(new.thumbprint)
     assert cas.enter().current_key().thumbprint == new.thumbprint
     assert set(cas.enter().support_keys()) == {old.thumbprint, new.thumbprint}, "what is under way is opened"
+
+
+def test_who_removes_somebody_is_told_to_revoke_their_token(
+    pair: tuple[Desk, Desk], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It fetches bundles, and who was removed opens those for the old key."""
+    ann, bob = pair
+    monkeypatch.setattr(verbs, "signed_in", lambda _: ann.enter())
+    verbs._remove(Namespace(name=bob.name, keep_key=False))
+    shown = capsys.readouterr()
+    assert "Revoke the API token that they joined with (rollcall-collector tokens revoke NAME)" in shown.err
+    assert json.loads(shown.out) == json.loads(ann.enter().current_key().public_jwk)
 
 
 def test_a_lost_passphrase_is_mended_by_another_member(pair: tuple[Desk, Desk]) -> None:
