@@ -65,13 +65,14 @@ def list_tokens(control: ControlStore) -> list[Token]:
 @with_retries
 def revoke_token(control: ControlStore, which: str, now: int, *, by: str = COMMAND_LINE) -> None:
     """Delete a token by its name, or by all of it, if it was found where it should not be."""
-    column, value = ("hash", secret_digest(which)) if which.startswith(PREFIX) else ("name", which)
     with control.transaction() as tx:
-        found = tx.all(f"SELECT name FROM tokens WHERE {column} = ?", value)
+        # A name may begin as a token does.
+        found = tx.all("SELECT name FROM tokens WHERE name = ? OR hash = ?", which, secret_digest(which))
         if not found:
             raise AdminError("no such token; see `rollcall-collector tokens list`")
-        tx.execute(f"DELETE FROM tokens WHERE {column} = ?", value)
-        record(tx, now, by, "revoked token", found[0][0])
+        for (name,) in found:
+            tx.execute("DELETE FROM tokens WHERE name = ?", name)
+            record(tx, now, by, "revoked token", name)
 
 
 def token_access(control: ControlStore, token: str) -> TokenAccess | None:

@@ -189,6 +189,13 @@ def test_a_revoked_token_opens_nothing_from_that_moment(client: PageClient, page
     assert asked(client, "/overview.json", f"Bearer {token}").status == 401
 
 
+def test_a_token_whose_name_begins_as_tokens_do_is_revoked_by_its_name(page_stores: Stores) -> None:
+    name = f"{tokens.PREFIX}grafana"
+    token = tokens.add_token(page_stores.control, name, "viewer", None, 0)
+    tokens.revoke_token(page_stores.control, name, 0)
+    assert tokens.token_access(page_stores.control, token) is None
+
+
 def test_tokens_are_kept_by_both_databases(stores: Stores) -> None:
     with stores.control.transaction() as tx:
         source = keys.source_named(tx, "product", 0)
