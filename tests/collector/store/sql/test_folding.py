@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -76,6 +77,30 @@ def test_what_waits_in_great_number_is_sorted_and_counted_in_pieces(
         assert folded <= 30
         count -= folded
     assert count == waiting(tables) == 0
+    for source in (SOURCE, OTHER_SOURCE):
+        assert told_by(stores.events, source) == said_by(history, source)
+
+
+def test_what_was_counted_while_it_was_sorted_is_not_counted_again(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In SQLite, later events wait under the numbers of earlier ones."""
+    sort, history = folding.sort_packed, made_history(0)
+    later = history[80:]
+
+    def sort_slowly(rows: Iterable[bytes], size: int) -> Iterator[tuple[int, bytes]]:
+        found = list(sort(rows, size))
+        with tables.transaction() as tx:
+            folding.fold_all(tx)
+        keep_in_pieces(stores.events, later, 20)
+        return iter(found)
+
+    monkeypatch.setattr(folding, "SORTED_FROM", 80)
+    monkeypatch.setattr(folding, "sort_packed", sort_slowly)
+    keep_in_pieces(stores.events, history[:80], 20)
+    folding.sort_pending(tables)
+    monkeypatch.setattr(folding, "sort_packed", sort)
+    folding.fold_waiting(tables)
     for source in (SOURCE, OTHER_SOURCE):
         assert told_by(stores.events, source) == said_by(history, source)
 
