@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -26,6 +27,8 @@ EVENTS_AT_ONCE = 1000
 LONGEST_LINE = 4 * (decode.MAX_EVENT + decode.MAX_SHARED)
 # So many of the lines that are no events are named; the others are only counted.
 MOST_NAMED = 10
+# How often it is looked whether another collector has counted what waits.
+LOOK_SECONDS = 0.1
 
 
 class Rejects:
@@ -94,6 +97,13 @@ def add_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress
     finally:
         while store.fold():
             pass
+
+
+def wait_until_counted(store: EventStore, now: int) -> None:
+    """Count all that was received by now, or wait until a server that counts at the same time has done so."""
+    while (since := store.counted_until()) is not None and since <= now:
+        if not store.fold():
+            time.sleep(LOOK_SECONDS)
 
 
 def _keep_in_chunks(store: EventStore, events: Iterator[Event], progress: Progress) -> tuple[int, int]:

@@ -71,6 +71,7 @@ def _import(arguments: argparse.Namespace, stores: Stores) -> None:
 
 def _verify(stores: Stores, days: DayCounts) -> None:
     """Print each day that differs. AdminError if there is one."""
+    transfer.wait_until_counted(stores.events, now_ms())
     different = days.differences(stores.events)
     names = keys.name_sources(stores.control)
     for source, day, in_file, in_store in different:

@@ -9,9 +9,14 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from collector.admin import keys, transfer
+from collector.admin.comparison import DayCounts
 from collector.ingest import decode
 from collector.store import Stores, open_stores
+from collector.store.sql import folding
+from collector.verbs import event_files
 from tests.collector.running import Collector
 from tests.collector.store.contract.history import HOUR, NOW, pieces
 from tests.collector.store.sql.test_arrival import beat
@@ -136,3 +141,14 @@ def test_what_stands_before_a_bad_line_or_a_damaged_place_is_kept(idle: Collecto
         done = idle.verb("import", "--source", "s", str(tmp_path / "bad.gz"), code=1)
         assert "events read, " in done.stderr
         assert re.search(r"damaged after line \d+; what was read is stored\n", done.stderr)
+
+
+def test_a_comparison_waits_for_what_another_collector_counts(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(folding, "LITTLE", 0)
+    days, busy, fold = DayCounts(), iter([True, True]), stores.events.fold
+    stores.events.keep(days.counted(iter([beat(number, NOW) for number in range(5)])))
+    monkeypatch.setattr(stores.events, "fold", lambda: 0 if next(busy, False) else fold())
+    event_files._verify(stores, days)
+    assert "each of 1 days has as many events in the store as in the file" in capsys.readouterr().err
