@@ -7,7 +7,7 @@ Of the event store:
     usage                 what each process (lane) has added for a key in an hour: events, and bytes of disk
     pending               events that are kept and not counted yet: what the counters need of them
     expired               up to when heartbeats and other events of a source have expired
-    marks                 when something expired last; down to which number events were stored anew
+    marks                 when something expired last; down to which number events were stored anew; recounts
     events                what was sent: typed columns for what is asked often, the whole event as JSON
     shapes                the JSON of heartbeats without their ids and times, and the key that they came with
     beat_days             the days of each source that have a table of heartbeats

@@ -17,6 +17,7 @@ from collector.base.times import DAY_MS
 from collector.store import schema
 from collector.store.beats import CLOCK_MS
 from collector.store.database import Database, Row, Transaction
+from collector.store.errors import Conflict
 from collector.store.events import Progress
 from collector.store.rollups import Ledger, count_instance, count_run
 from collector.store.rows import RunRow, instance_of
@@ -38,6 +39,12 @@ _Pieces = Iterator[tuple[Ledger, int]]  # what counts, and how many rows were re
 
 # Where the day or the week is in the key of a counter.
 _TIMES = {schema.DAILY: 1, schema.ACTIVE: 1, schema.OUTCOMES: 2, schema.COHORTS: 1, schema.RETENTION: 3}
+# How many recounts have corrected anything.
+_CORRECTED = "SELECT value FROM marks WHERE name = 'recounts'"
+_NOTE = (
+    "INSERT INTO marks (name, value) VALUES ('recounts', 1)"
+    " ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
+)
 _WORDS = "SELECT source, kind, day, word FROM words"
 _NAMES = (
     f"SELECT source, time / {DAY_MS} AS day, type, name, COUNT(*) FROM events"
@@ -46,8 +53,9 @@ _NAMES = (
 
 
 def recount(database: Database, progress: Progress) -> int:
-    """Correct every counter; returns how many were wrong."""
+    """Correct every counter; returns how many were wrong. Conflict if another recount has corrected some."""
     with database.snapshot() as tx:
+        before = tx.all(_CORRECTED)
         missing: Counts = {table: Counter() for table in _TIMES}
         words: set[Word] = {(source, kind, day, word) for source, kind, day, word in tx.all(_WORDS)}
         for ledger in _made_anew(tx, progress):
@@ -59,9 +67,13 @@ def recount(database: Database, progress: Progress) -> int:
     wrong = {table: _rows(table, counts, expired) for table, counts in missing.items()}
     with database.transaction() as tx:
         tx.wait_to_count()
+        if tx.all(_CORRECTED) != before:  # the same counters, it may be
+            raise Conflict("another recount has corrected counters meanwhile; run it again")
         for table, rows in wrong.items():
             tx.upsert(table, rows)
             tx.execute(f"DELETE FROM {table.name} WHERE n = 0")
+        if any(wrong.values()):
+            tx.execute(_NOTE)
     return sum(map(len, wrong.values()))
 
 

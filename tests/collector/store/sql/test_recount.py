@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.base.times import DAY_MS
-from collector.store import Stores
+from collector.store import StoreError, Stores
 from collector.store.database import Database
 from collector.store.sql import recount
 from tests.collector.running import Collector
@@ -41,6 +41,22 @@ def test_what_is_wrong_is_corrected(
     assert counted(tables) == right
     assert told_by(stores.events) == said_by(history)
     assert stores.events.recount(lambda _: None) == 0
+
+
+def test_of_two_recounts_at_once_one_corrects(stores: Stores, tables: Database) -> None:
+    keep_in_pieces(stores.events, made_history(0))
+    right = counted(tables)
+    spoil(tables)
+    others = iter([stores.events.recount])
+
+    def meanwhile(_: int) -> None:
+        for other in others:
+            assert other(lambda _: None) > 20
+
+    with pytest.raises(StoreError, match="another recount has corrected counters meanwhile"):
+        stores.events.recount(meanwhile)
+    assert counted(tables) == right
+    assert stores.events.recount(meanwhile) == 0
 
 
 def test_the_verb_says_how_many_counters_were_wrong(idle: Collector) -> None:
