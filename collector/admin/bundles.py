@@ -14,6 +14,7 @@ from collector.base.sealed import ALGORITHM, ENCRYPTION, thumbprint_in
 HEADER = {"alg", "enc", "kid", "epk"}
 MAX_PLAIN = 20 * 1024 * 1024
 MAX_FILES = 2000
+LONGEST_PART = 255  # bytes of a file's name
 MAX_KEY = 4096
 MAX_TOKEN = 1000
 
@@ -26,7 +27,7 @@ def open_bundle(sealed: str, key: str, folder: str) -> list[str]:
         raise AdminError("jwcrypto is missing; run: pip install 'rollcall-telemetry[sealed]'") from None
     try:
         files = _unpacked(_opened(sealed, key))
-    except (JWException, ValueError) as error:
+    except (JWException, TypeError, ValueError) as error:  # TypeError: it is a JWE for several, in JSON
         kind = type(error).__name__
         raise AdminError(
             f"the bundle cannot be opened with this key: it is sealed for another one, or changed ({kind})"
@@ -84,6 +85,10 @@ def _unpacked(plain: bytes) -> dict[Path, bytes]:
                 raise AdminError("the bundle holds a file twice, or more than a bundle may hold")
             file = tar.extractfile(member)
             files[name] = file.read() if file else b""
+    folders = {folder for name in files for folder in name.parents}
+    for name in files:
+        if name in folders or any(len(os.fsencode(part)) > LONGEST_PART for part in name.parts):
+            raise AdminError(f"the bundle holds a file that cannot be beside the others: {str(name)!r}")
     return files
 
 

@@ -60,6 +60,8 @@ HOSTILE = [
     (special("device", tarfile.CHRTYPE), "more than plain files"),
     (special("pipe", tarfile.FIFOTYPE), "more than plain files"),
     ("a", "twice"),
+    ("a/b", "beside the others: 'a'"),
+    ("b" * 256, "beside the others"),
 ]
 
 
@@ -85,6 +87,8 @@ def test_what_is_changed_cut_or_for_another_key_is_refused(tmp_path: Path) -> No
         ("", PRIVATE),
         (whole, "no key"),
     ]
+    parts = {"protected": head, "iv": iv, "ciphertext": text, "tag": tag}
+    cases.append((json.dumps({**parts, "recipients": [{"encrypted_key": wrapped}] * 2}), PRIVATE))
     for bundle, key in cases:
         with pytest.raises(AdminError, match="cannot be opened with this key"):
             open_bundle(bundle, key, str(tmp_path / "opened"))
