@@ -36,7 +36,9 @@ class EventQuestions(SqlPart):
         sql = (
             f"SELECT column1 FROM (VALUES {', '.join(['(?)'] * len(wanted))}) AS wanted"
             " WHERE EXISTS (SELECT 1 FROM daily d WHERE d.source = wanted.column1)"
-            " OR EXISTS (SELECT 1 FROM events e WHERE e.source = wanted.column1)"  # not counted yet
+            # Those that are not counted yet.
+            " OR EXISTS (SELECT 1 FROM events e WHERE e.source = wanted.column1)"
+            " OR EXISTS (SELECT 1 FROM beat_days b WHERE b.source = wanted.column1)"
         )
         return {source for (source,) in self._counted(sql, *wanted)}
 

@@ -10,12 +10,14 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from collector.admin import keys
 from collector.store import StoreError, Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.sql import folding
 from tests.collector.cluster import Cluster
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import OTHER_SOURCE, SOURCE, keep_in_pieces, made_history
+from tests.collector.store.sql.test_arrival import beat
 from tests.wait import until
 
 HANGING = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -43,6 +45,17 @@ def test_a_question_counts_first_what_waits_if_it_is_little(
     stores.events.fold()
     assert stores.events.counted_until() is None
     assert told_by(stores.events) == said_by(history[:41])
+
+
+def test_a_source_of_heartbeats_alone_is_heard_however_many_wait(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import deletes the source that it made, if nothing came from it."""
+    monkeypatch.setattr(folding, "LITTLE", 0)
+    source, _ = keys.make_source(stores.control, "a", 0)
+    stores.events.keep([beat(number)._replace(source=source) for number in range(3)])
+    assert stores.events.sources_heard([source, source + 1]) == {source}
+    assert not keys.drop_unused_source(stores, source)
 
 
 def test_a_fold_that_fails_counts_nothing_and_loses_nothing(stores: Stores, tables: Database) -> None:
