@@ -75,11 +75,11 @@ def has_message(control: ControlStore | Transaction, topic: str) -> bool:
 
 
 @with_retries
-def claim_message(control: ControlStore, now: int, *, only_urgent: bool) -> StoredMessage | None:
-    """The first message that is due, claimed for this collector; None if there is none."""
+def claim_message(control: ControlStore, due: int, now: int, *, only_urgent: bool) -> StoredMessage | None:
+    """The first message that was due at a time, claimed for this collector from now on; None if none was."""
     urgent = " AND urgent = 1" if only_urgent else ""
     sql = f"SELECT {_COLUMNS} FROM alert_messages WHERE state = 'waiting' AND due <= ?{urgent} ORDER BY id"
-    for row in control.all(sql, now):
+    for row in control.all(sql, due):
         found = _stored(row)
         with control.transaction() as tx:
             changed = tx.execute(

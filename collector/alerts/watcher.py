@@ -107,7 +107,7 @@ class Watcher(BackgroundJob):
         only_urgent = quiet is not None and quiet.end_after(now) > now
         channels = self._channels()
         while channels and not self._stopping.is_set():
-            message = claim_message(self._stores.control, now, only_urgent=only_urgent)
+            message = claim_message(self._stores.control, now, self._now(), only_urgent=only_urgent)
             if message is None:
                 return
             self._send_claimed(message, channels)

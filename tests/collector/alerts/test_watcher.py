@@ -12,7 +12,7 @@ import pytest
 from collector.alerts import book, messages
 from collector.alerts.book import CALM_MS, latest_alerts, note_troubles
 from collector.alerts.channels import Channel
-from collector.alerts.messages import MOST_TRIES, latest_messages
+from collector.alerts.messages import CLAIM_MS, MOST_TRIES, latest_messages
 from collector.alerts.troubles import SERVER, Trouble
 from collector.alerts.watcher import PAUSE_SECONDS, Watcher
 from collector.base.times import DAY_MS
@@ -105,6 +105,24 @@ def test_a_channel_that_fails_is_tried_again_alone_and_given_up_at_last(watched:
     assert watched.step(7 * DAY_MS) == []
     states = [(one.kind, one.state) for one in latest_messages(watched.stores.control, (1, SERVER), 9)]
     assert states == [("ended", "failed"), ("begun", "sent")]
+
+
+def test_a_message_that_waits_behind_slow_ones_is_sent_by_one_collector(
+    watched: Watched, stores: Stores, tmp_path: Path
+) -> None:
+    other, burns = Watched(stores, tmp_path), "product: It burns"
+
+    def send_slowly(channel: Channel, kind: str, title: str, body: str) -> bool:
+        watched.now += CLAIM_MS // 3 + 1
+        other.now = watched.now
+        if title == burns:
+            other.watcher.watch()
+        return watched.post(channel, kind, title, body)
+
+    watched.watcher._send = send_slowly
+    watched.note(TROUBLE, Trouble("away", "", "It burns", "Now.", "/", urgent=True))
+    assert watched.step() == [(2, BEGUN), (3, BEGUN), (2, burns), (3, burns)]
+    assert other.post.taken == []
 
 
 def test_in_quiet_hours_only_what_is_urgent_is_sent(stores: Stores, tmp_path: Path) -> None:
