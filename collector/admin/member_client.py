@@ -185,7 +185,8 @@ class Member:
 
     def _state(self) -> dict[str, Any]:
         state = self.remote.post(f"{API}state", {})
-        if not isinstance(state.get("links"), dict) or not isinstance(state.get("accounts"), list):
+        shaped = isinstance(state.get("links"), dict) and isinstance(state.get("accounts"), list)
+        if not shaped or not _is_roster(state.setdefault("roster", None)):
             raise AdminError("the collector does not answer as a collector does")
         return state
 
@@ -271,11 +272,21 @@ class Member:
         self.note.save()
 
 
+def _is_roster(found: object) -> bool:
+    """Whether this may be a roster, or that there is none yet. What is shown of it must be to be seen."""
+    if not isinstance(found, dict):
+        return found is None
+    return isinstance(found.get("revision"), int) and str(found.get("current")).isprintable()
+
+
 def _people(state: dict[str, Any]) -> list[Person]:
     try:
-        return [Person(str(one["name"]), str(one["public"]), str(one["state"])) for one in state["accounts"]]
+        found = [Person(str(one["name"]), str(one["public"]), str(one["state"])) for one in state["accounts"]]
     except (KeyError, TypeError):
         raise AdminError("the collector does not answer as a collector does") from None
+    if not all(f"{one.name}{one.state}".isprintable() for one in found):  # a terminal would obey it
+        raise AdminError("the collector does not answer as a collector does")
+    return found
 
 
 def _plain(text: str) -> str:

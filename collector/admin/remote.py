@@ -50,7 +50,7 @@ class Remote:
         if not page:  # no event has arrived yet
             return []
         try:
-            return [
+            found = [
                 RemoteBundle(
                     str(row["id"]), str(row["arrived"]), int(row["size"]), row["run"], str(row["key"])
                 )
@@ -58,6 +58,9 @@ class Remote:
             ]
         except (TypeError, KeyError, ValueError):
             raise AdminError("the collector's list of bundles cannot be read") from None
+        if not all(str(value).isprintable() for one in found for value in one):  # a terminal would obey it
+            raise AdminError("the collector's list of bundles cannot be read")
+        return found
 
     def fetch(self, bundle: str) -> bytes:
         """The sealed bytes. AdminError if their SHA-256 is another one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 
@@ -40,10 +41,15 @@ def test_only_the_bundle_that_was_asked_for_is_taken(
         remote.fetch(ID)
 
 
+# A terminal that shows this clears itself.
+OBEYED = json.dumps(
+    {"tables": {"bundles": [{"id": "\x1b[2J", "arrived": "", "size": 1, "run": None, "key": ""}]}}
+).encode()
 ODD = [
     (answer(200, body=b"[]"), "does not answer as a collector does"),
     (answer(200, body=b"[" * 100_000), "does not answer as a collector does"),
     (answer(200, body=b'{"tables": {"bundles": [{"id": 1}]}}'), "cannot be read"),
+    (answer(200, body=OBEYED), "cannot be read"),
     (answer(302, {"Location": "https://elsewhere.example"}), "answers 302: no reason"),
     (answer(403, body=b'{"message": "not for you"}'), "answers 403: not for you"),
     (answer(403, body=b'{"message": "\\u001b[2J"}'), "answers 403: no reason"),

@@ -143,6 +143,19 @@ def test_a_collector_that_lies_is_caught(
     assert len(server.control.all("SELECT * FROM member_links")) == len(before) + 1
 
 
+def test_what_a_terminal_obeys_is_not_shown(pair: tuple[Desk, Desk], server: Server) -> None:
+    ann, member = pair[0], pair[0].enter()
+    server.lies["state"] = lambda answer: answer["accounts"][0].update(name="\x1b[2J")
+    with pytest.raises(AdminError, match="does not answer as a collector does"):
+        member.people()
+    for roster in ({"revision": 1, "current": "\x1b[2J"}, {"current": "key"}, []):
+        server.lies["state"] = lambda answer, roster=roster: answer.update(roster=roster)
+        with pytest.raises(AdminError, match="does not answer as a collector does"):
+            member.current_key()
+    server.lies.clear()
+    assert [one.name for one in ann.enter().people()] == ["ann", "bob"]
+
+
 def test_a_key_that_was_replaced_is_not_presented_again(pair: tuple[Desk, Desk], server: Server) -> None:
     ann, _ = pair
     state = server.ask("/v1/members/state", {}, ann.enter().remote._token)[1]
