@@ -122,12 +122,17 @@ def _keep_in_chunks(store: EventStore, events: Iterator[Event], progress: Progre
 
 
 def export_events(stores: Stores, out: IO[bytes], progress: Progress) -> int:
-    """Write every stored event as a line with its source, oldest first; returns how many."""
+    """Write every stored event as a line with its source, oldest first; returns how many.
+
+    A source that the control store does not have, as it may be an older copy, is named by its number.
+    """
     count = 0
     leads: dict[int, str] = {}
     for piece in stores.events.export():
-        if not leads.keys() >= {source for source, _ in piece}:
-            leads = {number: _lead(name) for number, name in keys.name_sources(stores.control).items()}
+        unknown = {source for source, _ in piece} - leads.keys()
+        if unknown:
+            names = keys.name_sources(stores.control)
+            leads |= {number: _lead(names.get(number, f"source {number}")) for number in unknown}
         out.writelines(f"{leads[source]}{body[1:]}\n".encode() for source, body in piece)
         count += len(piece)
         progress(count)

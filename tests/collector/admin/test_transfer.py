@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 from collections import Counter
@@ -152,3 +153,12 @@ def test_a_comparison_waits_for_what_another_collector_counts(
     monkeypatch.setattr(stores.events, "fold", lambda: 0 if next(busy, False) else fold())
     event_files._verify(stores, days)
     assert "each of 1 days has as many events in the store as in the file" in capsys.readouterr().err
+
+
+def test_an_event_whose_source_is_not_known_any_more_is_exported(stores: Stores) -> None:
+    known, _ = keys.make_source(stores.control, "known", 0)
+    stores.events.keep([beat(number, NOW)._replace(source=known + number) for number in range(2)])
+    written = io.BytesIO()
+    assert transfer.export_events(stores, written, lambda _: None) == 2
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert {line["rollcallSource"] for line in lines} == {"known", f"source {known + 1}"}
