@@ -16,8 +16,10 @@ from collector.base.written import (
     FROM_ZERO,
     MOST_WORKERS,
     NETWORKS,
+    NO_ADDRESS,
     SECONDS,
     SIZE,
+    read_allowed,
     read_count,
     read_db,
     read_events,
@@ -65,7 +67,7 @@ class Settings:
     public_url: str
     trusted_proxies: tuple[Network, ...]
     auth_header: str
-    metrics_allow: tuple[Network, ...]
+    metrics_allow: tuple[Network, ...] | None
     rate: float
     peer_rate: float
     daily: int
@@ -144,7 +146,12 @@ SETTINGS: tuple[Setting, ...] = (
         "the name of a header",
     ),
     Setting(
-        "METRICS_ALLOW", "127.0.0.0/8,::1", "addresses that may read `/metrics`", read_networks, NETWORKS
+        "METRICS_ALLOW",
+        "",
+        "addresses that may read `/metrics`, or `none`. If unset: `127.0.0.0/8,::1`, but neither"
+        " `TRUSTED_PROXIES` nor whoever asks for the host in `PUBLIC_URL`",
+        read_allowed,
+        f"{NETWORKS}, or {NO_ADDRESS}",
     ),
     Setting(
         "RATE",

@@ -14,7 +14,8 @@ JSON = b"application/json"
 NOT_MODIFIED = 304
 LONGEST_NUMBER = 19  # digits of a 64-bit length
 TEXT = b"text/plain; charset=utf-8"
-# Signs of a proxy. nginx by default adds no header, but speaks HTTP/1.0.
+# Signs of a proxy. It need not give any: HAProxy and newer versions of nginx speak HTTP/1.1 and add no
+# header unless they are told to. nginx before 1.29.7 speaks HTTP/1.0 by default.
 PROXY_HEADERS = (b"forwarded", b"via", b"x-real-ip")
 
 
@@ -77,7 +78,7 @@ def headers(scope: Scope, name: bytes) -> list[str]:
 
 
 def is_direct(scope: Scope) -> bool:
-    """Whether there is no sign of a proxy."""
+    """Whether the request itself gives no sign of a proxy."""
     return scope.get("http_version") != "1.0" and not any(
         name in PROXY_HEADERS or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
     )

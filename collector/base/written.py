@@ -16,6 +16,7 @@ LARGEST_SIZE = 2**63 - 1  # a column of a database holds no larger number
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 3600
 
 NETWORKS = "addresses and networks, separated by commas"
+NO_ADDRESS = "none"
 SIZE = "a number of bytes, or one with K, M, G or T behind it"
 FROM_ZERO = "0 or a larger number"
 FROM_ONE = "a whole number, 1 or larger"
@@ -53,6 +54,11 @@ def read_events(text: str) -> str:
 
 def read_networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def read_allowed(text: str) -> tuple[Network, ...] | None:
+    """The networks; no network for `none`, and None if nothing is set."""
+    return read_networks("" if text == NO_ADDRESS else text) if text else None
 
 
 def read_header(text: str) -> str:

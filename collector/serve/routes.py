@@ -10,7 +10,6 @@ import msgspec
 
 from collector.base import http
 from collector.base.http import Answer, App, Receive, Scope, Send
-from collector.base.peers import in_networks
 from collector.ingest import bundles
 from collector.ingest.allowance import Allowance
 from collector.ingest.api import OPEN, Tracking, json_error
@@ -25,12 +24,14 @@ from collector.serve import members
 from collector.serve.bootstrap import is_bootstrap, library_settings
 from collector.serve.crowd import CrowdedPage
 from collector.serve.fleet import FleetMetrics
+from collector.serve.metrics_access import may_read_metrics
 from collector.serve.openapi import openapi_document
 from collector.serve.releases import ReleaseFiles
 from collector.settings import Settings
 from collector.store import StoreError, Stores
 
 READY_SECONDS = 1.0
+METRICS = "/metrics"
 # Below these no page is looked for: who asks there is a program.
 API = ("/v1/", "/beacon/")
 
@@ -75,7 +76,7 @@ class Site:
         self._own: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
-            "/metrics": self._exposition,
+            METRICS: self._exposition,
             "/openapi.json": self._openapi,
         }
 
@@ -135,13 +136,13 @@ class Site:
         return True
 
     async def _exposition(self, scope: Scope) -> Answer:
-        peer = (scope.get("client") or ("", 0))[0]
-        if not (http.is_direct(scope) and in_networks(self._settings.metrics_allow, peer)):
-            return Answer(
-                403,
-                b"this address may not read the metrics; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n",
-                http.TEXT,
+        if scope["raw_path"] != METRICS.encode():  # a proxy that refuses the path refuses this spelling alone
+            return Answer(404, f"the metrics are at {METRICS}\n".encode(), http.TEXT)
+        if not may_read_metrics(scope, self._settings):
+            message = (
+                b"no metrics for this address or through a proxy; see ROLLCALL_COLLECTOR_METRICS_ALLOW\n"
             )
+            return Answer(403, message, http.TEXT)
         body = self._metrics.exposition() + await self._fleet.exposition()
         return Answer(200, body, b"text/plain; version=0.0.4; charset=utf-8")
 

@@ -34,11 +34,21 @@ def replaced(text: str, parts: dict[str, str]) -> str:
 
 def nginx(folder: Path, port: int, collector: int) -> list[str]:
     parts = {"443 ssl": f"127.0.0.1:{port}", "127.0.0.1:8787": f"127.0.0.1:{collector}"}
+    return _nginx(folder, replaced(block("nginx"), parts))
+
+
+def bare_nginx(folder: Path, port: int, collector: int) -> list[str]:
+    """As it is by default since 1.29.7: it speaks HTTP/1.1, adds no header, and names itself as the host."""
+    there = f"proxy_pass http://127.0.0.1:{collector}; proxy_http_version 1.1;"
+    return _nginx(folder, f"server {{ listen 127.0.0.1:{port}; location / {{ {there} }} }}\n")
+
+
+def _nginx(folder: Path, server: str) -> list[str]:
     places = "".join(f"{name}_temp_path {folder}/{name};\n" for name in TEMPORARY)
     conf = folder / "nginx.conf"
     conf.write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{places}{replaced(block('nginx'), parts)}}}\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{places}{server}}}\n"
     )
     return ["nginx", "-p", str(folder), "-c", str(conf)]
 

@@ -27,7 +27,7 @@ def test_every_setting_is_in_the_docs_and_in_help() -> None:
         ("PUBLIC_URL", "rollcall.example"),
         *(("ALERTS_QUIET", text) for text in ("22-7", "24:00-07:00", "07:00", "07:00-07:00", "-")),
         *(("ALERTS_DIGEST", text) for text in ("monday 08:00", "mon", "mon 8", "08:00")),
-        ("METRICS_ALLOW", "10.0.0.0/33"),
+        *(("METRICS_ALLOW", text) for text in ("10.0.0.0/33", "nobody", "127.0.0.1,none")),
         ("RATE", "-1"),
         ("PEER_RATE", "inf"),
         ("DAILY", "1.5G"),

@@ -76,8 +76,10 @@ def test_health_readiness_and_metrics_answer(collector: Collector) -> None:
     for proxied in ({"X_Forwarded_For": "1.2.3.4"}, {"X_Real_IP": "1.2.3.4"}, {"Via": "1.1 cache"}):
         assert collector.get("/metrics", **proxied).status == 403
     with socket.create_connection(("127.0.0.1", collector.port), timeout=PATIENCE) as client:
-        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")  # as nginx asks, and says nothing of itself
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")  # as nginx asked before 1.29.7
         assert client.recv(100).startswith(b"HTTP/1.1 403")
+    for spelling in ("/metrics/", "//metrics", "/%6detrics", "/metrics%2F"):
+        assert collector.get(spelling).status == 404, spelling
     assert collector.get("/nowhere").status == 403  # the page, which is closed
     assert collector.request("DELETE", "/healthz").status == 405
     assert collector.get("/v1/track").status == 405
