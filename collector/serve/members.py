@@ -126,11 +126,9 @@ class MembersApi:
 
     def _begin(self, body: Body, _: str, peer: str) -> dict[str, Any]:
         name, client = _text(body, "name"), _number(body, "client")
-        attempt = self._attempt(body, name, peer)
-        wait = self._limits.wait(attempt)
+        wait = self._limits.take(self._attempt(body, name, peer))
         if wait:
             raise Refused(429, "rate_limited", "too many attempts to sign in; try again later", int(wait) + 1)
-        self._limits.pay(attempt, 1)
         found = member_records.begin_sign_in(self._control, name, client, self._now_ms())
         return {
             "id": found.id,
@@ -143,7 +141,7 @@ class MembersApi:
         proof = bytes.fromhex(_text(body, "proof", 64))
         found = member_records.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
         attempt = self._attempt(body, found.name, peer)
-        self._limits.pay(attempt, -1)
+        self._limits.give_back(attempt)
         known = "" if attempt.browser else new_mark(found.verifier)
         return {
             "answer": found.answer.hex(),
@@ -179,8 +177,9 @@ class MembersApi:
 
 
 def _text(body: Body, name: str, most: int = 100) -> str:
+    """A text of the body. No NUL: PostgreSQL takes none, and would seem to be away."""
     text = body[name]
-    if not isinstance(text, str) or not 0 < len(text) <= LONGEST.get(name, most):
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST.get(name, most) or "\0" in text:
         raise ValueError
     return text
 

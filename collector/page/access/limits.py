@@ -7,6 +7,7 @@ addresses, nor shut the user out of their own browsers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ SECONDS_A_TRY = 30.0
 NAME_TRIES = 20.0
 SECONDS_A_NAME_TRY = 300.0
 
+Concerned = list[tuple[TokenBuckets[bytes], bytes]]
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -35,26 +38,37 @@ class Attempt:
 
 
 class AttemptLimits:
-    """Counts attempts, in memory, for as long as the process runs."""
+    """Counts attempts, in memory, for as long as the process runs. Several threads may call it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        self._lock = threading.Lock()
         self._peers = _buckets(TRIES, SECONDS_A_TRY, clock)
         self._browsers = _buckets(TRIES, SECONDS_A_TRY, clock)
         self._names = _buckets(NAME_TRIES, SECONDS_A_NAME_TRY, clock)
 
-    def wait(self, attempt: Attempt) -> float:
-        """Seconds until this attempt may be made; 0 means now."""
-        return max(buckets.wait(key) for buckets, key in self._concerned(attempt))
+    def take(self, attempt: Attempt) -> float:
+        """Count an attempt that begins now, and answer 0; else the seconds until it may be made."""
+        concerned = self._concerned(attempt)
+        with self._lock:
+            wait = max(buckets.wait(key) for buckets, key in concerned)
+            if not wait:
+                _pay(concerned, 1)
+        return wait
 
-    def pay(self, attempt: Attempt, tries: int) -> None:
-        """Count an attempt; with -1, take it back, because it was right."""
-        for buckets, key in self._concerned(attempt):
-            buckets.pay(key, tries)
+    def give_back(self, attempt: Attempt) -> None:
+        """Count an attempt no more, because it was right."""
+        with self._lock:
+            _pay(self._concerned(attempt), -1)
 
-    def _concerned(self, attempt: Attempt) -> list[tuple[TokenBuckets[bytes], bytes]]:
+    def _concerned(self, attempt: Attempt) -> Concerned:
         if attempt.browser:
             return [(self._browsers, secret_digest(attempt.browser))]
         return [(self._peers, secret_digest(attempt.peer)), (self._names, secret_digest(attempt.name))]
+
+
+def _pay(concerned: Concerned, tries: int) -> None:
+    for buckets, key in concerned:
+        buckets.pay(key, tries)
 
 
 def _buckets(tries: float, seconds: float, clock: Callable[[], float]) -> TokenBuckets[bytes]:

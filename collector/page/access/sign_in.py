@@ -37,13 +37,12 @@ class SignIn:
         kept = await asyncio.to_thread(sessions.password_of, self._control, name)
         browser = known_browser(KNOWN.read(request), kept)
         attempt = Attempt(request.peer, name, browser)
-        wait = self._limits.wait(attempt)
+        wait = self._limits.take(attempt)  # before the check, because parallel attempts count too
         if wait > 0:
             raise PageError(429, f"Too many attempts. Try again in {int(wait) + 1} seconds.", int(wait) + 1)
-        self._limits.pay(attempt, 1)  # before the check, because parallel attempts count too
         right = await self.checks.run(lambda: self._check(name, password, kept, now), known=bool(browser))
         if right:
-            self._limits.pay(attempt, -1)
+            self._limits.give_back(attempt)
         return right
 
     async def begin(self, request: PageRequest, name: str, now: int) -> tuple[Header, Header]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from collector.base.http import Receive
 from collector.ingest.allowance import Allowance
+from collector.page.access.limits import TRIES
 from collector.serve.members import MEMORY, MOST_BODY, PREFIX, MembersApi
 from collector.settings import read_settings
 from collector.store import Stores
@@ -25,17 +29,18 @@ class Asked:
     """One request to the API, from one address."""
 
     def __init__(self, api: MembersApi, verb: str, receive: Receive) -> None:
-        self.status = 0
+        self.status, self.body = 0, b""
         scope = {"method": "POST", "headers": [], "client": ("203.0.113.7", 1)}
         self.answer = api(PREFIX + verb, scope, receive, self._send)
 
     async def _send(self, message: Message) -> None:
         self.status = message.get("status", self.status)
+        self.body += message.get("body", b"")
 
 
-def new_api(stores: Stores, rate: int) -> MembersApi:
+def new_api(stores: Stores, rate: int, clock: Callable[[], float] = float) -> MembersApi:
     settings = read_settings({"HOME": "/x", "ROLLCALL_COLLECTOR_PEER_RATE": str(rate)})
-    return MembersApi(settings, stores.control, Allowance(settings, float, float), float, float)
+    return MembersApi(settings, stores.control, Allowance(settings, float, float), float, clock)
 
 
 def whole(body: bytes) -> Receive:
@@ -94,3 +99,54 @@ def test_a_stranger_sends_little_and_asks_seldom(stores: Stores) -> None:
     assert status("change", unread) == 401
     api = new_api(stores, 1)
     assert [status("state", whole(b"{}")) for _ in range(11)] == [401] * 10 + [429]
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns at every chance."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_guesses_in_one_moment_are_all_counted(stores: Stores, restless: None) -> None:
+    """They run in threads, and the clock is read between the look at the limit and the count."""
+
+    def clock() -> float:
+        os.sched_yield()
+        return 0.0
+
+    async def flood(name: str) -> Counter[int]:
+        api = new_api(stores, 0, clock)
+        body = json.dumps({"name": name, "client": "5"}).encode()
+        asked = [Asked(api, "begin", whole(body)) for _ in range(20)]
+        await asyncio.gather(*(one.answer for one in asked))
+        return Counter(one.status for one in asked)
+
+    for number in range(5):
+        counted = asyncio.run(asyncio.wait_for(flood(f"name {number}"), PATIENCE))
+        assert counted == {200: int(TRIES), 429: 20 - int(TRIES)}
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("begin", {"name": "ann\0", "client": "5"}),
+        ("begin", {"name": "ann", "client": "5", "known": "a\0.b"}),
+        ("prove", {"id": "a\0", "proof": "00"}),
+    ],
+)
+def test_a_text_with_a_nul_is_refused_on_every_store(stores: Stores, verb: str, body: dict[str, str]) -> None:
+    """PostgreSQL takes none, and would seem to be away."""
+    api = new_api(stores, 0)
+
+    def ask(told: dict[str, str]) -> Asked:
+        asked = Asked(api, verb, whole(json.dumps(told).encode()))
+        asyncio.run(asked.answer)
+        return asked
+
+    refused = ask(body)
+    assert (refused.status, json.loads(refused.body)["code"]) == (400, "bad_body")
+    seen = ask({name: text.replace("\0", "") for name, text in body.items()})
+    assert seen.status == (200 if verb == "begin" else 401)
