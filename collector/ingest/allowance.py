@@ -1,5 +1,7 @@
 """How much a peer and a write key may send: events and bytes a second, and bytes a day.
 
+And how long the server may search for what a peer wants to be forgotten.
+
 What a key has added is counted in the store, with the events themselves. So a restart forgets nothing, and
 collectors on one PostgreSQL know of each other when they read the keys again. Peers are counted in memory.
 Rates hold for all workers of a server together: each is told at once what was paid at the others.
@@ -26,6 +28,8 @@ DAY_SECONDS = 86_400
 # One peer may use this share of a key's bytes of a day, so one stranger leaves the rest to the others.
 PEER_SHARE = 1 / 4
 LONGEST_WAIT = 3600
+# One peer may have so many seconds of search at once, and then this share of the time.
+SEARCH_SECONDS, SEARCH_SHARE = 10.0, 1 / 4
 
 Clock = Callable[[], float]
 # The other workers, for what is paid under a name.
@@ -61,6 +65,12 @@ class Allowance:
             clock,
             others=lambda peer: others(("peer", peer)),
         )
+        self._searches: TokenBuckets[str] = TokenBuckets(
+            SEARCH_SHARE if settings.peer_rate else 0,
+            SEARCH_SECONDS,
+            clock,
+            others=lambda peer: others(("search", peer)),
+        )
         self._keys: dict[int, KeyBuckets] = {}
 
     def update(self, keys: Iterable[WriteKey]) -> None:
@@ -95,6 +105,14 @@ class Allowance:
         self._peers.pay(peer, units)
         if key is not None:
             self._buckets(key).rate.pay(units)
+
+    def check_search(self, peer: str) -> None:
+        """Refused if the server has searched long enough for this peer."""
+        _refuse(self._searches.wait(peer), "rate_limited", "too long a search; try again later")
+
+    def pay_search(self, peer: str, seconds: float) -> None:
+        """Count the seconds that a search took."""
+        self._searches.pay(peer, seconds)
 
     @contextmanager
     def spend(self, key: WriteKey, peer: str, events: Sequence[Event]) -> Iterator[None]:

@@ -183,7 +183,7 @@ class Tracking:
         self._allowance.check_key(key, taken.peer)
         held.move(self.memory.known)
         if kind == "forget":
-            return await self._forgetting.answer(key.source, body)
+            return await self._forgetting.answer(key.source, taken.peer, body)
         for item in decode.events_in(body, kind, key.source, int(self._now() * 1000), key=key.id):
             held.take(taken.add(item))
             if taken.count % SLICE == 0:

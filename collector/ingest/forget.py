@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -12,35 +14,68 @@ from collector.base.http import Answer, Refused
 from collector.base.ids import key_of
 from collector.base.limits import RETRY_SECONDS
 from collector.base.times import write_time
+from collector.ingest.allowance import Allowance
 from collector.ingest.decode import parse_object
 from collector.store import Stores
 from collector.store.deletion import forget_instance
 from collector.store.values import Forgotten
 
 LONGEST_ID = 200
-# One at a time, because each may search through many heartbeats.
-MOST_WAITING = 20
+# So many addresses may wait, and so many requests of each.
+MOST_PEERS, MOST_OF_PEER = 20, 5
+
+
+@dataclass
+class _Line:
+    """The requests of one peer that are not answered yet. The first of them waits for the turn."""
+
+    first: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
 
 
 class Forgetting:
-    """Deletes instances, for one server."""
+    """Deletes instances, for one server: one at a time, because each may search through many heartbeats.
 
-    def __init__(self, stores: Stores, now: Callable[[], float]) -> None:
-        self._stores, self._now = stores, now
-        self._turn, self._waiting = asyncio.Lock(), 0
+    Peers take turns, so whoever asks much waits behind whoever asks once.
+    """
 
-    async def answer(self, source: int, body: bytes) -> Answer:
-        """Delete the instance that the body names. Refused if it names none, or if too many wait."""
+    def __init__(
+        self, stores: Stores, allowance: Allowance, now: Callable[[], float], clock: Callable[[], float]
+    ) -> None:
+        self._stores, self._allowance, self._now, self._clock = stores, allowance, now, clock
+        self._turn = asyncio.Lock()
+        self._lines: dict[str, _Line] = {}
+
+    async def answer(self, source: int, peer: str, body: bytes) -> Answer:
+        """Delete the instance that the body names. Refused if it names none, or if the peer must wait."""
         instance = _instance_in(body)
-        if self._waiting >= MOST_WAITING:
-            raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS)
-        self._waiting += 1
-        try:
-            async with self._turn:
+        self._allowance.check_search(peer)
+        async with self._turn_of(peer):
+            began = self._clock()
+            try:
                 done = await asyncio.to_thread(forget_instance, self._stores, source, key_of(instance))
-        finally:
-            self._waiting -= 1
+            finally:
+                self._allowance.pay_search(peer, self._clock() - began)
         return Answer(200, msgspec.json.encode(receipt(instance, done, int(self._now() * 1000))))
+
+    @asynccontextmanager
+    async def _turn_of(self, peer: str) -> AsyncIterator[None]:
+        """Wait until it is the peer's turn. Refused if too many wait."""
+        line = self._lines.get(peer) or _Line()
+        if not line.length and len(self._lines) >= MOST_PEERS:
+            raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS)
+        if line.length >= MOST_OF_PEER:
+            message = "other requests from this address wait; try again later"
+            raise Refused(429, "rate_limited", message, RETRY_SECONDS)
+        self._lines[peer] = line
+        line.length += 1
+        try:
+            async with line.first, self._turn:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[peer]
 
 
 def receipt(instance: str, done: Forgotten, now: int) -> dict[str, Any]:

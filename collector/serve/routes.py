@@ -55,7 +55,7 @@ class Site:
         ring = KeyRing(stores, time.monotonic, settings.timeout, changed=allowance.update)
         self.rejects = RejectCounter(stores.control, time.time)
         self._disk = DiskGuard(disk)
-        forgetting = Forgetting(stores, time.time)
+        forgetting = Forgetting(stores, allowance, time.time, time.monotonic)
         self._tracking = Tracking(
             settings, ring, writer, self.rejects, self._metrics, allowance, self._disk, forgetting
         )

@@ -6,25 +6,33 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from collector.base.http import Refused
 from collector.base.ids import key_of
 from collector.ingest import forget
-from collector.ingest.forget import LONGEST_ID
+from collector.ingest.allowance import SEARCH_SECONDS, SEARCH_SHARE, Allowance
+from collector.ingest.forget import LONGEST_ID, MOST_OF_PEER, MOST_PEERS, Forgetting
+from collector.ingest.keyring import WriteKey
+from collector.settings import PREFIX, read_settings
 from collector.store import Stores
 from collector.store.values import Forgotten
+from tests.collector.cluster import Cluster
 from tests.collector.conftest import BOTH, new_database
 from tests.collector.running import Collector, event
 from tests.collector.store.contract.conftest import DEBIANS
+from tests.wait import PATIENCE, until
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-BODY = json.dumps({"instanceId": ADA}).encode()
+KEY = WriteKey(7, 1, "web", None, None, {})
 NOTHING = {"instances": 0, "events": 0, "runs": 0, "requestsForHelp": 0, "bundles": 0}
+FLOOD = 25
 Start = Callable[..., Collector]
 
 
@@ -104,30 +112,77 @@ def test_whoever_comes_back_is_counted_anew(start: Start, database: str) -> None
     assert collector.export() == []
 
 
-def test_requests_take_turns_and_only_so_many_wait(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    working, most, gate = [0], [0], threading.Event()
+class Searches:
+    """What stands in for the search: it waits at a gate, and takes so many seconds of a clock."""
 
-    def slow(*_: object) -> Forgotten:
-        working[0] += 1
-        most[0] = max(most[0], working[0])
-        gate.wait()
-        working[0] -= 1
+    def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, rate: str = "100") -> None:
+        self.gate, self.seconds, self.now = threading.Event(), 0.0, 0.0
+        self.working, self.most, self.searched = 0, 0, list[bytes]()
+        settings = read_settings({"HOME": "/x", f"{PREFIX}PEER_RATE": rate})
+        self.allowance = Allowance(settings, float, lambda: self.now)
+        self.forgetting = Forgetting(stores, self.allowance, float, lambda: self.now)
+        monkeypatch.setattr(forget, "forget_instance", self._search)
+
+    def _search(self, _: Stores, __: int, who: bytes) -> Forgotten:
+        self.working += 1
+        self.most = max(self.most, self.working)
+        self.gate.wait(PATIENCE)
+        self.searched.append(who)
+        self.now += self.seconds
+        self.working -= 1
         return Forgotten()
 
-    async def crowd() -> int:
-        forgetting = forget.Forgetting(stores, lambda: 0.0)
-        waiting = [asyncio.ensure_future(forgetting.answer(1, BODY)) for _ in range(forget.MOST_WAITING)]
-        await asyncio.sleep(0)
-        with pytest.raises(Refused, match="busy"):
-            await forgetting.answer(1, BODY)
-        gate.set()
-        answered = await asyncio.gather(*waiting)
-        assert (await forgetting.answer(1, BODY)).status == 200
-        return len(answered)
+    async def ask(self, peer: str, who: str = ADA) -> int | str:
+        """The status of the answer, or the code of the refusal."""
+        try:
+            body = json.dumps({"instanceId": who}).encode()
+            return (await self.forgetting.answer(1, peer, body)).status
+        except Refused as refused:
+            return refused.code if refused.retry else "no time to try again"
 
-    monkeypatch.setattr(forget, "forget_instance", slow)
-    assert asyncio.run(crowd()) == forget.MOST_WAITING
-    assert most == [1]
+
+def test_addresses_take_turns_and_only_so_many_wait(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = Searches(stores, monkeypatch)
+
+    async def crowd() -> None:
+        waiting = [asyncio.ensure_future(searches.ask("a", f"a {number}")) for number in range(MOST_OF_PEER)]
+        waiting += [asyncio.ensure_future(searches.ask(f"b {n}", f"b {n}")) for n in range(1, MOST_PEERS)]
+        await asyncio.sleep(0)
+        assert await searches.ask("a") == "rate_limited"
+        assert await searches.ask("one more") == "busy"
+        searches.gate.set()
+        assert set(await asyncio.gather(*waiting)) == {200}
+        assert await searches.ask("one more") == await searches.ask("a") == 200
+
+    asyncio.run(crowd())
+    assert searches.most == 1
+    order = ["a 0", *(f"b {number}" for number in range(1, MOST_PEERS))]
+    order += [f"a {number}" for number in range(1, MOST_OF_PEER)]
+    assert searches.searched[: len(order)] == [key_of(who) for who in order]
+
+
+def test_an_address_has_a_share_of_the_time_and_another_has_its_own(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = Searches(stores, monkeypatch)
+    searches.gate.set()
+    searches.seconds = SEARCH_SECONDS
+
+    async def ask(peer: str) -> int | str:
+        return await searches.ask(peer)
+
+    assert asyncio.run(ask("a")) == 200
+    assert asyncio.run(ask("a")) == "rate_limited"
+    assert [asyncio.run(ask(peer)) for peer in ("b", "c", "d")] == [200] * 3
+    assert 3 * SEARCH_SECONDS * SEARCH_SHARE > 1
+    assert asyncio.run(ask("a")) == 200
+    searches.allowance.check_peer("a")  # it may send events
+    searches.allowance.check_key(KEY, "a")
+
+    free = Searches(stores, monkeypatch, rate="0")
+    free.gate.set()
+    free.seconds = SEARCH_SECONDS
+    assert [asyncio.run(free.ask("a")) for _ in range(3)] == [200] * 3
 
 
 def test_the_verb_deletes_in_every_source_or_in_one(start: Start, database: str) -> None:
@@ -143,3 +198,29 @@ def test_the_verb_deletes_in_every_source_or_in_one(start: Start, database: str)
     assert [(one["source"], one["deleted"]["events"]) for one in receipts] == [("test", 6), ("third", 6)]
     assert collector.export() == []
     assert "nothing is stored" in collector.verb("instances", "delete", ADA, code=1).stderr
+
+
+def test_beside_a_flood_from_one_address_another_address_is_answered(start: Start, cluster: Cluster) -> None:
+    """While a transaction of somebody else holds up all that is searched for."""
+    database = cluster.database()
+    collector = start(database, ROLLCALL_COLLECTOR_TRUSTED_PROXIES="127.0.0.1")
+    answered: list[int] = []
+
+    def forget_from(peer: str) -> int:
+        return collector.post("/v1/forget", {"instanceId": ADA}, X_Forwarded_For=peer).status
+
+    def flood() -> None:
+        answered.append(forget_from("203.0.113.7"))
+
+    with ThreadPoolExecutor(FLOOD + 1) as pool:
+        with psycopg.connect(database) as other:
+            other.execute("LOCK TABLE instances IN ACCESS EXCLUSIVE MODE")
+            for _ in range(FLOOD):
+                pool.submit(flood)
+            until(lambda: len(answered) >= FLOOD - MOST_OF_PEER)
+            assert set(answered) == {429}
+            operator = pool.submit(forget_from, "198.51.100.1")
+            assert not operator.done()
+            other.rollback()
+        assert operator.result(PATIENCE) == 200
+    assert sorted(answered) == [200] * MOST_OF_PEER + [429] * (FLOOD - MOST_OF_PEER)
