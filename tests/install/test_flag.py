@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.config.consent import decision_from_environment, decision_from_files
 from agent.config.envfile import MAX_BYTES, read_env_files
-from tests.install.scripts import INSTALL, SHELLS, environment, shell, small_tools
+from tests.install.scripts import INSTALL, SHELLS, environment, run, shell, small_tools
 from tests.parts import NOBODY
 
 NAME = "rollcall-nowhere"
@@ -303,6 +303,22 @@ def test_every_odd_docker_env_silences_as_it_does_the_agent(tmp_path: Path, name
         environ = {**environment(tmp_path / "nobody"), **more}
         assert agents(place, environ) == "silent", what
         assert answers(name, [place], environ) == ["silent"], what
+
+
+@pytest.mark.parametrize("name", EACH_SHELL)
+def test_a_script_that_ends_at_the_first_failure_goes_on_after_any_docker_env(
+    tmp_path: Path, name: str
+) -> None:
+    """As the example for containers does, with `set -eu`: in doubt it refuses, and installs its product."""
+    latin, folder, plain = (tmp_path / place for place in ("latin", "folder", "plain"))
+    for place in (latin, folder / "docker.env", plain):
+        place.mkdir(parents=True)
+    (latin / "docker.env").write_bytes("# für alle\n".encode("latin-1"))
+    (plain / "docker.env").write_text("A=b\n")
+    look = f"{EVERYWHERE} nothing.env"
+    words = [*shell(name), "-euc", LOOK, "sh", look, latin, folder, plain]
+    done = run(*words, environ=environment(tmp_path))
+    assert (done.returncode, done.stdout.split()) == (0, ["silent", "silent", "sends"])
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.needs(n)) for n in ("dash", "bash")])
