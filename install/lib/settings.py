@@ -13,8 +13,11 @@ from agent.config.settings import NAMES, SETTINGS
 
 
 def quoted(value: str) -> str:
-    """The value as it stands in docker.env, without an escape, which install.sh could not read."""
-    if value and not set(value) & set("#'\"\\") and value == value.strip():
+    """The value as it stands in docker.env, without an escape, which install.sh could not read.
+
+    Nor is install.sh certain of a value that begins with another letter than those of ASCII, without quotes.
+    """
+    if value and value.isascii() and not set(value) & set("#'\"\\") and value == value.strip():
         return value
     for quote in "'\"":
         if quote not in value and "\\" not in value:

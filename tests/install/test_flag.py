@@ -1,6 +1,7 @@
 """The flag as install.sh reads it, beside the agent's own reading: never less silent."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config.consent import decision_from_environment, decision_from_files
-from agent.config.envfile import MAX_BYTES, read_env_files
+from agent.config.envfile import MAX_BYTES, read_env_file, read_env_files
+from agent.config.settings import NAMES as SETTINGS
 from tests.install.scripts import INSTALL, SHELLS, environment, run, shell, small_tools
 from tests.parts import NOBODY
 
@@ -216,6 +218,20 @@ def test_an_ordinary_docker_env_is_understood(folder: Path, name: str) -> None:
     ]
     places = written(folder, [PLAIN, b"", b"\n\n", PLAIN + b"\nDO_NOT_TRACK=1", *spellings])
     assert answers(name, places, environment(folder)) == ["sends"] * 3 + ["silent"] + ["sends"] * 6
+
+
+@pytest.mark.needs("dash")
+def test_what_install_sh_writes_into_docker_env_is_no_doubt_for_the_next_one(tmp_path: Path) -> None:
+    quoted = runpy.run_path(str(INSTALL / "lib/settings.py"))["quoted"]
+    products = ["Acme Board", "Acme's #1", "\u00dcber Board", "Caf\u00e9", '\u00c9mile "2"', " spaced "]
+    places = written(tmp_path, [f"ROLLCALL_PRODUCT={quoted(product)}\n".encode() for product in products])
+    said = answers("dash", places, environment(tmp_path / "nobody"))
+    assert dict(zip(products, said, strict=True)) == dict.fromkeys(products, "sends")
+    for place, product in zip(places, products, strict=True):
+        (place / "docker.env").chmod(0o600)
+        file = read_env_file(str(place / "docker.env"), SETTINGS, uid=os.geteuid())
+        assert file is not None
+        assert file.settings["ROLLCALL_PRODUCT"].value == product
 
 
 A_VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
