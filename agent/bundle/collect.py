@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.base.messages import printable
 from agent.bundle.support_list import Command, Files
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _take_files(entry: Files, root: str) -> list[Piece]:
 
 
 def _take_file(path: str, lines: int | None, root: str) -> Piece:
-    name = "files/" + os.path.relpath(path, root)
+    name = printable("files/" + os.path.relpath(path, root))  # it is shown on a terminal, and packed as UTF-8
     try:
         data, note = _newest_part(path)
     except OSError as why:

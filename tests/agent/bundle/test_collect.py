@@ -8,6 +8,7 @@ import pytest
 
 from agent.bundle import collect as module
 from agent.bundle.collect import Piece, collect, resolve, run_limited, within_limit
+from agent.bundle.pack import make_tar, report
 from agent.bundle.support_list import Command, Files, ListError, read_support_list
 
 TEXT = """# what we ask for
@@ -69,6 +70,16 @@ def test_files_are_taken_whole_or_by_their_last_lines(tmp_path: Path) -> None:
     assert odd.text == "\ufffd\n"
     assert tail.text == "2\n3\n"
     assert none == Piece("files/c", "", "no such file")
+
+
+def test_a_name_that_is_no_text_or_would_control_a_terminal_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.log")).write_text("1\n")
+    (tmp_path / "x\x1b[2J\n.log").write_text("2\n")
+    pieces = collect([Files("/*.log")], str(tmp_path))
+    assert pieces == [Piece(r"files/caf\udce9.log", "1\n"), Piece(r"files/x\x1b[2J\n.log", "2\n")]
+    shown = report(pieces, {})
+    assert len(shown.splitlines()) == 5
+    assert make_tar(pieces, shown, 0.0)
 
 
 def test_of_a_large_file_the_end_is_taken_and_said(tmp_path: Path) -> None:
