@@ -169,7 +169,13 @@ def run_limited(
         start_new_session=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        data, note = _read_until(process.stdout.fileno(), time.monotonic() + seconds, seconds, most)
+        deadline = time.monotonic() + seconds
+        data, note = _read_until(process.stdout.fileno(), deadline, seconds, most)
+        if not note:  # it may have closed its output, and go on
+            try:
+                process.wait(max(deadline - time.monotonic(), 0))
+            except subprocess.TimeoutExpired:
+                note = f"ended after {seconds:.0f} s"
         with suppress(ProcessLookupError):
             if note:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -164,6 +164,11 @@ def test_a_command_without_end_is_ended_with_its_children() -> None:
     assert (len(data), note) == (module.MAX_PIECE, f"only the first {module.MAX_PIECE} bytes")
 
 
+def test_a_command_that_closes_its_output_and_goes_on_is_ended_too() -> None:
+    words = ["sh", "-c", "exec >/dev/null 2>&1; sleep 600"]
+    assert run_limited(words, {"PATH": module.PATH}, seconds=2) == (b"", "ended after 2 s")
+
+
 def test_a_full_bundle_keeps_the_end_of_what_does_not_fit() -> None:
     kept = within_limit([Piece("a", "1234"), Piece("b", "12345678"), Piece("c", "1")], 10)
     assert [piece.text for piece in kept] == ["1234", "345678", ""]
