@@ -96,12 +96,13 @@ def take_feed(
     """
     verify(data, signature, keys)
     feed = parse_feed(data)
-    if feed.product != product:
-        raise RefusedFeed(f"the feed is of the product {feed.product!r}, not of {product!r}")
+    _check_product(feed, product)
     if feed.expires_at <= now:
         raise RefusedFeed(f"the feed has expired: stale since {feed.expires}")
     if kept.feed and data != kept.feed.encode():
-        _check_order(parse_feed(kept.feed.encode()).sequence, feed.sequence)
+        before = parse_feed(kept.feed.encode())
+        if before.product == product:  # another product's feed counts by itself
+            _check_order(before.sequence, feed.sequence)
     return replace(
         kept,
         feed=data.decode(),
@@ -110,6 +111,11 @@ def take_feed(
         problem=None,
         problem_since=None,
     )
+
+
+def _check_product(feed: Feed, product: str) -> None:
+    if feed.product != product:
+        raise RefusedFeed(f"the feed is of the product {feed.product!r}, not of {product!r}")
 
 
 def _check_order(kept: int, offered: int) -> None:
@@ -126,10 +132,12 @@ def note_problem(kept: KeptFeed, problem: str, now: float) -> KeptFeed:
     return replace(kept, checked_at=iso(now), problem=problem, problem_since=since or iso(now))
 
 
-def verified(kept: KeptFeed, keys: list[PublicKey]) -> VerifiedFeed | None:
-    """The kept feed, verified anew by the keys that hold now; None if there is none yet."""
+def verified(kept: KeptFeed, keys: list[PublicKey], product: str) -> VerifiedFeed | None:
+    """The kept feed, verified anew by the keys and the product that hold now; None if there is none yet."""
     if not kept.feed:
         return None
     data = kept.feed.encode()
     key = verify(data, kept.signature, keys)
-    return VerifiedFeed(parse_feed(data), key)
+    feed = parse_feed(data)
+    _check_product(feed, product)
+    return VerifiedFeed(feed, key)

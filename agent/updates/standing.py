@@ -38,7 +38,7 @@ class Standing:
 def judge(kept: KeptFeed, settings: Settings, now: float) -> Standing:
     """Verify what is kept, and match it with the version that runs here."""
     try:
-        found = verified(kept, parse_keys(settings.updates_key))
+        found = verified(kept, parse_keys(settings.updates_key), settings.product)
         match = match_version(found.feed, settings.product_version, kept.seed) if found else None
     except UNBELIEVED as why:
         return Standing(kept, problem=f"the feed on this machine is not used: {why}")

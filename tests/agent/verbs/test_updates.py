@@ -117,6 +117,16 @@ def test_a_signed_feed_that_is_not_right_is_refused_and_the_last_good_one_stays(
     assert Path(shop.state.updates).read_bytes() != before
 
 
+def test_the_feed_of_the_product_before_is_neither_used_nor_compared_with(shop: World) -> None:
+    take(shop, feed(sequence=50))
+    shop.environ |= {"ROLLCALL_PRODUCT": "Inn", "ROLLCALL_PRODUCT_VERSION": "1.0"}
+    done = shop.run("updates", "--json")
+    assert (done.code, done.json["state"], done.json["advisories"]) == (1, "unknown", [])
+    assert "not used: the feed is of the product 'Shop', not of 'Inn'" in done.err
+    assert take(shop, feed(product="Inn")) == 4
+    assert shop.run("updates", "--json").json["sequence"] == 7
+
+
 def test_a_feed_without_its_signature_or_with_anothers_is_refused(shop: World) -> None:
     path = VENDOR.publish(shop.cwd, feed())
     Path(f"{path}.minisig").write_text(Vendor(VENDOR.id).sign(feed()))
