@@ -14,14 +14,25 @@ DIRECTORY = "CREDENTIALS_DIRECTORY"
 ENV_FILES = (("docker.env", "ROLLCALL_CREDENTIAL_SOURCE"), ("system.env", "ROLLCALL_SYSTEM_SOURCE"))
 """Each copy of a docker.env, and the variable that says of which file: the one that settings come
 from, and the machine's own, which is another one only where a drop-in says so."""
+WRITE_KEY = ("write-key", "ROLLCALL_WRITE_KEY_SOURCE")
+"""The same for the write key."""
 
 
 def env_files(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """The copies of a docker.env that systemd was told to make, each with the file that it is of."""
+    return _told(environ, ENV_FILES)
+
+
+def copies(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """All copies, that of the write key too."""
+    return _told(environ, (*ENV_FILES, WRITE_KEY))
+
+
+def _told(environ: Mapping[str, str], kinds: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     directory = environ.get(DIRECTORY)
     if not directory:
         return []
-    pairs = [(os.path.join(directory, name), environ.get(source)) for name, source in ENV_FILES]
+    pairs = [(os.path.join(directory, name), environ.get(source)) for name, source in kinds]
     return [(copy, source) for copy, source in pairs if source]
 
 
@@ -33,7 +44,7 @@ def write_key_file(environ: Mapping[str, str]) -> str | None:
     directory = environ.get(DIRECTORY)
     if not directory or not any(environ.get(source) for _, source in ENV_FILES):
         return None
-    path = os.path.join(directory, "write-key")
+    path = os.path.join(directory, WRITE_KEY[0])
     try:
         return path if os.stat(path).st_size > 1 else None
     except OSError:

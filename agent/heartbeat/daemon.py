@@ -41,7 +41,7 @@ class Daemon:
     def __init__(self, environ: MutableMapping[str, str], child: Sequence[str]) -> None:
         self._notifier = Notifier(environ)
         self._journal = Journal(environ)
-        self._copies = credentials.env_files(environ)
+        self._copies = credentials.copies(environ)
         self._sources = {source: file_stamp(source) for _, source in self._copies}
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)  # not for children

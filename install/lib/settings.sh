@@ -5,7 +5,7 @@
 ready_settings() {
     mkdir -p "$config"
     ready_env_file
-    [ -z "$key_file" ] || put "$config/write-key" 600 <"$key_file"
+    [ -z "$key_file" ] || ready_key
     set --
     [ -z "$product" ] || set -- "$@" "ROLLCALL_PRODUCT=$product"
     [ -z "$product_version" ] || set -- "$@" "ROLLCALL_PRODUCT_VERSION=$product_version"
@@ -13,6 +13,12 @@ ready_settings() {
     [ -z "$endpoint" ] || set -- "$@" "ROLLCALL_ENDPOINT=$endpoint"
     [ -z "$key_file" ] || set -- "$@" "ROLLCALL_WRITE_KEY_FILE=$config/write-key"
     [ $# -eq 0 ] || "$environment/bin/python" -I "$here/lib/settings.py" "$config/docker.env" "$@"
+}
+
+# A key that is the same is left alone: for another one the service restarts.
+ready_key() {
+    cmp -s "$key_file" "$config/write-key" 2>/dev/null || put "$config/write-key" 600 <"$key_file"
+    chmod 600 "$config/write-key"
 }
 
 # What a newer agent reports in addition is sent only once somebody saw it. Nobody sees an unattended upgrade, nor

@@ -13,6 +13,32 @@ point_at_env_file
 """
 
 
+KEY = """
+set -eu
+. "$1/lib/files.sh"; . "$1/lib/settings.sh"
+config=$HOME/etc key_file=$HOME/key
+ready_key
+"""
+
+
+@pytest.mark.parametrize("by", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS])
+def test_a_write_key_that_is_the_same_restarts_no_service(tmp_path: Path, by: str) -> None:
+    key, kept = tmp_path / "key", tmp_path / "etc/write-key"
+
+    def seen() -> tuple[str, int, int]:
+        done = run(*shell(by), "-c", KEY, "x", INSTALL, environ=environment(tmp_path))
+        assert (done.returncode, done.stderr) == (0, "")
+        return kept.read_text(), kept.stat().st_mode & 0o777, kept.stat().st_mtime_ns
+
+    key.write_text("one\n")
+    first = seen()
+    kept.chmod(0o644)
+    assert seen() == first
+    assert first[:2] == ("one\n", 0o600)
+    key.write_text("two\n")
+    assert seen()[:2] == ("two\n", 0o600)
+
+
 @pytest.mark.parametrize("by", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS])
 @pytest.mark.parametrize(
     ("link", "told"),

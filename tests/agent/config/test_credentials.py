@@ -1,5 +1,6 @@
 """What systemd copied, and nothing that only looks like it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def test_without_credentials_a_file_of_that_name_is_nobodys_key(
     assert credentials.write_key_file(OURS) is None
     assert credentials.write_key_file({"CREDENTIALS_DIRECTORY": "", **OURS}) is None
     assert credentials.write_key_file({"CREDENTIALS_DIRECTORY": str(tmp_path)}) is None, "another program's"
+
+
+def test_the_unit_says_of_which_file_each_copy_is() -> None:
+    """So the daemon sees when one is another than what was copied."""
+    unit = (Path(__file__).parents[3] / "systemd/rollcall.service").read_text()
+    for name, variable in (*credentials.ENV_FILES, credentials.WRITE_KEY):
+        (file,) = re.findall(rf"^LoadCredential={name}:(.*)$", unit, re.MULTILINE)
+        assert f"\nEnvironment={variable}={file}\n" in unit
+    told = {"CREDENTIALS_DIRECTORY": "/run/x", "ROLLCALL_WRITE_KEY_SOURCE": "/etc/x/write-key"}
+    assert credentials.copies(told) == [("/run/x/write-key", "/etc/x/write-key")]
+    assert credentials.env_files(told) == []
 
 
 def test_the_copy_stands_for_the_key_file_and_a_key_in_docker_env_wins(tmp_path: Path) -> None:

@@ -375,7 +375,9 @@ def test_it_is_told_off_by_the_watchdog_only_if_it_hangs(resident: Resident) -> 
         resident.hear("WATCHDOG=1")
 
 
-@pytest.mark.parametrize("variable", ["ROLLCALL_CREDENTIAL_SOURCE", "ROLLCALL_SYSTEM_SOURCE"])
+@pytest.mark.parametrize(
+    "variable", ["ROLLCALL_CREDENTIAL_SOURCE", "ROLLCALL_SYSTEM_SOURCE", "ROLLCALL_WRITE_KEY_SOURCE"]
+)
 def test_it_leaves_for_an_edit_of_a_file_that_a_credential_was_made_of(
     resident: Resident, variable: str
 ) -> None:
