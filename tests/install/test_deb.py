@@ -11,6 +11,7 @@ import pytest
 from tests.debian import debian_root
 from tests.e2e.machine import Machine, booted
 from tests.install.archive import copied_sources
+from tests.install.scripts import INSTALL
 from tests.wait import until
 
 pytestmark = [
@@ -72,6 +73,29 @@ def test_its_page_has_no_marks_of_tests(package: Path, tmp_path: Path) -> None:
     assert "<!--" not in page
     assert "Everything carries a random id.\n" in page
     assert len(list(tmp_path.glob("usr/share/man/man[15]/*.gz"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("DO_NOT_TRACK", True),
+        ("'DO_NOT_TRACK'=1", True),
+        ("export X_DISABLE_TELEMETRY = yes", True),
+        ("#DO_NOT_TRACK=1", False),
+        ("A=b # DO_NOT_TRACK=1", False),
+        ("ROLLCALL_PRODUCT=Acme", False),
+    ],
+)
+def test_a_purge_leaves_every_refusal_and_no_key(tmp_path: Path, line: str, stays: bool) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "docker.env").write_text(f"# settings\n{line}\n")
+    (folder / "write-key").write_text("key\n")
+    script = (INSTALL / "packaging/deb/debian/rollcall.postrm").read_text()
+    for place, ours in (("/etc/rollcall", folder), ("/var/lib/rollcall", tmp_path / "state")):
+        script = script.replace(place, str(ours))
+    subprocess.run(["sh", "-c", script, "postrm", "purge"], check=True)
+    assert [path.name for path in folder.glob("*")] == ["docker.env"] * stays
 
 
 def test_it_and_a_product_of_install_sh_live_side_by_side(
