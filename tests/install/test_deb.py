@@ -180,3 +180,18 @@ def test_a_preseeded_refusal_silences_from_the_first_second_and_outlives_a_purge
     until(lambda: status(debian)["sending"], why="the file is the operator's")
     apt(debian, "purge", "rollcall")
     assert not debian.path("/etc/rollcall").exists()
+
+
+def test_a_preseeded_refusal_counts_where_docker_env_came_before_the_package(
+    debian: Machine, package: Path
+) -> None:
+    settings = "ROLLCALL_ENDPOINT=http://127.0.0.1:9\nROLLCALL_USAGE_TELEMETRY=true\n"
+    debian.path(ENV).parent.mkdir()
+    debian.path(ENV).write_text(settings)
+    debian.path(ENV).chmod(0o600)
+    answer = "rollcall rollcall/telemetry select off"
+    debian.run("sh", "-c", f"echo {answer} | debconf-set-selections")
+    install(debian, package)
+    assert not status(debian)["sending"]
+    assert debian.path(ENV).read_text() == f"{settings}ROLLCALL_DISABLE_TELEMETRY=true\n"
+    assert "rollcall: sending" not in debian.journal("rollcall.service")
