@@ -42,7 +42,7 @@ places_of_user() { # NAME
     root=$(absolute "${XDG_DATA_HOME:-}" "$home/.local/share")/$1
     command=$home/.local/bin/$1
     config=${XDG_CONFIG_HOME:-$home/.config}/$1
-    state=${XDG_STATE_HOME:-$home/.local/state}/$1
+    state=$(absolute "${XDG_STATE_HOME:-}" "$home/.local/state")/$1
     units=$(absolute "${XDG_CONFIG_HOME:-}" "$home/.config")/systemd/user
     sysusers=
     manager='systemctl --user'

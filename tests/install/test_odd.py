@@ -8,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.settings import default_state_dir
 from tests.install.homes import Home
-from tests.install.scripts import AS_NOBODY, INSTALL, OFFLINE, home_of_nobody, run, shell, small_tools
+from tests.install.scripts import (
+    AS_NOBODY,
+    INSTALL,
+    OFFLINE,
+    environment,
+    home_of_nobody,
+    run,
+    shell,
+    small_tools,
+)
 from tests.leftovers import remove
 from tests.parts import NOBODY
 
@@ -193,3 +203,14 @@ def test_pips_own_settings_on_the_machine_do_not_reach_an_archive(home: Home) ->
     done = run(*home.installing(), environ=environ)
     assert done.returncode == 0, done.stderr
     home.works()
+
+
+@pytest.mark.needs("dash")
+def test_the_state_is_looked_for_where_the_agent_keeps_it(tmp_path: Path) -> None:
+    """The agent goes by XDG: a path that is relative counts as none. uninstall.sh deletes what is there."""
+    look = '. "$1/lib/names.sh"; places_of_user rollcall; printf %s "$state"'
+    for given in ("", "state", "/srv/state"):
+        environ = environment(tmp_path, XDG_STATE_HOME=given)
+        done = run(*shell("dash"), "-c", look, "x", INSTALL, environ=environ)
+        agents = default_state_dir(environ, name="rollcall", uid=NOBODY, home=str(tmp_path))
+        assert (done.stdout, done.stderr) == (agents, "")
