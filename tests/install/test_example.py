@@ -1,6 +1,7 @@
 """What a vendor copies from install/example works as it stands, beside the archive."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from agent.config.consent import decision_from_files
+from agent.config.envfile import read_env_file
 from tests.e2e.machine import Machine, booted
-from tests.install.scripts import INSTALL
+from tests.install.scripts import INSTALL, environment, run
 from tests.wait import PATIENCE, until
 
 SCRIPT = INSTALL / "example/install-acme.sh"
@@ -37,6 +40,38 @@ def recipe() -> str:
     page = (INSTALL.parent / "docs/installing.md").read_text()
     blocks: list[str] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     return next(block for block in blocks if "tar xzf" in block)
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("ROLLCALL_PRODUCT_VERSION=1.4.2", True),
+        ("ROLLCALL_DISABLE_TELEMETRY=false\n", True),
+        ("DO_NOT_TRACK=1\n", False),
+    ],
+    ids=["a last line without its end", "a flag that means no", "a refusal"],
+)
+def test_a_refusal_found_elsewhere_goes_into_the_containers_docker_env(
+    tmp_path: Path, text: str, added: bool
+) -> None:
+    for name in ("setup.sh", "docker.env"):
+        shutil.copy(INSTALL / "example/docker" / name, tmp_path)
+    shutil.copytree(INSTALL / "lib", tmp_path / "rollcall/install/lib")
+    script = tmp_path / "rollcall/install/install.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    env_file = tmp_path / "acme/docker.env"
+    env_file.parent.mkdir()
+    env_file.write_text(text)
+    env_file.chmod(0o600)
+    environ = environment(tmp_path, DO_NOT_TRACK="1")
+    done = run("sh", tmp_path / "setup.sh", env_file.parent, environ=environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    after = env_file.read_text()
+    assert after == text + "\nROLLCALL_DISABLE_TELEMETRY=true\n" * added
+    file = read_env_file(str(env_file), (), uid=os.geteuid())
+    assert file is not None
+    assert not decision_from_files([file]).sending
 
 
 @pytest.mark.needs("root", "systemd", "bash")

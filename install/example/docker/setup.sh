@@ -14,8 +14,9 @@ mkdir -p "$folder"
 # shellcheck source=install/lib/flag.sh
 . "$here/rollcall/install/lib/flag.sh"
 look_for_refusal rollcall-acme-board "$folder/docker.env"
-if [ -n "${why-}" ] && ! grep -qs '^ROLLCALL_DISABLE_TELEMETRY=' "$folder/docker.env"; then
-    echo 'ROLLCALL_DISABLE_TELEMETRY=true' >>"$folder/docker.env"
+if [ -n "$why" ]; then
+    why='' && look_in_file "$folder/docker.env"
+    [ -n "$why" ] || printf '\n%s\n' 'ROLLCALL_DISABLE_TELEMETRY=true' >>"$folder/docker.env"
 fi
 
 exec "$here/rollcall/install/install.sh" --product "Acme Board" --product-version 1.4.2 \
