@@ -46,6 +46,10 @@ name=$(name_of "${product:-rollcall}") || wrong_product
 if [ "$(id -u)" = 0 ]; then
     [ -z "$user" ] || wrong_use "--user is for an ordinary user, and you are root: leave it out"
     places_of_machine "$name"
+    if [ -e "/usr/share/$name/pyvenv.cfg" ]; then
+        say "nothing was removed: $name is the Debian package; to remove it: apt-get purge $name"
+        exit 1
+    fi
 else
     places_of_user "$name" || wrong_use "there is no home directory: HOME is not set to one"
 fi

@@ -114,6 +114,9 @@ def test_it_and_a_product_of_install_sh_live_side_by_side(
     said = debian.run(*run_install, "--", "echo", "the product")
     assert "the Debian package rollcall is installed" in said
     assert said.splitlines()[-1] == "the product"
+    said = debian.run("/var/archive/install/uninstall.sh", "--yes", "--purge", check=False)
+    assert "to remove it: apt-get purge rollcall" in said
+    assert status(debian)["instanceId"] in ids
     debian.run("/opt/rollcall-acme-board/install/uninstall.sh", "--yes")
     assert debian.run("systemctl", "is-active", "rollcall.service") == "active"
 
