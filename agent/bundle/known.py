@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +57,7 @@ def _secret_parts(name: str, value: str) -> list[str]:
         return []
     in_url = URL_PASSWORD.match(value)
     if in_url:
-        return [in_url[1], *([value] if SECRET_NAME.search(name) else [])]
+        return [in_url[1], unquote(in_url[1]), *([value] if SECRET_NAME.search(name) else [])]
     return [value] if SECRET_NAME.search(name) or looks_random(value) else []
 
 

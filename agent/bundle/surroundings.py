@@ -33,14 +33,16 @@ def known_here(situation: Situation, environ: Mapping[str, str]) -> list[Known]:
 
 
 def variables_of(text: str) -> list[tuple[str, str]]:
-    """All names and values of a docker.env, as they stand there and with ${NAME} filled in."""
-    from dotenv import dotenv_values
+    """All names and values of a docker.env, as they stand there and with ${NAME} filled in.
 
-    found = []
-    for fill_in in (False, True):
-        values = dotenv_values(stream=StringIO(text), interpolate=fill_in)
-        found += [(name, value) for name, value in values.items() if value]
-    return found
+    Of a name that stands there twice, both values: the first may be the one that was in use.
+    """
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    found = [(line.key, line.value) for line in parse_stream(StringIO(text)) if line.key and line.value]
+    filled = dotenv_values(stream=StringIO(text))
+    return found + [(name, value) for name, value in filled.items() if value]
 
 
 def _hostnames() -> list[str]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agent.bundle import redact
 from agent.bundle.known import Known, host_values, is_trivial, looks_random, secret_values
 from agent.bundle.redact import Leak, Redactor, find_leak
+from agent.bundle.surroundings import variables_of
 from tests.agent.bundle.corpus import ENCODINGS, make_corpus
 
 CORPUS = make_corpus()
@@ -69,6 +70,7 @@ def test_host_names_addresses_and_users_are_replaced_as_whole_words() -> None:
         ("DB_PASSWORD", "hunter2", ["hunter2"]),
         ("DATABASE_URL", "postgres://shop:p4ss@db/shop", ["p4ss"]),
         ("REDIS_URL", "redis://:p4ss@cache:6379", ["p4ss"]),
+        ("MONGO_URL", "mongodb://shop:p4%40ss@db/shop", ["p4%40ss", "p4@ss"]),
         ("BUILD", "3f2b8c1d0a4e9b7755aa01", ["3f2b8c1d0a4e9b7755aa01"]),
         ("WRITE_KEY_FILE", "/etc/key", []),
         ("PASSWORD", "on", []),
@@ -81,6 +83,12 @@ def test_a_value_is_secret_by_its_name_or_because_it_looks_random(
     name: str, value: str, found: list[str]
 ) -> None:
     assert [known.value for known in secret_values([(name, value)])] == found
+
+
+def test_every_value_of_docker_env_is_known_also_where_a_name_stands_twice() -> None:
+    text = "DB_PASSWORD=first1\nDB_PASSWORD='second2'\nexport URL=http://shop:${DB_PASSWORD}@db\n"
+    values = {known.value for known in secret_values(variables_of(text))}
+    assert values == {"first1", "second2", "${DB_PASSWORD}"}
 
 
 def test_a_path_and_a_version_do_not_look_random() -> None:
