@@ -62,7 +62,8 @@ def _proxy(route: Route) -> list[Step]:
 
 def _name(url: str, route: Route) -> list[Step]:
     """The name that was looked up: the proxy's where there is one; none for an address."""
-    host = urlsplit(route.proxy or url).hostname or ""
+    place = route.proxy or url  # HTTPS_PROXY may have no http:// before it
+    host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
     try:
         ipaddress.ip_address(host)
     except ValueError:
