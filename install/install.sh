@@ -110,7 +110,11 @@ done
 
 name=$(name_of "${product:-rollcall}") ||
     wrong_product
-case $env_file in '' | /*) ;; *) env_file=$PWD/$env_file ;; esac
+case $env_file in # without a . or .. in the middle, which would be in doubt
+'' | /*) ;;
+../*) folder=$(CDPATH='' cd -P -- "${env_file%/*}" 2>/dev/null && pwd) && env_file=$folder/${env_file##*/} ;;
+*) env_file=$PWD/${env_file#./} ;;
+esac
 
 look_for_refusal "$name" "$env_file"
 if [ -n "$why" ]; then

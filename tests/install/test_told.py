@@ -108,6 +108,15 @@ def test_an_exported_variable_that_bash_cannot_set_again_costs_no_word(home: Pat
     ]
 
 
+@pytest.mark.parametrize("told", ["told.env", "./told.env", "../{home}/told.env"])
+def test_an_env_file_may_be_named_from_where_one_stands(bundle: Path, home: Path, told: str) -> None:
+    with Receiver() as receiver:
+        owned(home / "told.env", f"ROLLCALL_ENDPOINT={receiver.endpoint}\n")
+        install(bundle, home, "--env-file", told.format(home=home.name))
+        until(lambda: len(receiver.ids) == 2, why="both events have come")
+    assert (home / ".config/rollcall/docker.env").readlink() == home.resolve() / "told.env"
+
+
 def test_the_env_file_that_install_sh_was_told_comes_first_and_a_flag_in_another_still_counts(
     bundle: Path, home: Path
 ) -> None:
