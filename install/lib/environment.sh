@@ -136,7 +136,7 @@ os.replace("current.new", "current")' "$root" "${1##*/}"
 settle() {
     environment=$(in_use)
     if [ -f "$environment/making" ]; then
-        sync
+        sync -f "$environment" 2>/dev/null || sync # its own disk: another may be slow, or a server that is gone
         mv -f "$environment/making" "$environment/made"
     fi
     sweep

@@ -1,4 +1,4 @@
-"""What the units are told, by the functions that write them."""
+"""What the parts of install.sh do at its end, by their own functions: the units, the key, the disk."""
 
 from pathlib import Path
 
@@ -11,6 +11,36 @@ POINTS = """
 name=rollcall config=$HOME/etc units=$HOME/units
 point_at_env_file
 """
+
+
+SETTLE = """
+set -eu
+. "$1/lib/environment.sh"
+name=rollcall root=$HOME/root units=$HOME/units
+settle
+"""
+SYNC = """#!/bin/sh
+echo "$@" >>"$HOME/synced"
+[ $# -eq {words} ]
+"""
+
+
+@pytest.mark.needs("dash")
+@pytest.mark.parametrize(("words", "synced"), [(2, ["-f {}"]), (0, ["-f {}", ""])])
+def test_only_the_environments_own_disk_is_waited_for(tmp_path: Path, words: int, synced: list[str]) -> None:
+    """Where `sync` knows how; a disk of the network may never answer."""
+    place = tmp_path / "root/env-aaaaaa"
+    place.mkdir(parents=True)
+    (place / "making").write_text("of\n")
+    (tmp_path / "root/current").symlink_to(place.name)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sync").write_text(SYNC.format(words=words))
+    (tmp_path / "bin/sync").chmod(0o755)
+    environ = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    done = run(*shell("dash"), "-c", SETTLE, "x", INSTALL, environ=environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "synced").read_text().splitlines() == [line.format(place) for line in synced]
+    assert [path.name for path in place.iterdir()] == ["made"]
 
 
 KEY = """
