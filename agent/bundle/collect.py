@@ -54,13 +54,18 @@ def within_limit(pieces: Iterable[Piece], limit: int = MAX_TOTAL) -> list[Piece]
     for piece in pieces:
         data = piece.text.encode()
         if len(data) > left:
-            cut = data[len(data) - left :].decode("utf-8", "ignore")
+            cut = _whole_lines(data[len(data) - left :]).decode("utf-8", "ignore")
             note = f"only the last {len(cut.encode())} of {len(data)} bytes: the bundle is full"
             kept.append(Piece(piece.name, cut, f"{piece.note}; {note}" if piece.note else note))
         else:
             kept.append(piece)
         left -= len(kept[-1].text.encode())
     return kept
+
+
+def _whole_lines(data: bytes) -> bytes:
+    """An end of a text, from a line's beginning on: half a secret would not be known for one."""
+    return data.partition(b"\n")[2] or data
 
 
 def _take_files(entry: Files, root: str) -> list[Piece]:
@@ -97,6 +102,7 @@ def _newest_part(path: str) -> tuple[bytes, str]:
         file.seek(max(0, found.st_size - MAX_PIECE))
         data = file.read(MAX_PIECE)
     cut = found.st_size > MAX_PIECE
+    data = _whole_lines(data) if cut else data
     return data, f"only the last {len(data)} of {found.st_size} bytes" if cut else ""
 
 
@@ -193,7 +199,8 @@ def _read_until(handle: int, deadline: float, seconds: float, most: int) -> tupl
         if not chunk:
             return data, ""
         data += chunk
-    return data[:most], f"only the first {most} bytes"
+    kept = data[: data.rfind(b"\n", 0, most) + 1] or data[:most]  # whole lines, as above
+    return kept, f"only the first {len(kept)} bytes"
 
 
 def _text(data: bytes) -> str:

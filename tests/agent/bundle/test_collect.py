@@ -90,6 +90,18 @@ def test_of_a_large_file_the_end_is_taken_and_said(tmp_path: Path) -> None:
     assert piece.note == f"only the last {module.MAX_PIECE} of {size} bytes"
 
 
+def test_what_is_cut_begins_and_ends_with_whole_lines(tmp_path: Path) -> None:
+    """Half of a secret that stands in the other lines would be found by nobody."""
+    rest = "y" * (module.MAX_PIECE - 8) + "\n"
+    (tmp_path / "a.log").write_text(f"PASSWORD=hunter2\n{rest}")
+    (piece,) = collect([Files("/a.log")], str(tmp_path))
+    assert piece.text == rest
+    assert piece.note == f"only the last {len(rest)} of {len(rest) + 17} bytes"
+    assert [piece.text for piece in within_limit([Piece("a", "12\n34\n")], 4)] == ["34\n"]
+    data, note = run_limited(["printf", r"1\n23"], {"PATH": module.PATH}, most=3)
+    assert (data, note) == (b"1\n", "only the first 2 bytes")
+
+
 def test_what_is_no_regular_file_is_not_opened_for_long(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
