@@ -54,7 +54,7 @@ case $here in /*) ;; *) here=$PWD/$here ;; esac
 case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: the files in this folder are not ours
 sources=${here%/*}
 product='' product_version='' usage_version='' endpoint='' key_file='' env_file=''
-user='' no_service='' yes='' demo='' once='' why=''
+user='' no_service='' yes='' demo='' once='' why='' code=''
 
 wrong_use() {
     printf 'install.sh: %s; see install.sh --help\n' "$1" >&2

@@ -97,6 +97,13 @@ def test_the_command_gets_the_environment_as_it_was(bundle: Path, home: Path, by
         assert {name: seen.get(name) for name in theirs} == theirs
 
 
+def test_an_exported_variable_does_not_say_how_an_installation_ended(home: Path) -> None:
+    lost = home / "install.sh"
+    shutil.copy(INSTALL / "install.sh", lost)
+    done = run(*AS_NOBODY, *shell("dash"), lost, environ=environment(home, code="0"))
+    assert (done.returncode, "nothing is installed" in done.stderr) == (1, True)
+
+
 def test_an_exported_variable_that_bash_cannot_set_again_costs_no_word(home: Path) -> None:
     lost = home / "install.sh"
     shutil.copy(INSTALL / "install.sh", lost)
