@@ -332,7 +332,7 @@ def test_a_script_that_ends_at_the_first_failure_goes_on_after_any_docker_env(
     (latin / "docker.env").write_bytes("# für alle\n".encode("latin-1"))
     (plain / "docker.env").write_text("A=b\n")
     look = f"{EVERYWHERE} nothing.env"
-    words = [*shell(name), "-euc", LOOK, "sh", look, latin, folder, plain]
+    words = [*shell(name), "-euc", LOOK, "sh", look, *map(str, (latin, folder, plain))]
     done = run(*words, environ=environment(tmp_path))
     assert (done.returncode, done.stdout.split()) == (0, ["silent", "silent", "sends"])
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_a_run_that_is_taken_in_while_a_verb_reads_is_shown_once(
     if made:
         with closing(outbox.Outbox(world.state)):
             pass
-    opens, asks, steps = opening.read_only, opening.execute_patiently, itertools.count()
+    opens, asks, steps = opening.read_only, opening.all_rows, itertools.count()
 
     def meanwhile() -> None:
         if next(steps) == step:
@@ -141,13 +142,13 @@ def test_a_run_that_is_taken_in_while_a_verb_reads_is_shown_once(
             meanwhile()
             yield db
 
-    def asked(db: sqlite3.Connection, query: str, values: Sequence[object]) -> sqlite3.Cursor:
+    def asked(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[Any]:
         meanwhile()
         return asks(db, query, values)
 
     monkeypatch.setattr(opening, "LOCK_WAIT", 0)
     monkeypatch.setattr(outbox, "read_only", opened)
-    monkeypatch.setattr(outbox, "execute_patiently", asked)
+    monkeypatch.setattr(outbox, "all_rows", asked)
     if verb == "log":
         shown = [entry["event"]["messageId"] for entry in logged(world)]  # type: ignore[index]
         assert shown == [HEAD["started-id"], HEAD["ended-id"]]

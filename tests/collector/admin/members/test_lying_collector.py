@@ -7,6 +7,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -148,8 +149,9 @@ def test_what_a_terminal_obeys_is_not_shown(pair: tuple[Desk, Desk], server: Ser
     server.lies["state"] = lambda answer: answer["accounts"][0].update(name="\x1b[2J")
     with pytest.raises(AdminError, match="does not answer as a collector does"):
         member.people()
-    for roster in ({"revision": 1, "current": "\x1b[2J"}, {"current": "key"}, []):
-        server.lies["state"] = lambda answer, roster=roster: answer.update(roster=roster)
+    odd: list[object] = [{"revision": 1, "current": "\x1b[2J"}, {"current": "key"}, []]
+    for roster in odd:
+        server.lies["state"] = partial(dict.update, roster=roster)
         with pytest.raises(AdminError, match="does not answer as a collector does"):
             member.current_key()
     server.lies.clear()

@@ -14,6 +14,7 @@ from collector.admin import keys
 from collector.store import StoreError, Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.sql import folding
+from collector.store.waiting import sort_packed
 from tests.collector.cluster import Cluster
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import OTHER_SOURCE, SOURCE, keep_in_pieces, made_history
@@ -98,7 +99,7 @@ def test_what_was_counted_while_it_was_sorted_is_not_counted_again(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In SQLite, later events wait under the numbers of earlier ones."""
-    sort, history = folding.sort_packed, made_history(0)
+    sort, history = sort_packed, made_history(0)
     later = history[80:]
 
     def sort_slowly(rows: Iterable[bytes], size: int) -> Iterator[tuple[int, bytes]]:
