@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from collector.admin import AdminError
 from collector.admin.audit import record
 from collector.admin.keys import find_source
@@ -54,16 +52,16 @@ def published_weeks(control: ControlStore, source: int) -> Weeks:
 
 
 @with_retries
-def store_week(control: ControlStore, source: int, week: int, cells: Mapping[Place, Cell]) -> bool:
-    """Publish a week, unless a collector has done so; whether it is new."""
+def store_weeks(control: ControlStore, source: int, weeks: Weeks) -> None:
+    """Publish these weeks, all or none, but none that a collector has published."""
     with control.transaction() as tx:
-        sql = "INSERT INTO public_weeks (source, week) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        if not tx.execute(sql, source, week):
-            return False
-        for (kind, word), cell in cells.items():
-            tx.execute(
-                "INSERT INTO public_cells (source, week, kind, word, value, made_from, of_all)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                *(source, week, kind, word, cell.value, cell.made_from, cell.of),
-            )
-    return True
+        for week, cells in weeks.items():
+            sql = "INSERT INTO public_weeks (source, week) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            if not tx.execute(sql, source, week):
+                continue
+            for (kind, word), cell in cells.items():
+                tx.execute(
+                    "INSERT INTO public_cells (source, week, kind, word, value, made_from, of_all)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    *(source, week, kind, word, cell.value, cell.made_from, cell.of),
+                )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from collector.base.background import BackgroundJob
 from collector.base.times import DAY_MS, MONTH, WEEK
-from collector.public.numbers import Weeks, public_sources, published_weeks, store_week
+from collector.public.numbers import Weeks, public_sources, published_weeks, store_weeks
 from collector.public.rounding import KINDS, Cell, Place, Truth, public_cells
 from collector.store import StoreError, Stores
 
@@ -45,15 +45,11 @@ class Publisher(BackgroundJob):
         for source in public_sources(self._stores.control).values():
             known = published_weeks(self._stores.control, source)
             if week not in known:
+                new: Weeks = {}
                 for one in range(week - EARLIER * WEEK, week, WEEK) if not known else ():
-                    self._publish_week(source, one, self._earlier(source, one), known)
-                self._publish_week(source, week, self._truth(source, week, now), known)
-
-    def _publish_week(self, source: int, week: int, truth: Truth, known: Weeks) -> None:
-        cells = public_cells(truth, past_of(known.values()))
-        if truth.active or known:  # not the weeks before the first instance
-            store_week(self._stores.control, source, week, cells)
-            known[week] = cells
+                    _add_week(one, self._earlier(source, one), known, new)
+                _add_week(week, self._truth(source, week, now), known, new)
+                store_weeks(self._stores.control, source, new)  # at once: the weeks before come only now
 
     def _truth(self, source: int, week: int, now: int) -> Truth:
         """What is so now."""
@@ -69,6 +65,12 @@ class Publisher(BackgroundJob):
 
     def _installs(self, source: int, week: int) -> tuple[int, int]:
         return self._stores.events.instances_with_installs(source, week - INSTALL_DAYS, week - 1)
+
+
+def _add_week(week: int, truth: Truth, known: Weeks, new: Weeks) -> None:
+    cells = public_cells(truth, past_of((*known.values(), *new.values())))
+    if truth.active or known or new:  # not the weeks before the first instance
+        new[week] = cells
 
 
 def monday_of(day: int) -> int:

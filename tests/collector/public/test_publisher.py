@@ -12,7 +12,7 @@ from collector.admin import demo, keys, users
 from collector.admin.transfer import add_in_chunks
 from collector.base.times import DAY_MS, WEEK
 from collector.page.period import iso
-from collector.public.numbers import published_weeks, set_public, store_week
+from collector.public.numbers import published_weeks, set_public, store_weeks
 from collector.public.publisher import EARLIER, PAUSE_SECONDS, Publisher, monday_of
 from collector.public.rounding import TOTAL, Cell
 from collector.store import StoreError, Stores, open_stores
@@ -84,13 +84,32 @@ def test_a_public_page_shows_everybody_a_year_and_then_a_week_more_each_week(fle
 
 
 @pytest.mark.once
+def test_a_first_publication_that_was_interrupted_leaves_no_week_out(
+    fleet: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_public(fleet.control, "demo", NOW, public=True, by="ada")
+    answers = [fleet.events.active_by_day] * 30
+
+    def answer_some(*question: Any) -> Any:
+        return answers.pop()(*question)
+
+    with monkeypatch.context() as away:
+        away.setattr(fleet.events, "active_by_day", answer_some)
+        with pytest.raises(IndexError):
+            publish(fleet)
+    publish(fleet)
+    assert len(published_weeks(fleet.control, 1)) > 40
+
+
+@pytest.mark.once
 def test_two_collectors_publish_one_week(page_stores: Stores, tmp_path: object) -> None:
     keys.add_key(page_stores.control, "demo", 0)
     other = open_stores(f"sqlite:///{tmp_path}/page.db")
-    assert store_week(page_stores.control, 1, MONDAY, {TOTAL: Cell(10, 12)})
-    assert not store_week(other.control, 1, MONDAY, {TOTAL: Cell(20, 22)})
+    store_weeks(page_stores.control, 1, {MONDAY: {TOTAL: Cell(10, 12)}})
+    later = {MONDAY + WEEK: {TOTAL: Cell(30, 32)}}
+    store_weeks(other.control, 1, {MONDAY: {TOTAL: Cell(20, 22)}, **later})
     other.close()
-    assert published_weeks(page_stores.control, 1) == {MONDAY: {TOTAL: Cell(10, 12)}}
+    assert published_weeks(page_stores.control, 1) == {MONDAY: {TOTAL: Cell(10, 12)}, **later}
 
 
 def test_a_week_that_comes_between_two_questions_is_read(
@@ -102,7 +121,7 @@ def test_a_week_that_comes_between_two_questions_is_read(
     def ask_then_store(sql: str, *values: Any) -> list[Row]:
         rows = ask(sql, *values)
         if "public_weeks" in sql:
-            store_week(page_stores.control, 1, MONDAY, {TOTAL: Cell(10, 12)})
+            store_weeks(page_stores.control, 1, {MONDAY: {TOTAL: Cell(10, 12)}})
         return rows
 
     monkeypatch.setattr(page_stores.control, "all", ask_then_store)
