@@ -31,6 +31,7 @@ from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
 from collector.alerts.limits import limits_of
 from collector.alerts.rules import RULES, Watch
+from collector.base.background import start_jobs, stop_jobs
 from collector.base.events import Event
 from collector.base.ids import as_uuid, uuid_of
 from collector.base.times import DAY_MS, write_time
@@ -133,7 +134,7 @@ def installs(ids: Sequence[bytes], source: int, now: int) -> Iterator[Event]:
 def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Process, most_ms: float) -> None:
     """Print how long each view takes, and a look for what is worth an alert; each may take `most_ms`."""
     page = made_page(stores)
-    page.start()
+    start_jobs(page.jobs)
     cookie, slowest = setup_cookie(stores), 0.0
     print(f"  {'':<46}{'cold ms':>9}{'p95 ms':>9}{'cpu cold':>9}{'cpu':>9}")
     asks: dict[str, Callable[[], None]] = {"alerts": partial(look, stores, source)}
@@ -147,7 +148,7 @@ def show(stores: Stores, ids: Sequence[bytes], source: int, engine: psutil.Proce
             slowest = max(slowest, p95)
         print(goal("slowest view, p95, ms", slowest, most_ms), flush=True)
     finally:
-        page.stop()  # waits for what it counts, which may take minutes
+        stop_jobs(page.jobs)  # waits for what it counts, which may take minutes
 
 
 def see(page: Page, view: str, cookie: str) -> None:

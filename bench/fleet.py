@@ -30,6 +30,7 @@ from bench.expiry import arrivals, expire_before, server_time
 from bench.filling import beats, fill
 from bench.page import ask, made_page, setup_cookie
 from collector.admin.keys import source_named
+from collector.base.background import start_jobs, stop_jobs
 from collector.base.ids import as_uuid
 from collector.base.times import DAY_MS
 from collector.page.app import Page
@@ -108,7 +109,7 @@ def show(stores: Stores, database: Database, ids: Sequence[bytes]) -> None:
     """Print how long each view takes, cold and warm, and how much of the processor."""
     slowest = coldest = busiest = 0.0
     page = made_page(stores)
-    page.start()
+    start_jobs(page.jobs)
     cookie = setup_cookie(stores)
     try:
         asyncio.run(ask(page, "/instances", cookie))  # a server has counted before anybody looks
@@ -122,14 +123,14 @@ def show(stores: Stores, database: Database, ids: Sequence[bytes]) -> None:
             print(f"  {view[:60]:<60}{cold:>9.1f}{cold_busy:>9.1f}{p95:>9.1f}{busy:>9.1f}")
             slowest, coldest, busiest = max(slowest, p95), max(coldest, cold), max(busiest, busy)
     finally:
-        page.stop()
+        stop_jobs(page.jobs)
     print(goal("slowest view, p95 warm, ms", slowest, WARM_MS))
     print(goal("slowest view, cold, ms", coldest, COLD_MS))
     print(goal("busiest view, warm, ms of processor", busiest, WARM_MS))
     page = made_page(stores)
-    page.start()
+    start_jobs(page.jobs)
     print(goal("the overview at once after a start, ms", _timed(page, "/", cookie), COLD_MS))
-    page.stop()
+    stop_jobs(page.jobs)
 
 
 def _timed(page: Page, view: str, cookie: str) -> float:

@@ -100,6 +100,7 @@ class Watcher(BackgroundJob):
             begun[alert.kind].add(alert.subject)
         watch = Watch(self._stores, source, name, limits_of(self._stores.control, source), begun, now)
         for rule in RULES:
+            self._go_on()
             yield from rule(watch)
 
     def _send_due(self) -> None:

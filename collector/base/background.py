@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
 
 _here = threading.local()
 
@@ -11,6 +13,10 @@ _here = threading.local()
 def in_background() -> bool:
     """Whether this is the thread of such a job, for which nobody waits."""
     return getattr(_here, "is_a_job", False)
+
+
+class Stopped(BaseException):
+    """A step ends before its work does. It is no Exception, which a step would take for a failure."""
 
 
 class BackgroundJob(ABC):
@@ -36,10 +42,30 @@ class BackgroundJob(ABC):
             self._thread.join(patience)
 
     @property
+    def name(self) -> str:
+        return self._thread.name
+
+    @property
     def running(self) -> bool:
         return self._thread.is_alive()
 
+    def _go_on(self, *_: object) -> None:
+        """Between the parts of a long step: end it with Stopped, if the job was told to stop."""
+        if self._stopping.is_set():
+            raise Stopped
+
     def _repeat(self) -> None:
         _here.is_a_job = True
-        while self._rest is not None and not self._stopping.wait(self._rest):
-            self._rest = self.step()
+        with suppress(Stopped):
+            while self._rest is not None and not self._stopping.wait(self._rest):
+                self._rest = self.step()
+
+
+def start_jobs(jobs: Iterable[BackgroundJob]) -> None:
+    for job in jobs:
+        job.start()
+
+
+def stop_jobs(jobs: Iterable[BackgroundJob]) -> None:
+    for job in jobs:
+        job.stop()

@@ -86,19 +86,11 @@ class Page:
         self._sources = SourceList(stores)
         self._censuses = CensusCache(stores, now=now, clock=clock)
         self._histories = HistoryCache(stores, clock=clock)
+        self.jobs = (self._censuses, self._histories)
+        """What counts large fleets in the background."""
         self._frame = Frame(disk)
         self._public = public.PublicPages(stores.control, self._frame, clock)
         self._room = asyncio.Semaphore(VIEWS_AT_ONCE)
-
-    def start(self) -> None:
-        """Begin to count large fleets in the background."""
-        self._censuses.start()
-        self._histories.start()
-
-    def stop(self) -> None:
-        """End what runs in the background."""
-        self._censuses.stop()
-        self._histories.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. This is the only place that catches every exception."""

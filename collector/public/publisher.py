@@ -64,6 +64,7 @@ class Publisher(BackgroundJob):
         return Truth(by_day[week - 1][1], *self._installs(source, week))
 
     def _installs(self, source: int, week: int) -> tuple[int, int]:
+        self._go_on()
         return self._stores.events.instances_with_installs(source, week - INSTALL_DAYS, week - 1)
 
 

@@ -46,7 +46,7 @@ class Keeper(BackgroundJob):
         now = int(self._now() * 1000)
         try:
             expired = expire_events(self._stores, cutoffs_of(self._keep, now), now, self._go_on)
-        except (_Stopped, AlreadyClaimed):
+        except AlreadyClaimed:
             return
         except StoreError as error:
             logger.warning("what is old was not deleted: %s", error)
@@ -61,10 +61,6 @@ class Keeper(BackgroundJob):
                 *counts,
             )
 
-    def _go_on(self, _: int) -> None:
-        if self._stopping.is_set():
-            raise _Stopped
-
 
 def cutoffs_of(keep: Keep, now: int) -> Cutoffs:
     """Where what is kept begins: with whole days, because a day's heartbeats go at once.
@@ -77,7 +73,3 @@ def cutoffs_of(keep: Keep, now: int) -> Cutoffs:
         return max(0, before - before % DAY_MS) if seconds else 0
 
     return Cutoffs(begin(keep.heartbeats), begin(keep.events), begin(keep.emails), begin(keep.bundles))
-
-
-class _Stopped(Exception):  # noqa: N818 - an outcome
-    """The server stops; the next one goes on."""

@@ -19,7 +19,6 @@ from collector.ingest.writer import Writer
 from collector.serve import systemd
 from collector.serve.connection import Connection
 from collector.serve.descriptors import allow
-from collector.serve.folder import Folder
 from collector.serve.host import Host
 from collector.serve.routes import Site
 from collector.settings import Settings
@@ -74,21 +73,24 @@ def serve_requests(
     disk: DiskWatch,
     listener: socket.socket,
     listening: Callable[[], None],
+    finishing: Callable[[], None],
     page: App,
     member: Member | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the open requests and return. The stores stay open."""
+    """Serve until SIGTERM or SIGINT, then finish the open requests and return. The stores stay open.
+
+    `finishing` is called once no request is waited for. What still runs in threads then, such as a view's
+    question to a store, is waited for without a bound.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer, folder = Writer(stores.events, settings.timeout), Folder(stores.events)
+    writer = Writer(stores.events, settings.timeout)
     site = Site(settings, stores, disk, writer, page, member)
     stopping = _StopSignals()
     gc.freeze()
-    folder.start()
     try:
-        uvloop.run(_serve(site, settings, listener, listening, stopping))
+        uvloop.run(_serve(site, settings, listener, listening, stopping, finishing))
     finally:
         writer.stop()
-        folder.stop()
         with suppress(StoreError):
             site.rejects.write()
 
@@ -121,6 +123,7 @@ async def _serve(
     listener: socket.socket,
     listening: Callable[[], None],
     stopping: _StopSignals,
+    finishing: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
     allowed = allow(settings.max_connections)
@@ -135,5 +138,6 @@ async def _serve(
     host.stop()
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(host.empty.wait(), GRACE_SECONDS)
+    finishing()
     for duty in duties:
         duty.cancel()

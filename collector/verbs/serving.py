@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 from collector.admin import keys, setup
 from collector.base.shared import SharedSums
@@ -21,8 +22,8 @@ from collector.verbs.terminal import message, now_ms
 FIRST_SOURCE = "default"
 FIRST_PROCESS = 1
 """The process id of a container's command."""
-# A worker that was told to stop has this much more time than the requests that it finishes.
-SPARE_SECONDS = 5
+# A worker that was told to stop ends by itself. It is killed if it has not, so much later.
+SPARE_SECONDS = 1
 
 
 def serve(settings: Settings) -> None:
@@ -52,7 +53,7 @@ def _serve_together(settings: Settings) -> None:
     """The parent of several workers. It has what they share, and serves nothing itself."""
     from collector.ingest import metrics
     from collector.page import app  # noqa: F401 - imported once, for all workers
-    from collector.serve import server, systemd
+    from collector.serve import ending, server, systemd
     from collector.serve.meters import meters_folder
     from collector.serve.workers import Crew
 
@@ -79,7 +80,7 @@ def _serve_together(settings: Settings) -> None:
             listening=listening,
             stopping=lambda: systemd.send_state("STOPPING=1"),
             ended=lambda number: metrics.forget_state(meters, number),
-            patience=server.GRACE_SECONDS + SPARE_SECONDS,
+            patience=server.GRACE_SECONDS + ending.END_SECONDS + SPARE_SECONDS,
         ).run()
 
 
@@ -92,34 +93,31 @@ def _serve_requests(
 ) -> None:
     """Serve in this process, with all that runs in the background."""
     from collector.alerts.watcher import Watcher
+    from collector.base.background import BackgroundJob, start_jobs, stop_jobs
     from collector.ingest.disk import DiskWatch
     from collector.page.app import Page
     from collector.public.publisher import Publisher
-    from collector.serve import server
+    from collector.serve import ending, server
+    from collector.serve.folder import Folder
     from collector.serve.keeper import Keeper
     from collector.serve.renewer import Renewer
 
     disk = DiskWatch(settings, stores.events)
-    page, watcher = Page(settings, stores, disk), Watcher(settings, stores, disk)
-    keeper, renewer, publisher = Keeper(stores, settings.keep), Renewer(stores.events), Publisher(stores)
+    page = Page(settings, stores, disk)
+    jobs: list[BackgroundJob] = [Folder(stores.events), *page.jobs]
+    if member is None or member.number == 0:  # one of the workers does it for all
+        watcher = Watcher(settings, stores, disk)
+        jobs += [Keeper(stores, settings.keep), Renewer(stores.events), watcher, Publisher(stores)]
 
     def begin() -> None:
         listening()
-        page.start()
-        if member is None or member.number == 0:  # one of the workers does it for all
-            keeper.start()
-            renewer.start()
-            watcher.start()
-            publisher.start()
+        start_jobs(jobs)
 
+    finish = partial(ending.end_soon, jobs)
     try:
-        server.serve_requests(settings, stores, disk, listener, begin, page, member)
+        server.serve_requests(settings, stores, disk, listener, begin, finish, page, member)
     finally:
-        publisher.stop()
-        watcher.stop()
-        renewer.stop()
-        keeper.stop()
-        page.stop()
+        stop_jobs(jobs)
         disk.stop()
         stores.close()
 

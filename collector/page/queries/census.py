@@ -75,6 +75,7 @@ class CensusCache(BackgroundJob):
             fleets = [(source, PRODUCTION) for source in self._sources()]
             wanted = [fleet for fleet in fleets if fleet not in self._kept] + wanted
         for fleet in wanted:
+            self._go_on()
             with suppress(StoreError):
                 self._renew(fleet)
         return PAUSE_SECONDS

@@ -44,6 +44,7 @@ class HistoryCache(BackgroundJob):
     def step(self) -> float:
         """Count those that somebody has asked for."""
         while self._wanted:
+            self._go_on()
             with suppress(StoreError):
                 self._count(self._wanted.pop())
         return PAUSE_SECONDS

@@ -183,7 +183,7 @@ def test_a_stop_waits_for_the_one_look_at_the_disk_before_it_closes_the_store(
 
     def serve_requests(_: Settings, __: Stores, disk: DiskWatch, *others: Any) -> None:
         disk._begin()
-        assert others[2]._frame._disk is disk
+        assert others[3]._frame._disk is disk
 
     monkeypatch.setattr(server, "serve_requests", serve_requests)
     ours = Stores(control, cast(EventStore, store))

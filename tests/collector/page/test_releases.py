@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collector.base.background import start_jobs, stop_jobs
 from collector.base.times import DAY_MS, read_time, write_time
 from collector.page.queries import history
 from collector.releases.minisign import parse_key
@@ -91,13 +92,13 @@ def test_no_view_of_the_releases_waits_for_the_history_of_a_large_fleet(
     client = PageClient(page_stores)
     assert client.get("/releases.json").json()["counted"]  # without a feed, there is nothing to count
     publish(page_stores, feed())
-    client.page.start()
+    start_jobs(client.page.jobs)
     try:
         shown = client.get("/releases.json").json()
         assert (shown["counted"], shown["tables"]["releases"][0]["instances"]) == (False, None)
         assert "The instances are being counted" in client.get("/releases").text
     finally:
-        client.page.stop()
+        stop_jobs(client.page.jobs)
     assert asked == []
     assert client.get("/releases.json").json()["tables"]["releases"][0]["instances"] == 1
     assert asked == [1]

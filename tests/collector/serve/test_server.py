@@ -88,10 +88,7 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> N
 TELLS_ITS_END = """
 import sys
 from collector import cli
-from collector.page.app import Page
-from collector.serve.folder import Folder
-from collector.serve.keeper import Keeper
-from collector.serve.renewer import Renewer
+from collector.base.background import BackgroundJob
 from collector.store.sqlite import SQLiteDatabase
 
 def tell(kind, name, word):
@@ -101,8 +98,7 @@ def tell(kind, name, word):
         sys.stderr.write(word + "\\n")
     setattr(kind, name, telling)
 
-for kind in (Page, Folder, Keeper, Renewer):
-    tell(kind, "stop", "stopped")
+tell(BackgroundJob, "_repeat", "ended")
 tell(SQLiteDatabase, "close", "closed")
 sys.exit(cli.main())
 """
@@ -121,5 +117,4 @@ def test_the_store_is_closed_after_all_that_works_in_the_background(tmp_path: Pa
     process.terminate()
     said = process.communicate(timeout=SECONDS)[1].split()
     assert process.returncode == 0
-    assert said[:4] == ["stopped"] * 4
-    assert set(said[4:]) == {"closed"}
+    assert said == ["ended"] * 7 + ["closed"] * 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector.admin.keys import source_named
+from collector.base.background import Stopped
 from collector.base.events import SUPPORT
 from collector.base.keep import Keep
 from collector.base.personal import without_address
@@ -196,7 +197,8 @@ def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, table
     stores.events.keep(started(number, -3) for number in range(500))
     stopped = Keeper(stores, Keep(*[86_400] * 3), lambda: NOW / 1000)
     stopped.stop()
-    stopped.expire()
+    with pytest.raises(Stopped):
+        stopped.expire()
     assert tables.all("SELECT COUNT(*) FROM events") == [(300,)]
 
 
