@@ -56,6 +56,8 @@ _SERVER = """<yandex>
 # first node in ZooKeeper, and answers for 10 s more. And its thread for such statements ends when it alters a
 # table at the same time as another replica.
 FAULTS = (b"Received signal", b"Unexpected ZooKeeper error")
+# A server that was killed does not start if more than half of a table's rows are in parts that only it knows.
+UNKNOWN_PARTS = b"look like the set of parts in ZooKeeper"
 # As docs/scaling.md has it for old servers: so long they wait for one another.
 RECEIVE_SECONDS = 10
 _USERS = """<yandex><quotas><default></default></quotas>
@@ -186,7 +188,11 @@ class Replica(Member):
         return [find("clickhouse-server") or "clickhouse-server", f"--config-file={self.folder}/config.xml"]
 
     def start(self) -> None:
-        (self.folder / "errors").unlink(missing_ok=True)
+        """Start it, as docs/scaling.md says where it does not start by itself."""
+        errors, flag = self.folder / "errors", self.folder / "data" / "flags" / "force_restore_data"
+        if errors.exists() and UNKNOWN_PARTS in errors.read_bytes():
+            flag.touch()
+        errors.unlink(missing_ok=True)
         super().start()
 
     def has_crashed(self) -> bool:

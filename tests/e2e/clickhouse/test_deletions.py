@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.collector.statement_proxy import Changes
 from tests.collector.store.contract.answers import said_by, told_by
 from tests.collector.store.contract.history import INSTANCES, NOW, SOURCE, made_history, pieces
 from tests.e2e.clickhouse.cluster import ClickHouseCluster
+from tests.e2e.clickhouse.members import UNKNOWN_PARTS
 from tests.wait import until
 
 pytestmark = [
@@ -110,6 +112,32 @@ def test_a_deletion_ends_though_servers_take_an_older_part_for_the_last_one(
         rest = [event for event in history if event.source != SOURCE or event.who != INSTANCES[0]]
         until(lambda: told_by(stores.events) == said_by(rest), why="the instance is forgotten")
     assert pushed.count("events") >= 2
+
+
+def test_a_killed_replica_with_parts_that_nobody_knows_comes_back_as_the_docs_say(
+    fleet: ClickHouseCluster, tmp_path: Path
+) -> None:
+    victim, url = fleet.replicas[-1], fleet.database()
+    name = url.rpartition("/")[2].partition("?")[0]
+    history = made_history(0)
+    with closing(open_stores(f"sqlite:///{tmp_path}/c.db", url)) as stores:
+        stores.events.keep(history)
+        until(lambda: told_by(stores.events) == said_by(history), why="the events are on every replica")
+        victim.kill()
+        table = victim.folder / "data" / "data" / name / "events_local"
+        for part in [*table.glob("*_0")]:
+            for number in (500, 501):
+                copy = table / f"{part.name.partition('_')[0]}_{number}_{number}_0"
+                if not copy.exists():
+                    shutil.copytree(part, copy)
+        victim.start()
+        until(victim.has_crashed, why="it does not start by itself")
+        assert UNKNOWN_PARTS in (victim.folder / "errors").read_bytes()
+        fleet.restart([victim])
+        until(lambda: told_by(stores.events) == said_by(history), why="the answers are the same")
+        count = f"SELECT count() FROM {name}.events_local WHERE source > 0"
+        shard = [one for one in fleet.replicas if one.shard == victim.shard]
+        until(lambda: len({one.ask(count) for one in shard}) == 1, why="and so are the replicas")
 
 
 def is_done(delete: Callable[[EventStore], None], store: EventStore) -> bool:
