@@ -24,10 +24,11 @@ HINT = 6
 
 @with_retries
 def add_key(control: ControlStore, name: str, now: int, *, by: str = COMMAND_LINE) -> str:
-    """A new key for a source, which is created if it does not exist. AdminError if that is no name."""
-    check_name(name)
+    """A new key for a source, which is created if it does not exist. AdminError if it cannot be."""
     key = _new_key()
     with control.transaction() as tx:
+        if not tx.all("SELECT 1 FROM sources WHERE name = ?", name):
+            check_name(name)
         source = source_named(tx, name, now)
         tx.execute(
             "INSERT INTO write_keys (source, hash, hint, created) VALUES (?, ?, ?, ?)",

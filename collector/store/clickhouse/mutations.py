@@ -18,7 +18,7 @@ from collector.store.errors import StoreUnavailable
 # So long a deletion may take, and so often it is looked at.
 LONGEST_SECONDS, FIRST_WAIT, LONGEST_WAIT = 600.0, 0.002, 1.0
 # Servers of before May 2020 may leave a part alone for ever, or never say that a deletion has ended which has
-# no part left to rewrite. After so long they are helped, and again after twice as long, four times and so on.
+# no part left to rewrite. After so long they are helped: with a part again after twice as long, and so on.
 STUCK_SECONDS = 10.0
 
 
@@ -47,11 +47,13 @@ def delete_rows(client: Client, table: str, where: str, *values: object) -> None
         found = states()
         if all(n == ended for n, ended, _ in found):
             return True
-        if time.monotonic() < began + patience:
+        waited = time.monotonic() - began
+        if waited < STUCK_SECONDS:
             return False
-        patience *= 2
         if any(parts for *_, parts in found):
-            push()
+            if waited >= patience:
+                push()
+                patience *= 2
             return False
         catch_up(client, table)  # a part that a server has yet to fetch is not counted
         return not any(parts for *_, parts in states())
