@@ -30,7 +30,9 @@ def end_soon(jobs: Sequence[BackgroundJob]) -> None:
 def _end_late(jobs: Sequence[BackgroundJob]) -> None:
     time.sleep(END_SECONDS)
     late = ", ".join(job.name for job in jobs if job.running) or "the store"
-    logger.warning("the stop takes longer than %g s; it does not wait for: %s", END_SECONDS, late)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    try:
+        logger.warning("the stop takes longer than %g s; it does not wait for: %s", END_SECONDS, late)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:  # although nobody may read them any more
+        os._exit(0)

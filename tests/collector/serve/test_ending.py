@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,6 +27,7 @@ from collector.settings import read_settings
 from collector.store import Stores
 from collector.verbs import serving
 from tests.collector.running import Collector, event
+from tests.environ import bare
 from tests.wait import PATIENCE
 
 ROOT = Path(__file__).parents[3]
@@ -139,6 +142,26 @@ def test_a_stop_that_waits_for_nothing_closes_the_store(asked_in: Callable[[str]
     assert "does not wait for" not in said
     assert "closed" in said
     assert len(collector.export()) == 100
+
+
+def test_the_end_comes_although_nobody_reads_what_is_said(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading\n"
+        "from collector.serve import ending\n"
+        "ending.END_SECONDS = 0\n"
+        "sys.stdout.write('unread')\n"
+        "ending.end_soon([])\n"
+        "threading.Event().wait(10)\n"
+        "sys.exit('still here')\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    command, environ = [sys.executable, "-c", code], bare(tmp_path)
+    process = subprocess.run(
+        command, cwd=ROOT, env=environ, stdout=writer, stderr=subprocess.DEVNULL, check=False
+    )
+    os.close(writer)
+    assert process.returncode == 0
 
 
 def test_the_bound_of_a_stop_is_shorter_than_the_patience_of_who_asks_for_it() -> None:
