@@ -98,17 +98,27 @@ def test_a_purge_leaves_every_refusal_and_no_key(tmp_path: Path, line: str, stay
     assert [path.name for path in folder.glob("*")] == ["docker.env"] * stays
 
 
-@pytest.mark.parametrize(("value", "kept"), [("true", ""), ("'true'", ""), ("false", "{name}=false\n")])
-def test_to_be_asked_again_takes_back_a_yes_and_no_no(tmp_path: Path, value: str, kept: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("ROLLCALL_USAGE_TELEMETRY=true", False),
+        ("ROLLCALL_USAGE_TELEMETRY='true'", False),
+        ("export ROLLCALL_USAGE_TELEMETRY = True", False),
+        ("'ROLLCALL_USAGE_TELEMETRY'=TRUE", False),
+        ("ROLLCALL_USAGE_TELEMETRY=false", True),
+        ("#ROLLCALL_USAGE_TELEMETRY=true", True),
+    ],
+)
+def test_to_be_asked_again_takes_back_a_yes_and_no_no(tmp_path: Path, line: str, stays: bool) -> None:
     """As `dpkg-reconfigure` does, also where nobody is asked; a link to the vendor's docker.env stays one."""
-    name, theirs, link = "ROLLCALL_USAGE_TELEMETRY", tmp_path / "acme.env", tmp_path / "docker.env"
-    theirs.write_text(f"A=1\n{name}={value}\n")
+    theirs, link = tmp_path / "acme.env", tmp_path / "docker.env"
+    theirs.write_text(f"A=1\n{line}\n")
     link.symlink_to(theirs)
     script = (INSTALL / "packaging/deb/debian/rollcall.postinst").read_text()
     functions = script[script.index("a_yes=") : script.index("# Whether docker.env")]
     code = f"{functions}\nrollcall() {{ :; }}\nfile={link}\nchange_file ask"
     subprocess.run(["sh", "-euc", code], check=True)
-    assert theirs.read_text() == f"A=1\n{kept.format(name=name)}"
+    assert theirs.read_text() == "A=1\n" + f"{line}\n" * stays
     assert link.is_symlink()
 
 
