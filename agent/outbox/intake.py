@@ -48,11 +48,12 @@ def erase_waiting(situation: Situation, now: Callable[[], float]) -> int | None:
     become_owner(state)
     discard_runs(state)
     erase_bundles(state)
-    erased = None
-    if os.path.exists(state.outbox):
+    try:
+        if not os.path.exists(state.outbox):
+            return None
         with closing(Outbox(state, now=now)) as outbox:
-            erased = outbox.erase()
-    for path in filter(os.path.lexists, state.asides()):  # what waited in them can still be read
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-    return erased
+            return outbox.erase()
+    finally:  # on a full disk too
+        for path in filter(os.path.lexists, state.asides()):  # what waited in them can still be read
+            with suppress(FileNotFoundError):
+                os.unlink(path)

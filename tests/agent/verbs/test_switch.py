@@ -36,6 +36,16 @@ def test_disable_leaves_nothing_to_read_in_an_outbox_that_cannot_be_used(world: 
     assert not any(b"secret" in path.read_bytes() for path in Path(world.state.path).iterdir())
 
 
+def test_what_was_set_aside_is_erased_where_the_outbox_cannot_be_changed(world: World) -> None:
+    world.state.make()
+    aside = Path(world.state.outbox + ".damaged")
+    aside.write_bytes(b"secret")
+    Path(world.state.outbox).mkdir()
+    done = world.run("disable")
+    assert (done.code, "is not a file" in done.err) == (1, True)
+    assert not aside.exists()
+
+
 def test_disable_makes_a_file_where_there_is_none(world: World) -> None:
     done = world.run("disable")
     made = world.situation.env_file
