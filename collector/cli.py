@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (StoreError, AdminError) as error:
         return _fail(str(error), 1)
-    except UnicodeEncodeError:
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":  # a word of the command is not at fault, but where the answer goes
+            return _fail(f"a name cannot be written as {error.encoding}; set PYTHONIOENCODING=utf-8", 1)
         return _fail("a name in this command is not valid text (UTF-8)", 2)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)

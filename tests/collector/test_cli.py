@@ -246,6 +246,12 @@ def test_words_that_are_no_names_are_one_line(
     assert idle.verb("keys", "list").stdout.count("\n") == 1
 
 
+def test_a_name_that_the_output_cannot_hold_is_not_called_a_wrong_word(idle: Collector) -> None:
+    idle.verb("keys", "add", "Łódź")
+    idle.settings["PYTHONIOENCODING"] = "ascii"
+    assert "cannot be written as ascii" in idle.verb("keys", "list", code=1).stderr
+
+
 def test_any_number_of_entries_may_be_asked_for(idle: Collector) -> None:
     idle.verb("keys", "add", "product")
     whole = idle.verb("audit").stdout
