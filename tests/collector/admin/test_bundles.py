@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from jwcrypto import jwe, jwk
 
+from agent.bundle.collect import Piece
+from agent.bundle.pack import make_tar
 from collector.admin import AdminError
 from collector.admin.bundles import open_bundle
 from tests.wait import PATIENCE
@@ -48,6 +50,16 @@ def test_a_bundle_is_unpacked_for_its_reader_only(tmp_path: Path) -> None:
     assert (folder / "b/c").read_text() == "text"
     modes = {path.stat().st_mode & 0o777 for path in (folder, folder / "b")}
     assert (modes, (folder / "a").stat().st_mode & 0o777) == ({0o700}, 0o600)
+
+
+def test_an_empty_file_gives_way_to_the_folder_of_its_name(tmp_path: Path) -> None:
+    """As where the list names a folder, of which nothing is taken, and a file in it."""
+    absent = Piece("files/etc/acme", "", "no such file"), Piece("files/etc/acme/a.conf", "", "no such file")
+    found = Piece("files/etc/shop", "", "no such file"), Piece("files/etc/shop/b.conf", "b\n")
+    packed = make_tar([*absent, *found], "report\n", 0.0)
+    names = ["REPORT.txt", "files/etc/acme/a.conf", "files/etc/shop/b.conf"]
+    assert open_bundle(sealed(packed), PRIVATE, str(tmp_path / "opened")) == names
+    assert (tmp_path / "opened/files/etc/shop/b.conf").read_text() == "b\n"
 
 
 HOSTILE = [
