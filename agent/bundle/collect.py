@@ -24,6 +24,8 @@ MAX_TOTAL = 10 * MIB
 MAX_PIECE = 2 * MIB
 MAX_FILES = 500
 MAX_LINKS = 40
+LONGEST_PART = 200
+"""Bytes of a name. No disk takes one of more than 255, and a token may be longer than what it stands for."""
 COMMAND_SECONDS = 20.0
 CHUNK = 64 * 1024
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -77,7 +79,7 @@ def _take_files(entry: Files, root: str) -> list[Piece]:
 
 
 def _take_file(path: str, lines: int | None, root: str) -> Piece:
-    name = printable("files/" + os.path.relpath(path, root))  # it is shown on a terminal, and packed as UTF-8
+    name = "/".join(map(_short, ("files/" + os.path.relpath(path, root)).split("/")))
     try:
         data, note = _newest_part(path)
     except OSError as why:
@@ -85,6 +87,11 @@ def _take_file(path: str, lines: int | None, root: str) -> Piece:
     if lines is not None:
         data = b"".join(data.splitlines(keepends=True)[-lines:] if lines else [])
     return Piece(name, _text(data), note)
+
+
+def _short(part: str) -> str:
+    """A part of a path, fit for a terminal and for UTF-8; of one that escapes made too long, its end."""
+    return printable(part).encode()[-LONGEST_PART:].decode("utf-8", "ignore")
 
 
 def _newest_part(path: str) -> tuple[bytes, str]:

@@ -82,6 +82,16 @@ def test_a_name_that_is_no_text_or_would_control_a_terminal_is_escaped(tmp_path:
     assert make_tar(pieces, shown, 0.0)
 
 
+def test_a_name_stays_one_that_a_disk_takes(tmp_path: Path) -> None:
+    """Else the vendor could unpack nothing of the bundle."""
+    for number in (1, 2):
+        (tmp_path / os.fsdecode(b"\xe9" * 100 + b"%d.log" % number)).write_text("1\n")
+    names = [piece.name for piece in collect([Files("/*.log")], str(tmp_path))]
+    assert [name[-5:] for name in names] == ["1.log", "2.log"]
+    assert all(len(name.encode()) <= len("files/") + module.LONGEST_PART for name in names)
+    assert len(names) == 2
+
+
 def test_of_a_large_file_the_end_is_taken_and_said(tmp_path: Path) -> None:
     size = module.MAX_PIECE + 10
     (tmp_path / "a.log").write_text("x" * (size - 1) + "y")
