@@ -54,18 +54,17 @@ def waiting_bundles(outbox: OutboxReader, endpoint: str | None = None) -> list[W
         "SELECT seq, payload FROM event"
         " WHERE state = 'waiting' AND name = ? AND endpoint IS coalesce(?, endpoint) ORDER BY seq"
     )
-    found = [_read(seq, text) for seq, text in outbox.query(query, BUNDLE, endpoint)]
-    return [bundle for bundle in found if bundle]
+    return [_read(seq, text) for seq, text in outbox.query(query, BUNDLE, endpoint)]
 
 
-def _read(seq: int, text: str) -> WaitingBundle | None:
-    """What a line says; None where the disk tore it, which keeps nothing else back."""
+def _read(seq: int, text: str) -> WaitingBundle:
+    """What a line says. One that the disk tore is of no file: it is dropped, and keeps nothing else back."""
     try:
         event: dict[str, Any] = json.loads(text)
         told, run = event["properties"], event["context"].get("installation", {})
         return WaitingBundle(seq, told["sha256"], told["size"], event["anonymousId"], run.get("id", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+        return WaitingBundle(seq, "", 0, "", "")
 
 
 def build_bundle_line(

@@ -106,12 +106,14 @@ def test_a_bundle_arrives_whole_and_its_file_goes(waiting: Waiting) -> None:
 
 @pytest.mark.parametrize("torn", ["'{torn'", "CAST(x'7bff' AS TEXT)", "'{}'", "'[]'"])
 def test_a_line_that_was_torn_on_disk_keeps_nothing_else_back(waiting: Waiting, torn: str) -> None:
-    for data in (SEALED, SEALED[:-1]):
-        waiting.put("https://a.example", data)
-    waiting.outbox._database._db.execute(f"UPDATE event SET payload = {torn} WHERE seq = 1")
-    assert [bundle.seq for bundle in waiting_bundles(waiting.outbox)] == [2]
-    sweep_bundles(waiting.state, waiting.outbox)
-    assert len(waiting.state.bundle_files()) == 1
+    shelf = Shelf()
+    with Receiver(then=shelf) as receiver:
+        for data in (SEALED[:-1], SEALED):
+            waiting.put(receiver.endpoint, data)
+        waiting.outbox._database._db.execute(f"UPDATE event SET payload = {torn} WHERE seq = 1")
+        assert waiting.deliver(receiver.endpoint) is None
+    assert (shelf.data, waiting.states, waiting.state.bundle_files()) == (SEALED, ["dropped", "sent"], [])
+    assert waiting.outbox.dropped() == 1
 
 
 def test_after_a_broken_connection_only_the_rest_is_sent(waiting: Waiting) -> None:
