@@ -74,12 +74,12 @@ def _take_files(entry: Files, root: str) -> list[Piece]:
     pattern = os.path.join(root, entry.pattern.lstrip("/"))
     paths = [path for path in sorted(glob.glob(pattern)) if not os.path.isdir(path)]
     if not paths:
-        return [Piece(f"files{entry.pattern}", "", "no such file")]
+        return [Piece(_name(pattern, root), "", "no such file")]
     return [_take_file(path, entry.lines, root) for path in paths[:MAX_FILES]]
 
 
 def _take_file(path: str, lines: int | None, root: str) -> Piece:
-    name = "/".join(map(_short, ("files/" + os.path.relpath(path, root)).split("/")))
+    name = _name(path, root)
     try:
         data, note = _newest_part(path)
     except OSError as why:
@@ -89,9 +89,10 @@ def _take_file(path: str, lines: int | None, root: str) -> Piece:
     return Piece(name, _text(data), note)
 
 
-def _short(part: str) -> str:
-    """A part of a path, fit for a terminal and for UTF-8; of one that escapes made too long, its end."""
-    return printable(part).encode()[-LONGEST_PART:].decode("utf-8", "ignore")
+def _name(path: str, root: str) -> str:
+    """A piece's name, fit for a terminal, for UTF-8, and for a disk. Of a part that is too long, its end."""
+    parts = printable("files/" + os.path.relpath(path, root)).split("/")
+    return "/".join(part.encode()[-LONGEST_PART:].decode("utf-8", "ignore") for part in parts)
 
 
 def _newest_part(path: str) -> tuple[bytes, str]:

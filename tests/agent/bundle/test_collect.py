@@ -92,6 +92,13 @@ def test_a_name_stays_one_that_a_disk_takes(tmp_path: Path) -> None:
     assert len(names) == 2
 
 
+def test_what_is_not_there_has_a_name_that_can_be_unpacked_too(tmp_path: Path) -> None:
+    """The vendor refuses a bundle with a name that leads elsewhere or would control a terminal."""
+    pieces = collect([Files("/log/../a*"), Files("/b\tc"), Files("/d/")], str(tmp_path))
+    assert [piece.name for piece in pieces] == ["files/a*", r"files/b\tc", "files/d"]
+    assert {piece.note for piece in pieces} == {"no such file"}
+
+
 def test_of_a_large_file_the_end_is_taken_and_said(tmp_path: Path) -> None:
     size = module.MAX_PIECE + 10
     (tmp_path / "a.log").write_text("x" * (size - 1) + "y")
