@@ -10,6 +10,7 @@ import os
 import sys
 
 from agent.base import sig
+from agent.config.flags import is_flag, silences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +52,17 @@ class Environment:
         return copy
 
     def text(self) -> dict[str, str]:
-        """The mapping that settings are read from; the first of a repeated name counts."""
+        """The mapping that settings are read from; the first of a repeated name counts.
+
+        Of a repeated flag it is the first that silences.
+        """
         found: dict[str, str] = {}
         for entry in self.entries:
-            name, equals, value = entry.partition(b"=")
+            before, equals, after = entry.partition(b"=")
             if equals:
-                found.setdefault(os.fsdecode(name), os.fsdecode(value))
+                name, value = os.fsdecode(before), os.fsdecode(after)
+                if name not in found or (is_flag(name) and silences(value) and not silences(found[name])):
+                    found[name] = value
         return found
 
     def __len__(self) -> int:

@@ -44,6 +44,13 @@ def test_the_first_of_a_repeated_name_counts() -> None:
         environment[b"C"]
 
 
+@pytest.mark.parametrize("name", ["DO_NOT_TRACK", "DISABLE_TELEMETRY", "SHOP_DISABLE_TELEMETRY"])
+def test_of_a_repeated_flag_the_one_that_silences_counts(name: str) -> None:
+    flags = [f"{name}={value}".encode() for value in ("0", "", "1", "false")]
+    assert Environment(flags).text() == {name: "1"}
+    assert Environment(flags[:2]).text() == {name: "0"}
+
+
 def test_what_the_launcher_noted_decides_what_was_ignored() -> None:
     number = signal.SIGPIPE
     before = signal.getsignal(number)
