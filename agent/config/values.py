@@ -48,10 +48,22 @@ def _is_host_port(authority: str) -> bool:
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         host, port = authority, "443"
-    bracketed = host.startswith("[") and host.endswith("]") and ":" in host
-    bracketed = bracketed and not set(host[1:-1]) - set("0123456789abcdefABCDEF:.")
+    bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
     number = port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT
     return bool(host) and number and (bracketed or not set(host) & set(":[]"))
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether this is an address; what parses a URL later refuses anything else in brackets."""
+    if set(text) - set("0123456789abcdefABCDEF:."):
+        return False
+    import ipaddress  # few name an endpoint by such an address
+
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_key(value: str) -> str:
@@ -77,6 +89,9 @@ def parse_interval(value: str) -> float:
 
 def parse_health(value: str) -> str:
     kind, _, what = value.partition(":")
+    if kind.lower() in ("http", "https"):
+        kind = kind.lower()
+        value = f"{kind}:{what}"
     one_word = value.isprintable() and " " not in value
     if kind == "tcp":
         fine = ":" in what and _is_host_port(what)

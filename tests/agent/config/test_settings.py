@@ -58,6 +58,8 @@ def test_an_endpoint_is_kept_as_a_base_url(given_: str, kept: str) -> None:
         "http://h\\x",
         "http://[]",
         "http://[zz]",
+        "http://[1:2]",
+        "http://[::1.2.3]:80",
         "http://[::1",
         "http://h\x1b[2J",
         "http://é",
@@ -79,10 +81,16 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
         "process:java",
         "tcp:localhost:80",
         "http://localhost/health?x=1",
+        "tcp:[::1]:80",
     ],
 )
 def test_each_kind_of_health_is_taken(health: str) -> None:
     assert load(HEALTH=health).health == health
+
+
+def test_the_scheme_of_a_health_check_is_of_any_case() -> None:
+    assert load(HEALTH="HTTP://Localhost/Up?X=1").health == "http://Localhost/Up?X=1"
+    assert load(HEALTH="Https://h").health == "https://h"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,7 @@ def test_each_kind_of_health_is_taken(health: str) -> None:
         "pidfile:run/x.pid",
         "tcp:80",
         "tcp:h:0",
+        "tcp:[1:2]:80",
         "http://",
         "exec:rm",
         "unit:a b",
