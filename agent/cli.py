@@ -32,6 +32,18 @@ MOST = 2**62
 class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
 
+    options_anywhere = False
+    """Whether options may stand between words, of which argparse would take the second for missing."""
+
+    def parse_known_args(  # type: ignore[override]  # every other kind of namespace is argparse's own affair
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse does; options that have no value go before the words."""
+        if self.options_anywhere and args is not None:
+            end = args.index("--") if "--" in args else len(args)
+            args = [*sorted(args[:end], key=lambda word: not word.startswith("-")), *args[end:]]
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         print_message(f"{message}; see {self.prog} --help", sys.stderr)
         sys.exit(WRONG_USE)
@@ -132,6 +144,7 @@ def _add_senders(add: Adder) -> None:
 
 def _add_updates(add: Adder, name: str) -> None:
     verb = add("updates", "updates.show_updates", "show releases and advisories that concern this version")
+    verb.options_anywhere = True
     verb.usage = f"{name} updates [--check] [--json], or {name} updates import FEED"
     verb.add_argument("--check", action="store_true", help="ask for the vendor's feed now")
     verb.add_argument("--json", action="store_true", help="print JSON")

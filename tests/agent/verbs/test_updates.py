@@ -260,6 +260,18 @@ def test_a_silent_machine_shows_an_imported_feed_and_keeps_nothing(shop: World) 
     assert tree(shop.path) == before
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [["import", "--json", "F"], ["--json", "import", "F"], ["--json", "import", "--", "F"]],
+    ids=range(3),
+)
+def test_options_of_an_import_may_stand_anywhere(shop: World, argv: list[str]) -> None:
+    path = str(VENDOR.publish(shop.cwd, feed()))
+    plain = shop.run("updates", "import", path, "--json")
+    done = shop.run("updates", *(path if word == "F" else word for word in argv))
+    assert (done.code, json.loads(done.out)["state"]) == (plain.code, json.loads(plain.out)["state"])
+
+
 @pytest.mark.parametrize("argv", [["import"], ["import", "F", "--check"]])
 def test_import_takes_a_feed_and_no_check(shop: World, argv: list[str]) -> None:
     done = shop.run("updates", *argv)
