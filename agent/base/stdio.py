@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def prepare() -> None:
@@ -20,7 +24,7 @@ def prepare() -> None:
             os.open(os.devnull, flags)  # the lowest free descriptor, which is this one
     if sys.stdin is None:  # Python found it closed; whoever asks on it finds no terminal
         sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False))
-    sys.stdout = _usable(sys.stdout, 1)
+    sys.stdout = _named(_usable(sys.stdout, 1))
     sys.stderr = _usable(sys.stderr, 2)
 
 
@@ -32,6 +36,30 @@ def _usable(stream: object, number: int) -> io.TextIOWrapper:
         )
     stream.reconfigure(errors="backslashreplace")
     return stream
+
+
+class _Stdout(io.FileIO):
+    """Descriptor 1. The errors of other files name them, so that stdout's are told apart by their name."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        try:
+            return super().write(data)
+        except OSError as why:
+            why.filename = "stdout"
+            raise
+
+
+def _named(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """The same stream, whose errors say that they are stdout's."""
+    file = _Stdout(1, "w", closefd=False)
+    direct = stream.write_through
+    return io.TextIOWrapper(
+        file if direct else io.BufferedWriter(file),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=direct,
+    )
 
 
 def release() -> None:

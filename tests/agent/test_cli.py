@@ -169,6 +169,17 @@ def test_closed_and_full_streams_cost_their_words_and_no_more(world: World, line
         assert (world.cwd / "docker.env").read_text() == f"{FLAG}=true\n"
 
 
+@pytest.mark.parametrize("line", ["R status", "R status --json", "R log --json", "R preview"])
+@pytest.mark.parametrize(
+    ("to", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")], ids=range(2)
+)
+def test_a_stdout_that_takes_nothing_is_named(world: World, line: str, to: str, why: str) -> None:
+    world.environ |= {"ROLLCALL_USAGE_TELEMETRY": "true", "ROLLCALL_ENV_FILE": "docker.env"}
+    assert shell(world, "R track Filled").returncode == 0
+    done = shell(world, f"{line} {to}")
+    assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (1, f"rollcall: stdout: {why}")
+
+
 def test_no_file_of_ours_lands_on_a_closed_descriptor(world: World) -> None:
     world.environ |= {"ROLLCALL_USAGE_TELEMETRY": "true", "ROLLCALL_ENV_FILE": "docker.env"}
     assert shell(world, "R track Filled <&- >&- 2>&-").returncode == 0
