@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot, WrongUse
@@ -57,10 +57,11 @@ def make_bundle(app: App, args: argparse.Namespace) -> int:
             os.unlink(plain_path)
             app.say("nothing was sealed; the plain bundle is deleted")
             return DONE
-    sealed = seal.seal(plain)
+        sealed = seal.seal(plain)
+        if args.out:
+            _write_new(args.out, sealed)
     digest = hashlib.sha256(sealed).hexdigest()
     if args.out:
-        _write_new(args.out, sealed)
         app.say(f"sealed: {args.out}, {len(sealed)} bytes, SHA-256 {digest}; send this file to your vendor")
         return DONE
     return _send(app, sealed, digest)
@@ -71,7 +72,8 @@ def _shown(out: str | None, plain: bytes) -> Iterator[str]:
     """The plain bundle as a file, to look into; it stays only where the sealed one is a file too."""
     if out:
         _write_new(f"{out}.tar", plain)
-        yield f"{out}.tar"
+        with _removed_on_error(f"{out}.tar"):
+            yield f"{out}.tar"
         return
     with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
         path = os.path.join(folder, "bundle.tar")
@@ -205,10 +207,21 @@ def _own_words(app: App, *verb: str, codes: tuple[int, ...] = (0,)) -> str:
 def _write_new(path: str, data: bytes) -> None:
     """Write a file that was not there, readable by its owner only."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as file:
+    with _removed_on_error(path), open(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(handle)
+
+
+@contextmanager
+def _removed_on_error(path: str) -> Iterator[None]:
+    """Take the file away again where something fails, or somebody presses ^C."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def _agreed(app: App, question: str) -> bool:

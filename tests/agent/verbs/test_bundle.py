@@ -1,6 +1,7 @@
 """`support --bundle`: what is collected, shown, sealed, and when nothing is."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -113,6 +114,29 @@ def test_a_person_is_asked_and_no_answer_is_a_no(site: Site, answer: str, sealed
     assert done.returncode == 0, done.stderr
     assert "Seal it? [y/N]" in done.stderr
     assert (site.out.exists(), Path(f"{site.out}.tar").exists()) == (sealed, sealed)
+
+
+def test_an_interrupted_question_leaves_no_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> bool:
+        assert Path(f"{site.out}.tar").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_agreed", interrupt)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert site.world.run("support", "--bundle", "--out", str(site.out)).code == 130
+    assert list(site.out.parent.glob(f"{site.out.name}*")) == []
+
+
+def test_a_bundle_that_cannot_be_written_whole_leaves_no_file(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        if site.out.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert site.world.run("support", "--bundle", "--yes", "--out", str(site.out)).code == 1
+    assert list(site.out.parent.glob(f"{site.out.name}*")) == []
 
 
 @pytest.mark.parametrize(
