@@ -11,7 +11,16 @@ import urllib3
 from agent.base.deadline import TookTooLong, within
 from agent.delivery.failures import check_route, failure_text
 from agent.delivery.route import Unpassable, find_route
-from agent.delivery.transport import CONNECT_SECONDS, LONGEST_ANSWER, Delivered, judge, open_endpoint
+from agent.delivery.transport import (
+    CONNECT_SECONDS,
+    LONGEST_ANSWER,
+    Delivered,
+    is_page,
+    judge,
+    judge_page,
+    open_endpoint,
+    says_html,
+)
 
 if TYPE_CHECKING:
     from agent.config.access import Access
@@ -44,8 +53,11 @@ def _receipt(session: requests.Session, url: str, instance: str) -> dict[str, ob
         outcome = judge(answer.status_code, None, 0.0)
         if not isinstance(outcome, Delivered):
             raise NotForgotten(outcome.why)
+        said = answer.raw.read(LONGEST_ANSWER)
+        if says_html(answer) and is_page(said):
+            raise NotForgotten(judge_page(answer.status_code).why)
         try:
-            found = json.loads(answer.raw.read(LONGEST_ANSWER))
+            found = json.loads(said)
         except (ValueError, RecursionError):
             found = None
     known = isinstance(found, dict) and found.get("success") is True and found.get("instanceId") == instance

@@ -16,11 +16,15 @@ from agent.delivery.steps import Step, steps_before_failure, steps_of_answer
 from agent.delivery.transport import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
+    LONGEST_ANSWER,
     READ_SECONDS,
     Delivered,
     Rejected,
+    is_page,
     judge,
+    judge_page,
     open_endpoint,
+    says_html,
 )
 
 if TYPE_CHECKING:
@@ -71,8 +75,8 @@ def _fault(answer: requests.Response, now: float) -> str | None:
     outcome = judge(answer.status_code, None, now)
     if not isinstance(outcome, (Delivered, Rejected)):
         return outcome.why
-    if answer.headers.get("Content-Type", "").startswith("text/html"):
-        return "a web page answers in its place, as a sign-in page of a network does: check ROLLCALL_ENDPOINT"
+    if says_html(answer) and is_page(answer.raw.read(LONGEST_ANSWER)):
+        return judge_page(answer.status_code).why
     return None
 
 

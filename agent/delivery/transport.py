@@ -33,8 +33,13 @@ ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS
 LONGEST_ANSWER = 64 * 1024
 """An answer up to this size is read: for the rejects that it lists, and to use the connection again."""
 
+WEB_PAGE = "a web page answers in its place, as a sign-in page of a network does: check ROLLCALL_ENDPOINT"
+BLANK = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before a page's first tag: a byte order mark and blanks."""
+
 TRY_LATER = frozenset({408, 425, 429})
-OFFENDED = frozenset({400, 413, 422})
+TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+OFFENDED = frozenset({400, TOO_LARGE, 422})
 HINTS = {
     401: "check the write key (ROLLCALL_WRITE_KEY)",
     403: "check the write key (ROLLCALL_WRITE_KEY)",
@@ -105,16 +110,18 @@ class Transport:
             self._session.close()
 
     def _post(self, session: requests.Session, body: bytes, count: int, judged: list[BatchOutcome]) -> None:
-        """Post, and judge by the answer's head: its body may never end."""
+        """Post, and judge by the answer's head, for its body may never end; but look into a web page."""
         times = (CONNECT_SECONDS, READ_SECONDS)
         with session.post(self._url, data=body, timeout=times, allow_redirects=False, stream=True) as answer:
             outcome = judge(answer.status_code, answer.headers.get("Retry-After"), self._now())
-            judged.append(outcome)
-            if not _may_be_read(answer):
+            html = says_html(answer) and not isinstance(outcome, RetryLater)
+            judged.append(judge_page(answer.status_code) if html else outcome)
+            if not html and not _may_be_read(answer):
                 return
             said: bytes = answer.raw.read(LONGEST_ANSWER)  # what is longer is no JSON when it is cut off
-            if isinstance(outcome, Delivered):
-                judged.append(Delivered(rejected_in(said, count)))
+            if html and is_page(said):
+                return
+            judged.append(Delivered(rejected_in(said, count)) if isinstance(outcome, Delivered) else outcome)
 
 
 def open_endpoint(url: str, route: Route, access: Access) -> requests.Session:
@@ -137,6 +144,22 @@ def _may_be_read(answer: requests.Response) -> bool:
     if length is not None:
         return int(length) <= LONGEST_ANSWER
     return answer.headers.get("Content-Type", "").startswith("application/json")
+
+
+def says_html(answer: requests.Response) -> bool:
+    """Whether it says that it is a web page; but a proxy may well say in one that a batch is too large."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    return kind.startswith(("text/html", "application/xhtml")) and answer.status_code != TOO_LARGE
+
+
+def is_page(said: bytes) -> bool:
+    """Whether the body of what says so is a page. Some receivers call a plain `ok` HTML."""
+    return said.lstrip(BLANK).startswith(b"<")
+
+
+def judge_page(status: int) -> RetryLater:
+    """What a web page means: whatever its status, another than the API answered."""
+    return RetryLater(None, f"{status} {_phrase(status)}: {WEB_PAGE}", answered=True)
 
 
 def judge(status: int, retry_after: str | None, now: float) -> BatchOutcome:

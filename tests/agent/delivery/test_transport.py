@@ -26,6 +26,7 @@ from agent.delivery.rejected import NO_CODE, rejected_in
 from agent.delivery.route import Route, Unpassable
 from agent.delivery.transport import (
     LONGEST_ANSWER,
+    WEB_PAGE,
     BatchOutcome,
     Delivered,
     Rejected,
@@ -33,6 +34,7 @@ from agent.delivery.transport import (
     Transport,
     judge,
 )
+from tests.receiver import Peer, Receiver, Request
 from tests.wait import PATIENCE
 
 NOW = 1_800_000_000.0
@@ -68,6 +70,64 @@ def test_every_2xx_is_delivered(status: int) -> None:
     responses.post(URL, status=status, body="<html>" * 2000)
 
     assert send() == Delivered()
+
+
+PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+HTML = "Text/HTML; charset=utf-8"
+
+
+@responses.activate
+@pytest.mark.parametrize(("status", "phrase"), [(200, "OK"), (400, "Bad Request"), (422, "Unprocessable")])
+@pytest.mark.parametrize("body", [PAGE, f"\ufeff\r\n {PAGE}", PAGE + "x" * LONGEST_ANSWER], ids=range(3))
+def test_a_web_page_takes_and_refuses_nothing(status: int, phrase: str, body: str) -> None:
+    responses.post(URL, status=status, body=body, content_type=HTML)
+
+    outcome = send()
+    assert isinstance(outcome, RetryLater)
+    assert (outcome.after, outcome.answered) == (None, True)
+    assert outcome.why.startswith(f"{status} {phrase}")
+    assert outcome.why.endswith(f": {WEB_PAGE}")
+
+
+@responses.activate
+@pytest.mark.parametrize("body", ["", "ok", "{}", '{"rejected": 1}'])
+def test_an_api_that_calls_its_words_html_is_heard(body: str) -> None:
+    """Flask and PHP say so unless they are told otherwise."""
+    responses.post(URL, status=200, body=body, content_type=HTML)
+    responses.post(URL, status=200, json={"rejected": [{"index": 0, "code": "x"}]}, content_type=HTML)
+    responses.post(URL, status=400, body=body, content_type=HTML)
+
+    assert [send(), send(), send()] == [Delivered(), Delivered({0: "x"}), judge(400, None, NOW)]
+
+
+@responses.activate
+def test_a_proxy_that_takes_no_large_batch_says_so_in_a_web_page() -> None:
+    responses.post(URL, status=413, body=PAGE, content_type=HTML)
+
+    assert send() == judge(413, None, NOW)
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+def test_a_web_page_of_another_status_is_that_status(status: int) -> None:
+    responses.post(URL, status=status, body=PAGE, content_type=HTML, headers={"Retry-After": "60"})
+
+    assert send() == judge(status, "60", NOW)
+
+
+def test_a_web_page_without_an_end_is_one() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4000\r\n\r\n<html>"
+    over = threading.Event()
+
+    def trickle(peer: Peer, _: Request) -> bool:
+        peer.socket.sendall(head)
+        return not over.wait(PATIENCE)
+
+    with Receiver(then=trickle) as receiver:
+        sender = Transport(receiver.endpoint, Access(KEY), now=lambda: NOW)
+        outcome = sender.send(["{}"], 1.0)
+        over.set()
+    assert isinstance(outcome, RetryLater)
 
 
 def said(body: str) -> BatchOutcome:

@@ -61,7 +61,9 @@ def wrong(world: World) -> list[str]:
 
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize(
-    "deed", [answer(200), answer(400), answer(200, {"Date": formatdate(NOW + 100)})], ids=range(3)
+    "deed",
+    [answer(200), answer(400), answer(200, {"Date": formatdate(NOW + 100)}), answer(200, HTML, b"ok")],
+    ids=range(4),
 )
 def test_nothing_is_wrong_where_all_is_well(world: World, deed: Deed) -> None:
     with Receiver(then=deed) as receiver:

@@ -66,10 +66,11 @@ def test_on_a_copied_disk_the_other_machines_id_is_neither_shown_nor_deleted(wor
         (answer(503), "503 Service Unavailable"),
         (answer(200), "does not support this"),
         (answer(200, body=b"ok"), "does not support this"),
+        (answer(200, {"Content-Type": "text/html"}, b"<html>"), "a web page answers in its place"),
         (answer(200, body=b"[" * 60_000), "does not support this"),
         (answer(200, body=b'{"success":true,"instanceId":"other"}'), "does not support this"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_without_a_receipt_nothing_is_deleted_here(world: World, deed: Deed, why: str) -> None:
     with Receiver(script=[answer(200), deed]) as receiver:
