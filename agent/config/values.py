@@ -147,7 +147,7 @@ def parse_proxy(value: str) -> str:
         return parse_path(value)
     scheme, _, rest = value.rstrip("/").partition("://")
     user, _, address = rest.rpartition("@")
-    if not user.isascii() or not user.isprintable() or set(user) & set(" /?#@\\") or "/" in address:
+    if not user.isascii() or not user.isprintable() or set(user) & set(" /?#@\\[]") or "/" in address:
         raise ValueError
     parse_endpoint(f"{scheme}://{address}")
     return value

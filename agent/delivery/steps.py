@@ -28,8 +28,8 @@ class Step(NamedTuple):
 def steps_before_failure(why: BaseException, url: str, route: Route) -> list[Step]:
     """What went well before this failure, as far as the failure says."""
     found = list(causes_of(why))
-    if isinstance(why, Unpassable) or _is_any(found, socket.gaierror):
-        return []
+    if isinstance(why, (Unpassable, ValueError)) or _is_any(found, socket.gaierror):
+        return []  # a ValueError comes of a URL that cannot be parsed, before anything is asked
     to_connect = [*_proxy(route), *_name(url, route)]
     connected = Step("connect", "the connection was made")
     if isinstance(why, requests.exceptions.ConnectTimeout):

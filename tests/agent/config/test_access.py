@@ -43,6 +43,8 @@ def test_a_proxy_is_an_url(proxy: str) -> None:
         "http://us er:secret@h",
         "http://us/er:secret@h",
         "http://a@b@h",
+        "http://user:[secret@h",
+        "http://user:secret]@h",
         "http://user:secr\u00e9t@h",
         "http://user:secret@",
         "ftp://h",

@@ -98,6 +98,24 @@ def test_an_endpoint_that_takes_no_events_is_named(world: World, deed: Deed, exp
 
 
 @pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize(
+    "proxy", ["http://[1:2]:3128", "http://user:pass[word@127.0.0.1:9", "http://127.0.0.1:x"], ids=range(3)
+)
+def test_a_proxy_of_the_environment_that_is_no_url_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    world.environ["ROLLCALL_ENDPOINT"] = "http://nobody.invalid"
+    done = world.run("doctor", "--json")
+    checks = done.json["checks"]
+    assert isinstance(checks, list)
+    steps = [one["check"] for one in checks]
+    assert (done.code, "HTTP_PROXY" in done.out, "pass[word" in done.out) == (1, True, False)
+    assert {"proxy", "name", "connect"}.isdisjoint(steps)
+
+
+@pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize(("ahead", "way"), [(86400, "ahead of"), (-86400, "behind")])
 def test_a_clock_off_by_a_day_is_named(world: World, ahead: int, way: str) -> None:
     with Receiver(then=answer(200, {"Date": formatdate(NOW - ahead)})) as receiver:
