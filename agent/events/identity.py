@@ -6,6 +6,7 @@ stands a hash of the machine-id, keyed with the id, which never leaves.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import uuid
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LOCK_WAIT = 5.0
 MAX_BYTES = 4096
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT})
+"""Errors that say nothing of the file itself: an id that cannot be read now is not damaged."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,21 @@ class Identity:
 def read(state: StateDir) -> Identity | None:
     """The id that is there, or None if there is none that can be read."""
     try:
+        return _read(state)
+    except OSError:
+        return None
+
+
+def _read(state: StateDir) -> Identity | None:
+    """The same; OSError where it may be read in a moment."""
+    try:
         data = json.loads(read_small(state.id, MAX_BYTES))
         instance, machine = str(uuid.UUID(data["instanceId"])), data["machine"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except OSError as why:
+        if why.errno in PASSING:
+            raise
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return Identity(instance, machine if isinstance(machine, str) else None)
 
@@ -70,7 +85,7 @@ def _must_write(found: Identity, machine_id: str | None) -> bool:
 
 def _settle(state: StateDir, machine_id: str | None, new: Callable[[], str]) -> Identity:
     """Under the lock: look again, for another may have been here first, then write what is due."""
-    found = read(state)
+    found = _read(state)
     if found is not None and not _must_write(found, machine_id):
         return found
     keep = found is not None and not found.is_clone(machine_id)

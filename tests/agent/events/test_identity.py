@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -108,6 +109,23 @@ def test_a_damaged_id_is_set_aside_and_a_new_one_made(state: StateDir, data: byt
     assert found is not None
     assert found.instance == made
     assert Path(state.id + ".damaged").read_bytes() == data
+
+
+@pytest.mark.parametrize("why", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE])
+def test_an_id_that_cannot_be_read_now_stays(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch, why: int
+) -> None:
+    before = identity.ensure(state, HERE)
+
+    def fail(path: str, at_most: int) -> bytes:
+        raise OSError(why, os.strerror(why), path)
+
+    with monkeypatch.context() as now:
+        now.setattr(identity, "read_small", fail)
+        assert identity.read(state) is None
+        with pytest.raises(OSError, match=os.strerror(why)):
+            identity.ensure(state, HERE)
+    assert identity.ensure(state, HERE) == before
 
 
 def test_an_odd_machine_hash_is_taken_for_none(state: StateDir) -> None:
