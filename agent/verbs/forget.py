@@ -46,6 +46,12 @@ def _forget_there(app: App, access: Access) -> None:
     if instance is None:
         if identity.read(state) is not None:
             app.say("the id here was copied from another machine; what the endpoint holds of that one stays")
+        elif os.path.lexists(state.id):
+            raise CouldNot(
+                f"{state.id} is damaged, so the endpoint cannot be asked, and nothing was deleted:"
+                f" ask its vendor to delete the anonymousId that {app.name} log --json shows,"
+                f" then run {app.name} forget"
+            )
         return
     with read_outbox(state) as outbox:
         others = [place for place in outbox.endpoints_sent_to() if place != endpoint] if outbox else []

@@ -58,6 +58,21 @@ def test_on_a_copied_disk_the_other_machines_id_is_neither_shown_nor_deleted(wor
     assert not os.path.exists(world.state.id)
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b'{"instanceId": "x"}'])
+def test_with_a_damaged_id_nobody_can_be_asked_and_nothing_is_deleted(world: World, left: bytes) -> None:
+    with Receiver() as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        Path(world.state.id).write_bytes(left)
+        before = world.run("log", "--json").out
+        done = world.run("forget", "--everywhere")
+        assert (done.code, done.out, len(receiver.requests)) == (1, "", 1)
+    assert "damaged" in done.err
+    assert "nothing was deleted" in done.err
+    assert world.run("log", "--json").out == before != ""
+    assert world.run("forget").code == 0
+
+
 @pytest.mark.parametrize(
     ("deed", "why"),
     [
