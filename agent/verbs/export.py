@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.app import DONE, App, CouldNot
+from agent.base.files import sync_directory
 from agent.base.messages import counted
 from agent.base.owner import become_owner
 from agent.outbox import intake
@@ -58,6 +59,8 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         raise CouldNot(f"{name} already exists; choose another name") from None
     try:
         with open(handle, "wb") as file:
+            with contextlib.suppress(OSError):  # a folder that may not be read, or cannot be synced
+                sync_directory(os.path.dirname(name) or ".")
             yield file
     except BaseException:
         with contextlib.suppress(OSError):

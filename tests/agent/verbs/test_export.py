@@ -73,6 +73,23 @@ def test_an_export_replaces_no_file(place: Place, tmp_path: Path) -> None:
     assert place.states() == ["waiting"]
 
 
+def test_the_name_of_an_export_is_on_disk_before_its_events_are_let_go(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded(place, 1)
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.chdir(tmp_path)
+    assert place.run("export", "out", "--settle")[0] == 0
+    assert synced[:2] == [str(tmp_path), str(tmp_path / "out")]
+
+
 def test_an_export_to_stdout_can_be_imported(tmp_path: Path) -> None:
     instance = Instance(tmp_path)
     made = instance.record(2)
