@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ def _fault(answer: requests.Response, now: float) -> str | None:
 
 def _clock_ahead(date: str | None, now: float) -> float | None:
     try:
-        return now - parsedate_to_datetime(date or "").timestamp()
+        at = parsedate_to_datetime(date or "")
+        return now - at.replace(tzinfo=at.tzinfo or timezone.utc).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -3,6 +3,7 @@
 import fcntl
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from email.utils import formatdate
@@ -113,6 +114,18 @@ def test_a_proxy_of_the_environment_that_is_no_url_is_named(
     steps = [one["check"] for one in checks]
     assert (done.code, "HTTP_PROXY" in done.out, "pass[word" in done.out) == (1, True, False)
     assert {"proxy", "name", "connect"}.isdisjoint(steps)
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("date", ["Fri, 15 Jan 2027 08:00:00 -0000", "Fri Jan 15 08:00:00 2027"])
+def test_a_date_without_a_zone_is_gmt(world: World, monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    with monkeypatch.context() as tokyo, Receiver(then=answer(200, {"Date": date})) as receiver:
+        tokyo.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        found = wrong(world)
+    time.tzset()
+    assert found == []
 
 
 @pytest.mark.usefixtures("daemon")
