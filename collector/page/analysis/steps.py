@@ -120,4 +120,6 @@ def _matched(known: Sequence[Step], lines: Iterable[str]) -> list[tuple[Step, st
 def _distance(one: str, other: str) -> int:
     if one == other:
         return 0
-    return abs(int(one) - int(other)) if one.isdigit() and other.isdigit() else MOST_MOVED + 1
+    # A name with the separator of places in it is split. Then any text may be the line, even `²`.
+    numbers = one.isdecimal() and other.isdecimal()
+    return abs(int(one) - int(other)) if numbers else MOST_MOVED + 1

@@ -290,3 +290,14 @@ def test_only_what_takes_a_form_takes_one_and_only_a_short_one(client: PageClien
     assert client.request("POST", "/signin", body=b"x" * 20_000).status == 413
     assert client.request("POST", "/", body=b"").status == 405
     assert client.request("POST", "/signin", body=b"&".join(b"a=b" for _ in range(100))).status == 400
+
+
+def test_a_line_of_a_made_up_place_is_no_number(client: PageClient, send: Callable[..., None]) -> None:
+    """The separator of places in a script's name makes the line what follows it."""
+    for number, version in enumerate(("1.0", "1.1")):
+        made_up = f"a\x1f{(7, chr(0xB2))[number]}"
+        failed = event("Installation Errors", run=f"{number}{RUN[1:]}", script=made_up, exitCode=1)
+        failed["context"]["app"]["version"] = version
+        send(failed)
+    for view in ("/steps", "/since"):
+        assert client.get(view).status == client.get(f"{view}.json").status == 200

@@ -35,3 +35,9 @@ def test_another_program_another_exit_code_or_a_line_far_away_is_another_step() 
 
 def test_two_lines_of_one_version_are_two_steps() -> None:
     assert len(group_steps([failed("1.0", "40"), failed("1.0", "41"), failed("1.1", "42")])) == 2
+
+
+def test_a_line_that_is_no_number_is_near_no_other() -> None:
+    """Whoever has a write key sends a script's name with the separator of places in it."""
+    runs = [failed("1.0", "40"), failed("1.0", "\u00b2"), failed("1.1", "\u00b3"), failed("1.1", "\u00b2")]
+    assert sorted(step.runs for step in group_steps(runs)) == [1, 1, 2]
