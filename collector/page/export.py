@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collector.base.times import write_time
+from collector.page.event_json import JsonText
 from collector.page.period import iso
 from collector.page.request import PageError
 from collector.page.view_types import Cell, Rows, ViewRequest, ViewResult, ViewTable, time_text
@@ -87,10 +88,10 @@ def _lines(rows: Rows) -> bytes:
 
 
 def _object(table: ViewTable, row: Any) -> dict[str, Any]:
-    cells = dict(zip(table.columns, row, strict=True))
-    if "json" in cells:
-        cells["json"] = msgspec.Raw(cells["json"].encode())
-    return cells
+    return {
+        name: msgspec.Raw(cell.encode()) if isinstance(cell, JsonText) else cell
+        for name, cell in zip(table.columns, row, strict=True)
+    }
 
 
 def _inert(cell: Cell) -> Cell:

@@ -18,6 +18,7 @@ from collector.store.history import Changes, FleetHistory, levels, on_day
 KINDS = {"version": "Which versions live", "system": "Which systems live"}
 # So many words have a line of their own.
 MOST_LINES = 4
+REST = "all others"
 LINES = ("accent", "good dash", "warn", "bad dots", "quiet dash")
 
 
@@ -97,13 +98,18 @@ def _lines(view: ViewRequest, kind: str, changes: Changes, odd: Collection[str],
     if kind == "version":
         shown = in_release_order(shown)
     rest = [sum(values) for values in zip(*(by_word[w] for w in by_word if w not in shown), strict=True)]
-    lines = [(word or UNKNOWN, by_word[word]) for word in shown]
+    lines = [(_column(word), by_word[word]) for word in shown]
     if any(rest):
-        lines.append(("all others", rest))
+        lines.append((REST, rest))
     rows = [(iso(day), *values) for (day, _), *values in zip(days, *(v for _, v in lines), strict=True)]
     table = ViewTable("over_time", "Instances by " + kind, ("day", *(name for name, _ in lines)), rows)
     series = tuple(Series(name, css, v) for (name, v), css in zip(lines, LINES, strict=False))
     return charts.line_chart(table, days, series, marks)
+
+
+def _column(word: str) -> str:
+    """The name of a word's column; one that is told like another column has quotes around it."""
+    return f"`{word}`" if word in (UNKNOWN, REST, "day") else word or UNKNOWN
 
 
 def _flow(view: ViewRequest, history: FleetHistory, marks: Marks) -> tuple[ViewTable, Chart, Chart]:

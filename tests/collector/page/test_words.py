@@ -1,0 +1,48 @@
+"""Versions and systems of any spelling: each has its number and its list, for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from collector.base.times import DAY_MS
+from collector.page.period import iso
+from tests.collector.page.client import NOW, PageClient
+from tests.collector.page.stories import HOUR, event
+
+Send = Callable[..., None]
+
+
+def living(number: int, **told: str) -> list[dict[str, Any]]:
+    """An instance that was installed three days ago with this system or version, and is alive."""
+    run = f"run {number}"
+    events = [
+        event("Installation Started", 72 * HOUR, run),
+        event("Installation Success", 71 * HOUR, run),
+        event("Instance Active", 72 * HOUR),
+        event("Instance Active", HOUR),
+    ]
+    for one in events:
+        one["anonymousId"] = run
+        if one["context"]:
+            one["context"]["os"] = {"name": told.get("system", "debian")}
+            one["context"]["app"]["version"] = told.get("version", "1.2")
+    return events
+
+
+def test_a_word_that_is_told_like_another_column_has_its_own(client: PageClient, send: Send) -> None:
+    words = ("json", "day", "", "unknown", "all others")
+    for number, word in enumerate(words):
+        for again in range(5 - number):
+            send(*living(10 * number + again, system=word))
+    shown = client.get("/adoption.json?by=system").json()["tables"]["over_time"][-1]
+    assert shown == {
+        "day": iso(NOW // DAY_MS),
+        "json": 5,
+        "`day`": 4,
+        "unknown": 3,
+        "`unknown`": 2,
+        "all others": 1,
+    }
+    head = client.get("/adoption.csv?by=system&table=over_time").text.partition("\r\n")[0]
+    assert head == '"day","json","`day`","unknown","`unknown`","all others"'
