@@ -23,6 +23,7 @@ from collector.store import EventStore, Stores
 from collector.store.fleet import Census
 from collector.store.history import FleetHistory
 from collector.store.values import NO_PAGE, PageEnd
+from collector.store.words import UNKNOWN
 
 # Rows of a list on one page; a link leads to the next ones.
 PAGE_ROWS = 50
@@ -31,8 +32,6 @@ PIECE_ROWS = 500
 # A page ends earlier if its events have more bytes than this: a stranger's have 32 KiB each.
 PAGE_BYTES = 256 * 1024
 MINUTE_MS = 60_000
-# A version or system that an event did not tell.
-UNKNOWN = "unknown"
 # `before` in a URL: where a page of a list ended.
 _PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,39}))?")
 
@@ -92,7 +91,7 @@ class ViewRequest:
         return (int(place[1]), int(place[2] or 0)) if place else NO_PAGE
 
     def asked_word(self, name: str) -> str | None:
-        """The version or system in the address; None for any, and empty for one that no event told."""
+        """The version or system in the address; None for any, and empty for those told as unknown."""
         word = self.query.get(name, "").strip()
         return None if not word else "" if word == UNKNOWN else word
 

@@ -8,5 +8,12 @@ from __future__ import annotations
 
 MOST_WORDS = 200
 OTHER = "(other)"
+# How an empty word is told; a client may send this text, too.
+UNKNOWN = "unknown"
 
 Word = tuple[int, str, int, str]  # source, kind, day, text
+
+
+def told_alike(word: str) -> tuple[str, str]:
+    """The words that are told in the same way as one: they are listed together."""
+    return word, word or UNKNOWN

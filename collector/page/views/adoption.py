@@ -11,9 +11,10 @@ from collector.page.charts import Chart, Marks, Series
 from collector.page.listing import list_rows
 from collector.page.period import iso
 from collector.page.request import PageError
-from collector.page.view_types import UNKNOWN, Cell, ViewRequest, ViewResult, ViewTable, days_text
+from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text
 from collector.page.views.marks import chart_marks, release_days
 from collector.store.history import Changes, FleetHistory, levels, on_day
+from collector.store.words import UNKNOWN
 
 KINDS = {"version": "Which versions live", "system": "Which systems live"}
 # So many words have a line of their own.

@@ -19,7 +19,7 @@ from collector.store.packed_census import pack_census, unpack_census
 from collector.store.rows import ESTABLISHED_MS, system_name
 from collector.store.spans import SPANS
 from collector.store.stretch import stretch_of
-from collector.store.words import OTHER
+from collector.store.words import OTHER, told_alike
 
 # Combinations of version and system that are read; the rest counts as OTHER.
 MOST_SYSTEMS = 1000
@@ -163,7 +163,7 @@ class InstanceQuestions(ClickHousePart):
         conditions = [_state(wanted.state, first * DAY_MS, (last + 1) * DAY_MS, now)]
         for column, value in ((_FACT(2), wanted.version), (SYSTEM.format(_FACT(3), _FACT(4)), wanted.system)):
             if value is not None:
-                conditions.append(filled(f"{column} = ?", [value]))
+                conditions.append(filled(f"{column} IN ?", [told_alike(value)]))
         part = stretch_of(0, before, after)
         sql = (
             f"SELECT instance, last_seen FROM {self._fleet(past, source)} WHERE {' AND '.join(conditions)}"

@@ -19,6 +19,7 @@ from collector.store.runs import (
     group_failed,
 )
 from collector.store.stretch import Stretch, stretch_of
+from collector.store.words import told_alike
 
 _SYSTEM = SYSTEM.format("system.2", "system.3")
 
@@ -98,5 +99,5 @@ def _condition(runs: str, wanted: RunFilter, now: int) -> str:
     conditions = [states[wanted.state]]
     for column, value in (("system.1", wanted.version), (_SYSTEM, wanted.system)):
         if value is not None:
-            conditions.append(filled(f"{column} = ?", [value]))
+            conditions.append(filled(f"{column} IN ?", [told_alike(value)]))
     return " AND ".join(conditions)

@@ -16,6 +16,7 @@ from collector.store.sql.kept_census import keep_census, kept_censuses
 from collector.store.sql.part import SqlPart
 from collector.store.sql.walks import Walk, walks_of
 from collector.store.stretch import Stretch, stretch_of
+from collector.store.words import told_alike
 
 # A page of the list is searched among so many instances; a link leads to the next ones.
 SEARCHED = 50_000
@@ -139,8 +140,8 @@ class InstanceQuestions(SqlPart):
 def _conditions(wanted: InstanceFilter) -> tuple[list[str], tuple[Any, ...]]:
     """The conditions of a version and a system, and their values."""
     columns = (("version", wanted.version), ("trim(os || ' ' || os_version)", wanted.system))
-    given = [(f"{column} = ?", value) for column, value in columns if value is not None]
-    return [condition for condition, _ in given], tuple(value for _, value in given)
+    given = [(f"{column} IN (?, ?)", told_alike(value)) for column, value in columns if value is not None]
+    return [condition for condition, _ in given], tuple(word for _, words in given for word in words)
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

@@ -18,7 +18,7 @@ from collector.store.runs import (
 )
 from collector.store.sql.part import SqlPart
 from collector.store.stretch import stretch_of
-from collector.store.words import OTHER
+from collector.store.words import OTHER, told_alike
 
 # A page of a list is searched among so many runs; a link leads to the next ones.
 RUNS_SEARCHED = 5_000
@@ -96,8 +96,8 @@ def _conditions(wanted: RunFilter, now: int, index: str) -> tuple[list[str], lis
         values += [now - GIVE_UP_MS] * where[-1].count("?")
     for column, value in (("version", wanted.version), ("trim(os || ' ' || os_version)", wanted.system)):
         if value is not None:
-            where.append(f"{column} = ?")
-            values.append(value)
+            where.append(f"{column} IN (?, ?)")
+            values += told_alike(value)
     return where, values
 
 

@@ -46,3 +46,14 @@ def test_a_word_that_is_told_like_another_column_has_its_own(client: PageClient,
     }
     head = client.get("/adoption.csv?by=system&table=over_time").text.partition("\r\n")[0]
     assert head == '"day","json","`day`","unknown","`unknown`","all others"'
+
+
+def test_a_version_that_is_named_unknown_leads_to_its_instances_and_runs(
+    client: PageClient, send: Send
+) -> None:
+    """As a script says it that cannot tell its version; an event without a version is told so too."""
+    send(*living(1, version="unknown", system="unknown"), *living(2))
+    for view, table, state in (("instances", "instances", "active"), ("installs", "runs", "succeeded")):
+        for column in ("version", "system"):
+            shown = client.get(f"/{view}.json?state={state}&{column}=unknown").json()["tables"][table]
+            assert [row["version"] for row in shown] == ["unknown"]
