@@ -60,7 +60,10 @@ class Failures:
 def _result(
     view: ViewRequest, version: str, before: str | None, released: dict[str, int], versions: list[str]
 ) -> ViewResult:
-    source, first, last = view.source.id, released[before or version], view.period.last
+    source, last = view.source.id, view.period.last
+    # The release before may be of a later day: a patch of an older line.
+    since = min((version, *([] if before is None else [before])), key=lambda word: released[word])
+    first = released[since]
     counts = dict(view.events.run_counts_by_word(source, "version", first, last, view.now))
     rates = {word: rate_of(counts.get(word, RunCounts())) for word in (version, before) if word is not None}
     later = [released[word] for word in versions if version_key(word) > version_key(version)]
@@ -85,7 +88,8 @@ def _result(
     tables = (*_tables(failures), counts_table("versions", "Both versions", "version", listed))
     context = {
         **data,
-        "days": {"version": released[version], "before": released.get(before or "", 0)},
+        "days": {"version": released[version], "since": first},
+        "since": since,
         "counts": dict(listed),
         "rates": rates,
         "failures": failures,

@@ -43,7 +43,7 @@ def latest_verdict(view: ViewRequest, days: ReleaseDays) -> Verdict | None:
         return None
     version, before, *_ = versions
     counted = view.events.run_counts_by_word(
-        view.source.id, "version", released[before], view.period.last, view.now
+        view.source.id, "version", min(released[version], released[before]), view.period.last, view.now
     )
     counts = dict(counted)
     return Verdict(version, before, *(counts.get(word, RunCounts()) for word in (version, before)))

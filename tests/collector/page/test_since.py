@@ -126,3 +126,18 @@ def test_a_change_is_the_difference_of_the_shares_that_are_shown(client: PageCli
     send(*installs("1.9.0", 20, 164, {51: 6}), *installs("1.10.0", 10, 372, {51: 53}))
     row = rows(client.get("/since?period=month").text, "grew")[0]
     assert "12.5 % 53 of 425 3.5 % 6 of 170 +9.0 points" in row
+
+
+def test_a_release_counts_from_its_first_install_even_if_the_one_before_came_later(
+    client: PageClient, send: Send
+) -> None:
+    """A patch of an older line is the release before, and its first install is of a later day."""
+    send(*installs("1.9.0", 60, 40, {300: 2}), *installs("2.0.0", 20, 60, {51: 40}))
+    send(*installs("1.9.1", 10, 40, {300: 2}))
+    shown = client.get("/since.json?period=month").json()
+    assert (shown["version"], shown["before"], shown["meaning"]) == ("2.0.0", "1.9.1", "worse")
+    assert (shown["success_rate"]["value"], shown["failures_read"]) == (0.6, 42)
+    assert [(row["line"], row["runs"]) for row in shown["tables"]["new"]] == [("51", 40)]
+    text, day = client.get("/since?period=month").text, NOW // DAY_MS - 20
+    assert f"Counted since the first install of 2.0.0, on {short_day(day)} {iso(day)[:4]}." in text
+    assert client.get("/overview.json?period=month").json()["latest_release"]["success_rate"] == 0.6
