@@ -12,7 +12,7 @@ from collector.page.analysis.rates import Rate, compare_releases, rate_of
 from collector.page.analysis.release_order import in_release_order
 from collector.page.analysis.rises import Rise, Side, rises_of, side_of
 from collector.page.analysis.steps import Step, group_steps
-from collector.page.period import iso
+from collector.page.period import LONGEST, iso
 from collector.page.request import PageError
 from collector.page.view_types import PAGE_ROWS, Cell, ViewRequest, ViewResult, ViewTable
 from collector.page.views.marks import release_days
@@ -63,7 +63,7 @@ def _result(
     source, last = view.source.id, view.period.last
     # The release before may be of a later day: a patch of an older line.
     since = min((version, *([] if before is None else [before])), key=lambda word: released[word])
-    first = released[since]
+    first = max(released[since], last + 1 - LONGEST)
     counts = dict(view.events.run_counts_by_word(source, "version", first, last, view.now))
     rates = {word: rate_of(counts.get(word, RunCounts())) for word in (version, before) if word is not None}
     later = [released[word] for word in versions if version_key(word) > version_key(version)]

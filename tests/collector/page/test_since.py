@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any
@@ -141,3 +142,12 @@ def test_a_release_counts_from_its_first_install_even_if_the_one_before_came_lat
     text, day = client.get("/since?period=month").text, NOW // DAY_MS - 20
     assert f"Counted since the first install of 2.0.0, on {short_day(day)} {iso(day)[:4]}." in text
     assert client.get("/overview.json?period=month").json()["latest_release"]["success_rate"] == 0.6
+
+
+def test_links_of_a_release_before_that_is_very_old_lead_somewhere(client: PageClient, send: Send) -> None:
+    """A client whose clock stands in a year long past tells no time that corrects it."""
+    send(*installs("1.9.0", 4000, 40, {300: 2}), *installs("1.9.0", 30, 40, {60: 2}))
+    send(*installs("2.0.0", 20, 60, {51: 40}))
+    text = client.get("/since").text
+    links = {html.unescape(link) for link in re.findall(r'href="(/[^"#]*)', text) if "period=custom" in link}
+    assert {client.get(link).status for link in links} == {200}
