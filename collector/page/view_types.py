@@ -136,7 +136,7 @@ class ViewRequest:
         kept: dict[str, str | None] = {}
         if len(self.sources) > 1:
             kept["source"] = self.source.name
-        if "period" in self.query or "from" in self.query:
+        if {"period", "from", "to"} & self.query.keys():
             kept.update(self.period.query())
         if self.environment != PRODUCTION:
             kept["env"] = self.environment

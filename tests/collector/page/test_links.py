@@ -10,7 +10,9 @@ from contextlib import closing
 import pytest
 
 from collector.admin.keys import source_named
+from collector.base.times import DAY_MS
 from collector.ingest import decode
+from collector.page.period import iso
 from collector.page.views import VIEWS
 from collector.store import Stores, open_stores
 from tests.collector.page.client import NOW, PageClient
@@ -61,3 +63,12 @@ def test_every_link_of_every_view_leads_somewhere(filled: Stores, query: str) ->
     }
     assert bad == {}
     assert len(links) > 400
+
+
+def test_a_day_alone_in_an_address_stays_in_the_links_of_its_view(filled: Stores) -> None:
+    """As somebody types it: the month that ends on that day."""
+    client, day = PageClient(filled), iso(NOW // DAY_MS - 5)
+    shown, whole = (links_of(client, f"/?{more}to={day}") for more in ("", "period=month&"))
+    assert {link for link in shown if link.startswith("/installs?")} == {
+        link for link in whole if link.startswith("/installs?")
+    }
