@@ -6,7 +6,7 @@ from collector.alerts.book import latest_alerts
 from collector.base.plain import is_plain_version
 from collector.base.times import DAY_MS
 from collector.base.versions import version_key
-from collector.page.analysis.release_order import in_release_order, outliers
+from collector.page.analysis.release_order import FEW_RUNS, in_release_order, outliers
 from collector.page.charts import Mark
 from collector.page.period import day_of
 from collector.page.view_types import ViewRequest
@@ -43,7 +43,8 @@ def release_days(view: ViewRequest, until: int) -> ReleaseDays:
     ever = view.events.run_counts_by_word(
         view.source.id, "version", min(known.values(), default=until), until, view.now
     )
-    return known, outliers({word: counts.started for word, counts in ever if word != OTHER})
+    runs = {word: counts.started for word, counts in ever if word != OTHER}
+    return known, outliers({**dict.fromkeys(known, FEW_RUNS), **runs})  # of rare words, no runs are told
 
 
 def _releases(view: ViewRequest, feed: Feed | None, days: ReleaseDays) -> list[Mark]:

@@ -73,6 +73,17 @@ def test_an_outlier_is_never_the_latest_release(client: PageClient, send: Send) 
     assert "9.9.9" not in client.get("/since?period=month&env=all").text
 
 
+def test_a_rare_version_of_very_many_is_an_outlier_too(client: PageClient, send: Send) -> None:
+    """The store tells the runs of the 200 most frequent versions."""
+    for number in range(204):
+        send(*installs(f"1.{number}.0", 20 + number % 2, 3, {}))
+    send(*installs("9.9.9-dev", 5, 1, {}))
+    for path in ("/since.json", "/overview.json"):
+        shown = client.get(f"{path}?period=month").json()
+        shown = shown.get("latest_release", shown)
+        assert (shown["version"], shown["before"]) == ("1.203.0", "1.202.0")
+
+
 def test_nothing_is_said_of_few_installs(client: PageClient, send: Send) -> None:
     send(*installs("1.9.0", 20, 400, {51: 40, 300: 60}), *installs("9.9.9-dev", 5, 0, {}, given_up=6))
     shown = client.get("/since.json?period=month&version=9.9.9-dev").json()
