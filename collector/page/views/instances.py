@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.base.times import DAY_MS
 from collector.page.analysis.release_order import in_release_order
 from collector.page.charts import short_day
 from collector.page.listing import list_rows
@@ -149,10 +148,11 @@ def _words(view: ViewRequest, odd: Collection[str]) -> dict[str, ViewTable]:
 
 
 def _agents(view: ViewRequest) -> Counter[str]:
-    """Instances by version of the agent, on the last whole day of the period; today if it had none."""
-    today = view.now // DAY_MS
-    last = min(view.period.last, today - 1)
-    return view.events.agents_on(view.source.id, last) or view.events.agents_on(view.source.id, today)
+    """Instances by version of the agent, on the last whole day of the period; today if that had none."""
+    if not view.period.is_now:
+        return view.events.agents_on(view.source.id, view.period.last)
+    today = view.period.today
+    return view.events.agents_on(view.source.id, today - 1) or view.events.agents_on(view.source.id, today)
 
 
 def show_instance(view: ViewRequest, instance_id: str) -> ViewResult:

@@ -7,6 +7,7 @@ from collections import Counter
 from collector.admin.keys import source_named
 from collector.page.period import iso
 from collector.store import Stores
+from collector.store.beats import narrow_beat
 from tests.collector.page.client import PageClient
 from tests.collector.store.contract.history import SOURCE, TODAY, keep_in_pieces
 from tests.collector.store.sql.test_agents import HISTORY, said_of
@@ -25,4 +26,8 @@ def test_the_versions_are_those_of_the_last_whole_day(client: PageClient, page_s
     assert client.get("/instances.json?table=agents").json()["tables"]["agents"] == []
     keep_in_pieces(page_stores.events, HISTORY, 100)
     assert client.get("/instances.json?table=agents").json()["tables"]["agents"]
+    client.now = max(event.time for event in HISTORY if narrow_beat(event)) + 1
+    assert client.get("/instances.json?table=agents").json()["tables"]["agents"]  # of today, or of yesterday
+    before = f"/instances.json?from={iso(TODAY - 80)}&to={iso(TODAY - 60)}&table=agents"
+    assert client.get(before).json()["tables"]["agents"] == []  # not those of today
     assert "Versions of Rollcall" in client.get("/instances").text
