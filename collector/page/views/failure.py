@@ -8,9 +8,8 @@ from dataclasses import replace
 from collector.base.environments import ALL
 from collector.page import charts
 from collector.page.charts import Series
-from collector.page.period import iso
 from collector.page.request import PageError
-from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, time_text
+from collector.page.view_types import Cell, ViewRequest, ViewResult, ViewTable, days_text, time_text
 from collector.page.views.marks import chart_marks
 from collector.page.views.run_list import list_of_failures
 from collector.page.views.steps import MOST_FAILED
@@ -32,7 +31,7 @@ def show_failure(view: ViewRequest) -> ViewResult:
     found = _find_step(view, places)
     days = view.period.bars()
     by_bar = [sum(counts) for counts in zip(*bars_of(view, places).values(), strict=True)]
-    rows = [(iso(last), n) for (_, last), n in zip(days, by_bar, strict=True)]
+    rows = [(days_text(*bar), n) for bar, n in zip(days, by_bar, strict=True)]
     table = ViewTable("over_time", "Failures here", ("day", "failed"), rows)
     chart = charts.bar_chart(
         table, days, (Series("failed", "bad", by_bar),), view.period.first, chart_marks(view)

@@ -37,6 +37,15 @@ def test_a_failures_page_is_of_one_period(client: PageClient, send: Callable[...
         assert shown["runs"] == 1
 
 
+def test_a_row_of_failures_names_all_of_its_days(client: PageClient, send: Callable[..., None]) -> None:
+    """In a year, a bar of the chart and its row are of a week."""
+    send(*older_failure(3), *older_failure(4))
+    today = NOW // DAY
+    for period, days in (("year", f"{iso(today - 6)}/{iso(today)}"), ("month", iso(today - 3))):
+        rows = client.get(f"/failure.json?{FAILURE}&period={period}").json()["tables"]["over_time"]
+        assert [row["failed"] for row in rows if row["day"] == days] == [2 if "/" in days else 1]
+
+
 @pytest.mark.parametrize("typed", [INSTANCE, INSTANCE[:8], INSTANCE[:13].upper(), INSTANCE[:23]])
 def test_an_instance_opens_by_the_beginning_of_its_id(
     client: PageClient, send: Callable[..., None], typed: str
