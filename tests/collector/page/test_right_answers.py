@@ -46,6 +46,16 @@ def test_a_row_of_failures_names_all_of_its_days(client: PageClient, send: Calla
         assert [row["failed"] for row in rows if row["day"] == days] == [2 if "/" in days else 1]
 
 
+def test_returning_ones_of_a_past_period_are_those_seen_since_it_began(
+    client: PageClient, send: Callable[..., None]
+) -> None:
+    send(event("Instance Active", 60 * DAY), event("Instance Active"))  # on no day of that week
+    past = f"period=week&to={iso((NOW - 20 * DAY) // DAY)}"
+    assert client.get(f"/instances.json?{past}").json()["returning"] == 1
+    for period, seen in ((past, "since it began"), ("period=week", "in the period")):
+        assert f"first seen earlier, and seen {seen}<" in client.get(f"/instances?{period}").text
+
+
 @pytest.mark.parametrize("typed", [INSTANCE, INSTANCE[:8], INSTANCE[:13].upper(), INSTANCE[:23]])
 def test_an_instance_opens_by_the_beginning_of_its_id(
     client: PageClient, send: Callable[..., None], typed: str
