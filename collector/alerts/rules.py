@@ -32,7 +32,7 @@ LATE_MS = 6 * 3_600_000
 # The same weekday of so many weeks says what is usual, if the source has at least the second number.
 WEEKS, LEAST_WEEKS = 6, 3
 LEAST_ACTIVE = 20
-# Places of failure that are looked at, and runs of each.
+# Places of failure that are looked at, and of each so many of its latest runs, and of its first ones.
 MOST_PLACES, MOST_RUNS = 20, 100
 # People who wait are counted up to here.
 MOST_WAITING = 100
@@ -181,8 +181,9 @@ def _only_version(watch: Watch, failure: Failure, first: int) -> str:
     """The one version that fails at this new place, if no newer one is installed more; otherwise empty."""
     if failure.first_seen < first * DAY_MS:
         return ""
-    end = (LAST, b"\xff" * 16)
-    runs = watch.stores.events.runs_failed_at(watch.source, failure.place, first * DAY_MS, end, MOST_RUNS)
+    begin, end = (first * DAY_MS, b""), (LAST, b"\xff" * 16)
+    asked = (watch.source, failure.place, first * DAY_MS, end, MOST_RUNS)
+    runs = [run for after in (None, begin) for run in watch.stores.events.runs_failed_at(*asked, after)]
     versions = {run.version for run in runs}
     month, version = watch.versions(MONTH), max(versions, default="")
     is_new = version in month and version_key(version) >= version_key(_most_installed(month))

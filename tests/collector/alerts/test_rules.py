@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.alerts.limits import limits_of
-from collector.alerts.rules import Watch, failing_places, less_success
+from collector.alerts.rules import MOST_RUNS, Watch, failing_places, less_success
 from collector.base.times import DAY_MS
 from collector.store import Stores
 from tests.collector.alerts import planted
@@ -53,3 +53,15 @@ def test_a_version_that_could_become_a_link_is_not_named(stores: Stores) -> None
     (worse,) = less_success(watch_of(stores))
     assert worse.title == "Installs of one version succeed less often"
     assert worse.detail.endswith("With an earlier version it was 100%.")
+
+
+def test_a_version_is_not_alone_at_a_place_where_many_failed_after_another(stores: Stores) -> None:
+    keep_installs(stores, 0, "1.0", 38, 0)
+    keep_installs(stores, 50, "1.1", 38, 0)
+    for number in range(100, 100 + MOST_RUNS + 10):
+        keep_install(stores, number, "1.1", ("new.sh", 7))
+    (failing,) = failing_places(watch_of(stores))
+    assert failing.detail.endswith("Only 1.1 fails there.")
+    stores.events.keep(list(planted.install_of(DAY - 1, 99, "1.0", ("new.sh", 7))))
+    (failing,) = failing_places(watch_of(stores))
+    assert failing.detail.endswith("instances in the last 7 days.")
