@@ -26,6 +26,12 @@ def is_numbered(version: str) -> bool:
     return bool(_NUMBERED.match(version.lower()))
 
 
+def is_same_release(one: str, other: str) -> bool:
+    """Whether two texts spell one release: `v1.2` and `1.2.0`. Two builds of it, after a +, are two."""
+    builds = (text.partition("+")[2] for text in (one, other))
+    return version_key(one) == version_key(other) and len(set(builds)) == 1
+
+
 def is_early(version: str) -> bool:
     """Whether it comes before a release: 2.0-rc1, 9.9.9-dev."""
     return any(kind == _EARLY_KIND for kind, _, _ in version_key(version)[1])

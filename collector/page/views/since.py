@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from collector.base.environments import ALL
-from collector.base.versions import version_key
+from collector.base.versions import is_same_release, version_key
 from collector.page.analysis.rates import Rate, compare_releases, rate_of
-from collector.page.analysis.release_order import in_release_order
+from collector.page.analysis.release_order import in_release_order, release_before
 from collector.page.analysis.rises import Rise, Side, rises_of, side_of
 from collector.page.analysis.steps import Step, group_steps
 from collector.page.period import LONGEST, iso
@@ -38,7 +38,7 @@ def show_since(view: ViewRequest) -> ViewResult:
             raise PageError(404, "No install of this version has reported.")
         context = {"version": "", "wanted": wanted}
         return ViewResult("since", "Since the release", {}, _tables(Failures([], [], [], [])), context)
-    before = _before(wanted, in_release_order({*versions, wanted}))
+    before = release_before(wanted, in_release_order({*versions, wanted}))
     return _result(view, wanted, before, released, versions)
 
 
@@ -108,7 +108,11 @@ def _failures(
     steps = group_steps([one for one in failed if version_key(one.version) <= version_key(version)])
     now = side_of(version, counts.get(version, RunCounts()), failed)
     then = Side("", 0) if before is None else side_of(before, counts.get(before, RunCounts()), failed)
-    new = [step for step in steps if set(step.by_version) == {version}]
+    new = [
+        step
+        for step in steps
+        if version in step.by_version and all(is_same_release(one, version) for one in step.by_version)
+    ]
     still = [step for step in steps if version in step.by_version and step not in new]
     gone = [step for step in steps if before in step.by_version and version not in step.by_version]
     rises = rises_of(still, now, then)
@@ -144,12 +148,6 @@ def _rises_table(name: str, title: str, rises: Sequence[Rise]) -> ViewTable:
 
 def _share(rate: Rate) -> float | None:
     return None if rate.value is None else round(rate.value, 4)
-
-
-def _before(version: str, versions: list[str]) -> str | None:
-    """The release before a version, by their order."""
-    rest = versions[versions.index(version) + 1 :]
-    return rest[0] if rest else None
 
 
 def _cells(rate: Rate) -> dict[str, Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collector.page.analysis.rates import compare_releases
-from collector.page.analysis.release_order import in_release_order
+from collector.page.analysis.release_order import in_release_order, release_before
 from collector.page.view_types import Cell, ViewRequest
 from collector.page.views.marks import ReleaseDays
 from collector.store.runs import RunCounts
@@ -39,9 +39,10 @@ def latest_verdict(view: ViewRequest, days: ReleaseDays) -> Verdict | None:
     """What `show_since` says of the latest release, in short; None if no release is before it."""
     released, odd = days
     versions = in_release_order(word for word in released if word not in odd)
-    if len(versions) < 2:  # noqa: PLR2004 - a release and the one before
+    before = release_before(versions[0], versions) if versions else None
+    if before is None:
         return None
-    version, before, *_ = versions
+    version = versions[0]
     counted = view.events.run_counts_by_word(
         view.source.id, "version", min(released[version], released[before]), view.period.last, view.now
     )

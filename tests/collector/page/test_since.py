@@ -155,6 +155,17 @@ def test_a_release_counts_from_its_first_install_even_if_the_one_before_came_lat
     assert client.get("/overview.json?period=month").json()["latest_release"]["success_rate"] == 0.6
 
 
+def test_the_same_release_in_another_spelling_is_not_the_one_before(client: PageClient, send: Send) -> None:
+    send(*installs("1.9", 20, 90, {300: 10}), *installs("2.0", 10, 60, {51: 3}))
+    send(*installs("v2.0.0", 10, 57, {51: 3}))
+    shown = client.get("/since.json?period=month").json()
+    assert (shown["version"], shown["before"]) == ("v2.0.0", "1.9")
+    assert [(row["line"], row["runs"]) for row in shown["tables"]["new"]] == [("51", 6)]
+    assert client.get("/overview.json?period=month").json()["latest_release"]["before"] == "1.9"
+    send(*installs("2.1+1", 5, 20, {}), *installs("2.1+2", 4, 20, {}))
+    assert client.get("/since.json?period=month").json()["before"] == "2.1+1"
+
+
 def test_links_of_a_release_before_that_is_very_old_lead_somewhere(client: PageClient, send: Send) -> None:
     """A client whose clock stands in a year long past tells no time that corrects it."""
     send(*installs("1.9.0", 4000, 40, {300: 2}), *installs("1.9.0", 30, 40, {60: 2}))
