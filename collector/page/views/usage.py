@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -58,13 +58,20 @@ def show_usage(view: ViewRequest) -> ViewResult:
         "chart": chart,
         "values": values,
         "sampled": (sample[-1].time, sample[0].time) if sample else None,
-        "times": counted.get(wanted, 0),
+        "times": _times(view, wanted, counted),
     }
     return ViewResult("usage", "What is used", data, (listed.table, chart.table, properties), context)
 
 
 def _by_name(view: ViewRequest, days: tuple[int, int]) -> dict[str, int]:
     return dict(view.events.count_by_name(view.source.id, *days, MOST_NAMES))
+
+
+def _times(view: ViewRequest, name: str, counted: Mapping[str, int]) -> int:
+    """How many events of the period have a name; it may be rarer than those that are counted together."""
+    if name in counted:
+        return counted[name]
+    return sum(view.events.count_by_day(view.source.id, name, *view.period.ends).values())
 
 
 def _latest(view: ViewRequest, name: str) -> list[StoredEvent]:

@@ -10,6 +10,7 @@ import pytest
 from collector.admin.keys import source_named
 from collector.base.ids import as_uuid
 from collector.page.period import iso
+from collector.page.views import usage
 from collector.store import Stores
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, INSTANCE, RUN, event, failed_run
@@ -111,3 +112,15 @@ def test_usage_events_are_on_the_overview_and_lead_to_their_rows(
     assert f'<a href="/usage?{name}">Workflow Run &amp; Saved</a>' in client.get("/").text
     assert f'<a href="/events?{name}">3</a>' in client.get("/").text
     assert client.get(f"/usage?{name}").status == client.get(f"/events?{name}").status == 200
+
+
+def test_a_sample_of_a_rare_usage_event_is_not_told_for_all(
+    client: PageClient, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is none of the most frequent names of the period."""
+    monkeypatch.setattr(usage, "MOST_NAMES", 1)
+    monkeypatch.setattr(usage, "SAMPLE", 2)
+    send(*(event("often", number * HOUR) for number in range(5)))
+    send(*(event("rare", number * HOUR) for number in range(4)), event("rare", 40 * DAY))
+    assert "Of the 4 events of this period, the latest 2," in client.get("/usage?event=rare").text
+    assert "Of the 5 events of this period, the latest 2," in client.get("/usage?event=often").text
