@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from collector.base.environments import ALL
 from collector.page.queries.whole import follow, read_on
 from collector.store import EventStore, Stores
 from collector.store.answers import Answer, answers_of
@@ -74,11 +75,10 @@ def find_still_stuck(stores: Stores, source: int, waiting: Sequence[Run], now: i
     began = [run.began for run in waiting if run.began is not None]
     if not began:
         return StillStuck()
+    events = stores.events.within(ALL)  # requests are of all environments
 
     def ask(end: RunsEnd) -> tuple[list[Run], RunsEnd | None]:
-        return stores.events.list_runs(
-            source, RunFilter("stuck"), min(began), (now + 1, b""), now, STUCK_PIECE, end
-        )
+        return events.list_runs(source, RunFilter("stuck"), min(began), (now + 1, b""), now, STUCK_PIECE, end)
 
     pieces = list(islice(follow(ask, NO_RUN), STUCK_PIECES + 1))
     found = {run.instance for runs in pieces[:STUCK_PIECES] for run in runs}

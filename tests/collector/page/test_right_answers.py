@@ -124,3 +124,18 @@ def test_a_sample_of_a_rare_usage_event_is_not_told_for_all(
     send(*(event("rare", number * HOUR) for number in range(4)), event("rare", 40 * DAY))
     assert "Of the 4 events of this period, the latest 2," in client.get("/usage?event=rare").text
     assert "Of the 5 events of this period, the latest 2," in client.get("/usage?event=often").text
+
+
+@pytest.mark.parametrize("environment", ["", "internal", "ci"])
+def test_who_waits_for_help_is_still_stuck_in_every_environment(
+    client: PageClient, send: Callable[..., None], environment: str
+) -> None:
+    story = failed_run()
+    for one in story:
+        one["context"]["installation"]["environment"] = environment
+    send(*story)
+    for query in ("", "?show=still+stuck"):
+        shown = client.get(f"/support.json{query}").json()
+        assert [row["still_stuck"] for row in shown["tables"]["requests"]] == ["yes"]
+    send({**event("Installation Success", 60_000, as_uuid(b"r" * 16)), "anonymousId": INSTANCE})
+    assert client.get("/support.json").json()["tables"]["requests"][0]["still_stuck"] == "no"
