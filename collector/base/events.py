@@ -70,9 +70,9 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
     environment = mapping(context.get("installation")).get("environment")
     app, system = mapping(context.get("app")), mapping(context.get("os"))
     return Fact(
-        version=counted_text(app.get("version")) or "",
-        os=counted_text(system.get("name")) or counted_text(properties.get("os")) or "",
-        os_version=counted_text(system.get("version")) or "",
+        version=_word(app.get("version")),
+        os=_word(system.get("name")) or _word(properties.get("os")),
+        os_version=_word(system.get("version")),
         duration=_number(properties.get("durationSeconds"), 1000),
         reason=counted_text(properties.get("reason")),
         exit_code=_number(properties.get("exitCode")),
@@ -103,6 +103,11 @@ def counted_text(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return _counted_text(value[: 2 * _LONGEST_TEXT])  # an address at the end is still whole
+
+
+def _word(value: object) -> str:
+    """A version or system, without the spaces around it that no address of a page keeps."""
+    return (counted_text(value) or "").strip()
 
 
 @lru_cache(maxsize=4096)

@@ -57,3 +57,13 @@ def test_a_version_that_is_named_unknown_leads_to_its_instances_and_runs(
         for column in ("version", "system"):
             shown = client.get(f"/{view}.json?state={state}&{column}=unknown").json()["tables"][table]
             assert [row["version"] for row in shown] == ["unknown"]
+
+
+def test_spaces_around_a_version_or_a_system_do_not_count(client: PageClient, send: Send) -> None:
+    started = event("Installation Started")
+    started["context"] |= {"app": {"version": " 2.0\n"}, "os": {"name": "debian\t", "version": "\u00a0"}}
+    send(started)
+    for table, column, word in (("versions", "version", "2.0"), ("systems", "os", "debian")):
+        (row,) = client.get("/installs.json").json()["tables"][table]
+        assert (row[column], row["running"], row["given_up"]) == (word, 1, 0)
+    assert client.get("/installs.json?version=2.0&system=debian").json()["tables"]["runs"]
