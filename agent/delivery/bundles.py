@@ -23,11 +23,8 @@ from agent.delivery.transport import (
     Delivered,
     Rejected,
     RetryLater,
-    is_page,
     judge,
-    judge_page,
     open_endpoint,
-    says_html,
 )
 from agent.outbox.bundles import bundles_address, read_bundle, sweep_bundles, waiting_bundles
 from agent.outbox.outbox import DROPPED, REJECTED, SENT
@@ -126,15 +123,9 @@ class BundleSender:
         ) as answer:
             status = answer.status_code
             outcome = judge(status, answer.headers.get("Retry-After"), self._now())
-            html = says_html(answer) and not isinstance(outcome, RetryLater)
-            if not html and status != OTHER_OFFSET and not isinstance(outcome, Delivered):
+            if status != OTHER_OFFSET and not isinstance(outcome, Delivered):
                 return outcome
-            said = answer.raw.read(LONGEST_ANSWER)
-            if html and is_page(said):
-                return judge_page(status)
-            if isinstance(outcome, Rejected):
-                return outcome
-            stored = _stored_in(said)
+            stored = _stored_in(answer.raw.read(LONGEST_ANSWER))
             return stored or RetryLater(None, NO_BUNDLES, answered=True)
 
 

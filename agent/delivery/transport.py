@@ -38,8 +38,7 @@ BLANK = b"\xef\xbb\xbf \t\r\n"
 """What may stand before a page's first tag: a byte order mark and blanks."""
 
 TRY_LATER = frozenset({408, 425, 429})
-TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-OFFENDED = frozenset({400, TOO_LARGE, 422})
+OFFENDED = frozenset({400, 413, 422})
 HINTS = {
     401: "check the write key (ROLLCALL_WRITE_KEY)",
     403: "check the write key (ROLLCALL_WRITE_KEY)",
@@ -114,14 +113,15 @@ class Transport:
         times = (CONNECT_SECONDS, READ_SECONDS)
         with session.post(self._url, data=body, timeout=times, allow_redirects=False, stream=True) as answer:
             outcome = judge(answer.status_code, answer.headers.get("Retry-After"), self._now())
-            html = says_html(answer) and not isinstance(outcome, RetryLater)
+            html = isinstance(outcome, Delivered) and says_html(answer)
             judged.append(judge_page(answer.status_code) if html else outcome)
             if not html and not _may_be_read(answer):
                 return
             said: bytes = answer.raw.read(LONGEST_ANSWER)  # what is longer is no JSON when it is cut off
             if html and is_page(said):
                 return
-            judged.append(Delivered(rejected_in(said, count)) if isinstance(outcome, Delivered) else outcome)
+            if isinstance(outcome, Delivered):
+                judged.append(Delivered(rejected_in(said, count)))
 
 
 def open_endpoint(url: str, route: Route, access: Access) -> requests.Session:
@@ -147,9 +147,8 @@ def _may_be_read(answer: requests.Response) -> bool:
 
 
 def says_html(answer: requests.Response) -> bool:
-    """Whether it says that it is a web page; but a proxy may well say in one that a batch is too large."""
-    kind = answer.headers.get("Content-Type", "").lower()
-    return kind.startswith(("text/html", "application/xhtml")) and answer.status_code != TOO_LARGE
+    """Whether it says that it is a web page."""
+    return answer.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml"))
 
 
 def is_page(said: bytes) -> bool:
@@ -158,7 +157,7 @@ def is_page(said: bytes) -> bool:
 
 
 def judge_page(status: int) -> RetryLater:
-    """What a web page means: whatever its status, another than the API answered."""
+    """What a web page means: another than the API answered."""
     return RetryLater(None, f"{status} {_phrase(status)}: {WEB_PAGE}", answered=True)
 
 

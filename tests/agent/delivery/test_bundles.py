@@ -155,14 +155,6 @@ def test_an_endpoint_that_does_not_take_it(
     assert waiting.outbox.trouble(receiver.endpoint) is None, "events do not wait for it"
 
 
-@pytest.mark.parametrize("status", [200, 400, 422])
-def test_a_web_page_refuses_no_bundle(waiting: Waiting, status: int) -> None:
-    with Receiver(then=answer(status, {"Content-Type": "text/html"}, b"<html>")) as receiver:
-        waiting.put(receiver.endpoint)
-        assert "a web page answers" in str(waiting.deliver(receiver.endpoint))
-    assert waiting.states == ["waiting"]
-
-
 def test_once_telemetry_is_off_nothing_more_is_sent(waiting: Waiting) -> None:
     with Receiver() as receiver:
         waiting.put(receiver.endpoint)
