@@ -9,8 +9,9 @@ from hashlib import sha256
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import catch_up
+from collector.store.clickhouse.forgotten import delete_what_was_written
 from collector.store.clickhouse.instances import InstanceQuestions
-from collector.store.clickhouse.mutations import delete_rows, drop_censuses
+from collector.store.clickhouse.mutations import delete_ids, delete_rows, drop_censuses
 from collector.store.clickhouse.past import latest, read_past
 from collector.store.clickhouse.runs import InstallQuestions
 from collector.store.clickhouse.sightings import renew_instances
@@ -37,11 +38,12 @@ def forget_instance(client: Client, source: int, who: bytes) -> Forgotten:
         return Forgotten()
     if past.batch:
         delete_rows(client, "past_instances", "source = ? AND id = ?", source, who)
-        if keys:  # what others told of them is left
-            delete_rows(client, "past_runs", "source = ? AND id IN ?", source, keys)
+        delete_ids(client, "past_runs", source, keys)  # what others told of them is left
     # These last: by them a deletion that is made again, because it was interrupted, finds the runs.
     delete_rows(client, "events", "source = ? AND who = ?", source, who)
     renew_instances(client, past, source, [who])
+    if delete_what_was_written(client, source, who, keys):
+        renew_instances(client, past, source, [who])
     digest = sha256(b"".join(sorted(key for key, _ in told))).hexdigest()
     requests = sum(run.asked is not None for run in runs)
     return Forgotten(len(told), len(runs), requests, int(instance is not None), digest)

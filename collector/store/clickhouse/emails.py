@@ -6,6 +6,7 @@ from collector.base.events import SUPPORT
 from collector.base.personal import without_address
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.event_rows import LAST
+from collector.store.clickhouse.forgotten import drop_forgotten_requests
 from collector.store.clickhouse.mutations import delete_rows
 from collector.store.clickhouse.packing import read_request, without_email
 from collector.store.clickhouse.past import WITHOUT_EMAIL, Past, latest
@@ -39,6 +40,7 @@ def expire_emails(client: Client, past: Past, before: int) -> int:
             if values[_BODY] != row[_BODY]:
                 changed.append(values)
         client.insert(EVENTS, changed, acknowledged=True)
+        drop_forgotten_requests(client, changed)
         count += len(changed)
     _delete_old_rows(client)
     return count

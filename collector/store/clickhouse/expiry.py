@@ -13,6 +13,7 @@ from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import catch_up
 from collector.store.clickhouse.emails import expire_emails, expire_known_emails
 from collector.store.clickhouse.event_rows import Numbers
+from collector.store.clickhouse.forgotten import drop_forgotten
 from collector.store.clickhouse.keeping import read_marks
 from collector.store.clickhouse.mutations import delete_found, drop_censuses, drop_partition
 from collector.store.clickhouse.past import KNOWN_SECONDS, Past, latest, read_past
@@ -101,6 +102,7 @@ def _with_copies(client: Client, past: Past) -> Past:
             client.run(
                 f"INSERT INTO {table.name} ({table.names}) SELECT {copied} FROM {latest(table.name, past)}"
             )
+        drop_forgotten(client, past, done)
     _catch_up(client)
     ((at, *found),) = client.rows(
         "SELECT at, beats, events, emails FROM expiries FINAL WHERE batch = ?", past.batch

@@ -7,7 +7,7 @@ it when it is back.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import token_hex
 
 from collector.store.clickhouse.client import Client
@@ -15,6 +15,8 @@ from collector.store.clickhouse.cluster import catch_up, local, on_cluster
 from collector.store.clickhouse.pushing import PUSHED, push_rows
 from collector.store.errors import StoreUnavailable
 
+# So many ids one deletion names. An alteration is kept in ZooKeeper, which takes a megabyte.
+AT_ONCE = 5000
 # So long a deletion may take, and so often it is looked at.
 LONGEST_SECONDS, FIRST_WAIT, LONGEST_WAIT = 600.0, 0.002, 1.0
 # Servers of before May 2020 may leave a part alone for ever, or never say that a deletion has ended which has
@@ -72,10 +74,18 @@ def drop_partition(client: Client, table: str, partition: int) -> None:
     _wait(lambda: all(rows == [(0,)] for rows in client.rows_of_each(state, own, str(partition))), table)
 
 
-def delete_found(client: Client, table: str, where: str) -> None:
-    """Delete rows if there are any."""
-    if client.rows(f"SELECT count() AS n FROM {table} WHERE {where}") != [(0,)]:
-        delete_rows(client, table, where)
+def delete_ids(client: Client, table: str, source: int, keys: Sequence[bytes]) -> None:
+    """Delete the rows of any number of ids."""
+    for start in range(0, len(keys), AT_ONCE):
+        delete_rows(client, table, "source = ? AND id IN ?", source, keys[start : start + AT_ONCE])
+
+
+def delete_found(client: Client, table: str, where: str) -> bool:
+    """Delete rows if there are any; whether there were."""
+    if client.rows(f"SELECT count() AS n FROM {table} WHERE {where}") == [(0,)]:
+        return False
+    delete_rows(client, table, where)
+    return True
 
 
 def drop_censuses(client: Client) -> None:

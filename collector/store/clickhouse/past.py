@@ -58,5 +58,10 @@ def latest(table: str, past: Past, where: str = "1 = 1") -> str:
     )
 
 
+def gone_with(past: Past) -> str:
+    """The instances that went with a batch."""
+    return f"SELECT source, id FROM past_instances WHERE batch = {past.batch} AND ver = {GONE}"
+
+
 # Versions of a row within a batch.
 BASE, WITHOUT_EMAIL, GONE = range(3)

@@ -12,16 +12,13 @@ from collections.abc import Sequence
 
 from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import catch_up
-from collector.store.clickhouse.mutations import delete_rows
-from collector.store.clickhouse.past import GONE, Past
+from collector.store.clickhouse.mutations import AT_ONCE, delete_rows
+from collector.store.clickhouse.past import Past, gone_with
 from collector.store.clickhouse.states import ENVIRONMENTS_FIT, FACT_BASE
 from collector.store.clickhouse.tables import INSTANCES
 from collector.store.clickhouse.text import filled
 from collector.store.clickhouse.told import these_instances, told_instances
 from collector.store.spans import SLOTS_A_DAY
-
-# An alteration is kept in ZooKeeper, which takes a megabyte.
-RENEWED_AT_ONCE = 5000
 
 _INSERT = f"INSERT INTO instances ({INSTANCES.names})"
 
@@ -51,8 +48,8 @@ def renew_instances(client: Client, past: Past, source: int, keys: Sequence[byte
 
     An event that is kept meanwhile is either read here, or what it says is inserted after the deletion.
     """
-    for start in range(0, len(keys), RENEWED_AT_ONCE):
-        some = keys[start : start + RENEWED_AT_ONCE]
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
         delete_rows(client, INSTANCES.name, "source = ? AND id IN ?", source, some)
         catch_up(client, "events", "past_instances")  # no event may be missing where they are read
         client.run(f"{_INSERT} {_states(these_instances(past, source, some))}")
@@ -61,7 +58,7 @@ def renew_instances(client: Client, past: Past, source: int, keys: Sequence[byte
 def renew_gone_instances(client: Client, past: Past) -> None:
     """The same for those that went with a batch: some may be back."""
     gone: defaultdict[int, list[bytes]] = defaultdict(list)
-    for source, key in client.rows(_gone_with(past)):
+    for source, key in client.rows(gone_with(past)):
         gone[source].append(key)
     for source, keys in gone.items():
         renew_instances(client, past, source, keys)
@@ -79,8 +76,8 @@ def wrong_instances(client: Client, past: Past, where: str) -> dict[int, list[by
 def still_wrong(client: Client, past: Past, source: int, keys: Sequence[bytes]) -> list[bytes]:
     """Those of some instances."""
     found: list[bytes] = []
-    for start in range(0, len(keys), RENEWED_AT_ONCE):
-        some = keys[start : start + RENEWED_AT_ONCE]
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
         kept = _kept(past, filled("source = ? AND id IN ?", [source, some]))
         found += [key for _, key in client.rows(_differing(these_instances(past, source, some), kept))]
     return found
@@ -88,17 +85,13 @@ def still_wrong(client: Client, past: Past, source: int, keys: Sequence[bytes]) 
 
 def _kept(past: Past, where: str) -> str:
     """The rows of the table. As long as a batch is not done, those that went with it are still there."""
-    hidden = "" if past.done else f" AND (source, id) NOT IN ({_gone_with(past)})"
+    hidden = "" if past.done else f" AND (source, id) NOT IN ({gone_with(past)})"
     return (
         "SELECT source AS of_source, id AS instance, finalizeAggregation(first) AS first_seen,"
         " finalizeAggregation(last) AS last_seen, finalizeAggregation(last_beat) AS last_beat_at,"
         " finalizeAggregation(said) AS saying, finalizeAggregation(fact) AS facts,"
         f" finalizeAggregation(day_set) AS days FROM instances FINAL WHERE {where}{hidden}"
     )
-
-
-def _gone_with(past: Past) -> str:
-    return f"SELECT source, id FROM past_instances WHERE batch = {past.batch} AND ver = {GONE}"
 
 
 def _as_kept(told: str) -> str:
