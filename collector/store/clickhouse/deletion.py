@@ -11,7 +11,7 @@ from collector.store.clickhouse.client import Client
 from collector.store.clickhouse.cluster import catch_up
 from collector.store.clickhouse.forgotten import delete_what_was_written
 from collector.store.clickhouse.instances import InstanceQuestions
-from collector.store.clickhouse.mutations import delete_ids, delete_rows, drop_censuses
+from collector.store.clickhouse.mutations import AT_ONCE, delete_ids, delete_rows, drop_censuses
 from collector.store.clickhouse.past import latest, read_past
 from collector.store.clickhouse.runs import InstallQuestions
 from collector.store.clickhouse.sightings import renew_instances
@@ -30,7 +30,9 @@ def forget_instance(client: Client, source: int, who: bytes) -> Forgotten:
         f"SELECT id FROM {latest('past_runs', past)} WHERE source = ? AND instance = ?", source, who
     )
     keys = sorted({run for _, run in told if run is not None} | {run for (run,) in known})
-    runs = InstallQuestions(client).find_runs(source, keys)
+    questions = InstallQuestions(client)
+    pieces = (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+    runs = [run for piece in pieces for run in questions.find_runs(source, piece)]
     instance = InstanceQuestions(client).find_instance(source, who)
     # A deletion that was interrupted may have left no more than the instance's row.
     there = InstanceQuestions(client).instances_between(source, who, who, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.base.events import BEAT, Event
+from collector.base.events import BEAT, STARTED, Event
 from collector.base.times import DAY_MS
 from collector.store import EventStore, StoreError, StoreUnavailable
 from collector.store.clickhouse import deletion, event_rows, expiry, sightings
@@ -147,6 +147,19 @@ def test_a_removal_that_was_interrupted_is_finished_by_the_next(
     assert store.census(SOURCE, NOW).first_days != said_by(left)["first days"]
     assert store.remove(KEYS[0], 0, NOW + 1, quiet) == 0
     assert told_by(store) == said_by(left)
+
+
+def test_an_instance_with_very_many_runs_is_forgotten(opened: Callable[[], EventStore]) -> None:
+    """Their ids are more than one deletion takes, which ZooKeeper has to keep."""
+    store, sample = opened(), next(event for event in made_history(0) if event.name == STARTED)
+    store._client.configure({"max_query_size": str(1 << 20)}, {})  # type: ignore[attr-defined]
+    keys = [number.to_bytes(16, "big") for number in range(20_000)]
+    history = [sample._replace(source=SOURCE, id=key, run=key) for key in keys]
+    assert sample.who
+    store.expire(Cutoffs(emails=1), NOW, quiet)  # from now on there is a past, which is searched too
+    store.keep(history)
+    assert store.forget(SOURCE, sample.who).runs == len(keys)
+    assert store.find_runs(SOURCE, keys[:2]) == []
 
 
 def test_years_of_heartbeats_at_once_are_all_in_the_row(opened: Callable[[], EventStore]) -> None:
