@@ -1,24 +1,43 @@
 """Old events are deleted by one of several collectors at a time, which claims that in the control store.
 
-The claim of a collector that was killed ends by itself after some hours.
+The claim of a collector that was killed ends by itself after some hours. One that works for longer renews it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from secrets import token_hex
 
+from collector.base.background import BackgroundJob
 from collector.store.control import ControlStore
-from collector.store.errors import StoreUnavailable
+from collector.store.errors import StoreError, StoreUnavailable
 
 # Its name in the table of claims.
 WORK = "expiry"
 LONGEST_MS = 2 * 3_600_000
+RENEWED_SECONDS, STOP_SECONDS = 600.0, 2.0
 
 
 class AlreadyClaimed(StoreUnavailable):
     """Another collector deletes old events now."""
+
+
+class _Renewal(BackgroundJob):
+    """Renews a claim now and then, while the work goes on."""
+
+    def __init__(self, control: ControlStore, holder: str, now: int) -> None:
+        super().__init__("claim", RENEWED_SECONDS)
+        self._control, self._holder = control, holder
+        self._end = now + LONGEST_MS - int(time.monotonic() * 1000)
+
+    def step(self) -> float:
+        until = self._end + int(time.monotonic() * 1000)
+        with suppress(StoreError), self._control.transaction() as tx:
+            sql = "UPDATE claims SET until = ? WHERE name = ? AND holder = ?"
+            tx.execute(sql, until, WORK, self._holder)
+        return RENEWED_SECONDS
 
 
 @contextmanager
@@ -38,8 +57,11 @@ def claimed_expiry(control: ControlStore, now: int) -> Iterator[None]:
             "another collector is deleting old events; try again when it is done,"
             f" or in {LONGEST_MS // 3_600_000} hours if it was killed"
         )
+    renewal = _Renewal(control, holder, now)
+    renewal.start()
     try:
         yield
     finally:
+        renewal.stop(STOP_SECONDS)
         with control.transaction() as tx:
             tx.execute("DELETE FROM claims WHERE name = ? AND holder = ?", WORK, holder)

@@ -8,11 +8,12 @@ import pytest
 
 from collector.base.keep import Keep
 from collector.serve.keeper import Keeper
-from collector.store import Stores
+from collector.store import Stores, claims
 from collector.store.claims import LONGEST_MS, AlreadyClaimed, claimed_expiry
 from collector.store.deletion import expire_events
 from collector.store.values import Cutoffs
 from tests.collector.store.contract.history import NOW, made_history
+from tests.wait import until
 
 
 def expire(stores: Stores, now: int = NOW) -> int:
@@ -29,6 +30,19 @@ def test_while_one_collector_deletes_another_does_not(
         Keeper(stores, Keep(*[86_400] * 3), lambda: NOW / 1000).expire()
     assert caplog.messages == []
     assert expire(stores) > 0
+
+
+def test_a_claim_holds_for_as_long_as_its_work_goes_on(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that write the same batch would spoil the numbers of both."""
+    monkeypatch.setattr(claims, "RENEWED_SECONDS", 0.01)
+    claim = "SELECT until FROM claims"
+    with claimed_expiry(stores.control, NOW):
+        until(lambda: stores.control.all(claim)[0][0] > NOW + LONGEST_MS, why="the claim is renewed")
+        with pytest.raises(AlreadyClaimed):
+            expire(stores, NOW + LONGEST_MS)
+    assert stores.control.all(claim) == []
 
 
 def test_a_claim_ends_with_its_work_and_also_without_an_end(stores: Stores) -> None:
