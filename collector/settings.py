@@ -148,8 +148,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "METRICS_ALLOW",
         "",
-        "addresses that may read `/metrics`, or `none`. If unset: `127.0.0.0/8,::1`, but neither"
-        " `TRUSTED_PROXIES` nor whoever asks for the host in `PUBLIC_URL`",
+        "addresses that may read `/metrics`, or `none`. If unset: `127.0.0.0/8,::1`, but not for the host in"
+        " `PUBLIC_URL`",
         read_allowed,
         f"{NETWORKS}, or {NO_ADDRESS}",
     ),

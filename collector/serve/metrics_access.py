@@ -15,15 +15,13 @@ LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 def may_read_metrics(scope: Scope, settings: Settings) -> bool:
     """Whether this client is one that METRICS_ALLOW names; if it is unset, a program of this machine.
 
-    A proxy of this machine may look like such a program. What is set about proxies tells the two apart.
+    A proxy of this machine may look like such a program, but for the host that clients ask it for.
     """
     if not is_direct(scope):
         return False
     address = (scope.get("client") or ("", 0))[0]
     if settings.metrics_allow is not None:
         return in_networks(settings.metrics_allow, address)
-    if in_networks(settings.trusted_proxies, address):
-        return False
     return in_networks(LOOPBACK, address) and not _names_public_host(scope, settings.public_url)
 
 
