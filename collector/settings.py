@@ -311,12 +311,3 @@ def default_database(environ: Mapping[str, str], uid: int) -> str:
         home = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "."), ".local", "state")
         folder = os.path.join(home, "rollcall-collector")
     return "sqlite:///" + quote(os.path.join(folder, "collector.db"))
-
-
-def settings_table() -> str:
-    """The settings as the table in docs/collector.md."""
-    lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
-    for setting in SETTINGS:
-        default = f"`{setting.default}`" if setting.default else "unset"
-        lines.append(f"| `{PREFIX}{setting.name}` | {default} | {setting.meaning} |")
-    return "\n".join(lines)

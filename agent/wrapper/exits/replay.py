@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 
     Results: TypeAlias = set[tuple[str, State]]
 
-MAX_STEPS = 20_000
-"""Of a replay: about a second."""
-
-MAX_POINTS = 120_000
-"""Likewise, of orders in which what runs beside it may have ended."""
+MAX_STEPS, MAX_POINTS = 20_000, 120_000
+"""Of a replay, and of orders in which what runs beside it may have ended: about a second each."""
 
 
 class CannotTell(Exception):  # noqa: N818 - reads as what it says
