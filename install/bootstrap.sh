@@ -9,7 +9,7 @@ rollcall_is_off() ( # NAME
     rules='function off(value) { return tolower(value) !~ /^[ \t]*(0|false|no|off)?[ \t]*$/ }
         function flag(name) { return name ~ /^(.*_)?DISABLE_TELEMETRY$/ || name == "DO_NOT_TRACK" }
         { at = index($0, "="); name = substr($0, 1, at - 1); value = substr($0, at + 1) }'
-    reads_on="$rules"'/^[ \t]*(#.*)?$/ { next }
+    reads_on="$rules"'/^[ \t]*(#.*)?$/ { t = "[\200-\277]"; gsub("[\302-\337]" t "|[\340-\357]" t t "|[\360-\364]" t t t, ""); if (/[^\t -~]/) bad = 1; next }
         !/^(export )?[A-Za-z_][A-Za-z0-9_]*=("[^"]*"|\047[^\047]*\047|[!#-&(-~][^"\047]*)?$/ || /[^\t -~]|\\/ { bad = 1 }
         { sub(/^export /, "", name); gsub(/["\047]/, "", value) }
         flag(name) && (off(value) || seen[name]++) { bad = 1 }
@@ -23,7 +23,7 @@ rollcall_is_off() ( # NAME
         [ -n "$file" ] || continue
         case $file in */ | */. | */./* | */../*) return 0 ;; -*) file=./$file ;; esac
         case $(LC_ALL=C ls -d "$file" 2>&1) in *': No such file or directory' | *': Not a directory') continue ;; esac
-        [ -f "$file" ] && [ "$(wc -c <"$file")" -le 65536 ] || return 0
+        [ -f "$file" ] && size=$(wc -c <"$file") && [ "$size" -le 65536 ] && [ "$(tr -d '\000' <"$file" | wc -c)" = "$size" ] || return 0
         [ "$(LC_ALL=C timeout 3 awk "$reads_on" <"$file")" = clear ] || return 0
     done 2>/dev/null
     return 1

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.deadends import BlackHole, unused_port
@@ -229,6 +229,7 @@ def answers(by: str, places: list[Path], environ: dict[str, str]) -> list[str]:
 
 @pytest.mark.needs("dash")
 @settings(max_examples=6)
+@example(files=[b"#\0", b"# \0\nA=b\n", b"A=b\n#\xfc\n", b"#\xa0", b"#\xe2\x80"])
 @given(files=st.lists(test_flag.A_FILE, min_size=20, max_size=30))
 def test_no_file_that_silences_the_agent_is_let_through(folder: Path, files: list[bytes]) -> None:
     places, environ = test_flag.written(folder, files), environment(folder)
@@ -258,7 +259,7 @@ def test_every_odd_docker_env_silences(tmp_path: Path, by: str) -> None:
 
 @pytest.mark.parametrize("by", EACH_SHELL)
 def test_an_ordinary_docker_env_is_understood(folder: Path, by: str) -> None:
-    ordinary = b"# What the server needs\n\nPASSWORD='o#d d'\nexport URL=https://x.org/?a=b#c\nEMPTY=\n"
+    ordinary = "# What the server needs, für alle…\n\nPASSWORD='o#d d'\nexport URL=https://x.org/?a=b#c\nEMPTY=\n".encode()
     loud = [ordinary, b"", b'A_DISABLE_TELEMETRY="off"\n', b"DO_NOT_TRACK=0\n"]
     quiet = [ordinary + b"DO_NOT_TRACK=1\n", b"A='1\n", b"DO_NOT_TRACK=0\nDO_NOT_TRACK=0\n"]
     places = test_flag.written(folder, [*loud, *quiet])
