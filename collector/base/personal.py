@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -48,9 +50,22 @@ def without_address(body: str) -> str:
     return msgspec.json.encode(event).decode()
 
 
+def with_masked_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under masked names. Of names that look alike then, each but the first has a number."""
+    found: dict[str, Any] = {}
+    alike: Counter[str] = Counter()
+    for name, value in values.items():
+        shown = masked = mask_addresses(name)
+        while shown in found:
+            alike[masked] += 1
+            shown = f"{masked} {alike[masked] + 1}"
+        found[shown] = value
+    return found
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {mask_addresses(name): _masked(inner) for name, inner in value.items()}
+        return with_masked_names({name: _masked(inner) for name, inner in value.items()})
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
     return mask_addresses(value) if isinstance(value, str) else value

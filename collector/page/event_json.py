@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from collector.base.personal import mask_addresses
+from collector.base.personal import mask_addresses, with_masked_names
 
 # A deeply nested event of 32 KiB would be 3 MiB if indented.
 LONGEST = 32 * 1024
@@ -51,10 +51,12 @@ def _hide(root: Any) -> None:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            for name in list(one):  # each is put back at the end, so their order stays
-                value = HIDDEN if "email" in _plain(name) else _shown(one[name], waiting)
-                del one[name]
-                one[mask_addresses(name)] = value
+            shown = {
+                name: HIDDEN if "email" in _plain(name) else _shown(value, waiting)
+                for name, value in one.items()
+            }
+            one.clear()
+            one.update(with_masked_names(shown))
         else:
             one[:] = [_shown(item, waiting) for item in one]
 

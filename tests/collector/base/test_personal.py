@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.base.personal import HIDDEN, mask_addresses
+from collector.base.personal import HIDDEN, mask_addresses, with_masked_names
 
 LONG = 500_000
 
@@ -72,6 +72,13 @@ def test_of_every_e_mail_address_no_domain_is_left(address: str, around: str) ->
 @given(st.text())
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert mask_addresses(mask_addresses(text)) == mask_addresses(text)
+
+
+def test_names_that_look_alike_once_they_are_masked_take_no_values_place() -> None:
+    roles = {"ann@example.org": 1, HIDDEN: 2, "bob@example.org": 3, f"{HIDDEN} 2": 4, "x": 5}
+    shown = {HIDDEN: 1, f"{HIDDEN} 2": 2, f"{HIDDEN} 3": 3, f"{HIDDEN} 2 2": 4, "x": 5}
+    assert with_masked_names(roles) == shown
+    assert with_masked_names(shown) == shown
 
 
 @pytest.mark.timeout(60)

@@ -81,7 +81,9 @@ def test_what_hides_an_address_leaves_the_json_whole(
 ) -> None:
     """Even where an address stands right behind what JSON escapes."""
     text = f"by\n{MAIL}"
-    body = json.dumps({"userId": "u", "properties": {"said": text, f"\n{MAIL}": [f'"{V4}', {"\\": MAIL}]}})
+    roles = {MAIL: "owner", "bob@example.org": "user"}
+    said = {"said": text, f"\n{MAIL}": [f'"{V4}', {"\\": MAIL}], "roles": roles}
+    body = json.dumps({"userId": "u", "properties": said})
     page_stores.events.keep(
         [Event(1, key_of("odd"), NOW, NOW - 1, "track", "Odd", key_of(INSTANCE), key_of(RUN), body)]
     )
@@ -92,7 +94,11 @@ def test_what_hides_an_address_leaves_the_json_whole(
             rows = [row for table in told["tables"].values() for row in table]
             (odd,) = (row["json"]["properties"] for row in rows if "Odd" in row.values())
             seen[name] = odd
-        assert seen[viewer] == {"said": f"by\n{HIDDEN}", f"\n{HIDDEN}": [f'"{HIDDEN}', {"\\": HIDDEN}]}
+        assert seen[viewer] == {
+            "said": f"by\n{HIDDEN}",
+            f"\n{HIDDEN}": [f'"{HIDDEN}', {"\\": HIDDEN}],
+            "roles": {HIDDEN: "owner", f"{HIDDEN} 2": "user"},
+        }
         assert seen[helper]["said"] == text
 
 
