@@ -60,6 +60,16 @@ def wrapped(world: World, shell: str, *words: str, patch: str = "") -> subproces
     )  # fmt: skip
 
 
+def patched_wrap(folder: Path, patch: str) -> str:
+    """A shell's words for the wrapper after the patch, to be typed at a terminal."""
+    place = folder / "patched.py"
+    place.write_text(
+        f"import sys\nfrom agent.wrapper import boot\n{patch}\n"
+        "sys.argv = ['wrap', *sys.argv[1:]]\nboot.main(sys.argv[1:])\n"
+    )
+    return f"{sys.executable} {place}"
+
+
 def reported(world: World) -> list[str]:
     world.process("flush")
     return world.process("log", "--json").out.splitlines()
@@ -176,12 +186,9 @@ def test_what_fails_beside_cmd_says_nothing_after_it_without_a_terminal(world: W
 
 
 def test_what_fails_beside_cmd_is_one_line_on_a_terminal(world: World, tmp_path: Path) -> None:
-    (tmp_path / "patched.py").write_text(
-        f"import sys\nfrom agent.wrapper import boot\n{NO_SYNC}\n"
-        "sys.argv = ['wrap', *sys.argv[1:]]\nboot.main(sys.argv[1:])\n"
-    )
+    wrap = patched_wrap(tmp_path, NO_SYNC)
     with Shell(world.real_environ(), str(tmp_path)) as shell:
-        shell.type(f"{sys.executable} patched.py --no-input sh -c 'exit 5'; echo status:$?\n")
+        shell.type(f"{wrap} --no-input sh -c 'exit 5'; echo status:$?\n")
         shell.expect("was not recorded: ")
         shell.expect("status:5")
         shell.expect(PROMPT)
@@ -195,12 +202,9 @@ questions.ask_for_usage = full
 
 
 def test_a_question_that_fails_keeps_no_outcome_back(world: World, tmp_path: Path) -> None:
-    (tmp_path / "patched.py").write_text(
-        f"import sys\nfrom agent.wrapper import boot\n{CANNOT_ASK}\n"
-        "sys.argv = ['wrap', *sys.argv[1:]]\nboot.main(sys.argv[1:])\n"
-    )
+    wrap = patched_wrap(tmp_path, CANNOT_ASK)
     with Shell(world.real_environ(), str(tmp_path)) as shell:
-        shell.type(f"{sys.executable} patched.py true; echo status:$?\n")
+        shell.type(f"{wrap} true; echo status:$?\n")
         shell.expect("no answer was kept: [Errno 28] No space left on device")
         shell.expect("status:0")
         shell.expect(PROMPT)
