@@ -19,6 +19,8 @@ UPGRADED = "Instance Upgraded"
 CATALOGUE = frozenset({BEAT, STARTED, SUCCESS, ERRORS, SUPPORT})
 
 _LONGEST_TEXT = 200
+# Six counted texts are in one entry of an index of PostgreSQL, which takes 2,704 bytes.
+_LONGEST_COUNTED = 400
 _LARGEST_NUMBER = 2**31 - 1
 
 
@@ -99,7 +101,10 @@ def short_text(value: object) -> str | None:
 
 
 def counted_text(value: object) -> str | None:
-    """Text that is counted, and kept when its event is gone: like `short_text`, and without addresses."""
+    """Text that is counted, and kept when its event is gone: like `short_text`, and without addresses.
+
+    It is bounded in bytes too, for it is in indexes.
+    """
     if not isinstance(value, str) or not value:
         return None
     return _counted_text(value[: 2 * _LONGEST_TEXT])  # an address at the end is still whole
@@ -112,7 +117,9 @@ def _word(value: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _counted_text(text: str) -> str | None:
-    return short_text(mask_addresses(text))
+    short = short_text(mask_addresses(text))
+    data = (short or "").encode("utf-8", "replace")
+    return short if len(data) <= _LONGEST_COUNTED else data[:_LONGEST_COUNTED].decode("utf-8", "ignore")
 
 
 def _number(value: object, scale: int = 1) -> int | None:

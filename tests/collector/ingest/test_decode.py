@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.base.events import Event
+from collector.base.events import Event, counted_text
 from collector.base.http import Refused
 from collector.ingest import decode
 from collector.ingest.decode import Reject
@@ -95,6 +95,15 @@ def test_a_long_text_where_a_time_belongs_is_not_remembered() -> None:
         assert tracemalloc.get_traced_memory()[0] < 3 * noticed
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("letter", "most"), [("x", 200), ("\u00e4", 200), ("\u5b89", 133), ("\U0001f600", 100)]
+)
+def test_a_text_that_is_counted_is_short_in_bytes_too(letter: str, most: int) -> None:
+    """Else one failure, with six of them in an entry of an index, would stop all counting in PostgreSQL."""
+    assert counted_text(most * letter) == most * letter
+    assert counted_text(300 * letter) == most * letter
 
 
 AT = 1_795_168_800_000  # 2026-11-20T10:00:00Z

@@ -89,6 +89,7 @@ SHAPES: dict[str, Make] = {
     "failures at short places": lambda s, _: s.failure(7),
     "failures at places of some length": lambda s, _: s.failure(50),
     "failures at long places": lambda s, _: s.failure(100, wide=True),
+    "failures at longer places than are counted": lambda s, _: s.failure(200, wide=True),
     "failures at long places on new days": lambda s, n: s.failure(200, n * DAY_MS),
     "one to a page": lambda s, _: s.event("x", p=s.text(1850)),
     "two to a page": lambda s, _: s.event("x", p=s.text(1200)),
