@@ -20,6 +20,15 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 Version = Annotated[str, Meta(max_length=200)]
 _EPOCH = re.compile(r"[a-z]*([0-9]+)!")
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_PARTS = re.compile(r"[0-9]+|[a-z]+")
+# Words that say no more than the numbers before them, and those that instances take for another one.
+_FINAL = frozenset({"final", "ga", "release"})
+_ALIKE = {
+    "alpha": "a",
+    "beta": "b",
+    **dict.fromkeys(("c", "pre", "preview"), "rc"),
+    **dict.fromkeys(("rev", "r", "p", "pl", "patch", "sp", "hotfix", "security"), "post"),
+}
 _COMPARISON = re.compile(r"(?:<=|>=|==|<|>)(.*)", re.DOTALL)
 _URL = re.compile(r"https?://[!-~]+")
 
@@ -65,17 +74,22 @@ class Feed(msgspec.Struct, rename="camel"):
 
 
 def parse_feed(data: bytes) -> Feed:
-    """The feed in these bytes. AdminError names the first thing that is wrong."""
+    """The feed in these bytes, to be published. AdminError names the first thing that is wrong."""
     if len(data) > LONGEST_FEED:
         raise AdminError(f"the feed is longer than {LONGEST_FEED // 1024} KiB")
+    feed = read_feed(data)
+    _check_feed(feed)
+    return feed
+
+
+def read_feed(data: bytes) -> Feed:
+    """The feed in bytes that may have been published before there were some of today's checks."""
     try:
-        feed = msgspec.json.decode(data.decode(), type=Feed)
+        return msgspec.json.decode(data.decode(), type=Feed)
     except RecursionError:
         raise AdminError("the feed is nested too deeply") from None
     except ValueError as why:  # of msgspec too
         raise AdminError(f"the feed is not valid: {why}") from None
-    _check_feed(feed)
-    return feed
 
 
 def _check_feed(feed: Feed) -> None:
@@ -124,12 +138,17 @@ def _has_number(version: str) -> bool:
 
 
 def _plain(version: str) -> str:
-    """A version without what does not count: words before the numbers, and zeros at their end."""
-    text = version.strip().lower()
+    """A version in the one spelling of all that instances compare as the same."""
+    text, _, build = version.strip().lower().partition("+")
     epoch = _EPOCH.match(text)
     numbers = _NUMBERS.search(text, epoch.end() if epoch else 0)
     if numbers is None:
         return text
     release = re.sub(r"(\.0+)+\Z|\b0+(?=[0-9])", "", numbers[0])
-    rest = re.findall(r"[0-9]+|[a-z]+|\+", text[numbers.end() :])
-    return " ".join((epoch[1] if epoch else "0", release, *rest))
+    words = [word for word in _PARTS.findall(text[numbers.end() :]) if word not in _FINAL]
+    parts = (epoch[1] if epoch else "0", *words, "+", *_PARTS.findall(build))
+    return " ".join((release, *map(_alike, parts)))
+
+
+def _alike(part: str) -> str:
+    return str(int(part)) if part.isdigit() else _ALIKE.get(part, part)

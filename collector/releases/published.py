@@ -9,7 +9,7 @@ from collector.admin import AdminError
 from collector.admin.audit import COMMAND_LINE, record
 from collector.admin.keys import find_source
 from collector.base.times import DAY_MS
-from collector.releases.feed import Feed, parse_feed
+from collector.releases.feed import Feed, parse_feed, read_feed
 from collector.releases.minisign import PublicKey, key_name, parse_key, signer_of, verify
 from collector.store import ControlStore
 from collector.store.database import Transaction
@@ -30,7 +30,7 @@ class PublishedFeed(NamedTuple):
 
     @property
     def feed(self) -> Feed:
-        return parse_feed(self.data)
+        return read_feed(self.data)
 
     @property
     def key_name(self) -> str:

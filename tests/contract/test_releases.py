@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -63,6 +63,23 @@ def test_both_take_and_refuse_the_same_feeds() -> None:
         verdict = taken_by_agent(data)
         verdicts.add(verdict)
         assert taken_by_collector(data) == verdict, (place, value)
+    assert verdicts == {True, False}
+
+
+SPELLINGS = """
+1.0 v1.0.0 01.0 0!1 01!1.0 1!1.0 1.0-final 1.0.GA 1.0-release 1.0-final.1 1.0-0 1.0-00 1.0-1 1.0-1.rev 1.0-1-r
+1.0+ 1.0+a 1.0+alpha 1.0+final 1.0+7 1.0+07 1.0-dev 1.0-nightly 1.0a1 1.0-alpha.1 1.0-alpha.01 1.0b1 1.0-beta1
+1.0-rc 1.0rc1 1.0-c1 1.0-pre1 1.0-preview.1 1.0.post1 1.0p1 1.0-patch.1 1.0-sp1
+"""
+
+
+def test_both_tell_alike_whether_two_releases_are_of_one_version() -> None:
+    verdicts = set()
+    for one, other in combinations(SPELLINGS.split(), 2):
+        data = feed(releases=[{"version": version, "date": ""} for version in (one, other)])
+        verdict = taken_by_agent(data)
+        verdicts.add(verdict)
+        assert taken_by_collector(data) == verdict, (one, other)
     assert verdicts == {True, False}
 
 

@@ -8,6 +8,7 @@ import pytest
 from collector.admin import AdminError, keys
 from collector.admin.audit import latest_entries
 from collector.base.times import read_time
+from collector.releases import feed as checks
 from collector.releases.minisign import parse_key
 from collector.releases.published import (
     LEAST_LEFT_MS,
@@ -60,6 +61,21 @@ def test_a_feed_that_is_about_to_expire_is_refused(stores: Stores, source: int) 
     with pytest.raises(AdminError, match="in less than 7 days"):
         publish(stores, feed(), now=expires - LEAST_LEFT_MS + 1)
     publish(stores, feed(), now=expires - LEAST_LEFT_MS)
+
+
+def test_a_feed_that_an_older_collector_took_is_still_shown(
+    stores: Stores, source: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Charts of most views read it: what is refused today must not end them."""
+    releases = [{"version": version, "date": ""} for version in ("1.0", "1.0-final")]
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "_check_feed", lambda _: None)
+        publish(stores, feed(releases=releases))
+    with pytest.raises(AdminError, match="two releases have the same version"):
+        publish(stores, feed(sequence=8, releases=releases))
+    found = published_feed(stores.control, source)
+    assert found is not None
+    assert [one.version for one in found.feed.releases or ()] == ["1.0", "1.0-final"]
 
 
 def test_only_a_key_that_was_given_signs(stores: Stores, source: int) -> None:
