@@ -91,8 +91,7 @@ def show_instances(view: ViewRequest) -> ViewResult:
     short_lived = sum(n for (_, lasting), n in census.states.items() if not lasting)
     lists = {name: list_rows(view, table, table.rows) for name, table in _words(view, days[1]).items()}
     older = end_text(end) if end else None
-    new = census.new(view.period.first, view.period.last)
-    returning = census.returning(view.period.first)
+    new, returning = census.new(*view.period.ends), census.returning(view.period.first)
     counts = {"new": new, "returning": returning, **states, "short_lived": short_lived}
     data = {**counts, "instances_counted": time_text(census.at)}
     rows = _rows(view, listed)
@@ -123,10 +122,11 @@ def show_instances(view: ViewRequest) -> ViewResult:
 
 def states_then(view: ViewRequest) -> dict[str, int]:
     """The states of established instances at the end of a period that is over, by whole days."""
-    day, source = view.period.last, view.source.id
-    known = sum(n for first, n in view.census.first_days.items() if first <= day)
+    day, source, week = view.period.last, view.source.id, week_of(view.period.last + 1)
+    weeks = view.events.new_instances_by_week(source, 0)  # those that have expired since are among them
+    known = sum(n for one, n in weeks.items() if one < week) + view.census.new(week * 7 - 3, day)
     that_day, month = (view.events.active_by_day(source, span, day, day)[day][1] for span in (1, SPANS[-1]))
-    return {"beating": that_day, "silent": month - that_day, "gone": known - month}
+    return {"beating": that_day, "silent": month - that_day, "gone": max(0, known - month)}
 
 
 def _words(view: ViewRequest, odd: Collection[str]) -> dict[str, ViewTable]:

@@ -9,9 +9,11 @@ import pytest
 
 from collector.admin.keys import source_named
 from collector.base.ids import as_uuid
+from collector.ingest import decode
 from collector.page.period import iso
 from collector.page.views import usage
 from collector.store import Stores
+from collector.store.values import Cutoffs
 from tests.collector.page.client import NOW, PageClient
 from tests.collector.page.stories import HOUR, INSTANCE, RUN, event, failed_run
 
@@ -55,6 +57,20 @@ def test_returning_ones_of_a_past_period_are_those_seen_since_it_began(
     assert client.get(f"/instances.json?{past}").json()["returning"] == 1
     for period, seen in ((past, "since it began"), ("period=week", "in the period")):
         assert f"first seen earlier, and seen {seen}<" in client.get(f"/instances?{period}").text
+
+
+def test_a_past_period_counts_who_has_expired_since(client: PageClient, page_stores: Stores) -> None:
+    with page_stores.control.transaction() as tx:
+        source = source_named(tx, "product", 0)
+    sent = [event("Instance Active", days * DAY) for days in (100, 98)]
+    sent += [{**event("Instance Active", days * DAY), "anonymousId": OTHER} for days in (100, 0)]
+    events = [decode.read_event(one, "track", source, NOW) for one in sent]
+    page_stores.events.keep(one._replace(received=one.time) for one in events)
+    page_stores.events.expire(Cutoffs.all_at(NOW - 60 * DAY), NOW, lambda _: None)
+    assert client.get("/instances.json").json()["beating"] == 1
+    for days, states in ((90, (0, 2, 0)), (65, (0, 0, 2))):
+        shown = client.get(f"/instances.json?to={iso((NOW - days * DAY) // DAY)}").json()
+        assert (shown["beating"], shown["silent"], shown["gone"]) == states
 
 
 @pytest.mark.parametrize("typed", [INSTANCE, INSTANCE[:8], INSTANCE[:13].upper(), INSTANCE[:23]])
