@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.base.times import DAY_MS
@@ -17,6 +17,8 @@ from collector.store.runs import RunCounts
 
 # From so many days before a feed expires, the page says so.
 SOON_DAYS = 30
+# A version of the feed: two builds of one, after a +, are told apart where the feed has both.
+Listed = tuple[VersionKey, str]
 COLUMNS = ("version", "date", "rollout", "instances", "share", "started", "failed", "success_rate")
 
 
@@ -70,11 +72,12 @@ def show_releases(view: ViewRequest) -> ViewResult:
 
 def _rows(view: ViewRequest, feed: Feed) -> list[ReleaseRow]:
     """The releases, the latest first. `v1.2` and `1.2.0` are one version."""
-    instances, installs = _instances(view), _installs(view)
+    listed_as = _listing_of(feed)
+    instances, installs = _instances(view, listed_as), _installs(view, listed_as)
     total = sum(instances.values()) if instances else 0
     rows = []
     for release in sorted(feed.releases or (), key=lambda one: version_key(one.version), reverse=True):
-        key = version_key(release.version)
+        key = listed_as(release.version)
         n = None if instances is None else instances[key]
         share = round(n / total, 4) if n is not None and total else None
         of_it = installs.get(key, _Installs())
@@ -82,13 +85,24 @@ def _rows(view: ViewRequest, feed: Feed) -> list[ReleaseRow]:
     return rows
 
 
-def _instances(view: ViewRequest) -> Counter[VersionKey] | None:
+def _listing_of(feed: Feed) -> Callable[[str], Listed]:
+    """As which of its releases the feed lists a version."""
+    builds = Counter(version_key(release.version) for release in feed.releases or ())
+
+    def listed_as(version: str) -> Listed:
+        key = version_key(version)
+        return key, version.partition("+")[2] if builds[key] > 1 else ""
+
+    return listed_as
+
+
+def _instances(view: ViewRequest, listed_as: Callable[[str], Listed]) -> Counter[Listed] | None:
     """Instances that were active in the 30 days up to the period's end; None until they are counted."""
     if view.history is None:
         return None
-    counted = Counter[VersionKey]()
+    counted = Counter[Listed]()
     for version, n in on_day(view.history.versions, view.period.last).items():
-        counted[version_key(version)] += n
+        counted[listed_as(version)] += n
     return counted
 
 
@@ -100,13 +114,13 @@ class _Installs:
     spellings: list[str] = field(default_factory=list)
 
 
-def _installs(view: ViewRequest) -> Mapping[VersionKey, _Installs]:
+def _installs(view: ViewRequest, listed_as: Callable[[str], Listed]) -> Mapping[Listed, _Installs]:
     """The installs that began in the period."""
-    counted: dict[VersionKey, _Installs] = {}
+    counted: dict[Listed, _Installs] = {}
     for version, counts in view.events.run_counts_by_word(
         view.source.id, "version", *view.period.ends, view.now
     ):
-        one = counted.setdefault(version_key(version), _Installs())
+        one = counted.setdefault(listed_as(version), _Installs())
         one.counts.merge(counts)
         one.spellings.append(version)
     return counted

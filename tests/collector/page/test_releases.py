@@ -76,6 +76,22 @@ def test_each_release_has_its_adoption_and_success_rate_beside_it(
     assert client.get("/releases.csv").text.startswith('"version","date","rollout","instances",')
 
 
+def test_two_builds_of_a_version_that_the_feed_has_are_counted_apart(
+    page_stores: Stores, client: PageClient, send: Callable[..., None]
+) -> None:
+    for number, version in enumerate(("1.0+k1", "v1.0+k2", "1.0.0+k2")):
+        send(*install(number, version, "Success"))
+
+    def rows(sequence: int, *versions: str) -> dict[str, tuple[int, float, int]]:
+        releases = [{"version": version, "date": ""} for version in versions]
+        publish(page_stores, feed(sequence=sequence, releases=releases))
+        told = client.get("/releases.json?period=month").json()["tables"]["releases"]
+        return {row["version"]: (row["instances"], row["share"], row["started"]) for row in told}
+
+    assert rows(1, "v1.0+k1", "v1.0+k2") == {"v1.0+k1": (1, 0.3333, 1), "v1.0+k2": (2, 0.6667, 2)}
+    assert rows(2, "v1.0") == {"v1.0": (3, 1.0, 3)}
+
+
 def test_no_view_of_the_releases_waits_for_the_history_of_a_large_fleet(
     page_stores: Stores, send: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
