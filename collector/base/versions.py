@@ -7,18 +7,28 @@ import re
 _PART = re.compile(r"\d+|[a-z]+")
 _ZEROS = re.compile(r"(\.0+)+(?![.\d])")  # 1.2 and 1.2.0 are one release
 _NUMBERED = re.compile(r"v?\d")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _EARLY = ("dev", "snapshot", "nightly", "a", "alpha", "b", "beta", "c", "rc", "pre", "preview")
 _LONGEST_NUMBER = 18
 _EARLY_KIND = -1
+# Where a version ends; and where a number follows those of the release, as in 2.4-1.
+_END, _BUILD = (0, 0, ""), (0, 1, "")
 
 VersionKey = tuple[bool, tuple[tuple[int, int, str], ...]]
 
 
 def version_key(version: str) -> VersionKey:
-    """Sorts versions. A text that does not begin with a number comes first; what follows a + is not seen."""
+    """Sorts versions. A text that does not begin with a number comes first; what follows a + is not seen.
+
+    2.4-1, a build of 2.4, comes after 2.4 and before 2.4.1.
+    """
     text = _ZEROS.sub("", version.lower().partition("+")[0])
-    parts = [_part(part) for part in _PART.findall(text.removeprefix("v"))]
-    return is_numbered(text), (*parts, (0, 0, ""))
+    plain = text.removeprefix("v")
+    numbers = _NUMBERS.match(plain)
+    end = numbers.end() if numbers else 0
+    release, rest = ([_part(part) for part in _PART.findall(one)] for one in (plain[:end], plain[end:]))
+    build = [_BUILD] if release and rest and rest[0] >= (1, 0, "") else []
+    return is_numbered(text), (*release, *build, *rest, _END)
 
 
 def is_numbered(version: str) -> bool:
