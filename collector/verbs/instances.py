@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.admin import AdminError
+from collector.admin.keys import find_source
 from collector.base.ids import key_of
 from collector.ingest.forget import receipt
 from collector.store import Stores
@@ -29,9 +30,11 @@ def add_verbs(
 
 def _delete(arguments: argparse.Namespace, stores: Stores) -> None:
     """Delete an instance from every source that has it; a receipt a source on stdout."""
+    with stores.control.transaction() as tx:
+        only = None if arguments.source is None else find_source(tx, arguments.source)
     found = False
     for number, name in stores.control.all("SELECT id, name FROM sources ORDER BY id"):
-        if arguments.source not in (None, name):
+        if only not in (None, number):
             continue
         done = forget_instance(stores, number, key_of(arguments.id))
         if done.events or done.instances or done.bundles:

@@ -191,6 +191,8 @@ def test_the_verb_deletes_in_every_source_or_in_one(start: Start, database: str)
     third = collector.verb("keys", "add", "third").stdout.strip()
     for key in (collector.key, other, third):
         collector.post("/v1/batch", {"batch": story(ADA)}, key=key)
+    done = collector.verb("instances", "delete", ADA, "--source", "othr", code=1)
+    assert "no source has the name 'othr'" in done.stderr
     done = collector.verb("instances", "delete", ADA, "--source", "other")
     assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["other"]
     done = collector.verb("instances", "delete", ADA)
