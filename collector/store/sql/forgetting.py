@@ -39,6 +39,8 @@ _TOLD = (
     "SELECT id, time, name, who, body FROM events"
     " WHERE source = ? AND run = ? AND type = 'track' AND who IS NOT NULL"
 )
+# A purge of a key that was interrupted leaves notes, of what it goes on with.
+_NOTE = "DELETE FROM removals WHERE kind IN ('instance', 'beating', 'run') AND source = ? AND id = ?"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
         ledger.daily[source, time // DAY_MS, call, name] -= 1
     for _, time in narrow:
         ledger.daily[source, time // DAY_MS, "track", BEAT] -= 1
+    tx.execute(_NOTE, source, who)
     if instance is not None:
         tx.execute("DELETE FROM instances WHERE source = ? AND id = ?", source, who)
         replace_instance(ledger, instance, None)
@@ -135,6 +138,7 @@ def _forget(tx: Transaction, source: int, who: bytes, found: _Found) -> Forgotte
         replace_run(ledger, run, again)
         if again is None:
             tx.execute("DELETE FROM runs WHERE source = ? AND id = ?", source, run.id)
+            tx.execute(_NOTE, source, run.id)
     write_changes(tx, ledger)
     keys = sorted([*(bytes(event[1]) for event in events), *(bytes(key) for key, _ in narrow)])
     digest = sha256(b"".join(keys)).hexdigest()

@@ -18,7 +18,7 @@ from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Stores, open_stores, schema
 from collector.store.database import Database
-from collector.store.deletion import remove_events
+from collector.store.deletion import forget_instance, remove_events
 from collector.store.sql import removal
 from tests.collector.page.client import NOW
 from tests.collector.page.histories import sent
@@ -107,6 +107,27 @@ def test_a_removal_that_was_interrupted_goes_on_when_it_is_called_again(
                 remove(stores)
     remove(stores)
     check(stores, tables, [event for event in events if event.key == KEPT])
+
+
+def test_who_is_forgotten_after_an_interrupted_removal_is_counted_when_it_comes_back(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [{**one, "anonymousId": "a0"} for one in history(random.Random(1), 30)]
+    sent = read(told, random.Random(1))
+    back = [event._replace(key=KEPT) for event in sent if event.name == BEAT][:1]
+    before = [event._replace(key=GONE) for event in sent if event.id != back[0].id]
+    stores.events.keep(before)
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "_replace_runs", lambda *_, **__: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            remove(stores)
+    assert {kind for (kind,) in tables.all("SELECT kind FROM removals")} == {"run", "instance"}
+    assert before[0].who is not None
+    forget_instance(stores, 1, before[0].who)
+    assert tables.all("SELECT * FROM removals") == []
+    stores.events.keep(back)
+    remove(stores)
+    check(stores, tables, back)
 
 
 def broken(step: Callable[..., int]) -> Callable[..., int]:
