@@ -37,8 +37,15 @@ class Identity:
     machine: str | None
 
     def is_clone(self, machine_id: str | None) -> bool:
-        """Whether this id was copied here from another machine: only if both are known and differ."""
-        return None not in (self.machine, machine_id) and self.machine != _keyed(self.instance, machine_id)
+        """Whether this id was copied here from another machine: only if both are known and differ.
+
+        A BLAKE2 hash is not known in FIPS mode, which has none to compare it with.
+        """
+        if self.machine is None or machine_id is None:
+            return False
+        mine = _keyed_hashes(self.instance, machine_id)
+        comparable = len(mine) > 1 or len(self.machine) == len(mine[0])
+        return comparable and self.machine not in mine
 
 
 def read(state: StateDir) -> Identity | None:
@@ -100,8 +107,20 @@ def _settle(state: StateDir, machine_id: str | None, new: Callable[[], str]) -> 
 
 
 def _keyed(instance: str, machine_id: str | None) -> str | None:
-    if machine_id is None:
-        return None
+    """The hash that is written beside the id."""
+    return None if machine_id is None else _keyed_hashes(instance, machine_id)[0]
+
+
+def _keyed_hashes(instance: str, machine_id: str) -> list[str]:
+    """Every hash that may stand beside the id on this machine, the one that is written first.
+
+    It is of BLAKE2, but of SHA-256 where the system is in FIPS mode: there Python has no BLAKE2 to use.
+    """
     import hashlib  # not needed by those who only look, and slow to import
 
-    return hashlib.blake2b(machine_id.encode(), key=instance.encode(), digest_size=16).hexdigest()
+    key, data = instance.encode(), machine_id.encode()
+    sha256 = hashlib.sha256(key + data).hexdigest()
+    try:
+        return [hashlib.blake2b(data, key=key, digest_size=16).hexdigest(), sha256]
+    except (ValueError, TypeError, AttributeError):
+        return [sha256]

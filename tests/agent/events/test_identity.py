@@ -94,6 +94,52 @@ def test_no_verdict_where_either_machine_is_not_known(state: StateDir) -> None:
     assert identity.ensure(state, ELSEWHERE) != first
 
 
+class Fips:
+    """A system in FIPS mode, whose Python has no BLAKE2: it may take no key, refuse to run, or be absent."""
+
+    def __init__(self, mode: pytest.MonkeyPatch, how: type[Exception]) -> None:
+        self._mode, self._how = mode, how
+
+    def begin(self) -> None:
+        def blake2b(*_: object, **__: object) -> object:
+            raise self._how
+
+        if self._how is AttributeError:
+            self._mode.delattr("hashlib.blake2b")
+        else:
+            self._mode.setattr("hashlib.blake2b", blake2b)
+
+    def end(self) -> None:
+        self._mode.undo()
+
+
+@pytest.fixture(params=[TypeError, ValueError, AttributeError])
+def fips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fips:
+    return Fips(monkeypatch, request.param)
+
+
+def test_in_fips_mode_there_is_an_id_and_a_copied_disk_gets_its_own(state: StateDir, fips: Fips) -> None:
+    fips.begin()
+    first = identity.ensure(state, HERE)
+    written = os.stat(state.id)
+    assert identity.ensure(state, HERE) == first == identity.read_valid(state, HERE)
+    assert os.stat(state.id).st_ino == written.st_ino  # and is written once
+    assert HERE not in Path(state.id).read_text()
+    assert identity.read_valid(state, ELSEWHERE) is None
+    assert identity.ensure(state, ELSEWHERE) != first
+
+
+def test_the_id_survives_that_fips_mode_begins_and_ends(state: StateDir, fips: Fips) -> None:
+    before = identity.ensure(state, HERE)
+    fips.begin()
+    assert identity.ensure(state, HERE) == before == identity.read_valid(state, HERE)
+    os.unlink(state.id)
+    made = identity.ensure(state, HERE)
+    fips.end()
+    assert identity.ensure(state, HERE) == made
+    assert identity.ensure(state, ELSEWHERE) != made
+
+
 @pytest.mark.parametrize(
     "data",
     [
