@@ -17,7 +17,7 @@ from agent.base.owner import ActingAsOwner, become_owner
 from agent.config import credentials
 from agent.config.access import read_access
 from agent.config.situation import files_last_read
-from agent.delivery.backoff import seconds_to_next_try
+from agent.delivery.backoff import EAGER_BACKOFF, seconds_to_next_try
 from agent.events import catalogue
 from agent.heartbeat.answer import ChildAnswer, answer_line
 from agent.outbox import intake
@@ -112,21 +112,32 @@ def flush_outbox(app: App, args: argparse.Namespace) -> int:
     if decision.sending:
         access = read_access(situation.settings)
         if situation.state.exists():
-            standing = feed_standing(app) if args.report else None
-            with _opened(app, result, *(FETCHING if args.feed else ())) as (outbox, still_allowed):
-                manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
-                sending = Sending(access, still_allowed, args.budget, manner)
-                _deliver(app, outbox, sending, result)
-                if not args.report:
-                    _say_what_waits_elsewhere(app, outbox)
-                ask = Question(access, still_allowed) if args.feed and still_allowed() else None
-                result.tell(feed_news(app, standing, ask))
+            try:
+                _flush(app, access, result, args)
+            except (OutboxError, OSError) as why:
+                if not (args.eager and situation.settings.endpoint):
+                    raise
+                # A failed install may have filled the disk. The sender that follows it is to try again.
+                result.retry_in, result.last_error = EAGER_BACKOFF, str(why)
         if args.report and not args.eager:
             _remember_files_at_start(app)
     else:
         _be_silent(app, decision, result, args)
     _tell(app, decision, result, args)
     return DONE if result.retry_in is None else COULD_NOT
+
+
+def _flush(app: App, access: Access, result: SendResult, args: argparse.Namespace) -> None:
+    """Take in what runs left, deliver, and do what else was asked for."""
+    standing = feed_standing(app) if args.report else None
+    with _opened(app, result, *(FETCHING if args.feed else ())) as (outbox, still_allowed):
+        manner: Manner = "eager" if args.eager else "once" if args.report else "patient"
+        sending = Sending(access, still_allowed, args.budget, manner)
+        _deliver(app, outbox, sending, result)
+        if not args.report:
+            _say_what_waits_elsewhere(app, outbox)
+        ask = Question(access, still_allowed) if args.feed and still_allowed() else None
+        result.tell(feed_news(app, standing, ask))
 
 
 @contextlib.contextmanager

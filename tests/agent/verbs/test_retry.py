@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from agent.app import App
 from agent.base.statedir import StateDir
 from agent.delivery.backoff import EAGER_BACKOFF
 from agent.heartbeat.answer import ChildAnswer, parse_answer
+from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox
 from agent.verbs.retry import LEAST_GAP, RETRY_SECONDS, TRY, keep_trying
 from tests.agent.delivery.outages import Outages, RealChildren, environment, running
@@ -107,6 +109,39 @@ def test_it_is_over_after_three_hours_and_the_service_delivers(tmp_path: Path, r
     installs = [entry for entry in log(install) if str(entry["event"]["event"]).startswith("Inst")]  # type: ignore[index]
     assert {entry["state"] for entry in installs} == {"sent"}
     assert len(receiver.messages) == len(set(receiver.messages)) == 3
+
+
+def test_a_disk_that_the_install_filled_is_tried_again(
+    tmp_path: Path, receiver: Outages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install, record = FailedInstall(tmp_path, receiver, 0), Outbox.record
+
+    def record_if_there_is_room(outbox: Outbox, *event: Any, **more: Any) -> bool:
+        if install.time < EPOCH + HOUR:
+            raise OutboxError("the disk is full, so nothing can be stored")
+        return record(outbox, *event, **more)
+
+    monkeypatch.setattr(Outbox, "record", record_if_there_is_room)
+    install.keep_trying()
+    assert len(receiver.messages) == len(set(receiver.messages)) == 2
+    assert HOUR <= install.time - EPOCH <= HOUR + EAGER_BACKOFF
+    assert install.run("flush", "--report")[0] == 0
+
+
+def test_a_disk_that_stays_full_is_tried_for_three_hours(
+    tmp_path: Path, receiver: Outages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = FailedInstall(tmp_path, receiver, 0)
+
+    def no_room(*_: object, **__: object) -> bool:
+        raise OutboxError("the disk is full, so nothing can be stored")
+
+    monkeypatch.setattr(Outbox, "record", no_room)
+    install.keep_trying()
+    assert RETRY_SECONDS < install.time - EPOCH <= RETRY_SECONDS + EAGER_BACKOFF
+    assert install.run("flush", "--report") == (1, "")  # the service hears of it as of any failure
+    del install.environ["ROLLCALL_ENDPOINT"]
+    assert install.ask() is None, "nothing could be sent with more room either"
 
 
 def log(install: FailedInstall) -> list[dict[str, object]]:
