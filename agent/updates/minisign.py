@@ -24,12 +24,14 @@ class SignatureError(Exception):
 
 
 class CannotVerify(Exception):  # noqa: N818 - reads as what it says
-    """The package that checks signatures is not installed; the text says how to get it."""
+    """What checks signatures is not installed, or `lacking` in this system; the text says what it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, lacking: str = "") -> None:
         how = f"python3 -m pip --python {sys.executable} install cryptography"
         super().__init__(
-            f"signatures cannot be checked without the Python package cryptography; to get it: {how}"
+            f"signatures cannot be checked: this system, perhaps in FIPS mode, has no {lacking}"
+            if lacking
+            else f"signatures cannot be checked without the Python package cryptography; to get it: {how}"
         )
 
 
@@ -78,14 +80,14 @@ def _decode(text: str, length: int) -> bytes:
 
 
 def verify(data: bytes, signature: str, keys: list[PublicKey]) -> PublicKey:
-    """The key that signed the data; SignatureError if none of these did."""
+    """The key that signed the data; SignatureError if none of these did, CannotVerify if nobody can tell."""
     algorithm, key_id, signed, comment, of_both = _parse_signature(signature)
     key = next((key for key in keys if key.id == key_id), None)
     if key is None:
         named = PublicKey(key_id, b"").name
         known = " or ".join(key.name for key in keys)
         raise SignatureError(f"it is signed by key {named}, and ROLLCALL_UPDATES_KEY has {known}")
-    content = hashlib.blake2b(data).digest() if algorithm == b"ED" else data
+    content = _blake2b(data) if algorithm == b"ED" else data
     _check(key, signed, content, "the signature does not match the feed")
     _check(key, of_both, signed + comment, "the trusted comment is not what was signed")
     return key
@@ -105,13 +107,22 @@ def _parse_signature(text: str) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     return data[:2], data[2:10], data[10:], lines[2][len(TRUSTED) :].encode(), of_both
 
 
+def _blake2b(data: bytes) -> bytes:
+    try:
+        return hashlib.blake2b(data).digest()
+    except (ValueError, TypeError, AttributeError):
+        raise CannotVerify("BLAKE2b") from None
+
+
 def _check(key: PublicKey, signature: bytes, data: bytes, otherwise: str) -> None:
     try:
-        from cryptography.exceptions import InvalidSignature
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError:
         raise CannotVerify from None
     try:
         Ed25519PublicKey.from_public_bytes(key.ed25519).verify(signature, data)
+    except UnsupportedAlgorithm:
+        raise CannotVerify("Ed25519") from None
     except (InvalidSignature, ValueError):
         raise SignatureError(otherwise) from None

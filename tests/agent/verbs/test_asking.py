@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from agent.updates.fetch import entity_tag
 from agent.updates.phase import DAY, LEAST_GAP
+from agent.verbs.asking import NEEDED
 from tests.agent.updates.signing import Vendor, feed
 from tests.agent.verbs.test_updates import ENDLESS, redirect, serve
 from tests.agent.world import FLAG, World, tree
@@ -191,6 +193,31 @@ def test_without_the_package_that_checks_signatures_nothing_is_asked(
             told = shop.run(*FEED).json
         assert "package cryptography" in str(told["feedProblem"])
         assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "how", "lacking"),
+    [
+        ("hashlib.blake2b", ValueError("disabled for FIPS"), "BLAKE2b"),
+        (f"{NEEDED[0]}.Ed25519PublicKey.from_public_bytes", UnsupportedAlgorithm("ed25519"), "Ed25519"),
+    ],
+)
+def test_in_fips_mode_the_feed_is_not_used_and_all_else_goes_on(
+    shop: World, monkeypatch: pytest.MonkeyPatch, call: str, how: Exception, lacking: str
+) -> None:
+    def refuse(*_: object) -> object:
+        raise how
+
+    with serve(*ours(feed(sequence=8)))(shop) as server:
+        monkeypatch.setattr(call, refuse)
+        beat, asked = shop.run("beat", "--report").json, shop.run(*FEED).json
+        assert len(server.requests) == 2
+    assert (beat["recorded"], shop.run("status").code) == (True, 0)
+    for told in (beat, asked):
+        assert f"signatures cannot be checked: this system, perhaps in FIPS mode, has no {lacking}" in str(
+            told["feedProblem"]
+        )
+    assert shop.run("updates").code == 1
 
 
 def test_a_feed_that_was_signed_anew_is_fetched_by_who_dropped_the_old_key(shop: World) -> None:
