@@ -14,7 +14,7 @@ from agent.config.access import read_access
 from agent.events import identity
 from agent.events.shown import NEWEST, note_shown, read_shown
 from agent.outbox.database import between_transactions
-from agent.outbox.outbox import read_outbox
+from agent.outbox.outbox import SENT, read_outbox
 
 if TYPE_CHECKING:
     import argparse
@@ -46,25 +46,39 @@ def _forget_there(app: App, access: Access) -> None:
     if instance is None:
         if identity.read(state) is not None:
             app.say("the id here was copied from another machine; what the endpoint holds of that one stays")
-        elif os.path.lexists(state.id):
+        elif os.path.lexists(state.id) or _ids_sent(state):
             raise CouldNot(
-                f"{state.id} is damaged, so the endpoint cannot be asked, and nothing was deleted:"
+                f"{state.id} is damaged or gone, so the endpoint cannot be asked, and nothing was deleted:"
                 f" ask its vendor to delete the anonymousId that {app.name} log --json shows,"
                 f" then run {app.name} forget"
             )
         return
     with read_outbox(state) as outbox:
         others = [place for place in outbox.endpoints_sent_to() if place != endpoint] if outbox else []
+    earlier = sorted(_ids_sent(state) - {instance})
     try:
         receipt = request_forgetting(endpoint, access, instance)
     except NotForgotten as why:
         raise CouldNot(f"{endpoint} did not delete the id: {why}; nothing was deleted here") from None
     print(json.dumps({"endpoint": endpoint, **receipt}), file=app.out)
+    if earlier:
+        app.say(
+            f"events were also sent under {', '.join(earlier)}: this machine's id of before, or that of a"
+            " machine whose disk was copied; what the endpoint holds of it stays; if it was this machine's,"
+            " ask its vendor to delete it"
+        )
     if others:
         raise CouldNot(
             f"events were also sent to {', '.join(others)}, so nothing was deleted here: to ask there too,"
             f" set ROLLCALL_ENDPOINT and its key; at the end run {app.name} forget"
         )
+
+
+def _ids_sent(state: StateDir) -> set[str]:
+    """Every id under which an event was sent that is still in the log."""
+    with read_outbox(state) as outbox:
+        sent = [entry.event for entry in outbox.entries() if entry.state == SENT] if outbox else []
+    return {str(event["anonymousId"]) for event in sent if "anonymousId" in event}
 
 
 def _memory(state: StateDir) -> list[str]:

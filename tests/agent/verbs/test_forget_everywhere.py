@@ -73,6 +73,44 @@ def test_with_a_damaged_id_nobody_can_be_asked_and_nothing_is_deleted(world: Wor
     assert world.run("forget").code == 0
 
 
+def test_with_an_id_that_is_gone_nobody_can_be_asked_and_nothing_is_deleted(world: World) -> None:
+    """The log alone still says under which id events were sent."""
+    with Receiver() as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        os.unlink(world.state.id)
+        before = world.run("log", "--json").out
+        done = world.run("forget", "--everywhere")
+        assert (done.code, done.out, len(receiver.requests)) == (1, "", 1)
+    assert "gone, so the endpoint cannot be asked, and nothing was deleted" in done.err
+    assert world.run("log", "--json").out == before != ""
+    assert world.run("forget").code == 0
+
+
+def test_without_an_id_and_without_a_sent_event_nobody_need_be_asked(world: World) -> None:
+    with Receiver() as receiver:
+        world.run("beat")
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        os.unlink(world.state.id)
+        assert world.run("forget", "--everywhere").code == 0
+        assert receiver.requests == []
+    assert world.run("log", "--json").out == ""
+
+
+def test_an_id_of_before_is_named_for_nobody_can_ask_for_it_later(world: World) -> None:
+    with Receiver(script=[answer(200), answer(200), receipt]) as receiver:
+        world.environ["ROLLCALL_ENDPOINT"] = receiver.endpoint
+        world.run("beat")
+        before = world.run("status", "--json").json["instanceId"]
+        Path(world.state.id).write_bytes(b"{")
+        world.run("beat")
+        done = world.run("forget", "--everywhere")
+        assert json.loads(receiver.requests[2].body) != {"instanceId": before}
+    assert (done.code, done.json["endpoint"]) == (0, receiver.endpoint)
+    assert f"events were also sent under {before}: " in done.err
+    assert str(done.json["instanceId"]) not in done.err
+
+
 @pytest.mark.parametrize(
     ("deed", "why"),
     [
