@@ -90,10 +90,10 @@ start_service() {
     environment=$(in_use) old=$(of_service)
     changed=$(write_units "$environment") || return
     if [ -z "$changed" ] && $manager --quiet is-active "$name.service"; then
-        say "the heartbeat is running"
+        say_that_it_runs
         return
     fi
-    bring_up && say "the heartbeat is running; to see it: $command status" && return
+    bring_up && say_that_it_runs && return
     say "the heartbeat did not start; see: $manager status $name.service"
     [ -n "$old" ] && [ "$old" != "$environment" ] || return 1
     say "going back to the previous version"
@@ -112,6 +112,27 @@ bring_up() {
         $manager --quiet enable "$@" &&
         within "$SERVICE_SECONDS" "$(command -v systemctl)" ${user:+--user} restart "$@" 2>/dev/null &&
         $manager --quiet is-active "$name.service"
+}
+
+# Older ones copy no file for a service, which is silent if it may not read docker.env itself.
+COPIES_SINCE=247
+
+say_that_it_runs() {
+    text=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9][0-9]*\).*/\1/p')
+    if [ -z "$sysusers" ] || [ "${text:-$COPIES_SINCE}" -ge "$COPIES_SINCE" ] || service_reads; then
+        say "the heartbeat is running; to see it: $command status"
+    else
+        say "the heartbeat is running, but silent: systemd $text gives it no copy of $config/docker.env;" \
+            "to let it read the file: chgrp $name $config/docker.env && chmod 640 $config/docker.env," \
+            "the same for $config/write-key if that is there, then: $manager restart $name.service"
+    fi
+}
+
+service_reads() {
+    [ -n "$({
+        find -L "$config/docker.env" -perm -004
+        find -L "$config/docker.env" -group "$name" -perm -040
+    } 2>/dev/null)" ]
 }
 
 how_to_run_by_hand() {

@@ -91,3 +91,39 @@ def test_a_docker_env_that_is_a_link_is_told_to_systemd_in_full(
     service = (tmp_path / "units/rollcall.service.d/env-file.conf").read_text().splitlines()
     assert path[-2:] == [f"PathChanged={tmp_path}/{told}", f"PathModified={tmp_path}/{told}"]
     assert f"LoadCredential=docker.env:{tmp_path}/{told}" in service
+
+
+RUNS = """
+set -eu
+. "$1/lib/names.sh"; . "$1/lib/service.sh"
+name=rollcall command=rollcall config=$HOME/etc sysusers=$HOME/sysusers manager=systemctl
+say_that_it_runs
+"""
+
+
+@pytest.mark.parametrize("by", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS])
+@pytest.mark.parametrize(
+    ("version", "mode", "silent"),
+    [
+        ("systemd 252 (252.22-1)", 0o600, False),
+        ("systemd 247 (247.3-7)", 0o600, False),
+        ("systemd 239 (239-78.el8)", 0o600, True),
+        ("systemd 239 (239-78.el8)", 0o604, False),
+        ("", 0o600, False),
+    ],
+)
+def test_a_systemd_that_copies_no_docker_env_for_the_service_is_named(
+    tmp_path: Path, by: str, version: str, mode: int, silent: bool
+) -> None:
+    for folder in ("bin", "etc"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "bin/systemctl").write_text(f"#!/bin/sh\necho '{version}'\necho +PAM\n")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    (tmp_path / "etc/docker.env").touch()
+    (tmp_path / "etc/docker.env").chmod(mode)
+    environ = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    done = run(*shell(by), "-c", RUNS, "x", INSTALL, environ=environ)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("rollcall: the heartbeat is running")
+    assert ("but silent: systemd 239 gives it no copy of" in done.stderr) == silent, done.stderr
+    assert (f"chmod 640 {tmp_path}/etc/docker.env" in done.stderr) == silent, done.stderr
