@@ -49,8 +49,7 @@ usage='usage: install.sh [--product NAME] [--product-version V] [--usage-version
 DISABLE_TELEMETRY, *_DISABLE_TELEMETRY or DO_NOT_TRACK, in the environment or in a docker.env, turns
 all of it off: nothing is made or fetched, and COMMAND runs as if you had run it yourself.'
 
-here=$(dirname -- "$0")
-case $here in /*) ;; *) here=$PWD/$here ;; esac
+here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" 2>/dev/null && pwd) || here=/nonexistent
 case $0 in *.sh) ;; *) here=/nonexistent ;; esac # from a pipe: the files in this folder are not ours
 sources=${here%/*}
 product='' product_version='' usage_version='' endpoint='' key_file='' env_file=''

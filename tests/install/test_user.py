@@ -67,6 +67,21 @@ def test_it_comes_and_goes_without_a_trace(bundle: Path, home: Path, by: str) ->
     assert tree(home, "") == {}
 
 
+def test_it_finds_what_is_beside_it_also_from_its_own_folder(bundle: Path, home: Path) -> None:
+    """Where a path such as `./install.sh` does not name the folders above it."""
+    enter = ["-c", 'cd "$1" && shift && exec "$@"', "sh"]
+    for folder, script in (
+        ("install", "./install.sh"),
+        ("install", "install.sh"),
+        ("install/lib", "../install.sh"),
+    ):
+        command = [*OFFLINE, *AS_NOBODY, *shell("dash"), *enter, f"{bundle}/{folder}", *shell("dash"), script]
+        done = run(*command, "--user", "--", "echo", "the product", environ=environment(home))
+        assert (done.returncode, done.stdout) == (0, "the product\n"), done.stderr
+        assert "nothing is installed" not in done.stderr
+        assert (home / ".local/bin/rollcall").exists()
+
+
 def test_the_products_version_is_told_and_changes_with_an_upgrade(bundle: Path, home: Path) -> None:
     for usage, version in enumerate(("1.4.2", "1.5.0 rc 1"), 1):
         words = ["--user", "--product", "Acme", "--product-version", version, "--usage-version", str(usage)]
