@@ -122,6 +122,34 @@ def test_to_be_asked_again_takes_back_a_yes_and_no_no(tmp_path: Path, line: str,
     assert link.is_symlink()
 
 
+DEBCONF = 'db_set() { echo "$2"; }; db_get() { RET=ask; }; db_input() { :; }; db_go() { :; }'
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("DO_NOT_TRACK=1", "off"),
+        ("DO_NOT_TRACK=1 # to allow it: DO_NOT_TRACK=0", "off"),
+        ("X_DISABLE_TELEMETRY=yes # not X_DISABLE_TELEMETRY=", "off"),
+        ("export X_DISABLE_TELEMETRY = 'true'", "off"),
+        ("DO_NOT_TRACK", "off"),
+        ("DO_NOT_TRACK=0 # not =1", "ask"),
+        ("X_DISABLE_TELEMETRY = 'False'", "ask"),
+        ("#DO_NOT_TRACK=1", "ask"),
+        ("ROLLCALL_USAGE_TELEMETRY=true", "on"),
+    ],
+)
+def test_what_docker_env_says_is_the_answer_that_is_offered(tmp_path: Path, line: str, answer: str) -> None:
+    """Whoever reconfigures the package and changes nothing keeps a refusal, also where nobody is asked."""
+    (tmp_path / "docker.env").write_text(f"# settings\n{line}\n")
+    script = (INSTALL / "packaging/deb/debian/rollcall.config").read_text()
+    script = script.replace(". /usr/share/debconf/confmodule", DEBCONF)
+    script = script.replace("/etc/rollcall", str(tmp_path))
+    command = ["sh", "-c", script, "config", "reconfigure", "0.1.0"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{answer}\n"
+
+
 def test_it_and_a_product_of_install_sh_live_side_by_side(
     debian: Machine, package: Path, bundle: Path
 ) -> None:
