@@ -18,6 +18,9 @@ CONDITIONS = (b"((", b"[[")
 AMBIGUOUS = (1, 2, 127)
 """Exit codes that bash itself ends a script with, for errors in its text."""
 
+UNSET = (1, 127)
+"""Of these the codes of an unset variable."""
+
 NOT_OPENED = 1
 """How a command ends that did not run, because a redirection failed."""
 
@@ -271,19 +274,31 @@ class Reading:
             while begin and mine[begin - 1].ours:
                 begin -= 1
             error = Error.written(mine[begin])
-            return self._at_error(mine[:begin], error) if error.status == code else None
+            ended = error.status == code and self._ended(mine[begin], code)
+            return self._at_error(mine[:begin], error) if ended else None
         if last.word == b"exec" and len(last.text.split()) > 1:
             return self._replaced(last, code)
+        nounset, ended = b"u" in last.flags, self._ended(last, code)
         if last.word in (b".", b"source") and code == 1:
-            return self._bare(position)
-        if b"e" in last.flags and own_trap and (code not in AMBIGUOUS or b"u" not in last.flags):
+            return self._bare(position) if ended else None
+        if b"e" in last.flags and own_trap and (code not in AMBIGUOUS or (ended and not nounset)):
             return Place(position.source, position.line, self._program(last, code), code)
-        if code == 1 and b"u" not in last.flags and self.texts.last(position.source, position.line):
+        if code == 1 and not nounset and self._is_last(last):
             return self._bare(position)
-        if code in (1, 127) and not own_trap:
-            line = self.texts.unset_after(position, last.word, nounset=b"u" in last.flags)
+        if code in UNSET and not own_trap:
+            line = self.texts.unset_after(position, last.word, nounset=nounset)
             return Place(position.source, line) if line else None
         return None
+
+    def _ended(self, last: Entry, code: int) -> bool:
+        """Whether the script surely ended there, and not by an unset variable in what comes next."""
+        name, nounset = None if last.ours else last.word, b"u" in last.flags
+        goes_on = self.texts.goes_on(last.positions()[0], name, nounset=nounset)
+        return code not in UNSET or last.pid != self._main or goes_on or self._is_last(last)
+
+    def _is_last(self, entry: Entry) -> bool:
+        """Whether the script's text ends with it, and so does whatever sourced it."""
+        return all(self.texts.last(each.source, each.line) for each in entry.positions())
 
     def _replaced(self, last: Entry, code: int) -> Place | None:
         """The shell became another program, which failed. A further shell may have failed anywhere."""

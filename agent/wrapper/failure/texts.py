@@ -21,6 +21,11 @@ ASKING = frozenset((b"", b"case", b"exit", b"return", b"local", b"declare", b"sh
 SHORT = 15
 """Lines of a function that only looks at what it is given."""
 
+REQUIRED = b"?}"
+"""What the reader notes of ${NAME?…}, which ends a script where NAME is unset."""
+
+HERE_DOCUMENTS = (b"<<", b"<<-")
+
 STDIN = (b"", b"main", b"bash")
 """What bash calls the file that it reads from stdin."""
 
@@ -78,14 +83,26 @@ class Texts:
 
     def unset_after(self, position: Position, name: bytes, *, nounset: bool) -> int | None:
         """The line of the very next command, if an unset variable may have ended the script there."""
+        following = self._following(position, name) if name not in PREDICATES else None
+        return following.line if following and _may_be_unset(following, nounset=nounset) else None
+
+    def goes_on(self, position: Position, name: bytes | None, *, nounset: bool) -> bool:
+        """Whether no unset variable can have ended the script directly after a command."""
+        following = self._following(position, name)
+        if following is not None:
+            expands = nounset and any(sign in HERE_DOCUMENTS for _, sign, _ in following.redirections)
+            return not (expands or _may_be_unset(following, nounset=nounset))
+        required = any(REQUIRED in script.variables for script in self._read.values() if script)
+        return not nounset and not required
+
+    def _following(self, position: Position, name: bytes | None) -> Command | None:
+        """The very next command, if that is certain; without a name, after all that stands on the line."""
         script = self.script(position.source)
         here = [each for each in self._at(position.source, position.line, name) if not each.inner]
-        following = script.after(here[0]) if script and len(here) == 1 and name not in PREDICATES else None
-        if following is None:
+        if script is None or (name is not None and len(here) != 1):
             return None
-        raw = b" ".join(word.raw for word in following.words)
-        risky = b"?" in raw or (nounset and b"$" in raw)
-        return following.line if risky and b"$" in raw else None
+        found = [following for each in here if (following := script.after(each))]
+        return found[0] if len(found) == 1 else None
 
     def helps(self, position: Position, caller: Position) -> bool:
         """Whether a helper such as `die` ends the script there, so that its call is what counts."""
@@ -163,6 +180,12 @@ def _stands(command: Command, line: int, name: bytes | None) -> bool:
     if word in (b"command", b"builtin"):  # older bashes name what these run
         return word == name or any(each.value == name for each in command.arguments())
     return not word or os.path.basename(word) == os.path.basename(name)
+
+
+def _may_be_unset(command: Command, *, nounset: bool) -> bool:
+    """Whether a variable in its words ends the script where that is unset."""
+    raw = b" ".join(word.raw for word in command.parts())
+    return b"$" in raw and (nounset or b"?" in raw)
 
 
 def _is_given(command: Command) -> bool:

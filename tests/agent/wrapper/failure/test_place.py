@@ -143,6 +143,52 @@ def test_a_place_is_exact_or_absent(entries: list[bytes], code: int, place: tupl
     assert found(*entries, code=code) == place
 
 
+UNSET = b"""set -e
+. ./lib.sh
+: "${DOMAIN:?set it}"
+make a
+: ${PORT:?set it}
+"""
+NOUNSET = entry(". ./lib.sh", 2).replace(b"ehB", b"ehuB")
+TRAP = entry("trap 'echo failed' ERR", 1)
+LAST = [each.replace(b"ehB", b"huB") for each in (entry("ls a", 2), error(2, 1, flags="huxBE"))]
+"""Without errexit, but with nounset."""
+SOURCED = entry("A=1", 1, depth=2, calls="source", at="2 0").replace(b"./i.sh ./i.sh", b"./lib.sh ./i.sh")
+
+
+@pytest.mark.parametrize(
+    ("text", "entries", "code", "place"),
+    [
+        (UNSET, [entry(". ./lib.sh", 2)], 1, None),
+        (b"set -e\n. ./lib.sh\necho a\n", [entry(". ./lib.sh", 2)], 1, ("2", "-", "i.sh", "-")),
+        (b"set -eu\n. ./lib.sh\na=$1\n", [NOUNSET], 1, None),
+        (b"set -eu\n. ./lib.sh\ncat <<E\n$1\nE\n", [NOUNSET], 1, None),
+        (b"set -eu\n. ./lib.sh\nfor a in $b; do :; done\n", [NOUNSET], 1, None),
+        (UNSET, [SOURCED], 1, None),
+        (b"set -e\n. ./lib.sh\n", [SOURCED], 1, ("1", "-", "lib.sh", "-")),
+        (UNSET, [TRAP, entry("make a", 4)], 1, None),
+        (UNSET, [TRAP, entry("make a", 4)], 3, ("4", "make", "i.sh", "3")),
+        (UNSET, [TRAP, SOURCED], 1, None),
+        (b"ls a\n: >${DATA?}\n", [entry("ls a", 1), error(1, 1, flags="hxBE")], 1, None),
+        (b"ls a\necho b\n", [entry("ls a", 1), error(1, 1, flags="hxBE")], 1, ("1", "ls", "i.sh", "1")),
+        (b"set -u\nls a\necho $1\n", LAST, 1, None),
+        (b"set -u\nls a\n", LAST, 1, ("2", "ls", "i.sh", "1")),
+        (
+            b"trap 'echo failed' ERR\n. ./lib.sh\nmake a\necho b\n",
+            [TRAP, entry("make a", 3)],
+            1,
+            ("3", "make", "i.sh", "1"),
+        ),
+    ],
+)
+def test_what_ran_before_an_unset_variable_is_not_blamed_for_it(
+    text: bytes, entries: list[bytes], code: int, place: tuple[str, ...] | None
+) -> None:
+    """bash then ends without an ERR trap, and writes nothing of the command with the variable."""
+    texts = Texts([Look(b"./i.sh", text), Look(b"./lib.sh", b"A=1\n")])
+    assert where(b"".join(entries), MAIN, code, texts) == place
+
+
 @pytest.mark.parametrize(
     ("word", "name"),
     [
