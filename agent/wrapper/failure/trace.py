@@ -140,6 +140,8 @@ def _by_text(run: ShellRun, own: bytes | None, environment: Environment) -> Choi
     if text is None:
         if script:
             return Choice("none", "the script cannot be read, or is larger than 4 MiB", script)
+        if os.isatty(0):  # it reads no BASH_ENV, and would pass ours on to all that is started in it
+            return Choice("none", "bash is interactive, or its text is typed on a terminal", script)
         return Choice("error", "the script comes from a pipe, so its text is not known before", script)
     from agent.wrapper.failure import rules, sources
 

@@ -107,6 +107,20 @@ def test_a_script_too_large_to_read_is_left_alone(tmp_path: Path) -> None:
     assert trace.prepare([bytes(path)], ENVIRONMENT) is None
 
 
+def test_a_bash_that_a_person_types_into_is_left_alone() -> None:
+    """It reads no BASH_ENV: ours would be in the environment of all that the person starts."""
+    kept, (master, slave) = os.dup(0), os.openpty()
+    os.dup2(slave, 0)
+    try:
+        methods = [trace.choose(words, ENVIRONMENT).method for words in ([b"bash"], [b"bash", b"-s", b"a"])]
+        assert trace.prepare([b"bash"], ENVIRONMENT) is None
+    finally:
+        os.dup2(kept, 0)
+        for fd in (kept, master, slave):
+            os.close(fd)
+    assert methods == ["none", "none"]
+
+
 def choice(tmp_path: Path, text: str, **files: str) -> trace.Choice:
     for name, content in {"install_sh": text, **files}.items():
         (tmp_path / name.replace("_", ".")).write_text(content)
