@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
+from agent.wrapper.process import prctl
 from agent.wrapper.process.punch import punch_hole
 from agent.wrapper.shell.script import read_text, shell_run
 
@@ -112,6 +113,7 @@ def prepare(argv: list[bytes], environment: Environment, method: str | None = No
     own = environment.get(b"BASH_ENV")  # one that is empty names no file, and stays empty
     os.write(source, _code(method, b"%s%d" % (here, report), own, choice.looks))
     path = b"%s%d" % (here, source)
+    prctl.open_to_own_user()
     if not os.access(path, os.R_OK):
         return None
     return Trace(environment.with_entry(b"BASH_ENV", path), report, source, choice)

@@ -39,6 +39,15 @@ def no_core() -> None:
     prctl(SET_DUMPABLE, 0)
 
 
+def open_to_own_user() -> None:
+    """Let other processes of our user look into /proc/PID of this one, as when it began.
+
+    Once a process has acted as another user, the kernel lets only those with CAP_SYS_PTRACE do so. Root in a
+    container may lack that.
+    """
+    prctl(SET_DUMPABLE, 1)
+
+
 def without_rights() -> bool:
     """Give up every capability, for good; whether that was done."""
     prctl(SET_NO_NEW_PRIVS, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from agent.wrapper.failure import trace
 from agent.wrapper.process.caller import Environment
 from agent.wrapper.shell.script import MAX_TEXT, ShellRun
+from tests.wait import PATIENCE
 
 ENVIRONMENT = Environment([b"PATH=/usr/bin:/bin"])
 
@@ -105,6 +108,29 @@ def test_a_script_too_large_to_read_is_left_alone(tmp_path: Path) -> None:
     path.write_bytes(b"#!/bin/bash\n" + b"#" * MAX_TEXT)
     path.chmod(0o755)
     assert trace.prepare([bytes(path)], ENVIRONMENT) is None
+
+
+AFTER_ACTING = """
+import os, subprocess, sys
+from agent.wrapper.failure import trace
+from agent.wrapper.process.caller import Environment
+os.seteuid(1234)
+os.seteuid(0)
+argv = [b"/bin/bash", os.fsencode(sys.argv[1])]
+entries = trace.prepare(argv, Environment([b"PATH=/usr/bin:/bin"])).environment.entries
+subprocess.run(argv, env=dict(entry.split(b"=", 1) for entry in entries), check=True)
+"""
+
+
+@pytest.mark.needs("root")
+def test_bash_may_read_it_after_root_acted_as_the_states_owner(tmp_path: Path) -> None:
+    """Root in a container may have no CAP_SYS_PTRACE. Else BASH_ENV would stay, and each bash complain."""
+    path = tmp_path / "install.sh"
+    path.write_text('echo "${BASH_ENV-none}"\nbash -c "echo inner"\n')
+    bounds = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+    command = [*bounds, sys.executable, "-I", "-c", AFTER_ACTING, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "none\ninner\n", "")
 
 
 def test_a_bash_that_a_person_types_into_is_left_alone() -> None:
