@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,8 +24,10 @@ from collector.ingest.allowance import Allowance
 from collector.ingest.api import basic_key, json_error, refusal
 from collector.ingest.decode import parse_object
 from collector.ingest.memory import receive_body
+from collector.page.access.checks import PasswordChecks
 from collector.page.access.known import known_browser, new_mark
 from collector.page.access.limits import Attempt, AttemptLimits
+from collector.page.request import PageError
 from collector.settings import Settings
 from collector.store import ControlStore, StoreError
 
@@ -38,6 +41,14 @@ LONGEST_MARK = 200
 _HEX = re.compile("[0-9a-f]{1,800}")
 
 Body = Mapping[str, Any]
+Found = dict[str, Any]
+
+
+class Costly(NamedTuple):
+    """Work that needs a core for a moment, and whether the machine that asks for it is a known one."""
+
+    work: Callable[[], Found]
+    known: bool
 
 
 class MembersApi:
@@ -53,8 +64,8 @@ class MembersApi:
     ) -> None:
         self._settings, self._control, self._now = settings, control, now
         self._allowance, self._memory = allowance, Room(MEMORY, clock)
-        self._limits = AttemptLimits(clock)
-        self._verbs: dict[str, Callable[[Body, str, str], dict[str, Any]]] = {
+        self._limits, self._checks = AttemptLimits(clock), PasswordChecks()
+        self._verbs: dict[str, Callable[[Body, str, str], Found | Costly]] = {
             "join": self._join,
             "begin": self._begin,
             "prove": self._prove,
@@ -75,7 +86,7 @@ class MembersApi:
             answer = json_error(400, "bad_body", "the body is not what this address takes")
         except StoreError:
             answer = refusal(Refused(503, "store_away", "the store does not answer", RETRY_SECONDS))
-        except NoRoom:
+        except (NoRoom, PageError):  # too many sign in
             answer = refusal(Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS))
         except http.ClientGone:
             return
@@ -101,6 +112,8 @@ class MembersApi:
             text = await receive_body(receive, most, held, hurried=True)
             size = len(text)
             found = await asyncio.to_thread(verb, parse_object(text), token, peer)
+            if isinstance(found, Costly):
+                found = await self._checks.run(found.work, known=found.known)
         finally:
             held.give_all()
             self._allowance.pay(None, peer, 0, size)
@@ -113,7 +126,7 @@ class MembersApi:
         self._signed_in(token)
         return MOST_CHANGE
 
-    def _join(self, body: Body, token: str, _: str) -> dict[str, Any]:
+    def _join(self, body: Body, token: str, _: str) -> Found:
         access = token_access(self._control, token) if token else None
         if access is None or access.role != "support" or access.source is not None:
             raise member_records.NotAllowed(
@@ -124,11 +137,15 @@ class MembersApi:
             raise ValueError
         return {"first": member_records.join(self._control, member_records.Account(*given), self._now_ms())}
 
-    def _begin(self, body: Body, _: str, peer: str) -> dict[str, Any]:
+    def _begin(self, body: Body, _: str, peer: str) -> Costly:
         name, client = _text(body, "name"), _number(body, "client")
-        wait = self._limits.take(self._attempt(body, name, peer))
+        attempt = self._attempt(body, name, peer)
+        wait = self._limits.take(attempt)
         if wait:
             raise Refused(429, "rate_limited", "too many attempts to sign in; try again later", int(wait) + 1)
+        return Costly(partial(self._challenge, name, client), bool(attempt.browser))
+
+    def _challenge(self, name: str, client: int) -> Found:
         found = member_records.begin_sign_in(self._control, name, client, self._now_ms())
         return {
             "id": found.id,
@@ -137,9 +154,13 @@ class MembersApi:
             "server": f"{found.public:x}",
         }
 
-    def _prove(self, body: Body, _: str, peer: str) -> dict[str, Any]:
-        proof = bytes.fromhex(_text(body, "proof", 64))
-        found = member_records.finish_sign_in(self._control, _text(body, "id"), proof, self._now_ms())
+    def _prove(self, body: Body, _: str, peer: str) -> Costly:
+        number, proof = _text(body, "id"), bytes.fromhex(_text(body, "proof", 64))
+        known = "name" in body and bool(self._attempt(body, _text(body, "name"), peer).browser)
+        return Costly(partial(self._session, body, number, proof, peer), known)
+
+    def _session(self, body: Body, number: str, proof: bytes, peer: str) -> Found:
+        found = member_records.finish_sign_in(self._control, number, proof, self._now_ms())
         attempt = self._attempt(body, found.name, peer)
         self._limits.give_back(attempt)
         known = "" if attempt.browser else new_mark(found.verifier)
@@ -156,10 +177,10 @@ class MembersApi:
         kept = member_records.stored_verifier(self._control, name) if mark else ""
         return Attempt(peer, name, known_browser(mark, kept))
 
-    def _state(self, _: Body, token: str, __: str) -> dict[str, Any]:
+    def _state(self, _: Body, token: str, __: str) -> Found:
         return member_records.read_state(self._control, self._signed_in(token))
 
-    def _change(self, body: Body, token: str, _: str) -> dict[str, Any]:
+    def _change(self, body: Body, token: str, _: str) -> Found:
         name = self._signed_in(token)
         member_records.change_members(
             self._control, name, msgspec.convert(body, member_records.Change), self._now_ms()

@@ -1,4 +1,4 @@
-"""Work that hashes a password: one piece at a time, because each takes memory and a core."""
+"""Work that checks a password or a member's proof: one piece at a time, as each takes memory or a core."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from collector.page.request import PageError
 
-# A piece takes 16 MiB and a quarter of a second of a core. The thread is always the same one, because
-# the memory allocator keeps for each thread what it has once used.
+# A password takes 16 MiB and a quarter of a second of a core. A member's proof takes less of it, but lets no
+# other thread run meanwhile: many at once would keep events waiting. The thread is always the same one,
+# because the memory allocator keeps for each thread what it has once used.
 AT_ONCE = 1
 MOST_WAITING = 20
 RETRY_SECONDS = 5

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import suppress
@@ -13,8 +14,12 @@ from typing import Any
 
 import pytest
 
+from collector.admin import member_records
+from collector.admin.member_records import Account, Challenge
 from collector.base.http import Receive
 from collector.ingest.allowance import Allowance
+from collector.page.access import checks
+from collector.page.access.known import new_mark
 from collector.page.access.limits import TRIES
 from collector.serve.members import MEMORY, MOST_BODY, PREFIX, MembersApi
 from collector.settings import read_settings
@@ -26,11 +31,11 @@ Message = MutableMapping[str, Any]
 
 
 class Asked:
-    """One request to the API, from one address."""
+    """One request to the API."""
 
-    def __init__(self, api: MembersApi, verb: str, receive: Receive) -> None:
+    def __init__(self, api: MembersApi, verb: str, receive: Receive, address: str = "203.0.113.7") -> None:
         self.status, self.body = 0, b""
-        scope = {"method": "POST", "headers": [], "client": ("203.0.113.7", 1)}
+        scope = {"method": "POST", "headers": [], "client": (address, 1)}
         self.answer = api(PREFIX + verb, scope, receive, self._send)
 
     async def _send(self, message: Message) -> None:
@@ -127,6 +132,61 @@ def test_guesses_in_one_moment_are_all_counted(stores: Stores, restless: None) -
     for number in range(5):
         counted = asyncio.run(asyncio.wait_for(flood(f"name {number}"), PATIENCE))
         assert counted == {200: int(TRIES), 429: 20 - int(TRIES)}
+
+
+def test_a_flood_of_sign_ins_is_worked_at_one_by_one_and_most_are_told_to_come_back(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other thread runs while one is worked at, and events need those of asyncio."""
+    api, lock, sent_away = new_api(stores, 0), threading.Lock(), threading.Event()
+    running = most = 0
+
+    def noted(*_: object) -> Challenge:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        sent_away.wait(PATIENCE)  # or a quick machine would be through with some before the last ones come
+        sent_away.set()
+        with lock:
+            running -= 1
+        return Challenge("id", "00", "00", 5)
+
+    async def begin(number: int) -> Asked:
+        body = json.dumps({"name": f"name {number}", "client": "5"}).encode()
+        asked = Asked(api, "begin", whole(body), f"192.0.2.{number}")
+        await asked.answer
+        if asked.status == 503:
+            sent_away.set()
+        return asked
+
+    async def flood() -> list[Asked]:
+        return await asyncio.gather(*(begin(number) for number in range(checks.MOST_WAITING + 10)))
+
+    monkeypatch.setattr(member_records, "begin_sign_in", noted)
+    asked = asyncio.run(flood())
+    counted = Counter(one.status for one in asked)
+    assert most == checks.AT_ONCE
+    assert counted[200] >= checks.MOST_WAITING
+    assert counted[503] >= 1
+    assert counted[200] + counted[503] == len(asked)
+    assert {json.loads(one.body)["code"] for one in asked if one.status == 503} == {"busy"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"), [("begin", {"client": "5"}, 200), ("prove", {"id": "a", "proof": "00"}, 401)]
+)
+def test_a_known_machine_signs_in_amid_a_flood(
+    stores: Stores, verb: str, body: dict[str, str], status: int
+) -> None:
+    member_records.join(stores.control, Account("ann", "x", "00", "00", "5", "{}"), 0)
+    api = new_api(stores, 0)
+    api._checks._waiting = checks.MOST_WAITING
+    for known, wanted in (("", 503), ("x.y", 503), (new_mark("4"), 503), (new_mark("5"), status)):
+        told = {"name": "ann", "known": known, **body}
+        asked = Asked(api, verb, whole(json.dumps(told).encode()))
+        asyncio.run(asked.answer)
+        assert asked.status == wanted, known
 
 
 @pytest.mark.parametrize(
