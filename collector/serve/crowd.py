@@ -39,6 +39,8 @@ class CrowdedPage:
             nonlocal started
             started = True
             await send(message)
+            if not held.evicted:
+                held.wait()  # the client got on: a long export is no cost that grows
 
         try:
             held.take(1)

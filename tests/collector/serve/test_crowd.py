@@ -123,3 +123,35 @@ def test_an_answer_in_pieces_that_makes_way_breaks_off() -> None:
         await asyncio.wait(waiting)
 
     asyncio.run(visits())
+
+
+def test_an_answer_in_pieces_that_gets_on_stays() -> None:
+    """An export takes long. By that alone, a few strangers with short requests would break it off."""
+
+    async def visits() -> None:
+        now, over = 0.0, asyncio.Event()
+
+        async def page(scope: Scope, _receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while not over.is_set():
+                if scope["client"][0] == "192.0.2.1":
+                    await send({"type": "http.response.body", "body": b"1,2\r\n", "more_body": True})
+                await asyncio.sleep(0)
+
+        crowded = CrowdedPage(page, read_settings({"HOME": "/nowhere"}), lambda: now)
+        reader = Visit(crowded, "192.0.2.1")
+        await asyncio.sleep(0)
+        now += 60
+        strangers = []
+        for number in range(3 * MOST_AT_ONCE):
+            now += 0.01
+            strangers.append(Visit(crowded, f"192.0.2.{2 + number % 3}"))
+            for _ in range(5):
+                await asyncio.sleep(0)
+        assert not reader.task.done()
+        assert sum(visit.task.done() for visit in strangers) == 2 * MOST_AT_ONCE + 1
+        over.set()
+        await asyncio.gather(*(visit.task for visit in (reader, *strangers)), return_exceptions=True)
+        assert reader.task.exception() is None
+
+    asyncio.run(visits())
