@@ -1,7 +1,7 @@
 """Looks what is wrong, and sends what is to be told: a thread beside the server.
 
 Each collector has one. What one of them has noted or claimed in the control store, the others leave alone. If
-the control store itself does not answer, nothing can be claimed, and each collector tells it by itself.
+the control store itself takes nothing, nothing can be claimed, and each collector tells it by itself.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Watcher(BackgroundJob):
         self._control_away = Absence()
         self._events_away = Absence()
         self._told_away = False
+        self._unknown: set[int] = set()  # sources of which the store did not say what is wrong
         self._said = ""
 
     def step(self) -> float | None:
@@ -71,8 +72,7 @@ class Watcher(BackgroundJob):
 
     def watch(self) -> None:
         """Look, and send; what it raises is an error."""
-        if self._control_answers():
-            self._look()
+        if self._control_works():
             add_digest(self._stores, self._settings.alerts_digest, self._now())
             self._send_due()
 
@@ -81,18 +81,40 @@ class Watcher(BackgroundJob):
 
     def _look(self) -> None:
         now, control = self._now(), self._stores.control
+        if self._store_answers(now):
+            for source, name in list_sources(control):
+                self._look_at(source, name, now)
+        away = [away_trouble()] if self._events_away.lasts(now) else []
+        note_troubles(control, SERVER, NAME, away, now, looked_for=frozenset({"away"}))
+
+    def _store_answers(self, now: int) -> bool:
+        """Whether the event store does. If so, note what is wrong with its room."""
+        control = self._stores.control
         try:
             self._stores.events.ping()
             filling = any(one.kind == "filling" for one in open_alerts(control, SERVER))
             room = list(room_troubles(self._settings, self._stores, self._disk, filling))
-            note_troubles(control, SERVER, NAME, room, now, looked_for=ROOM)
-            for source, name in list_sources(control):
-                note_troubles(control, source, name, list(self._troubles(source, name, now)), now)
-            self._events_away.end()
         except StoreError:
             self._events_away.begin(now)
-        away = [away_trouble()] if self._events_away.lasts(now) else []
-        note_troubles(control, SERVER, NAME, away, now, looked_for=frozenset({"away"}))
+            return False
+        self._events_away.end()
+        note_troubles(control, SERVER, NAME, room, now, looked_for=ROOM)
+        return True
+
+    def _look_at(self, source: int, name: str, now: int) -> None:
+        """Note what is wrong with a source. A question that takes too long is no store that is away."""
+        try:
+            note_troubles(self._stores.control, source, name, list(self._troubles(source, name, now)), now)
+        except Exception as error:  # noqa: BLE001 - it costs no other source, and no message that waits
+            self._note_unknown(source, name, error)
+        else:
+            self._unknown.discard(source)
+
+    def _note_unknown(self, source: int, name: str, error: Exception) -> None:
+        if source not in self._unknown:
+            known = isinstance(error, StoreError)
+            logger.error("alerts of the source %r wait: %s", name, error if known else type(error).__name__)
+        self._unknown.add(source)
 
     def _troubles(self, source: int, name: str, now: int) -> Iterator[Trouble]:
         begun = defaultdict(set)
@@ -138,12 +160,17 @@ class Watcher(BackgroundJob):
         self._said = ""
         return channels
 
-    def _control_answers(self) -> bool:
-        """Whether the control store does. If not, that is told without it."""
+    def _control_works(self) -> bool:
+        """Look, and note it in the control store. Whether that could be done; if not, it is told without it.
+
+        A store that answers may take no changes: its disk is full, or can only be read.
+        """
         now = self._now()
         try:
             self._stores.control.all("SELECT 1")
-        except StoreError:
+            self._look()
+        except StoreError as error:
+            self._say(f"alerts wait: {error}")
             self._control_away.begin(now)
             if self._control_away.lasts(now) and not self._told_away:
                 self._told_away = True

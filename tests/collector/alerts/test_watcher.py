@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.admin.keys import add_key
 from collector.alerts import book, messages
 from collector.alerts.book import CALM_MS, latest_alerts, note_troubles
 from collector.alerts.channels import Channel
 from collector.alerts.messages import CLAIM_MS, MOST_TRIES, latest_messages
+from collector.alerts.rules import Watch
 from collector.alerts.troubles import SERVER, Trouble
 from collector.alerts.watcher import PAUSE_SECONDS, Watcher
 from collector.base.times import DAY_MS
@@ -163,14 +165,16 @@ def test_old_troubles_and_messages_are_deleted(watched: Watched) -> None:
     assert len(latest_messages(watched.stores.control, (1, SERVER), 9)) == 1
 
 
-@pytest.fixture
-def break_control(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """The control store is away from now on."""
+@pytest.fixture(params=["all", "transaction"])
+def break_control(
+    request: pytest.FixtureRequest, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """The control store is away from now on, or answers and takes nothing, as on a full disk."""
 
     def refuse(*_: Any) -> Any:
         raise StoreError("away")
 
-    return lambda: monkeypatch.setattr(watched.stores.control, "all", refuse)
+    return lambda: monkeypatch.setattr(watched.stores.control, request.param, refuse)
 
 
 def test_a_control_store_that_is_away_is_told_of_without_it(
@@ -186,6 +190,27 @@ def test_a_control_store_that_is_away_is_told_of_without_it(
     told = watched.step(HOUR)
     assert told == [(number, "Rollcall: Over: The database does not answer") for number in (2, 3)]
     assert watched.step(HOUR) == []
+
+
+@pytest.mark.parametrize("error", [StoreError("it takes too long"), KeyError("what a client sent")])
+def test_a_question_that_fails_is_no_store_that_is_away_and_costs_no_other_source(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def rule(watch: Watch) -> Iterator[Trouble]:
+        if watch.name == "large":
+            raise error
+        yield TROUBLE
+
+    monkeypatch.setattr("collector.alerts.watcher.RULES", (rule,))
+    for name in ("large", "small"):
+        add_key(watched.stores.control, name, NOON)
+    assert watched.step() == [(number, "small: Somebody waits") for number in (2, 3)]
+    assert watched.step(int(PAUSE_SECONDS * 1000)) == []
+    assert watched.step(HOUR) == []
+    said = "it takes too long" if isinstance(error, StoreError) else "KeyError"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"alerts of the source 'large' wait: {said}"
+    ]
 
 
 def test_a_wrong_file_is_said_once_in_the_log_and_the_message_waits(
