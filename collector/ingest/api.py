@@ -76,6 +76,7 @@ class Taken:
     peer: str
     key: WriteKey | None = None
     size: int = 0  # bytes of the body, decompressed
+    made: int = 0  # bytes that its events have become, with what they share
     events: list[Event] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -83,12 +84,19 @@ class Taken:
     def count(self) -> int:
         return len(self.events) + len(self.rejects)
 
+    @property
+    def weight(self) -> int:
+        """The bytes that count: what a batch shares is written once, and is work for each of its events."""
+        return max(self.size, self.made)
+
     def add(self, item: Event | Reject) -> int:
         """Add an event or a reject; the memory that it needs."""
         if isinstance(item, Reject):
             self.rejects.append(item)
+            self.made += item.size
             return EVENT_BYTES
         self.events.append(item)
+        self.made += len(item.body)
         return EVENT_BYTES + len(item.body)
 
 
@@ -156,8 +164,8 @@ class Tracking:
             raise Refused(503, "busy", "the server is busy; try again later", RETRY_SECONDS) from None
         finally:
             held.give_all()
-            self._allowance.pay(taken.key, peer, taken.count, taken.size)
-            self._disk.count(taken.size)
+            self._allowance.pay(taken.key, peer, taken.count, taken.weight)
+            self._disk.count(taken.weight)
         return OK
 
     async def _take(self, path: str, scope: Scope, receive: Receive, held: Holding, taken: Taken) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -21,7 +21,7 @@ from collector.base.ids import key_of, new_id
 from collector.base.times import corrected, read_time, write_time
 from collector.ingest.addresses import drop_addresses, may_have_address
 from collector.ingest.envelope import MAX_BATCH, read_batch, read_items, read_keyed
-from collector.ingest.jsontext import MAX_DEPTH, read_json, too_deep
+from collector.ingest.jsontext import MAX_DEPTH, TOO_DEEP, read_json, too_deep
 
 # As Segment documents them. An event's bytes are those that the client sent.
 MAX_EVENT = 32 * 1024
@@ -36,7 +36,8 @@ KEY_SEARCHED = 10
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 
-# Limit for all events of a batch, with times and shared fields added.
+# Limit for all events of a batch, with times and shared fields added. Those that are too deep count too: they
+# are as much work.
 MAX_KEPT = 4 * MAX_REQUEST
 
 # A gzip stream begins so. What follows one and begins so is its next member.
@@ -54,6 +55,7 @@ class Reject:
     code: str
     message: str
     library: str
+    size: int = 0  # bytes that it would be kept in, if it was made whole before that was known
 
 
 _decode = msgspec.json.Decoder().decode
@@ -113,8 +115,9 @@ def events_in(
     sent, kept = read_json(_decode, root.sent_at), 0
     for index, item in enumerate(root.batch):
         event = _event_or_reject(item, "", index, source, received, key, sent, shared)
-        if isinstance(event, Event):
-            kept += len(event.body)
+        if isinstance(event, Reject) and event.code == TOO_DEEP:
+            event = replace(event, size=len(item) + len(root.context) + len(root.integrations))
+        kept += len(event.body) if isinstance(event, Event) else event.size
         if kept > MAX_KEPT:
             raise Refused(
                 413, "too_large", f"the events of a batch may have at most {MAX_KEPT} bytes in total"

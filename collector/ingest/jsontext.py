@@ -25,6 +25,7 @@ MOST_FIELDS = 1000
 # Signs and texts that are looked at to find the end of a value too deep for Python's parser.
 MOST_SIGNS = 50_000
 MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python version
+TOO_DEEP = "too_deep"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAIRS = {"{": "}", "[": "]"}
 _signs = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL).finditer
@@ -70,7 +71,7 @@ def split_array(text: bytes, most: int) -> list[msgspec.Raw]:
 
 
 def too_deep() -> Refused:
-    return Refused(400, "too_deep", f"an event may have at most {MAX_DEPTH} levels of nesting")
+    return Refused(400, TOO_DEEP, f"an event may have at most {MAX_DEPTH} levels of nesting")
 
 
 def unreadable() -> Refused:

@@ -178,12 +178,17 @@ def test_a_bomb_is_refused_without_being_unpacked(running: Collector) -> None:
     assert peak() - before < 8 * 1024
 
 
-def test_what_a_batch_shares_does_not_multiply(running: Collector) -> None:
-    """A request that is small may not make the server keep what is large."""
-    shared = {"context": {"x": "x" * 20_000}}
-    batch = [{"event": "x", "userId": "u"}]
-    assert running.post("/v1/batch", {"batch": batch * 50, **shared}).status == 200
-    assert running.post("/v1/batch", {"batch": batch * MAX_BATCH, **shared}).status == 413
+@pytest.mark.parametrize("levels", [1, MAX_DEPTH])
+def test_what_a_batch_shares_does_not_multiply(running: Collector, levels: int) -> None:
+    """A request that is small may not make the server keep what is large, nor make it only to refuse it."""
+    shared = b',"context":{"x":"' + b"x" * 20_000 + b'","y":' + b"[" * levels + b"]" * levels + b"}}"
+    for count, status in ((50, 200), (MAX_BATCH, 413)):
+        batch = b",".join([b'{"event":"x","userId":"u"}'] * count)
+        reply = running.post("/v1/batch", b'{"batch":[' + batch + b"]" + shared)
+        assert reply.status == status
+        if status == 200:
+            codes = {one["code"] for one in reply.json().get("rejected", [])}
+            assert codes == ({"too_deep"} if levels == MAX_DEPTH else set())
 
 
 @pytest.mark.parametrize(
