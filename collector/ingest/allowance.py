@@ -73,17 +73,19 @@ class Allowance:
         )
         self._keys: dict[int, KeyBuckets] = {}
 
-    def update(self, keys: Iterable[WriteKey]) -> None:
-        """Take the limits of the keys, and what each has used, as they are in the store now."""
+    def update(self, keys: Iterable[WriteKey], counted: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Take the limits of the keys, and what each has used, if that was counted anew in the store."""
         before, self._keys = self._keys, {}
         for key in keys:
             rate = self._settings.rate if key.rate is None else key.rate
             daily = self._settings.daily if key.daily is None else key.daily
             buckets = before.get(key.id)
-            if buckets is None or buckets.limits != (rate, daily):
+            changed = buckets is None or buckets.limits != (rate, daily)
+            if buckets is None or changed:
                 buckets = self._new_buckets(key.id, rate, daily)
-            left = bytes_left(key.used, int(self._now() * 1000), daily)
-            buckets.daily.level = left - buckets.pending
+            if changed or counted:
+                left = bytes_left(key.used, int(self._now() * 1000), daily)
+                buckets.daily.level = left - buckets.pending
             self._keys[key.id] = buckets
 
     def check_peer(self, peer: str) -> None:

@@ -16,6 +16,9 @@ from collector.store.usage import DAY_HOURS, HOUR_MS
 REFRESH_SECONDS = 5.0
 # An unknown key makes the server read the keys again, at most this often.
 LOOK_AGAIN_SECONDS = 0.25
+# What the keys have added is not counted again for so many times as long as that took: some stores search
+# through all events for it.
+REST_TIMES = 4
 
 
 def digest(key: str) -> bytes:
@@ -36,7 +39,11 @@ class WriteKey:
 
 
 class KeyRing:
-    """The valid keys, in memory; `changed` is told of them whenever they are read."""
+    """The valid keys, in memory.
+
+    `changed` is told of them whenever they are read, and whether what they have added was counted anew. An
+    unknown key, which anybody may send, has nothing counted.
+    """
 
     def __init__(
         self,
@@ -44,19 +51,20 @@ class KeyRing:
         clock: Callable[[], float],
         timeout: float,
         *,
-        changed: Callable[[Iterable[WriteKey]], None] = lambda _: None,
+        changed: Callable[[Iterable[WriteKey], bool], None] = lambda *_: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._stores, self._timeout = stores, timeout
         self._clock, self._now, self._changed = clock, now, changed
         self._keys: dict[bytes, WriteKey] = {}
-        self._at = float("-inf")
+        self._at = self._count_due = float("-inf")
+        self._used: Mapping[int, Mapping[int, int]] = {}
         self._loading: asyncio.Task[None] | None = None
 
     async def find(self, key: str) -> WriteKey | None:
         """The key that was sent, or None. StoreUnavailable if the store does not answer."""
-        hashed = digest(key)
-        if self._clock() - self._at > REFRESH_SECONDS or hashed not in self._keys:
+        hashed, now = digest(key), self._clock()
+        if now - self._at > REFRESH_SECONDS or now > self._count_due or hashed not in self._keys:
             await self._reload()
         return self._keys.get(hashed)
 
@@ -76,20 +84,29 @@ class KeyRing:
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._at + LOOK_AGAIN_SECONDS - self._clock()))
+        counted = self._clock() > self._count_due
+        if counted:
+            await asyncio.to_thread(self._count)
         self._keys = await asyncio.to_thread(self._read)
         self._at = self._clock()
-        self._changed(self._keys.values())
+        self._changed(self._keys.values(), counted)
 
-    def _read(self) -> dict[bytes, WriteKey]:
+    def _count(self) -> None:
+        """Count what each key has added."""
+        began = self._clock()
         since = int(self._now() * 1000) // HOUR_MS - 2 * DAY_HOURS
         used: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for added in self._stores.events.usage_since(since):
             used[added.key][added.hour] = added.bytes
+        ended = self._clock()
+        self._used, self._count_due = used, ended + max(REFRESH_SECONDS, REST_TIMES * (ended - began))
+
+    def _read(self) -> dict[bytes, WriteKey]:
         rows = self._stores.control.all(
             "SELECT k.hash, k.id, s.id, s.name, k.rate, k.daily"
             " FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
         )
         return {
-            bytes(hashed): WriteKey(number, source, name, rate, daily, used[number])
+            bytes(hashed): WriteKey(number, source, name, rate, daily, self._used.get(number, {}))
             for hashed, number, source, name, rate, daily in rows
         }

@@ -75,6 +75,16 @@ def test_what_is_being_written_is_not_forgotten_when_the_store_is_read(
     assert not refused(allowance, "b")
 
 
+def test_a_look_at_the_keys_alone_gives_nothing_back(allowed: Callable[..., Allowance]) -> None:
+    """It knows what the store had counted before: an unknown key would make another's bytes come back."""
+    allowance = allowed(2)
+    spend(allowance)
+    allowance.update([KEY], False)
+    assert refused(allowance, "b")
+    allowance.update([KEY])
+    assert not refused(allowance, "b")
+
+
 def test_what_the_store_has_counted_holds(allowed: Callable[..., Allowance], moment: list[float]) -> None:
     allowance = allowed(24)
     used = {NOW * 1000 // HOUR_MS: 13 * SIZE}
