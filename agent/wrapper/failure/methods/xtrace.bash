@@ -26,7 +26,7 @@ __rollcall() {
         { wait "$$" || set +x@ERRTRACE@; } 2>/dev/null
         @ERROR@
         trap - URG
-        PS4="+ "
+        builtin export -n PS4="+ " # `set -a` would export it
         unset -v __rollcall BASH_XTRACEFD
         unset -f __rollcall
     }
