@@ -209,6 +209,7 @@ set_up() {
     [ "$waited" -eq 0 ]
     ready_environment
     ready_settings
+    ready_templates
     ready_user
     use "$environment"
     trap - EXIT INT TERM HUP

@@ -16,6 +16,12 @@ ready_command() {
         put "$root/docs/operations.md" 644 <"$sources/docs/operations.md"
 }
 
+# The units' templates, for when COMMAND has removed the archive.
+ready_templates() {
+    mkdir -p "$root/install"
+    cp -R "$sources/systemd" "$root/install/"
+}
+
 # The wrapper and the service share one state directory, so its owner is made first.
 ready_user() {
     [ -n "$sysusers" ] && wants_service || return 0
@@ -51,7 +57,7 @@ print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())') && printf '%s\n' "$
 }
 
 rendered() { # TEMPLATE ENVIRONMENT FILE
-    text=$("$sources/systemd/render" "$1" "$name" "$2/bin/python") && printf '%s\n' "$text" | put_unit "$3"
+    text=$("$root/install/systemd/render" "$1" "$name" "$2/bin/python") && printf '%s\n' "$text" | put_unit "$3"
 }
 
 cat_units() {

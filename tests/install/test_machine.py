@@ -160,6 +160,16 @@ def test_a_command_that_fails_starts_no_service(machine: Machine, bundle: Path) 
     assert server.active("rollcall") == "active"
 
 
+def test_a_command_may_remove_the_archive(machine: Machine, bundle: Path) -> None:
+    """As a vendor's installer does that was unpacked for this moment."""
+    server = Server(machine, bundle)
+    assert "the heartbeat is running" in server.install("--", "rm", "-r", PLACE)
+    assert server.active("rollcall") == "active"
+    assert not machine.path(PLACE).exists()
+    machine.run("/opt/rollcall/install/uninstall.sh", "--yes")
+    assert not machine.path("/opt/rollcall").exists()
+
+
 def test_the_vendors_own_docker_env_is_pointed_at(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
     before = server.tree()
