@@ -120,7 +120,7 @@ SOURCING = (
     "sleep 0.05 &\nx=lib\n. ./$x\nwait $!\necho $?\nwait\necho $?\nread -r y <<<abc\necho $y\n",
     "while read -r l; do x=./lib; . $x; echo $l; done < <(seq 3)\necho done\n",
     'if . $PWD/lib; then echo yes; fi\n. $PWD/lib || echo no\n. $PWD/lib && echo and "$_"\n',
-    'x=./lib\nset -a\n. $x\nset +a\nenv | grep ^PS4 || echo none\n',
+    "x=./lib\nset -a\n. $x\nset +a\nenv | grep ^PS4 || echo none\n",
     'set -eu\ng() { eval "$(printf "echo hi $%s" -)"; }\ng w\necho $LINENO\nfalse\n',
 )
 """Scripts that read what is not known before."""
