@@ -18,6 +18,9 @@ logger = logging.getLogger("rollcall.collector")
 
 FIRST_SECONDS = 60
 HOUR_SECONDS = 3600
+# After such a pause the clock may be wrong, and what is deleted does not come back.
+PAUSE_MS = 7 * DAY_MS
+UNSURE_SECONDS = HOUR_SECONDS / 2
 
 
 class Keeper(BackgroundJob):
@@ -29,10 +32,12 @@ class Keeper(BackgroundJob):
         keep: Keep,
         now: Callable[[], float] = time.time,
         *,
+        clock: Callable[[], float] = time.monotonic,
         first: float = FIRST_SECONDS,
     ) -> None:
         super().__init__("keeper", first)
-        self._stores, self._keep, self._now = stores, keep, now
+        self._stores, self._keep, self._now, self._clock = stores, keep, now, clock
+        self._unsure_since: float | None = None
 
     def step(self) -> float | None:
         """Delete once, if anything is to be deleted at all."""
@@ -45,6 +50,8 @@ class Keeper(BackgroundJob):
         """Delete once."""
         now = int(self._now() * 1000)
         try:
+            if not self._is_sure(now):
+                return
             expired = expire_events(self._stores, cutoffs_of(self._keep, now), now, self._go_on)
         except AlreadyClaimed:
             return
@@ -60,6 +67,19 @@ class Keeper(BackgroundJob):
                 "deleted %d heartbeats, %d other events, %d e-mail addresses and %d support bundles by age",
                 *counts,
             )
+
+    def _is_sure(self, now: int) -> bool:
+        """Whether the clock may be trusted. If it has jumped, that is seen to within the hour, or never."""
+        last = self._stores.events.last_expiry().at
+        if last is None or now - last <= PAUSE_MS:
+            self._unsure_since = None
+        elif self._unsure_since is None:
+            self._unsure_since = self._clock()
+            logger.warning(
+                "what is old was last deleted %d days ago, by the clock: check it; this goes on in an hour",
+                (now - last) // DAY_MS,
+            )
+        return self._unsure_since is None or self._clock() - self._unsure_since >= UNSURE_SECONDS
 
 
 def cutoffs_of(keep: Keep, now: int) -> Cutoffs:

@@ -193,6 +193,34 @@ def test_after_a_purge_that_fails_comes_the_next_one(
     assert stores.events.last_expiry().at == NOW
 
 
+def test_after_a_jump_of_the_clock_a_purge_comes_an_hour_later(
+    stores: Stores, tables: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or a clock that is wrong for a minute would delete everything."""
+    time, clock = NOW, 0.0
+    keeper = Keeper(stores, Keep(*[10 * 86_400] * 3), lambda: time / 1000, clock=lambda: clock)
+
+    def left() -> int:
+        keeper.step()
+        return len(tables.all("SELECT 1 FROM events"))
+
+    stores.events.keep([started(1)])
+    assert left() == 1
+    time += 3650 * DAY_MS
+    assert (left(), left()) == (1, 1)
+    assert [text.partition(",")[0] for text in caplog.messages] == [
+        "what is old was last deleted 3650 days ago"
+    ]
+    time, clock = NOW + HOUR_SECONDS * 1000, float(HOUR_SECONDS)
+    assert left() == 1
+    time += 30 * DAY_MS
+    assert left() == 1
+    clock += HOUR_SECONDS
+    assert left() == 0
+    assert len(caplog.messages) == 2
+    assert stores.events.last_expiry().at == time
+
+
 def test_a_server_that_stops_does_not_finish_a_purge_first(stores: Stores, tables: Database) -> None:
     stores.events.keep(started(number, -3) for number in range(500))
     stopped = Keeper(stores, Keep(*[86_400] * 3), lambda: NOW / 1000)
