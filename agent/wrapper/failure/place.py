@@ -248,7 +248,7 @@ class Reading:
         """What an entry ran, if it is a program, and it surely ran."""
         if code == NOT_OPENED and self.texts.opens_files(entry.positions()[0], entry.word):
             return UNKNOWN
-        return certain_program(entry, self.functions(), tested=tested)
+        return self.texts.told(certain_program(entry, self.functions(), tested=tested), entry, code)
 
     def _in_trap(self, mine: list[Entry], at: int, *, own_trap: bool) -> Place | None:
         """`exit` in a trap: if it is the script's own ERR trap, what failed stands before it."""
@@ -302,7 +302,7 @@ class Reading:
 
     def _replaced(self, last: Entry, code: int) -> Place | None:
         """The shell became another program, which failed. A further shell may have failed anywhere."""
-        name = named(last.text.split()[1])
+        name = self.texts.told(named(last.text.split()[1]), last, code)
         place = self._bare(last.positions()[0])
         if (
             place is None

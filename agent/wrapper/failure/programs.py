@@ -22,6 +22,9 @@ SHELLS = frozenset(b"sh bash dash ksh zsh env sudo su doas setsid nohup runuser 
 
 MESSAGES = frozenset(b"echo printf cat tput".split())
 
+NOT_THERE = (126, 127)
+"""How a command ends if bash found no program of that name, or none that it may run."""
+
 
 def named(word: bytes) -> bytes:
     """The base name of a program, if it is plain."""

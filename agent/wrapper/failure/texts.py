@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 
-from agent.wrapper.failure.programs import MESSAGES, PREDICATES
+from agent.wrapper.failure.programs import MESSAGES, NOT_THERE, PREDICATES, UNKNOWN
 from agent.wrapper.shell import reader
 from agent.wrapper.shell.script import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.wrapper.failure.looks import Look
-    from agent.wrapper.failure.record import Position
+    from agent.wrapper.failure.record import Entry, Position
     from agent.wrapper.shell.syntax import Command, Function, Script
 
 HELPER = re.compile(rb"(?:^|_)(?:die|fatal|fail|abort|err|error|panic|bail|usage|quit|exit)(?:_|$)")
@@ -67,6 +67,21 @@ class Texts:
         """The commands that stand on a line; with a name, those that run it."""
         script = self.script(source)
         return [each for each in script.commands if _stands(each, line, name)] if script else []
+
+    def told(self, name: bytes, entry: Entry, code: int) -> bytes:
+        """The name of what an entry ran. If there was no such program, only a name that stands in the text.
+
+        Otherwise a variable came to be a command, as in `PASSWORD= $typed`: it may hold anything.
+        """
+        known = code not in NOT_THERE or entry.raw or self._says(entry.positions(), name)
+        return name if known else UNKNOWN
+
+    def _says(self, positions: list[Position], name: bytes) -> bool:
+        """Whether a name stands in one of these files, as a word or as a part of one."""
+        whole = re.compile(rb"(?<![\w.+])" + re.escape(name) + rb"(?![\w.+-])")
+        scripts = [self.script(position.source) for position in positions]
+        commands = [command for script in scripts if script for command in script.commands]
+        return any(whole.search(word.raw) for command in commands for word in command.words)
 
     def in_subshell(self, source: bytes, line: int) -> bool:
         """Whether ( … ) stands on a line, or goes over it."""

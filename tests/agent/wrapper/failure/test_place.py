@@ -143,6 +143,36 @@ def test_a_place_is_exact_or_absent(entries: list[bytes], code: int, place: tupl
     assert found(*entries, code=code) == place
 
 
+COMPUTED = b"""set -e
+DB_PASSWORD= $typed
+nosuch --version
+TOOL=${TOOL:-/opt/nosuch}
+$TOOL up
+$typed || exit 4
+exec $typed
+"""
+
+
+@pytest.mark.parametrize(
+    ("entries", "code", "place"),
+    [
+        ([entry("DB_PASSWORD=", 2), entry("s3cr3t", 2), error(2, 127)], 127, ("2", "-", "i.sh", "-")),
+        ([entry("DB_PASSWORD=", 2), entry("/home/anna", 2), error(2, 126)], 126, ("2", "-", "i.sh", "-")),
+        ([entry("s3cr3t", 6), entry("exit 4", 6, status=127)], 4, ("6", "-", "i.sh", "-")),
+        ([entry("exec s3cr3t", 7)], 127, ("7", "-", "i.sh", "-")),
+        # It was there, for it ran.
+        ([entry("DB_PASSWORD=", 2), entry("tool", 2), error(2, 5)], 5, ("2", "tool", "i.sh", "5")),
+        # The text says it.
+        ([entry("nosuch --version", 3), error(3, 127)], 127, ("3", "nosuch", "i.sh", "127")),
+        ([entry("/opt/nosuch up", 5), error(5, 127)], 127, ("5", "nosuch", "i.sh", "127")),
+    ],
+)
+def test_what_came_out_of_a_variable_and_is_no_program_is_not_named(
+    entries: list[bytes], code: int, place: tuple[str, ...]
+) -> None:
+    assert where(b"".join(entries), MAIN, code, Texts([Look(b"./i.sh", COMPUTED)])) == place
+
+
 UNSET = b"""set -e
 . ./lib.sh
 : "${DOMAIN:?set it}"
