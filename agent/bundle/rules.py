@@ -27,7 +27,7 @@ class Rule:
 
 
 NAME = (
-    r"passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key"
+    r"passw(?:or)?d|passwd|pass(?![a-z])|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key"
     r"|private[_-]?key|encryption[_-]?key|signing[_-]?key|master[_-]?key|license[_-]?key|write[_-]?key"
     r"|credentials?|signature|client[_-]?secret|auth[_-]?key"
 )
@@ -40,6 +40,8 @@ HARMLESS = (
 """What stands after such a name and tells nothing."""
 
 _END = r"""(?=$|[\s,;&"'\\)}\]])"""
+_SIGN = r"(?:\n|[^\S\n]{0,32})(?:=>|:=|:(?!=)|=(?!>))(?:\n|[^\S\n]{0,32})"
+"""What stands between a name and its value: configuration is often set in columns."""
 _QUOTED = r"""\\?"(?P<{0}1>(?:[^"\\\n]|\\[^"\n])+)|'(?P<{0}2>[^'\n]+)"""
 
 
@@ -50,8 +52,8 @@ def _from(letters: str) -> str:
 
 def _assigned() -> str:
     value = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,;&\"'\\)}}\]]\S*?)"
-    plain = rf"[\"']?\s?(?:[:=]|=>|:=)\s?{value}{_END}"
-    quoted = rf"(?:\\?[\"'])?\s?(?:[:=]|=>|:=)\s?(?:{_QUOTED.format('quoted')})"
+    plain = rf"[\"']?{_SIGN}{value}{_END}"
+    quoted = rf"(?:\\?[\"'])?{_SIGN}(?:{_QUOTED.format('quoted')})"
     first = _from("".join(sorted({word[0] for word in NAME.split("|")})))
     return rf"{first}(?i:(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted}))"
 
@@ -91,7 +93,7 @@ RULES = (
     Rule(
         "authorization header",
         re.compile(
-            r"(?i)authorization(?:\\?[\"'])?\s{0,3}[:=]\s{0,3}(?:\\?[\"'])?"
+            r"(?i)authorization(?:\\?[\"'])?\s{0,3}[:=]\s{0,3}\[?(?:\\?[\"'])?"
             r"(?:(?:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\s+)?"
             r"(?P<secret>[^\s\"'\\,‹]+)"
         ),
@@ -99,6 +101,7 @@ RULES = (
         (
             ("> Authorization: Bearer abc.def", "abc.def"),
             ('{"authorization": "Basic dTpwdw=="}', "dTpwdw=="),
+            ('{"Authorization":["Basic dTpwdw=="]}', "dTpwdw=="),
             ("authorization=s3cr3t", "s3cr3t"),
         ),
         ("authorization failed", "Authorization is required"),
@@ -113,10 +116,13 @@ RULES = (
     Rule(
         "cookie",
         re.compile(
-            r"(?i)\b(?:set-)?cookie(?:\\?[\"'])?\s?:\s?(?:\\?[\"'])?(?P<secret>[^\s\"'\\=;]+=[^\n\"'\\]+)"
+            r"(?i)\b(?:set-)?cookie(?:\\?[\"'])?\s?:\s?\[?(?:\\?[\"'])?(?P<secret>[^\s\"'\\=;]+=[^\n\"'\\]+)"
         ),
         ("cookie",),
-        (("Set-Cookie: sid=1f2e3d; Path=/", "sid=1f2e3d; Path=/"),),
+        (
+            ("Set-Cookie: sid=1f2e3d; Path=/", "sid=1f2e3d; Path=/"),
+            ('{"Cookie":["sid=1f2e3d"]}', "sid=1f2e3d"),
+        ),
         ("cookie: none",),
     ),
     Rule(
@@ -200,9 +206,8 @@ RULES = (
         "value of a secret's name",
         re.compile(_assigned()),
         (
-            "passw",
+            "pass",
             "pwd",
-            "passphrase",
             "secret",
             "token",
             "key",
@@ -218,10 +223,17 @@ RULES = (
             ("secret_key_base: 'a b'", "a b"),
             ("AccountKey=dGVzdA==;EndpointSuffix=x", "dGVzdA=="),
             ("export SMTP_PASSWORD='it is'", "it is"),
+            ("DB_PASS=hunter2", "hunter2"),
+            ("password   =  hunter2", "hunter2"),
+            ("\tpassword:\t\t'hunter2'", "hunter2"),
+            ("'password' => 'hunter2',", "hunter2"),
+            ("api_key := hunter2", "hunter2"),
         ),
         (
             "max_tokens: 512",
             "password: null",
+            "password:    null",
+            "passes = 3 of it",
             "PASSWORD=${DB_PASSWORD}",
             "token=‹secret-1›",
             "invalid token, retry",
