@@ -126,7 +126,7 @@ def _output(name: str) -> Iterator[IO[bytes]]:
         return
     whole = os.path.realpath(name)
     part = f"{whole}.{token_hex(4)}.part"  # of this export alone, and in nobody's place
-    out = _open(name, "xb", hint, at=part)
+    out = _open(name, "wb", hint, new=part)
     try:
         with out:
             _let_the_same_read(part, whole)
@@ -153,10 +153,13 @@ def _flush(path: str) -> None:
         os.fsync(file.fileno())
 
 
-def _open(name: str, mode: str, hint: str, *, at: str = "") -> IO[bytes]:
+def _open(name: str, mode: str, hint: str, *, new: str = "") -> IO[bytes]:
+    """Open a file; or in its place a `new` one, which only we may read: events hold e-mail addresses."""
     packed = mode != "rb" and name.endswith(".gz")
+    path = new or name
     try:
-        path = at or name
+        if new:
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         return cast("IO[bytes]", gzip.open(path, mode) if packed else open(path, mode))
     except OSError as error:
         raise AdminError(f"{name} cannot be opened: {error.strerror}; {hint}") from None

@@ -203,6 +203,14 @@ def test_who_may_read_an_older_export_may_read_the_new_one_and_nobody_steers_whe
     assert (tmp_path / "out.part").is_symlink()
 
 
+def test_a_new_export_is_for_its_owner_alone(idle: Collector, tmp_path: Path) -> None:
+    """It holds the e-mail addresses of who asked for help."""
+    idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
+    for name in ("out", "out.gz"):
+        idle.verb("export", str(tmp_path / name))
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.needs("unshare")
 def test_an_export_onto_a_full_disk_leaves_no_half(idle: Collector, tmp_path: Path) -> None:
     idle.verb("import", "--source", "s", "-", stdin='{"event":"x"}\n')
