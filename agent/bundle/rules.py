@@ -58,6 +58,15 @@ def _assigned() -> str:
     return rf"{first}(?i:(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted}))"
 
 
+def _beside() -> str:
+    """As Kubernetes and others list variables: {"name": "DB_PASSWORD", "value": "…"}."""
+    quote, colon = r"(?:\\?[\"'])?", r"\s{0,3}:\s{0,3}"
+    name = rf"[A-Za-z0-9_.-]{{0,40}}(?:{NAME})[A-Za-z0-9_.-]{{0,20}}"
+    plain = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,\"'\\}}\]]+)"
+    value = rf"(?:{_QUOTED.format('beside')}|{plain})"
+    return rf"(?i:name{quote}{colon}{quote}{name}{quote},?\s{{0,60}}{quote}value{quote}{colon}{value})"
+
+
 def _token(pattern: str) -> re.Pattern[str]:
     """A vendor's own prefix, where no longer word has it."""
     return re.compile(rf"(?<![A-Za-z0-9_-])(?P<secret>{pattern})(?![A-Za-z0-9])")
@@ -182,11 +191,16 @@ RULES = (
     Rule(
         "password option",
         re.compile(
-            rf"(?i)--?[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}\s+(?!-)[\"']?(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
+            rf"(?i)(?<![a-z0-9])--?[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}(?:\s+|\\?[\"'],\s{{0,40}}\\?[\"'])(?!-)[\"']?"
+            rf"(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
         ),
-        ("-pass", "-pwd", "secret", "token", "key", "credential", "signature"),
-        (("ran mysql -u shop --password hunter2 shop", "hunter2"), ("curl --api-key 'k-1'", "k-1")),
-        ("see --password --host", "--token $TOKEN"),
+        ("pass", "pwd", "secret", "token", "key", "credential", "signature"),
+        (
+            ("ran mysql -u shop --password hunter2 shop", "hunter2"),
+            ("curl --api-key 'k-1'", "k-1"),
+            ('"Cmd": ["redis-server",\n  "--requirepass",\n  "hunter2"]', "hunter2"),
+        ),
+        ("see --password --host", "--token $TOKEN", "in two-pass mode", '["--password", "--host"]'),
     ),
     Rule(
         "password of mysql",
@@ -239,6 +253,21 @@ RULES = (
             "invalid token, retry",
             "the key is at the end",
             "secrets: [REDACTED]",
+        ),
+    ),
+    Rule(
+        "value beside a secret's name",
+        re.compile(_beside()),
+        ("value",),
+        (
+            ('{"name": "DB_PASSWORD", "value": "hunter2"}', "hunter2"),
+            ("- name: DB_PASSWORD\n  value: hunter2", "hunter2"),
+            ("- name: SMTP_PASS\n  value: 'hun ter2'", "hun ter2"),
+        ),
+        (
+            "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: db",
+            "- name: DB_HOST\n  value: db",
+            "- name: USE_TOKEN\n  value: true",
         ),
     ),
     Rule(
