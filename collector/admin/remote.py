@@ -80,15 +80,13 @@ class Remote:
         return found
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None, most: int) -> bytes:
-        headers = {"Accept-Encoding": "identity"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
         try:
             with requests.request(
                 method,
                 self._base + path,
                 json=body,
-                headers=headers,
+                headers={"Accept-Encoding": "identity"},
+                auth=self._authorized,
                 timeout=SECONDS,
                 allow_redirects=False,
                 stream=True,
@@ -103,6 +101,12 @@ class Remote:
         if answer.status_code != OK:
             raise AdminError(f"{self._base} answers {answer.status_code}: {_reason(data)}")
         return data
+
+    def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """With our token alone: requests would put a password from .netrc in its place."""
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 def checked_base(base: str) -> str:

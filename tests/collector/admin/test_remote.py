@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,19 @@ def test_an_odd_answer_is_one_clear_line(receiver: Receiver) -> None:
         receiver.then = deed
         with pytest.raises(AdminError, match=words):
             Remote(receiver.endpoint).bundles()
+
+
+def test_a_netrc_is_never_consulted(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for token in ("token", ""):
+        Remote(receiver.endpoint, token).post("/v1/members/state", {})
+    sent = [request.headers.get("authorization") for request in receiver.requests]
+    assert sent == ["Bearer token", None]
 
 
 @pytest.mark.parametrize("base", ["http://rollcall.example", "ftp://127.0.0.1", "rollcall.example"])
