@@ -192,7 +192,8 @@ def _only_version(watch: Watch, failure: Failure, first: int) -> str:
 
 def _failing(watch: Watch, failure: Failure, version: str) -> Trouble:
     place, hurt = failure.place, failure.instances
-    line = f":{place.line}" if place.line else ""
+    # A script with the separator of places in its name makes any text the line.
+    line = f":{place.line}" if place.line.isascii() and place.line.isdecimal() else ""
     where = f"`{place.script}{line}`" if is_plain_file(place.script) else "one place"
     title = f"Installs fail at {where}"
     only = f" Only {_named(version, 'one version')} fails there." if version else ""

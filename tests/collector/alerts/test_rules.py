@@ -6,6 +6,7 @@ from collector.alerts.limits import limits_of
 from collector.alerts.rules import MOST_RUNS, Watch, failing_places, less_success
 from collector.base.times import DAY_MS
 from collector.store import Stores
+from collector.store.schema import SEPARATOR
 from tests.collector.alerts import planted
 
 DAY = 3
@@ -53,6 +54,17 @@ def test_a_version_that_could_become_a_link_is_not_named(stores: Stores) -> None
     (worse,) = less_success(watch_of(stores))
     assert worse.title == "Installs of one version succeed less often"
     assert worse.detail.endswith("With an earlier version it was 100%.")
+
+
+def test_no_text_gets_into_a_message_as_the_line_of_a_script(stores: Stores) -> None:
+    """The name of a script may hold the sign that stands between script and line where places are stored."""
+    text = "` <https://evil.example|mend it here> @channel `"
+    for number in range(10):
+        keep_install(stores, number, "1.0", (f"install.sh{SEPARATOR}{text}", 7))
+    (failing,) = failing_places(watch_of(stores))
+    assert failing.title == "Installs fail at `install.sh`"
+    assert failing.path == "/installs?source=product"
+    assert "evil" not in failing.detail
 
 
 def test_a_version_is_not_alone_at_a_place_where_many_failed_after_another(stores: Stores) -> None:
