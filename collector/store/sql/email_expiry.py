@@ -29,7 +29,8 @@ def expire_emails(database: Database, before: int, go_on: Callable[[], None]) ->
     """Delete addresses in requests that were received before a time; returns how many requests had one."""
     count = 0
     fold_waiting(database)
-    for (source,) in database.all("SELECT DISTINCT source FROM runs"):
+    # Not only those with runs: other clients send requests that are of no run.
+    for (source,) in database.all("SELECT DISTINCT source FROM daily"):
         with database.transaction() as tx:
             fold_all(tx)
             tx.execute(_RUNS, source, before, before)

@@ -9,6 +9,7 @@ import pytest
 
 from collector.base.events import BEAT, SUPPORT, Event
 from collector.base.times import DAY_MS
+from collector.ingest import decode
 from collector.store import EventStore
 from collector.store.values import NO_PAGE, Cutoffs, Expired, Expiry
 from tests.collector.store.contract.answers import said_by, told_by
@@ -83,6 +84,16 @@ def test_an_address_expires_and_its_request_stays(events: EventStore) -> None:
         assert (run.asked, run.reference) == (runs[run.id].asked, runs[run.id].reference)
     assert expire(events, emails=MIDDLE) == Expired()
     assert events.keep(asked) == 0
+
+
+def test_an_address_in_a_request_of_no_run_expires_too(events: EventStore) -> None:
+    told = {"event": SUPPORT, "anonymousId": "a", "properties": {"email": "ada@example.org"}}
+    old = decode.read_event(told, "track", SOURCE, MIDDLE - DAY_MS)
+    events.keep([old])
+    assert old.run is None
+    assert expire(events, emails=MIDDLE) == Expired(emails=1)
+    (changed,) = events.events_named(SOURCE, SUPPORT, NO_PAGE, 10)
+    assert "ada" not in changed.body
 
 
 def test_a_request_that_another_source_got_later_keeps_its_address(events: EventStore) -> None:
