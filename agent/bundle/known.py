@@ -47,9 +47,15 @@ def secret_values(variables: Iterable[tuple[str, str]]) -> list[Known]:
     found: dict[str, Known] = {}
     for name, value in variables:
         for part in _secret_parts(name, value):
-            if not is_trivial(part):
-                found.setdefault(part, Known(part, "secret", name))
+            for text in (part, _as_read(part)):
+                if not is_trivial(text):
+                    found.setdefault(text, Known(text, "secret", name))
     return list(found.values())
+
+
+def _as_read(value: str) -> str:
+    """The value as the bundle's texts have it, where a sign stands for each byte that is no UTF-8."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _secret_parts(name: str, value: str) -> list[str]:

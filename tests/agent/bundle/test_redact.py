@@ -52,6 +52,14 @@ def test_a_value_has_one_token_in_all_texts() -> None:
     assert len(set(first.split())) == 2
 
 
+def test_a_value_that_is_no_utf8_is_replaced_too() -> None:
+    """A variable holds an odd byte as half a surrogate, and the text of a log has a sign in its place."""
+    latin = "pässwört-geheim".encode("latin-1")
+    known = secret_values([("SMTP_PASS", latin.decode("utf-8", "surrogateescape"))])
+    text = (b"signing in with " + latin).decode("utf-8", "replace")
+    assert Redactor(known).redact([text]) == ["signing in with ‹secret-1›"]
+
+
 def test_what_was_found_by_its_shape_is_found_elsewhere_by_its_value() -> None:
     first, second = Redactor([]).redact(["tried with hunter2", "DB_PASSWORD=hunter2"])
     assert first == "tried with ‹secret-1›"
