@@ -72,9 +72,9 @@ def fact_of(name: str, context: Mapping[str, Any], properties: Mapping[str, Any]
     environment = mapping(context.get("installation")).get("environment")
     app, system = mapping(context.get("app")), mapping(context.get("os"))
     return Fact(
-        version=_word(app.get("version")),
-        os=_word(system.get("name")) or _word(properties.get("os")),
-        os_version=_word(system.get("version")),
+        version=counted_word(app.get("version")),
+        os=counted_word(system.get("name")) or counted_word(properties.get("os")),
+        os_version=counted_word(system.get("version")),
         duration=_number(properties.get("durationSeconds"), 1000),
         reason=counted_text(properties.get("reason")),
         exit_code=_number(properties.get("exitCode")),
@@ -110,8 +110,8 @@ def counted_text(value: object) -> str | None:
     return _counted_text(value[: 2 * _LONGEST_TEXT])  # an address at the end is still whole
 
 
-def _word(value: object) -> str:
-    """A version or system, without the spaces around it that no address of a page keeps."""
+def counted_word(value: object) -> str:
+    """A version or system, empty if there is none; without the spaces around it that no address keeps."""
     return (counted_text(value) or "").strip()
 
 

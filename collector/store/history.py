@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from collector.base.events import counted_text, mapping
+from collector.base.events import counted_word, mapping
 from collector.base.times import DAY_MS
 from collector.store.rows import system_name
 from collector.store.spans import SLOTS_A_DAY, SPANS, bits_of, days_of, edges
@@ -82,9 +82,9 @@ def latest_upgrades(rows: Iterable[tuple[bytes, int, str]]) -> Upgrades:
     return found
 
 
-def _version_after(body: str) -> str | None:
+def _version_after(body: str) -> str:
     properties = mapping(msgspec.json.decode(body)).get("properties")
-    return counted_text(mapping(properties).get("to"))
+    return counted_word(mapping(properties).get("to"))
 
 
 @dataclass

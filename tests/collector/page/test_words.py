@@ -67,3 +67,10 @@ def test_spaces_around_a_version_or_a_system_do_not_count(client: PageClient, se
         (row,) = client.get("/installs.json").json()["tables"][table]
         assert (row[column], row["running"], row["given_up"]) == (word, 1, 0)
     assert client.get("/installs.json?version=2.0&system=debian").json()["tables"]["runs"]
+
+
+def test_spaces_around_the_version_of_an_upgrade_do_not_count_either(client: PageClient, send: Send) -> None:
+    upgraded = event("Instance Upgraded", 24 * HOUR, **{"from": "1.2", "to": " 2.0\n"})
+    send(*living(1), {**upgraded, "anonymousId": "run 1"}, *living(2, version="2.0"))
+    words = client.get("/adoption.json").json()["tables"]["words"]
+    assert [(row["version"], row["instances"]) for row in words] == [("2.0", 2)]
