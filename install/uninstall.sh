@@ -114,9 +114,10 @@ end_processes() {
     done
 }
 
-# Only the user that our sysusers.d file made; its home directory tells.
+# Only the user that our sysusers.d file made; its home directory tells. Debian's `su` leaves /usr/sbin out of PATH.
 remove_user() {
     [ -n "$sysusers" ] && [ -e "$sysusers" ] || return 0
+    PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
     case $(getent passwd "$name" || grep "^$name:" /etc/passwd) in
     *:"/var/lib/$name":*)
         { userdel "$name" || deluser "$name"; } >/dev/null 2>&1 || left="$left user:$name"

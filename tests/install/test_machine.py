@@ -70,6 +70,17 @@ def link_of(found: dict[str, str]) -> str:
     return found["/opt/rollcall/current"].partition(" ")[2]
 
 
+def test_its_user_goes_too_where_root_came_by_su(machine: Machine, bundle: Path) -> None:
+    """Debian's `su` without a dash keeps an ordinary user's PATH, which has no userdel."""
+    server = Server(machine, bundle)
+    before = server.tree()
+    server.install()
+    words = [*server.shell, f"{PLACE}/install/uninstall.sh", "--yes"]
+    said = machine.run("env", "PATH=/usr/local/bin:/usr/bin:/bin", *words)
+    assert "could not remove" not in said
+    assert server.tree() == before
+
+
 def test_an_upgrade_that_does_not_start_goes_back(machine: Machine, bundle: Path) -> None:
     server = Server(machine, bundle)
     server.install()
