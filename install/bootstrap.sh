@@ -14,10 +14,10 @@ rollcall_is_off() ( # NAME
         { sub(/^export /, "", name); gsub(/["\047]/, "", value) }
         flag(name) && (off(value) || seen[name]++) { bad = 1 }
         END { print bad ? "off" : "clear" }'
-    case ${HOME-} in /*) ;; *) return 0 ;; esac
     found=$({ tr '\n\000' ' \n' <"/proc/$$/environ" && env && echo LOOKED=1; } |
         LC_ALL=C awk "$rules"'flag(name) && off(value) { set = 1 } END { print set, $0 }') 2>/dev/null
     [ "$found" = " LOOKED=1" ] || return 0
+    case ${HOME=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)} in /*) ;; *) return 0 ;; esac # cloud-init sets none
     for file in "${ROLLCALL_ENV_FILE-}" docker.env "${CREDENTIALS_DIRECTORY:+$CREDENTIALS_DIRECTORY/docker.env}" \
         "/etc/$1/docker.env" "${XDG_CONFIG_HOME:-$HOME/.config}/$1/docker.env"; do
         [ -n "$file" ] || continue

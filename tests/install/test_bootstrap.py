@@ -266,6 +266,27 @@ def test_an_ordinary_docker_env_is_understood(folder: Path, by: str) -> None:
     assert answers(by, places, environment(folder)) == ["sends"] * 4 + ["silent"] * 3
 
 
+@pytest.mark.parametrize("by", EACH_SHELL)
+def test_where_the_environment_names_no_home_it_is_looked_up(tmp_path: Path, by: str) -> None:
+    """As the agent does: in cloud-init, for example, there is none."""
+    place = test_flag.written(tmp_path, [b""])[0]
+    refusal = tmp_path / f"root/.config/{test_flag.NAME}/docker.env"
+    refusal.parent.mkdir(parents=True)
+    getent = tmp_path / "bin/getent"
+    getent.parent.mkdir()
+    environ = environment(tmp_path, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    del environ["HOME"]
+    for home, text, said in (
+        (tmp_path / "root", "", "sends"),
+        (tmp_path / "root", "DO_NOT_TRACK=1\n", "silent"),
+        ("", "", "silent"),
+    ):
+        getent.write_text(f"#!/bin/sh\necho 'root:x:0:0:root:{home}:/bin/sh'\n")
+        getent.chmod(0o755)
+        refusal.write_text(text)
+        assert answers(by, [place], environ) == [said], (home, text)
+
+
 def test_it_is_one_file_of_sixty_lines_at_most() -> None:
     assert len(BOOTSTRAP.splitlines()) <= 60
     assert os.access(INSTALL / "bootstrap.sh", os.X_OK)
