@@ -74,6 +74,20 @@ def test_a_refusal_found_elsewhere_goes_into_the_containers_docker_env(
     assert not decision_from_files([file]).sending
 
 
+@pytest.mark.parametrize("example", ["example", "example/docker"])
+def test_it_goes_by_its_own_folder_whatever_cdpath_says(tmp_path: Path, example: str) -> None:
+    """Where CDPATH leads, even to a folder beside one, `cd` prints where it went."""
+    shutil.copytree(INSTALL / example, tmp_path / "acme")
+    shutil.copytree(INSTALL / "lib", tmp_path / "acme/rollcall/install/lib")
+    environ = environment(tmp_path, CDPATH=".:/usr", COMPOSE=":")
+    for script, started in (("setup.sh", "install.sh"), ("remove.sh", "uninstall.sh")):
+        ours = tmp_path / "acme/rollcall/install" / started
+        ours.write_text('#!/bin/sh\necho "$0"\n')
+        ours.chmod(0o755)
+        done = run("sh", f"acme/{script}", tmp_path / "board", environ=environ)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{ours}\n", "")
+
+
 @pytest.mark.needs("root", "systemd", "bash")
 def test_a_vendor_may_copy_it(packed: Path) -> None:
     with booted() as machine:

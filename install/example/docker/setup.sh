@@ -2,7 +2,7 @@
 # What Acme ships where its product runs in containers: this file, its own installer, and Rollcall's archive
 # unpacked beside them as `rollcall/`. The operator runs: sudo ./setup.sh [FOLDER]. It asks nothing.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 folder=${1:-/srv/acme}
 
 # One docker.env is for all: for the product, for the heartbeat beside it, and for Rollcall on this machine.
