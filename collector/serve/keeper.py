@@ -37,7 +37,7 @@ class Keeper(BackgroundJob):
     ) -> None:
         super().__init__("keeper", first)
         self._stores, self._keep, self._now, self._clock = stores, keep, now, clock
-        self._unsure_since: float | None = None
+        self._unsure: tuple[int | None, float] = None, 0.0
 
     def step(self) -> float | None:
         """Delete once, if anything is to be deleted at all."""
@@ -69,17 +69,17 @@ class Keeper(BackgroundJob):
             )
 
     def _is_sure(self, now: int) -> bool:
-        """Whether the clock may be trusted. If it has jumped, that is seen to within the hour, or never."""
+        """Whether the clock may be trusted: not in the hour after a jump, nor while others expire by an earlier one."""
         last = self._stores.events.last_expiry().at
         if last is None or now - last <= PAUSE_MS:
-            self._unsure_since = None
-        elif self._unsure_since is None:
-            self._unsure_since = self._clock()
+            return True
+        if self._unsure[0] != last:
+            self._unsure = last, self._clock()
             logger.warning(
                 "what is old was last deleted %d days ago, by the clock: check it; this goes on in an hour",
                 (now - last) // DAY_MS,
             )
-        return self._unsure_since is None or self._clock() - self._unsure_since >= UNSURE_SECONDS
+        return self._clock() - self._unsure[1] >= UNSURE_SECONDS
 
 
 def cutoffs_of(keep: Keep, now: int) -> Cutoffs:
