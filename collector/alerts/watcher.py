@@ -56,6 +56,7 @@ class Watcher(BackgroundJob):
         self._events_away = Absence()
         self._told_away = False
         self._unknown: set[int] = set()  # sources of which the store did not say what is wrong
+        self._digest_waits = False
         self._said = ""
 
     def step(self) -> float | None:
@@ -73,7 +74,7 @@ class Watcher(BackgroundJob):
     def watch(self) -> None:
         """Look, and send; what it raises is an error."""
         if self._control_works():
-            add_digest(self._stores, self._settings.alerts_digest, self._now())
+            self._add_digest()
             self._send_due()
 
     def _now(self) -> int:
@@ -115,6 +116,18 @@ class Watcher(BackgroundJob):
             known = isinstance(error, StoreError)
             logger.error("alerts of the source %r wait: %s", name, error if known else type(error).__name__)
         self._unknown.add(source)
+
+    def _add_digest(self) -> None:
+        """Store the digest, if it is due. One that cannot be made now costs no message that waits."""
+        try:
+            add_digest(self._stores, self._settings.alerts_digest, self._now())
+        except Exception as error:  # noqa: BLE001 - the next look tries again
+            if not self._digest_waits:
+                known = isinstance(error, StoreError)
+                logger.error("the weekly digest waits: %s", error if known else type(error).__name__)  # noqa: TRY400
+            self._digest_waits = True
+        else:
+            self._digest_waits = False
 
     def _troubles(self, source: int, name: str, now: int) -> Iterator[Trouble]:
         begun = defaultdict(set)

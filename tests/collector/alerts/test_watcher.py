@@ -213,6 +213,21 @@ def test_a_question_that_fails_is_no_store_that_is_away_and_costs_no_other_sourc
     ]
 
 
+@pytest.mark.parametrize("error", [StoreError("it takes too long"), KeyError("what a client sent")])
+def test_a_digest_that_cannot_be_made_is_said_once_and_costs_no_message_that_waits(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("collector.alerts.watcher.add_digest", fail)
+    watched.note(TROUBLE)
+    assert watched.step() == [(2, BEGUN), (3, BEGUN)]
+    assert watched.step(int(PAUSE_SECONDS * 1000)) == []
+    said = "it takes too long" if isinstance(error, StoreError) else "KeyError"
+    assert [record.getMessage() for record in caplog.records] == [f"the weekly digest waits: {said}"]
+
+
 def test_a_wrong_file_is_said_once_in_the_log_and_the_message_waits(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
