@@ -106,21 +106,28 @@ def remove_user(control: ControlStore, name: str, now: int, *, by: str = COMMAND
 
 
 @with_retries
-def change_password(control: ControlStore, name: str, password: str, now: int) -> None:
-    """Store a user's new password, and end their sessions. AdminError if it is too short."""
+def change_password(control: ControlStore, name: str, before: str, password: str, now: int) -> None:
+    """Store a user's new password in place of a hash, and end their sessions.
+
+    AdminError if it is too short, or if the stored hash is another one by now.
+    """
     kept = _new_hash(password)
     with control.transaction() as tx:
-        tx.execute("UPDATE users SET password = ? WHERE name = ?", kept, name)
+        if not tx.execute(
+            "UPDATE users SET password = ? WHERE name = ? AND password = ?", kept, name, before
+        ):
+            raise AdminError("the password was changed meanwhile; sign in again")
         tx.execute("DELETE FROM sessions WHERE user_name = ?", name)
         record(tx, now, name, "changed their password")
 
 
 @with_retries
-def renew_hash(control: ControlStore, name: str, password: str, outdated: str) -> None:
-    """Hash a password anew, at today's cost, unless it was changed meanwhile."""
+def renew_hash(control: ControlStore, name: str, password: str, outdated: str) -> str:
+    """Hash a password anew, at today's cost, and store it unless it was changed meanwhile; the new hash."""
     kept = hash_password(password)
     with control.transaction() as tx:
         tx.execute("UPDATE users SET password = ? WHERE name = ? AND password = ?", kept, name, outdated)
+    return kept
 
 
 def any_user(control: ControlStore) -> bool:

@@ -24,11 +24,12 @@ async def submit_account(form: FormRequest) -> Answer:
     if visitor is None or visitor.by != "session":
         raise PageError(403, "Only somebody who signed in with a password can change it.")
     current = form.fields.get("current", "")
-    if not await form.signing.is_right(form.request, visitor.name, current, form.now):
+    checked = await form.signing.right_hash(form.request, visitor.name, current, form.now)
+    if not checked:
         return show_account(form, "The current password is wrong.")
     try:
         password = form.new_password()
-        change = partial(users.change_password, form.control, visitor.name, password, form.now)
+        change = partial(users.change_password, form.control, visitor.name, checked, password, form.now)
         await form.signing.checks.run(change, known=True)
     except AdminError as error:
         return show_account(form, sentence(error))

@@ -26,9 +26,10 @@ def show_sign_in(form: FormRequest, wrong: str = "") -> Answer:
 async def submit_sign_in(form: FormRequest) -> Answer:
     """Begin a session if name and password are right."""
     name = form.fields.get("name", "")
-    if not await form.signing.is_right(form.request, name, form.fields.get("password", ""), form.now):
+    checked = await form.signing.right_hash(form.request, name, form.fields.get("password", ""), form.now)
+    if not checked:
         return await asyncio.to_thread(show_sign_in, form, "The name or the password is wrong.")
-    cookies = await form.signing.begin(form.request, name, form.now)
+    cookies = await form.signing.begin(form.request, name, form.now, checked)
     return redirect(safe_path(form.fields.get("next")), *cookies)
 
 

@@ -32,14 +32,24 @@ def password_of(control: ControlStore, name: str) -> str:
 
 
 @with_retries
-def begin_session(control: ControlStore, token: bytes, user: str, now: int, expired: int) -> None:
-    """Store a new session, and delete those that began before `expired`."""
+def begin_session(
+    control: ControlStore, token: bytes, user: str, password: str, now: int, expired: int
+) -> bool:
+    """Store a new session, and delete those that began before `expired`.
+
+    False, and no session, if the user has another stored password by now.
+    """
     with control.transaction() as tx:
         tx.execute("DELETE FROM sessions WHERE began < ?", expired)
+        # The row is held: a password that is changed at the same time ends this session too.
+        held = "UPDATE users SET password = password WHERE name = ? AND password = ?"
+        if not tx.execute(held, user, password):
+            return False
         tx.execute(
             "INSERT INTO sessions (token, user_name, began, used) VALUES (?, ?, ?, ?)", token, user, now, now
         )
         record(tx, now, user, "signed in")
+        return True
 
 
 def find_session(control: ControlStore, token: bytes) -> Session | None:

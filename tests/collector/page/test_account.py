@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from collector.admin import users
@@ -40,6 +42,53 @@ def test_a_new_password_ends_the_users_other_sessions_and_no_one_elses(
     assert client.get("/", cookie=another).status == 200
     for old in (here, elsewhere):
         assert client.get("/", cookie=old).status == 303
+
+
+@pytest.fixture
+def changed_meanwhile(
+    page_stores: Stores, viewer: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """From now on, the password is another one as soon as it was found right."""
+    check = users.password_is
+
+    def change_after(password: str, kept: str) -> bool:
+        right = check(password, kept)
+        with page_stores.control.transaction() as tx:
+            tx.execute("UPDATE users SET password = ? WHERE name = ?", users.hash_password(NEW), viewer)
+            tx.execute("DELETE FROM sessions")
+        return right
+
+    return lambda: monkeypatch.setattr(users, "password_is", change_after)
+
+
+def test_who_signs_in_while_the_password_is_changed_is_not_in(
+    client: PageClient, page_stores: Stores, viewer: str, changed_meanwhile: Callable[[], None]
+) -> None:
+    """Else a thief who signs in over and over has a session that the change does not end."""
+    form = client.get("/signin", cookie="")
+    changed_meanwhile()
+    fields = {"token": form.token, "name": viewer, "password": PASSWORD}
+    reply = client.post("/signin", fields, cookie=form.cookie)
+    assert (reply.status, "changed while you signed in" in reply.text) == (403, True)
+    assert page_stores.control.all("SELECT 1 FROM sessions") == []
+
+
+def test_of_two_changes_by_one_password_the_first_holds(
+    client: PageClient,
+    page_stores: Stores,
+    viewer: str,
+    changed_meanwhile: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cookie, right = client.sign_in(viewer, PASSWORD), users.password_is
+    token = client.get("/account", cookie=cookie).token
+    changed_meanwhile()
+    thief = {"token": token, "current": PASSWORD, "password": "of the thief", "again": "of the thief"}
+    reply = client.post("/account", thief, cookie=cookie)
+    assert (reply.status, "The password was changed meanwhile" in reply.text) == (403, True)
+    monkeypatch.setattr(users, "password_is", right)
+    ((kept,),) = page_stores.control.all("SELECT password FROM users")
+    assert users.password_is(NEW, kept)
 
 
 @pytest.mark.parametrize(
