@@ -101,6 +101,9 @@ def open_sound(path: str, *, thoroughly: bool = False) -> sqlite3.Connection:
     try:
         with file_faults():
             db.execute("PRAGMA secure_delete = ON")
+            # A change is done once its journal is deleted, and that is on disk too: a journal that comes back
+            # after a power cut would undo it.
+            execute_patiently(db, "PRAGMA synchronous = EXTRA")
             if _version(path, db) < VERSION:
                 _create(db)
             for statement in LATER:

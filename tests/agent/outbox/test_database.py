@@ -110,6 +110,13 @@ def test_a_reader_of_an_unsound_database_gets_a_clear_line_and_changes_nothing(
     assert Path(state.outbox).read_bytes() == before
 
 
+def test_what_is_recorded_is_not_undone_by_a_power_cut(state: StateDir) -> None:
+    """The last that happens is a sync of the folder, where the journal was: else a cut brings it back."""
+    with closing(Outbox(state)) as box:
+        assert box._database._db.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
+        assert box._database._db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
 def test_a_database_that_was_cut_short_crashes_nobody(state: StateDir) -> None:
     cut(state)
     with pytest.raises(OutboxError):
