@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class TooLargeError(ValueError):
     """The file has more bytes than are read."""
@@ -68,8 +72,13 @@ def file_stamp(path: str) -> FileStamp:
     return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 
 
-def replace_file(path: str, data: bytes, *, like: os.stat_result | None = None) -> None:
-    """Replace the file by `data`, durably and in one step; readable by its owner only, or as `like` is."""
+def replace_file(
+    path: str, data: bytes, *, like: os.stat_result | None = None, check: Callable[[], None] | None = None
+) -> None:
+    """Replace the file by `data`, durably and in one step; readable by its owner only, or as `like` is.
+
+    `check` is called right before that step, and what it raises keeps the old file.
+    """
     temporary = f"{path}.{os.getpid()}.new"
     if os.path.lexists(temporary):
         os.unlink(temporary)  # left by a killed process; in a container the next one has the same pid
@@ -84,6 +93,8 @@ def replace_file(path: str, data: bytes, *, like: os.stat_result | None = None) 
             os.fsync(handle)
         finally:
             os.close(handle)
+        if check is not None:
+            check()
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

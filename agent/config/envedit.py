@@ -5,20 +5,26 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from agent.base.files import replace_file
+from agent.base.files import file_stamp, replace_file
 from agent.config.flags import QUOTES, is_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BOM = "\ufeff"
+TRIES = 20
 
 
 class EditError(Exception):
     """A docker.env could not be changed; the text says why and what to do."""
+
+
+class Overtaken(Exception):  # noqa: N818 - reads as what it says
+    """Another process has changed the file since it was read."""
 
 
 def set_value(path: str, name: str, value: str) -> None:
@@ -99,8 +105,25 @@ def _last_line(text: str, line: str) -> str:
 
 
 def _edit(path: str, change: Callable[[str], str]) -> None:
-    """Read, change and write back at once; mode, owner and a symlink stay."""
+    """Read, change and write back at once; mode, owner and a symlink stay.
+
+    If another process changes it meanwhile, it is done again, so that no refusal of theirs is undone.
+    """
     target = os.path.realpath(path)
+    for _ in range(TRIES):
+        with suppress(Overtaken):
+            _edit_target(target, change)
+            return
+    raise EditError(f"{target} could not be changed: other processes change it all the time; try again")
+
+
+def _edit_target(target: str, change: Callable[[str], str]) -> None:
+    stamp = file_stamp(target)
+
+    def check() -> None:
+        if file_stamp(target) != stamp:
+            raise Overtaken
+
     try:
         with open(target, "rb") as file:
             found, before = os.fstat(file.fileno()), file.read()
@@ -113,14 +136,14 @@ def _edit(path: str, change: Callable[[str], str]) -> None:
         if found is None:
             os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
         if after != before or found is None:
-            _write(target, after, found)
+            _write(target, after, found, check)
     except OSError as why:
         raise EditError(_words(target, why)) from why
 
 
-def _write(target: str, data: bytes, found: os.stat_result | None) -> None:
+def _write(target: str, data: bytes, found: os.stat_result | None, check: Callable[[], None]) -> None:
     try:
-        replace_file(target, data, like=found)
+        replace_file(target, data, like=found, check=check)
     except OSError as why:
         if why.errno != errno.EBUSY:
             raise

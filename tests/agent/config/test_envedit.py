@@ -105,6 +105,39 @@ def test_flags_go_and_their_neighbours_stay(before: str, after: str) -> None:
     assert envedit.without_flags(before) == after
 
 
+@pytest.mark.parametrize("text", ["A=1\n", None])
+def test_an_edit_undoes_no_other_that_came_meanwhile(tmp_path: Path, text: str | None) -> None:
+    """Who refuses while another process is about to write the file has refused."""
+    path = tmp_path / "docker.env"
+    if text is not None:
+        path.write_text(text)
+    others = iter([NAME])
+
+    def change(before: str) -> str:
+        for other in others:
+            envedit.set_value(str(path), other, "true")
+        return envedit.with_value(before, "ROLLCALL_PRODUCT", "Shop")
+
+    envedit._edit(str(path), change)
+    assert path.read_text() == f"{text or ''}{NAME}=true\nROLLCALL_PRODUCT=Shop\n"
+    assert os.listdir(tmp_path) == ["docker.env"]
+
+
+def test_a_file_that_never_rests_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "docker.env"
+    written: list[str] = []
+
+    def change(before: str) -> str:
+        written.append("x")
+        path.write_text("".join(written))
+        return f"{before}y"
+
+    with pytest.raises(envedit.EditError, match="other processes change it all the time; try again"):
+        envedit._edit(str(path), change)
+    assert path.read_text() == "x" * envedit.TRIES
+    assert os.listdir(tmp_path) == ["docker.env"]
+
+
 def test_mode_owner_and_a_symlinks_target_stay(tmp_path: Path) -> None:
     target, link = tmp_path / "real.env", tmp_path / "docker.env"
     target.write_bytes(b"A=1\xff\r\n")
