@@ -38,7 +38,8 @@ class Shapes:
         """The number of a shape; None if its source has too many. Not inside a transaction."""
         today = int(self._clock() * 1000) // DAY_MS
         if today != self._today:
-            self._today, self._numbers, self._full = today, {}, {}
+            # Texts too: SQLite gives a number again that a deleted shape had.
+            self._today, self._numbers, self._full, self._texts = today, {}, {}, {}
         shape = (source, key or NO_KEY, text)
         number = self._numbers.get(shape)
         if number is not None or shape not in self._full.get(source, {shape}):
@@ -49,14 +50,15 @@ class Shapes:
             rows = self._database.all("SELECT source, key, text FROM shapes WHERE source = ?", source)
             self._full[source] = set(rows)
         else:
-            self._numbers[shape] = number
+            self._numbers[shape], self._texts[number] = number, text
         return number
 
     def text_of(self, number: int) -> str:
         """The text of a shape."""
-        if number not in self._texts:
-            self._texts = dict(self._database.all("SELECT number, text FROM shapes"))
-        return self._texts[number]
+        texts = self._texts
+        if number not in texts:
+            texts = self._texts = dict(self._database.all("SELECT number, text FROM shapes"))
+        return texts[number]
 
 
 def shapes_of_key(database: Database | Transaction, key: int) -> dict[int, list[int]]:

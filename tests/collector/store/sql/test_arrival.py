@@ -185,6 +185,24 @@ def test_a_shape_is_deleted_when_no_heartbeat_can_need_it(tables: Database) -> N
     assert sum(map(len, store.export())) == 3
 
 
+def test_a_number_that_a_deleted_shape_had_is_read_as_the_new_one(tables: Database) -> None:
+    """SQLite gives it again. A server that goes on has read the old text."""
+    today = [TODAY]
+    store = SqlEventStore(tables, lambda: today[0] * DAY_MS / 1000)
+
+    def bodies() -> list[str]:
+        return [body for piece in store.export() for _, body in piece]
+
+    old, new = beat(1, version="old"), beat(2, NOW + 5 * DAY_MS, version="new")
+    store.keep([old])
+    assert bodies() == [old.body]
+    today[0] += 5
+    assert store.expire(Cutoffs.all_at(NOW + DAY_MS), NOW + 5 * DAY_MS, lambda _: None).deleted == 1
+    assert tables.all("SELECT COUNT(*) FROM shapes") == [(0,)]
+    store.keep([new])
+    assert bodies() == [new.body]
+
+
 def test_collectors_that_make_the_table_of_a_day_at_once_lose_nothing(stores: Stores, database: str) -> None:
     beats = [beat(number, NOW + number % 5 * DAY_MS) for number in range(200)]
 
