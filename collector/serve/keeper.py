@@ -69,7 +69,7 @@ class Keeper(BackgroundJob):
             )
 
     def _is_sure(self, now: int) -> bool:
-        """Whether the clock may be trusted: not in the hour after a jump, nor while others expire by an earlier one."""
+        """Whether the clock may be trusted: not for an hour after a jump, nor if another one shows less."""
         last = self._stores.events.last_expiry().at
         if last is None or now - last <= PAUSE_MS:
             return True
