@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import DONE, App, CouldNot
+from agent.base.files import sync_directory
 from agent.base.locks import hold_lock
 from agent.base.owner import become_owner
 from agent.config.access import read_access
@@ -101,10 +102,13 @@ def _delete(state: StateDir, shown: int) -> None:
     if held:
         with contextlib.suppress(OSError):  # a full disk, which has room afterwards
             note_shown(state, shown)
-    for path in _memory(state):
-        if not held or path != state.shown:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+    gone = [path for path in _memory(state) if not held or path != state.shown]
+    for path in gone:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    for folder in {os.path.dirname(path) for path in gone}:
+        with contextlib.suppress(OSError):  # a file system that cannot
+            sync_directory(folder)
     if held and read_shown(state) != shown:
         note_shown(state, shown)
 

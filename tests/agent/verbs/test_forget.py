@@ -24,6 +24,22 @@ def test_forget_leaves_no_tie_to_the_last_id(world: World) -> None:
     assert world.run("status", "--json").json["instanceId"] != first
 
 
+def test_what_is_forgotten_does_not_come_back_after_a_power_cut(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is written to the disk once the names are gone from it."""
+    seen: list[tuple[str, bool]] = []
+
+    def sync(folder: str) -> None:
+        seen.append((folder, os.path.exists(world.state.id)))
+
+    world.run("beat")
+    monkeypatch.setattr("agent.verbs.forget.sync_directory", sync)
+    assert os.path.exists(world.state.id)
+    assert world.run("forget").code == 0
+    assert (world.state.path, False) in seen
+
+
 def test_forget_while_the_daemon_runs_keeps_the_next_beat_right(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
