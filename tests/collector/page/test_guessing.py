@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from hashlib import scrypt
 from typing import Any
@@ -14,9 +13,9 @@ from collector.admin import users
 from collector.page.access import checks
 from collector.page.access.limits import NAME_TRIES, SECONDS_A_NAME_TRY, SECONDS_A_TRY, TRIES
 from collector.store import Stores
+from tests.collector.held import Held
 from tests.collector.page.client import PageClient, Reply
 from tests.collector.page.conftest import PASSWORD, REAL_COST
-from tests.wait import PATIENCE
 
 WRONG = "wrong horse battery"
 OLD = "scrypt${}${}"
@@ -150,19 +149,11 @@ def test_who_guesses_does_not_shut_the_user_out_of_a_browser_that_knows_them(
 def test_a_flood_of_guesses_takes_the_memory_of_one_and_most_are_told_to_come_back(
     client: PageClient, guesser: Guesser, viewer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running, most, lock, sent_away = 0, 0, threading.Lock(), threading.Event()
+    held = Held()
 
     def noted(password: bytes, **cost: Any) -> bytes:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        sent_away.wait(PATIENCE)  # or a quick machine would be through with some before the last ones come
-        sent_away.set()
-        digest = scrypt(password, **cost)
-        with lock:
-            running -= 1
-        return digest
+        with held.work():
+            return scrypt(password, **cost)
 
     monkeypatch.setattr(users, "scrypt", noted)
     monkeypatch.setattr(users, "COST", users.Cost(2**10, 8, 5))
@@ -172,12 +163,12 @@ def test_a_flood_of_guesses_takes_the_memory_of_one_and_most_are_told_to_come_ba
         body, peer = guesser.body(f"nobody {n}", WRONG), f"192.0.2.{n}"
         reply = await client.ask("POST", "/signin", body=body, cookie=guesser.cookies, peer=peer)
         if reply.status == 503:
-            sent_away.set()
+            held.sent_away.set()
         return reply
 
     replies = client.together(*(guess(n) for n in range(flood)))
     statuses = [reply.status for reply in replies]
-    assert most == checks.AT_ONCE
+    assert held.most == checks.AT_ONCE
     assert statuses.count(403) >= checks.MOST_WAITING
     assert statuses.count(503) >= 1
     assert statuses.count(403) + statuses.count(503) == flood

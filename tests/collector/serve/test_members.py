@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from collector.page.access.limits import TRIES
 from collector.serve.members import MEMORY, MOST_BODY, PREFIX, MembersApi
 from collector.settings import read_settings
 from collector.store import Stores
+from tests.collector.held import Held
 from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.once
@@ -138,26 +138,18 @@ def test_a_flood_of_sign_ins_is_worked_at_one_by_one_and_most_are_told_to_come_b
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No other thread runs while one is worked at, and events need those of asyncio."""
-    api, lock, sent_away = new_api(stores, 0), threading.Lock(), threading.Event()
-    running = most = 0
+    api, held = new_api(stores, 0), Held()
 
     def noted(*_: object) -> Challenge:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        sent_away.wait(PATIENCE)  # or a quick machine would be through with some before the last ones come
-        sent_away.set()
-        with lock:
-            running -= 1
-        return Challenge("id", "00", "00", 5)
+        with held.work():
+            return Challenge("id", "00", "00", 5)
 
     async def begin(number: int) -> Asked:
         body = json.dumps({"name": f"name {number}", "client": "5"}).encode()
         asked = Asked(api, "begin", whole(body), f"192.0.2.{number}")
         await asked.answer
         if asked.status == 503:
-            sent_away.set()
+            held.sent_away.set()
         return asked
 
     async def flood() -> list[Asked]:
@@ -166,7 +158,7 @@ def test_a_flood_of_sign_ins_is_worked_at_one_by_one_and_most_are_told_to_come_b
     monkeypatch.setattr(member_records, "begin_sign_in", noted)
     asked = asyncio.run(flood())
     counted = Counter(one.status for one in asked)
-    assert most == checks.AT_ONCE
+    assert held.most == checks.AT_ONCE
     assert counted[200] >= checks.MOST_WAITING
     assert counted[503] >= 1
     assert counted[200] + counted[503] == len(asked)
