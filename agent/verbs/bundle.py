@@ -92,9 +92,8 @@ def _send(app: App, sealed: bytes, digest: str) -> int:
         if not alone:
             raise CouldNot("events are being sent at the moment; try again in a minute")
         with intake.open_outbox(situation, app.now) as outbox:
-            failed = next(
-                (e.told for e in reversed(outbox.entries()) if e.name == catalogue.ERRORS and e.told), None
-            )
+            known = [each for each in outbox.entries() if each.endpoint in (None, settings.endpoint)]
+            failed = next((e.told for e in reversed(known) if e.name == catalogue.ERRORS and e.told), None)
             run = failed["context"]["installation"]["id"] if failed else None
             line = build_bundle_line(
                 app.origin(app.ensure_instance()),

@@ -6,7 +6,7 @@
 # the wheels against the locks.
 look_at_archive='
 import glob, hashlib, os, re, sys
-os.chdir(sys.argv[1])
+os.chdir(sys.argv[1] or "/")
 used = re.compile(r"(docker\.env\.example|docs/operations\.md|install/(lib/)?[^/]+|systemd/[^/]+|wheels/[^/]+\.lock)\n")
 def digest(path):
     try:

@@ -322,3 +322,16 @@ def test_the_line_of_a_bundle_is_as_preview_and_the_public_page_show_it(site: Si
     site.world.process("support", "--bundle", "--yes")
     (line,) = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
     assert line["context"] == {}
+
+
+def test_another_endpoint_is_told_of_no_run_that_it_does_not_know(site: Site) -> None:
+    runs = []
+    for port in (9, 8):
+        site.world.environ["ROLLCALL_ENDPOINT"] = f"http://127.0.0.1:{port}"
+        site.world.run("flush", "--report", "--budget", "1")
+        assert site.world.process("support", "--bundle", "--yes").code == 0
+        end_senders(site.world.path)
+        lines = [json.loads(line)["event"] for line in site.world.run("log", "--json").out.splitlines()]
+        (*_, line) = [line for line in lines if line["event"] == "Support Bundle"]
+        runs.append(line["context"])
+    assert runs == [{"installation": {"id": RUN}}, {}]
