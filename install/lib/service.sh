@@ -18,8 +18,9 @@ ready_command() {
 
 # The units' templates, for when COMMAND has removed the archive.
 ready_templates() {
-    mkdir -p "$root/install"
-    cp -R "$sources/systemd" "$root/install/"
+    for file in "$sources/systemd"/*; do
+        put "$root/install/systemd/${file##*/}" 755 <"$file"
+    done
 }
 
 # The wrapper and the service share one state directory, so its owner is made first.
