@@ -33,6 +33,8 @@ class Stores:
 
     control: ControlStore
     events: EventStore
+    left: EventStore | None = None
+    """The database's own events, if new ones are kept elsewhere: those from before a move."""
 
     def ping(self) -> None:
         """StoreError if one of them does not answer."""
@@ -57,10 +59,11 @@ def open_stores(url: str, events: str = "", password: str = "", *, make: bool = 
         from collector.store.clickhouse.store import ClickHouseEventStore
 
         try:
-            return Stores(ControlStore(database), ClickHouseEventStore(events, password))
+            elsewhere = ClickHouseEventStore(events, password)
         except StoreError:
             database.close()
             raise
+        return Stores(ControlStore(database), elsewhere, SqlEventStore(database))
     return Stores(ControlStore(database), SqlEventStore(database))
 
 

@@ -1,6 +1,8 @@
 """Deletions in both stores: support bundles, events, then the answers to requests for help that are gone.
 
 Each deletion looks at all answers. So one that was interrupted between the stores is made whole by the next.
+Events that were moved to a store of their own are still in the database too. So who is forgotten, and what is
+old, is deleted from both.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ def forget_instance(stores: Stores, source: int, who: bytes) -> Forgotten:
     """Delete all that is stored of an instance."""
     count = bundles.delete_of_instance(stores.control, source, who)
     done = stores.events.forget(source, who)
+    if stores.left is not None:
+        left = stores.left.forget(source, who)
+        if not (done.events or done.instances):  # it was never moved
+            done = left
     _sweep_answers(stores, [source])
     return replace(done, bundles=count)
 
@@ -35,6 +41,8 @@ def expire_events(stores: Stores, before: Cutoffs, now: int, progress: Progress)
         count = bundles.delete_old(stores.control, before.bundles) if before.bundles else 0
         expired = stores.events.expire(before, now, progress)
         _sweep_answers(stores, answered_sources(stores.control))
+        if stores.left is not None:
+            stores.left.expire(before, now, progress)
         return replace(expired, bundles=count)
 
 

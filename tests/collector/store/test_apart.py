@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from collector.admin.transfer import Rejects, export_events, import_events
 from collector.base.ids import key_of
 from collector.ingest import decode
 from collector.page.frame import NAVIGATION
-from collector.store import ControlStore, StoreError, Stores, open_database
+from collector.store import ControlStore, StoreError, Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.deletion import expire_events, forget_instance, remove_events
 from collector.store.sql.store import SqlEventStore
@@ -51,6 +51,14 @@ def apart(tmp_path: Path) -> Iterator[Stores]:
     drop(control, EVENTS)
     drop(events, CONTROL)
     with closing(Stores(ControlStore(control), SqlEventStore(events))) as stores:
+        yield stores
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Iterator[Stores]:
+    """As after a move of the events: the first database still has its own, and all that is not events."""
+    first, second = (open_database(f"sqlite:///{tmp_path}/{name}.db") for name in ("first", "second"))
+    with closing(Stores(ControlStore(first), SqlEventStore(second), SqlEventStore(first))) as stores:
         yield stores
 
 
@@ -103,6 +111,50 @@ def test_import_export_and_deletions_work_in_two_databases(apart: Stores) -> Non
     assert forget_instance(apart, source, key_of(INSTANCE)).events == 3
     assert remove_events(apart, 1, 0, NOW, quiet) == 0
     assert expire_events(apart, Cutoffs.all_at(NOW), NOW, quiet) == Expired()
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [
+        lambda stores, source: forget_instance(stores, source, key_of(INSTANCE)),
+        lambda stores, _: expire_events(stores, Cutoffs.all_at(NOW + 1), NOW, quiet),
+    ],
+    ids=["forget", "expire"],
+)
+def test_a_deletion_reaches_the_events_that_a_move_has_left(
+    moved: Stores, delete: Callable[[Stores, int], object]
+) -> None:
+    source, _ = keys.make_source(moved.control, "product", NOW)
+    assert moved.left is not None
+    for store in (moved.left, moved.events):
+        assert store.keep(decode.read_event(one, "track", source, NOW) for one in failed_run()) == 3
+    delete(moved, source)
+    for store in (moved.left, moved.events):
+        assert store.find_run(source, key_of(RUN)) is None
+        assert [body for piece in store.export() for body in piece] == []
+
+
+def test_the_receipt_is_of_the_events_that_were_never_moved_if_there_are_no_others(moved: Stores) -> None:
+    source, _ = keys.make_source(moved.control, "product", NOW)
+    assert moved.left is not None
+    moved.left.keep(decode.read_event(one, "track", source, NOW) for one in failed_run())
+    assert forget_instance(moved, source, key_of(INSTANCE)).events == 3
+    assert forget_instance(moved, source, key_of(INSTANCE)).events == 0
+
+
+def test_where_events_are_elsewhere_those_of_the_database_are_opened_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"sqlite:///{tmp_path}/collector.db"
+    with closing(open_stores(database)) as stores:
+        assert stores.left is None
+    monkeypatch.setattr(
+        "collector.store.clickhouse.store.ClickHouseEventStore",
+        lambda *_: SqlEventStore(open_database(f"sqlite:///{tmp_path}/events.db")),
+    )
+    with closing(open_stores(database, "clickhouse://rollcall@127.0.0.1/rollcall")) as stores:
+        assert isinstance(stores.left, SqlEventStore)
+        assert stores.left._database is stores.control._database
 
 
 def test_a_store_whose_tables_are_gone_is_noticed(apart: Stores) -> None:
