@@ -290,3 +290,21 @@ def test_behind_nginx_forms_work_and_clients_send_without_signing_in(
     assert b"answered" in nginx.ask("GET", "/support", Cookie="sso=ada").body
     event = f'{{"event": "x", "userId": "u", "writeKey": "{collector.key}"}}'
     assert nginx.ask("POST", "/v1/track", event, Content_Type="application/json").status == 200
+
+
+@pytest.mark.needs("nginx")
+def test_behind_nginx_the_release_feed_and_the_public_page_need_no_signing_in(
+    proxied: tuple[Collector, Nginx],
+) -> None:
+    """The collector answers, which has none of them here, and not nginx with its 401."""
+    _, nginx = proxied
+    for path in ("/releases/default.json", "/releases/default.json.minisig"):
+        answer = nginx.ask("GET", path)
+        assert (answer.status, answer.body) == (404, b"no release feed is published here\n")
+    shown = nginx.ask("GET", "/public/default", X_Auth_User="root")
+    assert shown.status == 404
+    assert b"Nothing is public here." in shown.body
+    for path in ("/page.css", "/icon.svg"):
+        assert nginx.ask("GET", path).status == 200
+    for path in ("/", "/releases", "/releases.json", "/overview.json", "/admin"):
+        assert nginx.ask("GET", path, X_Auth_User="root").status == 401
