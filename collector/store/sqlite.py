@@ -20,6 +20,7 @@ from collector.store import migrations, schema
 from collector.store.database import Database, Key, Row, Transaction
 from collector.store.dialect import Dialect
 from collector.store.errors import HOW_TO_BEGIN, StoreError, StoreUnavailable
+from collector.store.file_owner import make_file
 from collector.store.values import Space
 
 # How long a writer waits for another process's transaction (a purge, an import).
@@ -135,7 +136,7 @@ class SQLiteDatabase(Database):
         self._connections: list[sqlite3.Connection] = []
         with _explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            make_file(path)
             self._writer = self._connect(CACHE_KIB)
         try:
             with self.transaction() as tx:

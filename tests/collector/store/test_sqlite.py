@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from collector.store import schema
 from collector.store.rows import InstanceRow, instance_row
 from collector.store.sqlite import SQLiteDatabase
+from tests.parts import NOBODY
 from tests.wait import PATIENCE, until
 
 
@@ -60,3 +62,29 @@ def test_what_changes_many_pages_is_written_to_the_log_alone(file: SQLiteDatabas
     written, logged = given_to_the_system() - before, log.stat().st_size
     assert logged > 500_000
     assert logged <= written < 1.2 * logged
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(("mode", "owner"), [(0o700, NOBODY), (0o755, 0)])
+def test_what_root_makes_in_a_service_s_own_folder_is_the_service_s(
+    tmp_path: Path, mode: int, owner: int
+) -> None:
+    """As when a backup is restored: systemd leaves what is in a folder of the right owner as it is."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(mode)
+    os.chown(folder, NOBODY, NOBODY)
+    with closing(SQLiteDatabase(str(folder / "c.db"))):
+        assert {(file.stat().st_uid, file.stat().st_gid) for file in folder.iterdir()} == {(owner, owner)}
+        assert {file.name for file in folder.iterdir()} >= {"c.db", "c.db-wal"}
+
+
+@pytest.mark.needs("root")
+def test_a_file_that_was_there_keeps_its_owner(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, NOBODY, NOBODY)
+    SQLiteDatabase(str(elsewhere)).close()
+    (folder / "c.db").symlink_to(elsewhere)
+    SQLiteDatabase(str(folder / "c.db")).close()
+    assert elsewhere.stat().st_uid == 0
