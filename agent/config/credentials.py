@@ -14,6 +14,8 @@ DIRECTORY = "CREDENTIALS_DIRECTORY"
 ENV_FILES = (("docker.env", "ROLLCALL_CREDENTIAL_SOURCE"), ("system.env", "ROLLCALL_SYSTEM_SOURCE"))
 """Each copy of a docker.env, and the variable that says of which file: the one that settings come
 from, and the machine's own, which is another one only where a drop-in says so."""
+STAND_IN = "DOCKER_ENV_COULD_NOT_BE_READ_DISABLE_TELEMETRY"
+"""The flag that the unit gives in place of a docker.env that systemd could not read."""
 WRITE_KEY = ("write-key", "ROLLCALL_WRITE_KEY_SOURCE")
 """The same for the write key."""
 

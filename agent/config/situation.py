@@ -83,10 +83,28 @@ class Situation:
         """
         decision = self.decision
         if not decision.sending:
-            return decision
+            return decision_from_environment(self.environ) or self._behind_stand_ins(decision)
         places = self.places()
         seen = [path for path in files_last_read(self.state) if path in places]
         return decision_from_files(self.env_files, seen)
+
+    def _behind_stand_ins(self, decision: Decision) -> Decision:
+        """The decision of docker.env files, where the flag of a stand-in may only mean that one is gone.
+
+        systemd gives the service a stand-in for a file that is not there when the service starts.
+        """
+        if "CREDENTIALS_DIRECTORY" not in self.environ:
+            return decision
+        from agent.config import credentials  # only a service has them
+
+        stand_ins = [
+            file for file in self.env_files if any(flag.name == credentials.STAND_IN for flag in file.flags)
+        ]
+        copies, seen = dict(credentials.env_files(self.environ)), set(files_last_read(self.state))
+        told = [(file.path, copies[file.path]) for file in stand_ins if file.path in copies]
+        gone = [source for copy, source in told if seen & {copy, source}]
+        found = decision_from_files([file for file in self.env_files if file not in stand_ins], gone)
+        return decision if found.sending else found
 
     @property
     def settings(self) -> Settings:

@@ -36,6 +36,7 @@ def test_the_unit_says_of_which_file_each_copy_is() -> None:
     for name, variable in (*credentials.ENV_FILES, credentials.WRITE_KEY):
         (file,) = re.findall(rf"^LoadCredential={name}:(.*)$", unit, re.MULTILINE)
         assert f"\nEnvironment={variable}={file}\n" in unit
+    assert f"\nSetCredential=docker.env:{credentials.STAND_IN}=true\n" in unit
     told = {"CREDENTIALS_DIRECTORY": "/run/x", "ROLLCALL_WRITE_KEY_SOURCE": "/etc/x/write-key"}
     assert credentials.copies(told) == [("/run/x/write-key", "/etc/x/write-key")]
     assert credentials.env_files(told) == []

@@ -9,6 +9,7 @@ import pytest
 
 from agent.base.files import file_stamp
 from agent.base.locks import hold_lock
+from agent.config import credentials
 from agent.events import catalogue
 from agent.outbox.age import RUNNING
 from agent.outbox.outbox import Outbox
@@ -248,6 +249,54 @@ def test_of_a_copy_the_file_is_noted_and_of_a_stand_in_nothing_that_could_be_mis
     assert place.report("flush", "--budget", "0")["sending"]
     file.unlink()
     assert place.report("flush", "--budget", "0")["rule"] == "gone"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_waits_is_held_while_systemd_finds_no_docker_env_to_copy(closed: bool, place: Place) -> None:
+    copy, file = place.path / "credentials/docker.env", place.path / "root/etc/rollcall/docker.env"
+    for path in (copy, file):
+        path.parent.mkdir(parents=True)
+        path.write_text("A=1\n")
+    place.environ = {"CREDENTIALS_DIRECTORY": str(copy.parent), "ROLLCALL_CREDENTIAL_SOURCE": str(file)}
+    aside = file.with_name("aside")
+    if closed:  # the service may not look into its folder, and never sees it
+        file.rename(aside)
+    assert place.report("beat")["recorded"]
+
+    if not closed:
+        file.rename(aside)
+    copy.write_text(f"{credentials.STAND_IN}=true")
+    found = place.report("flush", "--budget", "0")
+    assert (found["sending"], found["rule"], found["source"]) == (False, "gone", str(file))
+    assert place.report("beat")["rule"] == "gone"
+    assert place.states() == ["waiting"]
+
+    if not closed:
+        aside.rename(file)
+    copy.write_text("A=1\n")
+    assert place.report("beat")["recorded"]
+    assert place.states() == ["waiting"] * 2
+
+
+@pytest.mark.parametrize("refusal", ["a file that is there", "a flag in another file", "in the environment"])
+def test_a_stand_in_for_a_docker_env_that_is_gone_hides_no_refusal(refusal: str, place: Place) -> None:
+    copy, file = place.path / "credentials/docker.env", place.path / "root/etc/rollcall/docker.env"
+    for path in (copy, file):
+        path.parent.mkdir(parents=True)
+        path.write_text("A=1\n")
+    place.environ = {"CREDENTIALS_DIRECTORY": str(copy.parent), "ROLLCALL_CREDENTIAL_SOURCE": str(file)}
+    assert place.report("beat")["recorded"]
+
+    file.unlink()
+    copy.write_text(f"{credentials.STAND_IN}=true")
+    if refusal == "a file that is there":
+        file.mkdir()
+    elif refusal == "a flag in another file":
+        (place.path / "cwd/docker.env").write_text("DO_NOT_TRACK=1\n")
+    else:
+        place.environ[FLAG] = "1"
+    assert place.report("flush", "--budget", "0")["sending"] is False
+    assert place.states() == ["deleted"]
 
 
 def test_an_edit_while_a_beat_is_sent_is_one_that_its_report_has_not_seen(place: Place) -> None:
