@@ -15,13 +15,12 @@ from agent.base.locks import open_lock, try_lock
 from agent.base.owner import ActingAsOwner
 from agent.base.processes import seconds_since_boot
 from agent.base.statedir import StateDir
-from agent.heartbeat.answer import parse_answer
+from agent.delivery.backoff import EAGER_BACKOFF
+from agent.heartbeat.answer import ChildAnswer, parse_answer
 from agent.heartbeat.children import Leave, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from agent.heartbeat.answer import ChildAnswer
 
 RETRY_SECONDS = 3 * 3600.0
 """How long it tries, counted from the newest event that waits. The last try comes after that."""
@@ -32,23 +31,34 @@ AGENT = (sys.executable, "-I", "-m", "agent")
 TRY = ("flush", "--report", "--eager")
 
 
+class Killed:
+    """In place of an answer: the try was killed, for want of memory, or at its deadline after a suspend."""
+
+
 def keep_trying(
-    ask: Callable[[], ChildAnswer | None],
+    ask: Callable[[], ChildAnswer | Killed | None],
     alone: Callable[[], bool],
     pause: Callable[[float], None],
     clock: Callable[[], float],
 ) -> None:
     """Try once; then, if this process is the only one to do so, again until there is nothing left to do.
 
-    A try without an answer is the last: the agent was removed, or a setting does not parse.
+    A try without an answer is the last: the agent was removed, or a setting does not parse. One that was
+    killed is not.
     """
     until, most = clock() + RETRY_SECONDS, 0
-    while (answer := ask()) and answer.sending and answer.retry_in is not None and alone():
-        if answer.waiting > most:
+    while (answer := ask()) is not None:
+        if isinstance(answer, Killed):
+            after: float | None = EAGER_BACKOFF
+        else:
+            after = answer.retry_in if answer.sending else None
+        if after is None or not alone():
+            return
+        if isinstance(answer, ChildAnswer) and answer.waiting > most:
             until, most = clock() + RETRY_SECONDS, answer.waiting
         if clock() > until:
             return
-        pause(max(answer.retry_in, LEAST_GAP))
+        pause(max(after, LEAST_GAP))
 
 
 class Sender:
@@ -64,8 +74,9 @@ class Sender:
         with suppress(Leave):  # its child was ended with it
             keep_trying(self._ask, self._alone, self._pause, seconds_since_boot)
 
-    def _ask(self) -> ChildAnswer | None:
-        return parse_answer(self._signals.run_child(self._try, DEADLINE).output)
+    def _ask(self) -> ChildAnswer | Killed | None:
+        end = self._signals.run_child(self._try, DEADLINE)
+        return Killed() if end.code is None or end.code < 0 else parse_answer(end.output)
 
     def _alone(self) -> bool:
         """Whether we keep trying. Where another process does, it will see what is new."""

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from agent.delivery.backoff import EAGER_BACKOFF
 from agent.heartbeat.answer import ChildAnswer, parse_answer
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import Outbox
-from agent.verbs.retry import LEAST_GAP, RETRY_SECONDS, TRY, keep_trying
+from agent.verbs.retry import LEAST_GAP, RETRY_SECONDS, TRY, Killed, keep_trying
+from tests import environ
 from tests.agent.delivery.outages import Outages, RealChildren, environment, running
 from tests.agent.heartbeat.lives import EPOCH, HOUR, answered
 from tests.agent.runs.texts import RUN, run_text
@@ -162,7 +164,7 @@ def test_it_does_not_wait_for_what_an_earlier_failure_put_off(tmp_path: Path, re
 class Tries:
     """Answers from a list, and what was waited for."""
 
-    def __init__(self, *answers: ChildAnswer | None, alone: bool = True) -> None:
+    def __init__(self, *answers: ChildAnswer | Killed | None, alone: bool = True) -> None:
         self.answers = list(answers)
         self.alone = alone
         self.waits: list[float] = []
@@ -192,6 +194,15 @@ def test_it_ends_where_its_child_cannot_answer() -> None:
     """The agent was removed, say: nothing of it stays behind."""
     assert Tries(None).run() == []
     assert Tries(answered(retry_in=7.0, waiting=1), None).run() == [7.0]
+
+
+def test_a_try_that_was_killed_is_not_the_last() -> None:
+    """For want of memory, say, or at its deadline, as the machine was suspended meanwhile."""
+    waiting = answered(retry_in=7.0, waiting=1)
+    assert Tries(Killed(), waiting, Killed(), answered()).run() == [EAGER_BACKOFF, 7.0, EAGER_BACKOFF]
+    assert Tries(Killed(), alone=False).run() == []
+    always = Tries(*[Killed()] * 1000).run()
+    assert RETRY_SECONDS < sum(always) <= RETRY_SECONDS + EAGER_BACKOFF
 
 
 def test_the_time_begins_anew_with_a_new_event() -> None:
@@ -243,6 +254,23 @@ def test_as_a_process_it_delivers_what_a_second_try_can(instance: Instance) -> N
 
 def close_without_answer(_peer: object, _request: object) -> bool:
     return False
+
+
+ENDS = """
+import sys
+from agent.base.statedir import StateDir
+from agent.verbs.retry import Sender
+for end in ("kill -9 $$", "exit 1"):
+    print(type(Sender(StateDir(sys.argv[1]), [], ["/bin/sh", "-c", end])._ask()).__name__)
+"""
+
+
+def test_as_a_process_it_tells_a_try_that_was_killed_from_one_that_cannot_be_made(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-c", ENDS, str(tmp_path)]
+    done = subprocess.run(
+        command, env=environ.covered(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert done.stdout == "Killed\nNoneType\n"
 
 
 def test_it_dies_at_once_on_sigterm(instance: Instance) -> None:
