@@ -7,11 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from agent.app import COULD_NOT, DONE, App, CouldNot
+from agent.base.files import replace_file
 from agent.base.owner import become_owner
 from agent.config import envedit
 from agent.config.envfile import read_env_file
 from agent.config.settings import NAMES, SettingError
-from agent.config.situation import read_situation
+from agent.config.situation import files_last_read, read_situation
 from agent.outbox import intake
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def switch_on(app: App, _args: argparse.Namespace) -> int:
         envedit.remove_flags(path)
     decision = app.reread_situation().decision
     with contextlib.suppress(OSError, SettingError):
+        _bring_back(app)
         become_owner(app.situation.state)
         os.unlink(app.situation.state.seen)
     if not decision.sending:
@@ -59,6 +61,17 @@ def switch_on(app: App, _args: argparse.Namespace) -> int:
     else:
         app.say(f"telemetry is on; to see what is sent: {app.name} preview")
     return DONE
+
+
+def _bring_back(app: App) -> None:
+    """Make the docker.env anew that was read and is gone: while it is, the service stays silent.
+
+    It has an empty line. No other file is made: the rest belong to a product, or to a folder.
+    """
+    path = app.situation.env_file_to_make
+    if path in files_last_read(app.situation.state) and not os.path.lexists(path):
+        with contextlib.suppress(OSError):
+            replace_file(path, b"\n")
 
 
 def set_consent(app: App, args: argparse.Namespace) -> int:

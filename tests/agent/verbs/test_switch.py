@@ -88,6 +88,19 @@ def test_enable_forgets_a_file_that_is_gone(world: World) -> None:
     assert world.run("status", "--json").json["rule"] == "no-flag"
 
 
+def test_enable_makes_a_file_anew_that_the_service_would_miss(world: World) -> None:
+    path = Path(world.situation.env_file_to_make)
+    path.parent.mkdir(parents=True)
+    path.write_text("A=1\n")
+    path.chmod(0o600)
+    world.run("beat")
+    path.unlink()
+    assert world.run("status", "--json").json["rule"] == "gone"
+    assert world.run("enable").code == 0
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("\n", 0o600)
+    assert world.run("status", "--json").json["rule"] == "no-flag"
+
+
 @pytest.mark.parametrize(("choice", "value"), [("on", "true"), ("off", "false")])
 def test_consent_is_kept_in_docker_env(world: World, choice: str, value: str) -> None:
     path = world.env_file("ROLLCALL_USAGE_TELEMETRY=ask\n")
