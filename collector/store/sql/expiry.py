@@ -167,15 +167,16 @@ _OLD_RUNS = (
     " AND coalesce(asked, ended, started) < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = runs.source AND e.run = runs.id)"
 )
-# Two conditions, because heartbeats are indexed by time and other events by instance.
+# Heartbeats are indexed by time and other events by instance, so they are looked for in two ways. Not by
+# NOT IN: PostgreSQL reads the heartbeats again for each instance, if they are more than its memory takes.
 _OLD_INSTANCES = (
     "SELECT id FROM instances WHERE source = ? AND last_seen < ?"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.source = instances.source AND e.who = instances.id"
     " AND e.name <> 'Instance Active')"
-    " AND id NOT IN (SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
-    " AND who IS NOT NULL)"
+    " EXCEPT SELECT who FROM events WHERE source = ? AND name = 'Instance Active' AND time < ?"
+    " AND who IS NOT NULL"
 )
-_QUIET_ON = " AND id NOT IN (SELECT who FROM {} WHERE source = ? AND id < ?)"
+_QUIET_ON = " EXCEPT SELECT who FROM {} WHERE source = ? AND id < ?"
 
 
 def _delete_old_instances(database: Database, source: int, before: int) -> None:
@@ -183,11 +184,8 @@ def _delete_old_instances(database: Database, source: int, before: int) -> None:
 
     Nothing so old is stored any more since the cutoffs were noted. So an instance can only be seen again.
     """
-    last = (before + CLOCK_MS).to_bytes(6, "big")
-    days = [day for day in days_of(database, source) if day * DAY_MS < before + CLOCK_MS]
-    quiet = "".join(_QUIET_ON.format(table_of(day).name) for day in days)
-    values = [value for _ in days for value in (source, last)]
-    old = database.all(_OLD_INSTANCES + quiet, source, before, source, before, *values)
+    sql, values = old_instances(database, source, before)
+    old = database.all(sql, *values)
     for start in range(0, len(old), INSTANCES_AT_ONCE):
         some = [key for (key,) in old[start : start + INSTANCES_AT_ONCE]]
         marks = ", ".join("?" * len(some))
@@ -195,3 +193,12 @@ def _delete_old_instances(database: Database, source: int, before: int) -> None:
             fold_all(tx)
             sql = f"DELETE FROM instances WHERE source = ? AND last_seen < ? AND id IN ({marks})"
             tx.execute(sql, source, before, *some)
+
+
+def old_instances(database: Database, source: int, before: int) -> tuple[str, list[object]]:
+    """The query of the instances that have no event left, and its values."""
+    last = (before + CLOCK_MS).to_bytes(6, "big")
+    days = [day for day in days_of(database, source) if day * DAY_MS < before + CLOCK_MS]
+    quiet = "".join(_QUIET_ON.format(table_of(day).name) for day in days)
+    values = [value for _ in days for value in (source, last)]
+    return _OLD_INSTANCES + quiet, [source, before, source, before, *values]

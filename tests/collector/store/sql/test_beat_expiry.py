@@ -11,12 +11,14 @@ import pytest
 from collector.base.keep import Keep
 from collector.base.times import DAY_MS
 from collector.serve.keeper import Keeper
-from collector.store import Stores, open_stores
+from collector.store import Stores, open_database, open_stores
 from collector.store.database import Database
 from collector.store.fleet import InstanceFilter
 from collector.store.sql import beat_expiry
-from collector.store.sql.days import all_days
+from collector.store.sql.days import all_days, table_of
+from collector.store.sql.expiry import old_instances
 from collector.store.values import Cutoffs
+from tests.collector.cluster import Cluster
 from tests.collector.store.sql.test_arrival import HOUR, NOW, TODAY, beat, exported, rows
 
 MIDNIGHT = TODAY * DAY_MS
@@ -131,3 +133,17 @@ def test_no_file_of_sqlite_has_an_id_of_a_day_that_expired(tmp_path: Path) -> No
         assert sum(file.read_bytes().count(who) for file in tmp_path.iterdir()) > 500
         assert expire(stores, MIDNIGHT + DAY_MS) == 500
         assert sum(file.read_bytes().count(who) for file in tmp_path.iterdir()) == 0
+
+
+@pytest.mark.needs("postgresql")
+def test_no_heartbeats_are_read_again_for_each_old_instance(cluster: Cluster) -> None:
+    """A subquery that is no join is read again for each row, once it is larger than the memory for work."""
+    url = cluster.database()
+    with closing(open_stores(url)) as stores, closing(open_database(url)) as tables:
+        young = beat(1, MIDNIGHT)
+        stores.events.keep([young])
+        sql, values = old_instances(tables, young.source, MIDNIGHT)
+        assert table_of(TODAY).name in sql
+        plan = "\n".join(line for (line,) in tables.all(f"EXPLAIN {sql}", *values))
+        assert table_of(TODAY).name in plan
+        assert "SubPlan" not in plan
