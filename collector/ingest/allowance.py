@@ -37,7 +37,11 @@ OthersFor = Callable[[Hashable], Others]
 
 
 class KeyBuckets:
-    """What one key may still send; `pending` are bytes that the store may not have counted yet."""
+    """What one key may still send.
+
+    The store may not have counted `pending`, bytes that are being written, nor `since`, those that were
+    written since its last count began.
+    """
 
     def __init__(self, key: int, rate: float, daily: float, clock: Clock, others: OthersFor) -> None:
         self.limits = (rate, daily)
@@ -48,7 +52,7 @@ class KeyBuckets:
         self.peers: TokenBuckets[str] = TokenBuckets(
             refill * PEER_SHARE, burst * PEER_SHARE, clock, others=lambda peer: others((key, peer))
         )
-        self.pending = 0
+        self.pending = self.since = 0
         self.told = 0
 
 
@@ -73,6 +77,11 @@ class Allowance:
         )
         self._keys: dict[int, KeyBuckets] = {}
 
+    def begin_count(self) -> None:
+        """The store begins to count what each key has used. It may miss what is written from now on."""
+        for buckets in self._keys.values():
+            buckets.since = 0
+
     def update(self, keys: Iterable[WriteKey], counted: bool = True) -> None:  # noqa: FBT001, FBT002
         """Take the limits of the keys, and what each has used, if that was counted anew in the store."""
         before, self._keys = self._keys, {}
@@ -82,10 +91,12 @@ class Allowance:
             buckets = before.get(key.id)
             changed = buckets is None or buckets.limits != (rate, daily)
             if buckets is None or changed:
+                since = buckets.since + buckets.pending if buckets else 0
                 buckets = self._new_buckets(key.id, rate, daily)
+                buckets.since = since
             if changed or counted:
                 left = bytes_left(key.used, int(self._now() * 1000), daily)
-                buckets.daily.level = left - buckets.pending
+                buckets.daily.level = left - buckets.pending - buckets.since
             self._keys[key.id] = buckets
 
     def check_peer(self, peer: str) -> None:
@@ -130,6 +141,8 @@ class Allowance:
             buckets.daily.pay(-size)
             buckets.peers.pay(peer, -size)
             raise
+        else:
+            buckets.since += size
         finally:
             buckets.pending -= size
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from collector.store import Stores, StoreUnavailable
+from collector.store import StoreError, Stores, StoreUnavailable
 from collector.store.usage import DAY_HOURS, HOUR_MS
+
+logger = logging.getLogger("rollcall.collector")
 
 # Within this time, a key that another process added or revoked is noticed.
 REFRESH_SECONDS = 5.0
@@ -19,6 +22,9 @@ LOOK_AGAIN_SECONDS = 0.25
 # What the keys have added is not counted again for so many times as long as that took: some stores search
 # through all events for it.
 REST_TIMES = 4
+
+# The bytes that each key has added, by hour.
+Used = Mapping[int, Mapping[int, int]]
 
 
 def digest(key: str) -> bytes:
@@ -41,8 +47,9 @@ class WriteKey:
 class KeyRing:
     """The valid keys, in memory.
 
-    `changed` is told of them whenever they are read, and whether what they have added was counted anew. An
-    unknown key, which anybody may send, has nothing counted.
+    `changed` is told of them whenever they are read or counted, and whether what they have added was counted
+    anew; `counting` is told when such a count begins. Only the first one is waited for. An unknown key, which
+    anybody may send, has nothing counted.
     """
 
     def __init__(
@@ -52,21 +59,27 @@ class KeyRing:
         timeout: float,
         *,
         changed: Callable[[Iterable[WriteKey], bool], None] = lambda *_: None,
+        counting: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._stores, self._timeout = stores, timeout
-        self._clock, self._now, self._changed = clock, now, changed
+        self._clock, self._now, self._changed, self._counting = clock, now, changed, counting
         self._keys: dict[bytes, WriteKey] = {}
         self._at = self._count_due = float("-inf")
-        self._used: Mapping[int, Mapping[int, int]] = {}
+        self._used: Used | None = None  # nothing was counted yet
         self._loading: asyncio.Task[None] | None = None
+        self._count: asyncio.Task[None] | None = None
+        self._failed = False
 
     async def find(self, key: str) -> WriteKey | None:
         """The key that was sent, or None. StoreUnavailable if the store does not answer."""
-        hashed, now = digest(key), self._clock()
-        if now - self._at > REFRESH_SECONDS or now > self._count_due or hashed not in self._keys:
+        hashed = digest(key)
+        if self._clock() - self._at > REFRESH_SECONDS or hashed not in self._keys:
             await self._reload()
-        return self._keys.get(hashed)
+        found = self._keys.get(hashed)
+        if found is not None and self._count is None and self._clock() > self._count_due:
+            self._count = asyncio.ensure_future(self._count_again())
+        return found
 
     async def _reload(self) -> None:
         if self._loading is None:
@@ -84,22 +97,46 @@ class KeyRing:
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._at + LOOK_AGAIN_SECONDS - self._clock()))
-        counted = self._clock() > self._count_due
-        if counted:
-            await asyncio.to_thread(self._count)
-        self._keys = await asyncio.to_thread(self._read)
+        first = self._used is None
+        if first:
+            await self._count_used()
+        keys = await asyncio.to_thread(self._read)
         self._at = self._clock()
-        self._changed(self._keys.values(), counted)
+        self._take(keys, counted=first)
 
-    def _count(self) -> None:
+    async def _count_again(self) -> None:
+        """Count while keys go on being found. If that fails, what was counted before holds."""
+        try:
+            await self._count_used()
+        except Exception as error:  # noqa: BLE001 - keys must go on
+            self._count_due = self._clock() + REFRESH_SECONDS
+            self._tell_failure(error)
+        else:
+            self._failed = False
+            self._take(self._keys, counted=True)
+        finally:
+            self._count = None
+
+    async def _count_used(self) -> None:
         """Count what each key has added."""
         began = self._clock()
+        self._counting()
+        self._used = await asyncio.to_thread(self._usage)
+        ended = self._clock()
+        self._count_due = ended + max(REFRESH_SECONDS, REST_TIMES * (ended - began))
+
+    def _usage(self) -> Used:
         since = int(self._now() * 1000) // HOUR_MS - 2 * DAY_HOURS
         used: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for added in self._stores.events.usage_since(since):
             used[added.key][added.hour] = added.bytes
-        ended = self._clock()
-        self._used, self._count_due = used, ended + max(REFRESH_SECONDS, REST_TIMES * (ended - began))
+        return used
+
+    def _tell_failure(self, error: Exception) -> None:
+        if not self._failed:
+            told = error if isinstance(error, StoreError) else type(error).__name__
+            logger.warning("what the write keys have added was not counted: %s", told)
+        self._failed = True
 
     def _read(self) -> dict[bytes, WriteKey]:
         rows = self._stores.control.all(
@@ -107,6 +144,12 @@ class KeyRing:
             " FROM write_keys k JOIN sources s ON s.id = k.source WHERE k.revoked IS NULL",
         )
         return {
-            bytes(hashed): WriteKey(number, source, name, rate, daily, self._used.get(number, {}))
+            bytes(hashed): WriteKey(number, source, name, rate, daily, {})
             for hashed, number, source, name, rate, daily in rows
         }
+
+    def _take(self, keys: Mapping[bytes, WriteKey], *, counted: bool) -> None:
+        """Find these keys from now on, with what each has added by the last count."""
+        used = self._used or {}
+        self._keys = {hashed: replace(key, used=used.get(key.id, {})) for hashed, key in keys.items()}
+        self._changed(self._keys.values(), counted)

@@ -52,7 +52,13 @@ class Site:
         self._metrics = Metrics(member)
         others = {"others": member.account} if member else {}
         allowance = Allowance(settings, time.time, time.monotonic, **others)
-        ring = KeyRing(stores, time.monotonic, settings.timeout, changed=allowance.update)
+        ring = KeyRing(
+            stores,
+            time.monotonic,
+            settings.timeout,
+            changed=allowance.update,
+            counting=allowance.begin_count,
+        )
         self.rejects = RejectCounter(stores.control, time.time)
         self._disk = DiskGuard(disk)
         forgetting = Forgetting(stores, allowance, time.time, time.monotonic)

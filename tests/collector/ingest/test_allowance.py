@@ -71,6 +71,7 @@ def test_what_is_being_written_is_not_forgotten_when_the_store_is_read(
     with allowance.spend(KEY, "a", [EVENT]):
         allowance.update([KEY])
         assert refused(allowance, "b")
+    allowance.begin_count()
     allowance.update([KEY])
     assert not refused(allowance, "b")
 
@@ -81,8 +82,27 @@ def test_a_look_at_the_keys_alone_gives_nothing_back(allowed: Callable[..., Allo
     spend(allowance)
     allowance.update([KEY], False)
     assert refused(allowance, "b")
+    allowance.begin_count()
     allowance.update([KEY])
     assert not refused(allowance, "b")
+
+
+def test_what_is_stored_while_the_store_counts_does_not_come_back(allowed: Callable[..., Allowance]) -> None:
+    allowance = allowed(2)
+    allowance.begin_count()
+    spend(allowance)
+    allowance.update([KEY])  # the count has missed it
+    assert refused(allowance, "b")
+    allowance.begin_count()
+    allowance.update([KEY])
+    assert not refused(allowance, "b")
+
+
+def test_another_limit_gives_nothing_back(allowed: Callable[..., Allowance]) -> None:
+    allowance = allowed(2)
+    spend(allowance)
+    allowance.update([WriteKey(7, 1, "web", None, 2 * SIZE + 1, {})], False)
+    assert refused(allowance, "b")
 
 
 def test_what_the_store_has_counted_holds(allowed: Callable[..., Allowance], moment: list[float]) -> None:
