@@ -27,6 +27,8 @@ from collector.store.sql.takeback import replace_instance, replace_run, write_ch
 from collector.store.values import Forgotten
 
 DELETED_AT_ONCE = 500
+# Events of a run whose JSON is read at once: whoever has a write key sends any number, of 32 KB each.
+TOLD_AT_ONCE = 200
 
 _EVENT = "seq, id, time, type, name, run"
 _INSTANCE = f"SELECT {', '.join(schema.INSTANCES.names)} FROM instances WHERE source = ? AND id = ?"
@@ -36,8 +38,9 @@ _BEATS = (
 )
 _OTHERS = f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> '{BEAT}'"
 _TOLD = (
-    "SELECT id, time, name, who, body FROM events"
-    " WHERE source = ? AND run = ? AND type = 'track' AND who IS NOT NULL"
+    "SELECT id, time, name, who, body, seq FROM events"
+    " WHERE source = ? AND run = ? AND (time, seq) > (?, ?) AND type = 'track' AND who IS NOT NULL"
+    " ORDER BY time, seq LIMIT ?"
 )
 # A purge of a key that was interrupted leaves notes, of what it goes on with.
 _NOTE = "DELETE FROM removals WHERE kind IN ('instance', 'beating', 'run') AND source = ? AND id = ?"
@@ -165,7 +168,7 @@ def _affected_runs(tx: Transaction, source: int, who: bytes, events: Sequence[Ro
 def _recounted(tx: Transaction, run: RunRow) -> RunRow | None:
     """The run by what other instances have told of it; None if there is nothing."""
     again: RunRow | None = None
-    for key, time, name, who, body in tx.all(_TOLD, run.source, run.id):
+    for key, time, name, who, body, _ in _told(tx, run):
         if name not in CATALOGUE or name == BEAT:
             continue
         told = json.loads(body)
@@ -174,3 +177,11 @@ def _recounted(tx: Transaction, run: RunRow) -> RunRow | None:
         again = again or RunRow(run.source, run.id, bytes(who))
         again.saw(event, fact)
     return again
+
+
+def _told(tx: Transaction, run: RunRow) -> Iterator[Row]:
+    """What is left of the events of a run, some at a time."""
+    last: tuple[int, ...] = (-1, 0)
+    while rows := tx.all(_TOLD, run.source, run.id, *last, TOLD_AT_ONCE):
+        last = (rows[-1][1], rows[-1][-1])
+        yield from rows

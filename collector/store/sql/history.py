@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from collector.base.events import BEAT, UPGRADED
 from collector.base.times import DAY_MS
 from collector.store.history import FleetHistory, Installed, latest_installs, latest_upgrades, with_upgrades
@@ -12,6 +14,8 @@ from collector.store.sql.part import SqlPart
 
 # Instances that are read at once.
 PIECE = 1000
+# Upgrades of these whose JSON is read at once: whoever has a write key sends any number, of 32 KB each.
+UPGRADES_AT_ONCE = 100
 
 _INSTANCES = (
     "SELECT id, first_day, packed_slots, facts_at, version, os, os_version FROM instances"
@@ -22,10 +26,12 @@ _RUNS = (
     "SELECT instance, coalesce(started, ended), version, os, os_version FROM runs"
     " WHERE source = ? AND instance >= ? AND instance <= ? AND coalesce(started, ended) IS NOT NULL"
 )
-# The last line is the condition of the index `events_by_who`: without it, that index cannot be used.
+# The third line is the condition of the index `events_by_who`: without it, that index cannot be used.
 _UPGRADES = (
-    f"SELECT who, time, body FROM events WHERE source = ? AND who >= ? AND who <= ? AND name = '{UPGRADED}'"
-    f" AND who IS NOT NULL AND name <> '{BEAT}' ORDER BY who, time, seq"
+    "SELECT who, time, body, seq FROM events WHERE source = ? AND (who, time, seq) > (?, ?, ?) AND who <= ?"
+    f" AND name = '{UPGRADED}'"
+    f" AND who IS NOT NULL AND name <> '{BEAT}'"
+    " ORDER BY who, time, seq LIMIT ?"
 )
 
 
@@ -39,7 +45,7 @@ class HistoryQuestions(SqlPart):
         while rows := self._all(instances, source, last):
             first, last = bytes(rows[0][0]), bytes(rows[-1][0])
             installs = latest_installs(self._database.rows(_RUNS, source, first, last))
-            upgrades = latest_upgrades(self._database.rows(_UPGRADES, source, first, last))
+            upgrades = latest_upgrades(self._upgrades(source, first, last))
             for who, first_day, slots, facts_at, version, *system in rows:
                 told = installs[bytes(who)]
                 if not told and facts_at is not None:  # its runs have expired
@@ -47,3 +53,12 @@ class HistoryQuestions(SqlPart):
                 known = with_upgrades(told, upgrades[bytes(who)])
                 history.count(first_day, unpack_slots(slots), known)
         return history
+
+    def _upgrades(self, source: int, first: bytes, last: bytes) -> Iterator[tuple[bytes, int, str]]:
+        """The upgrades of instances, some at a time."""
+        after, more = (first, -1, 0), True
+        while more:
+            more = False
+            for who, time, body, seq in self._all(_UPGRADES, source, *after, last, UPGRADES_AT_ONCE):
+                after, more = (bytes(who), time, seq), True
+                yield after[0], time, body

@@ -7,6 +7,7 @@ import random
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -128,6 +129,32 @@ def test_what_arrives_during_the_search_is_forgotten_too(
     stores.events.keep([beat(0, NOW - 40)])
     with pytest.raises(StoreUnavailable):
         forget_instance(stores, 1, ADA)
+
+
+def test_the_json_of_a_run_is_read_some_at_a_time(
+    stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a write key makes a run of any number, and has another instance of it forgotten."""
+    with tables.transaction() as tx:
+        kind: Any = type(tx)
+    read, sizes = kind.all, list[int]()
+
+    def noting(self: object, sql: str, *values: object) -> list[Any]:
+        found: list[Any] = read(self, sql, *values)
+        if "body" in sql:
+            sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(kind, "all", noting)
+    monkeypatch.setattr(forgetting, "TOLD_AT_ONCE", 2)
+    left = [
+        of_run(name, BOB, NOW - ago, Fact(version="1")) for ago in (9, 8, 7) for name in (STARTED, ERRORS)
+    ]
+    gone = of_run(SUPPORT, ADA, NOW - 5, Fact(email="ada@example.org", reference="01234567"))
+    stores.events.keep([*left, gone])
+    assert forget_instance(stores, 1, ADA).events == 1
+    assert counted(tables) == recount(left)
+    assert sizes == [2, 2, 2, 0]
 
 
 def test_counters_that_have_expired_do_not_come_back_below_zero(stores: Stores, tables: Database) -> None:

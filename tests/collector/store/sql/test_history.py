@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.base.events import BEAT, STARTED, Event
+import pytest
+
+from collector.base.events import BEAT, STARTED, UPGRADED, Event
 from collector.base.times import DAY_MS, write_time
 from collector.ingest import decode
 from collector.store import Stores
 from collector.store.history import MOST_INSTALLS, on_day
+from collector.store.sql import history as questions
 from tests.collector.store.contract.history import NOW, SOURCE, TODAY
 
 
@@ -35,3 +38,15 @@ def test_of_the_installs_of_one_instance_the_latest_count(stores: Stores) -> Non
     ):
         day = TODAY - ago
         assert (on_day(history.versions, day), on_day(history.systems, day)) == ({version: 1}, {system: 1})
+
+
+def test_upgrades_are_read_some_at_a_time(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's client has all that a query finds in memory, and one upgrade may have 32 KB."""
+    monkeypatch.setattr(questions, "UPGRADES_AT_ONCE", 2)
+    half_a_day, many = DAY_MS // 2, 7
+    stores.events.keep([told(BEAT, ago * DAY_MS) for ago in range(many)])
+    upgrades = [told(UPGRADED, ago * half_a_day, properties={"to": f"2.{many - ago}"}) for ago in range(many)]
+    stores.events.keep(upgrades)
+    history = stores.events.fleet_history(SOURCE)
+    for ago, version in ((0, f"2.{many}"), (1, f"2.{many - 2}"), (many // 2, "2.1"), (many // 2 + 1, "")):
+        assert on_day(history.versions, TODAY - ago) == {version: 1}
