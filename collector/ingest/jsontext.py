@@ -28,7 +28,8 @@ MAX_DEPTH = 100  # our own limit; otherwise it would depend on the Python versio
 TOO_DEEP = "too_deep"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAIRS = {"{": "}", "[": "]"}
-_signs = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL).finditer
+# A text that never ends is one, too: else its end would be looked for again from each quote within it.
+_signs = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL).finditer
 _space = re.compile(r"[ \t\n\r]*").match
 
 

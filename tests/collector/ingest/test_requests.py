@@ -32,9 +32,13 @@ def sized(size: int, fill: str = "x") -> bytes:
     return bare.replace(b'"p": ""', b'"p": "%s"' % (fill * many + "x" * rest).encode())
 
 
+# Whoever looks for the end of the text again from each of its quotes is busy for a quarter of an hour.
+ENDLESS = b'{"batch":' + b"[" * 40_000 + b'"' + b'\\"' * 220_000
 # Requests that cannot be read as a whole.
 UNREADABLE = {
     "deep": b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "deep, and a text without end": ENDLESS,
+    "deep, and a text that ends in an escape": ENDLESS + b"\\",
     "no UTF-8 in what is shared": b'{"batch":[{"event":"x"}],"context":{"a":"\xff"}}',
     "no UTF-8 in when it was sent": b'{"batch":[{"event":"x"}],"sentAt":"\xff"}',
     "not JSON": b"\x00\xff{",
