@@ -165,7 +165,8 @@ class Reading:
 
     def _in_one_of(self, children: list[Entry], status: int) -> Place | None:
         """Where the only one of some shells failed that ended with that status, if that is so."""
-        first = {child.pid: child.at for child in reversed(children)}
+        some = [child for child in children if not self.texts.in_background(child.positions())]
+        first = {child.pid: child.at for child in reversed(some)}
         found = [self.failure(pid, status, at) for pid, at in first.items()]
         places = [place for place in found if place]
         return places[0] if len(places) == 1 else None
@@ -232,17 +233,19 @@ class Reading:
             children += self._between(earlier[-1] if earlier else None, entry)
             entry = children[-1] if children else entry
             children = [child for child in children if child.pid != entry.pid]
-        if (
-            len({child.pid for child in children if child.depth == entry.depth})
-            == len({c.pid for c in children})
-            == 1
-        ):
+        if self._waited_for(children, entry.depth):
             entry = children[-1]
         elif children:
             return UNKNOWN, None
         if len(following.pipe) > 1:
             return UNKNOWN, None
         return self._program(entry, following.pipe[-1], tested=True), following.pipe[-1]
+
+    def _waited_for(self, children: list[Entry], depth: int) -> bool:
+        """Whether these are one ( … ) of the script's, which it waited for; not a job in the background."""
+        if len({child.pid for child in children}) != 1 or all(child.depth != depth for child in children):
+            return False
+        return all(self.texts.waits_for(child.positions()) for child in children)
 
     def _program(self, entry: Entry, code: int, *, tested: bool = False) -> bytes:
         """What an entry ran, if it is a program, and it surely ran."""

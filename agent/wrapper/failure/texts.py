@@ -88,6 +88,16 @@ class Texts:
         script = self.script(source)
         return script is not None and any(first <= line <= last for first, last in script.subshells)
 
+    def waits_for(self, positions: list[Position]) -> bool:
+        """Whether what runs there is in a ( … ) whose end the script waits for, as far as the text shows."""
+        inside = any(self.in_subshell(at.source, at.line) for at in positions)
+        return inside and not self.in_background(positions)
+
+    def in_background(self, positions: list[Position]) -> bool:
+        """Whether what runs there may be a job in the background."""
+        here = [each for at in positions for each in self._at(at.source, at.line)]
+        return any(command.background for command in here)
+
     def last(self, source: bytes, line: int) -> bool:
         """Whether the script ends with what stands on a line."""
         script = self.script(source)

@@ -219,6 +219,61 @@ def test_what_ran_before_an_unset_variable_is_not_blamed_for_it(
     assert where(b"".join(entries), MAIN, code, texts) == place
 
 
+BESIDE = b"""f() ( ls b )
+( while :; do printf .; sleep 1; done ) &
+spin() { sleep 1; }
+spin &
+ls a || exit 1
+cp a b
+(cd a; ls b) || exit 1
+f || exit 1
+turn() {
+  sleep 1
+  i=$((i + 1))
+}
+turn &
+ls a | cat
+echo b
+"""
+TURN = entry("sleep 1", 10, pid=8, calls="turn", at="13 0").replace(b"ehB", b"ehuB")
+
+
+@pytest.mark.parametrize(
+    ("entries", "place"),
+    [
+        (
+            [entry("ls a", 5), entry("sleep 1", 2, pid=8), entry("exit 1", 5, status=2)],
+            ("5", "-", "i.sh", "-"),
+        ),
+        (
+            [
+                entry("ls a", 5),
+                entry("sleep 1", 3, pid=8, calls="spin", at="4 0"),
+                entry("exit 1", 5, status=2),
+            ],
+            ("5", "-", "i.sh", "-"),
+        ),
+        (
+            [TURN, entry("ls a", 14, pid=9), entry("cat", 14, pid=10), error(14, 1, "1 0")],
+            ("14", "ls", "i.sh", "1"),
+        ),
+        # The script waited for these.
+        (
+            [entry("cp a b", 6), entry("ls b", 7, pid=8), entry("exit 1", 7, status=2)],
+            ("7", "ls", "i.sh", "2"),
+        ),
+        (
+            [entry("f", 8), entry("ls b", 1, pid=8, calls="f", at="8 0"), entry("exit 1", 8, status=2)],
+            ("8", "ls", "i.sh", "2"),
+        ),
+    ],
+)
+def test_a_job_in_the_background_is_not_blamed_for_what_fails_beside_it(
+    entries: list[bytes], place: tuple[str, ...]
+) -> None:
+    assert where(b"".join(entries), MAIN, 1, Texts([Look(b"./i.sh", BESIDE)])) == place
+
+
 @pytest.mark.parametrize(
     ("word", "name"),
     [
