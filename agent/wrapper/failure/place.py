@@ -188,11 +188,12 @@ class Reading:
 
     def _stands(self, positions: list[Position]) -> bool:
         """Whether every call up to the script itself stands in the text: else a trap made one of them."""
-        for inner, outer in zip(positions, positions[1:]):
-            called = (b".", b"source") if inner.function == b"source" else (inner.function,)
-            if all(self.texts.start(outer.source, outer.line, name) is None for name in called):
-                return False
-        return True
+        return all(self._calls(outer, inner.function) for inner, outer in zip(positions, positions[1:]))
+
+    def _calls(self, position: Position, name: bytes | None) -> bool:
+        """Whether the text has a command of that name there."""
+        called: tuple[bytes | None, ...] = (b".", b"source") if name == b"source" else (name,)
+        return any(self.texts.start(position.source, position.line, each) is not None for each in called)
 
     def _program_before(self, mine: list[Entry], at: int, level: int) -> tuple[bytes, int | None]:
         """The program that failed directly before `exit`, if that is certain."""
@@ -268,8 +269,9 @@ class Reading:
         at = next((at for at, entry in enumerate(mine) if self._of_exit_trap(entry)), len(mine))
         if at < len(mine):
             code = mine[at].status
+        end = mine[at].at if at < len(mine) else len(self.entries)
         mine = mine[:at]
-        if not mine or not code:
+        if not mine or not code or (own_trap and self._before_another(mine[-1], end)):
             return None
         last, position = mine[-1], mine[-1].positions()[0]
         if last.ours:
@@ -292,6 +294,11 @@ class Reading:
             line = self.texts.unset_after(position, last.word, nounset=nounset)
             return Place(position.source, line) if line else None
         return None
+
+    def _before_another(self, last: Entry, end: int) -> bool:
+        """Whether not what was written last failed: an ERR trap ran, or other shells wrote since then."""
+        others = any(each.pid != last.pid for each in self.entries[last.at + 1 : end])
+        return not last.ours and (last.beyond > 0 or others)
 
     def _ended(self, last: Entry, code: int) -> bool:
         """Whether the script surely ended there, and not by an unset variable in what comes next."""
@@ -317,5 +324,7 @@ class Reading:
         return place
 
     def _of_exit_trap(self, entry: Entry) -> bool:
-        outermost = entry.positions()[-1]
-        return outermost.line == 1 and self.texts.start(outermost.source, 1, None) is None
+        """Whether bash says that it or a call of it stands on line 1, where the text has no such command."""
+        positions = entry.positions()
+        names = [None if entry.ours else entry.word or None, *(each.function for each in positions)]
+        return any(at.line == 1 and not self._calls(at, name) for at, name in zip(positions, names))

@@ -173,7 +173,7 @@ def test_what_came_out_of_a_variable_and_is_no_program_is_not_named(
     assert where(b"".join(entries), MAIN, code, Texts([Look(b"./i.sh", COMPUTED)])) == place
 
 
-UNSET = b"""set -e
+UNSET = b"""set -e; trap 'echo failed' ERR
 . ./lib.sh
 : "${DOMAIN:?set it}"
 make a
@@ -272,6 +272,53 @@ def test_a_job_in_the_background_is_not_blamed_for_what_fails_beside_it(
     entries: list[bytes], place: tuple[str, ...]
 ) -> None:
     assert where(b"".join(entries), MAIN, 1, Texts([Look(b"./i.sh", BESIDE)])) == place
+
+
+CLEANS = b"""set -e
+cleanup() {
+  rm -f x
+}
+trap 'echo failed' ERR
+trap cleanup EXIT
+main() {
+  apt-get update
+}
+main
+"""
+
+
+@pytest.mark.parametrize("text", [b"#!/bin/bash\n" + CLEANS[len("set -e\n") :], CLEANS])
+def test_what_an_exit_trap_does_in_a_function_is_not_blamed(text: bytes) -> None:
+    """The ERR trap is not told of what fails in a function. bash says that this calls cleanup on line 1."""
+    written = b"".join(
+        [
+            entry("trap 'echo failed' ERR", 5),
+            entry("main", 10),
+            entry("apt-get update", 8, calls="main", at="10 0"),
+            entry("cleanup", 1, status=100, calls="main", at="10 0"),
+            entry("rm -f x", 3, status=100, calls="cleanup main", at="1 10 0"),
+        ]
+    )
+    assert where(written, MAIN, 100, Texts([Look(b"./i.sh", text)])) == ("8", "apt-get", "i.sh", "100")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [entry("apt-get update", 8, pid=8, calls="main", at="10 0")],
+        [entry("return 7", 8, calls="main", at="10 0"), entry("echo failed", 10, status=7, depth=2)],
+    ],
+)
+def test_what_ran_before_the_step_that_failed_in_a_function_is_not_blamed(last: list[bytes]) -> None:
+    """In ( … ) or a | b another shell ran it; or the function returned 7, and then the ERR trap ran."""
+    before = [
+        entry("trap 'echo failed' ERR", 5),
+        entry("main", 10),
+        entry("ls a", 7, calls="main", at="10 0"),
+    ]
+    exits = [entry("cleanup", 1, status=7), entry("rm -f x", 3, status=7, calls="cleanup", at="1 0")]
+    texts = Texts([Look(b"./i.sh", CLEANS)])
+    assert where(b"".join([*before, *last, *exits]), MAIN, 7, texts) is None
 
 
 @pytest.mark.parametrize(
