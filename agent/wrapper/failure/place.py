@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from agent.wrapper.failure import record
 from agent.wrapper.failure.programs import SHELLS, UNKNOWN, certain_program, message, named
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from agent.wrapper.failure.texts import Texts
 
 CONDITIONS = (b"((", b"[[")
+FOR_ERR = re.compile(rb" ERR(?: \w+)*$", re.IGNORECASE)
+"""What a trap's command ends with, if one of its signals is ERR."""
+
 AMBIGUOUS = (1, 2, 127)
 """Exit codes that bash itself ends a script with, for errors in its text."""
 
@@ -65,7 +69,7 @@ class Reading:
         stop = next((at for at, entry in enumerate(mine) if entry.stops), len(mine))
         own_trap = False
         for at, entry in enumerate(mine):
-            if entry.word == b"trap" and entry.text.endswith(b" ERR"):
+            if entry.word == b"trap" and FOR_ERR.search(entry.text):
                 own_trap = True
             error = self._error(mine, at, own_trap=own_trap)
             if error and b"e" in error.flags:

@@ -321,6 +321,20 @@ def test_what_ran_before_the_step_that_failed_in_a_function_is_not_blamed(last: 
     assert where(b"".join([*before, *last, *exits]), MAIN, 7, texts) is None
 
 
+@pytest.mark.parametrize("signals", ["ERR", "SIGINT SIGTERM ERR EXIT", "ERR EXIT", "EXIT err"])
+def test_a_trap_of_the_script_for_err_and_other_signals_is_heeded(signals: str) -> None:
+    text = b"set -eE\ntrap cleanup SIGINT SIGTERM ERR EXIT\ncleanup() {\n  rm -f x\n}\nmake a\n"
+    written = b"".join(
+        [
+            entry(f"trap cleanup {signals}", 2),
+            entry("make a", 6),
+            entry("cleanup", 6, status=2, depth=2),
+            entry("rm -f x", 4, status=2, depth=2, calls="cleanup", at="6 0"),
+        ]
+    )
+    assert where(written, MAIN, 2, Texts([Look(b"./i.sh", text)])) == ("6", "make", "i.sh", "2")
+
+
 @pytest.mark.parametrize(
     ("word", "name"),
     [
