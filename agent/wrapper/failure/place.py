@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 
 from agent.wrapper.failure import record
-from agent.wrapper.failure.programs import SHELLS, UNKNOWN, certain_program, message, named
+from agent.wrapper.failure.programs import NOT_OPENED, SHELLS, UNKNOWN, certain_program, message, named
 from agent.wrapper.failure.record import Error
 
 TYPE_CHECKING = False
@@ -16,17 +15,11 @@ if TYPE_CHECKING:
     from agent.wrapper.failure.texts import Texts
 
 CONDITIONS = (b"((", b"[[")
-FOR_ERR = re.compile(rb" ERR(?: \w+)*$", re.IGNORECASE)
-"""What a trap's command ends with, if one of its signals is ERR."""
-
 AMBIGUOUS = (1, 2, 127)
 """Exit codes that bash itself ends a script with, for errors in its text."""
 
 UNSET = (1, 127)
 """Of these the codes of an unset variable."""
-
-NOT_OPENED = 1
-"""How a command ends that did not run, because a redirection failed."""
 
 
 class Place:
@@ -69,7 +62,7 @@ class Reading:
         stop = next((at for at, entry in enumerate(mine) if entry.stops), len(mine))
         own_trap = False
         for at, entry in enumerate(mine):
-            if entry.word == b"trap" and FOR_ERR.search(entry.text):
+            if entry.sets_err_trap:
                 own_trap = True
             error = self._error(mine, at, own_trap=own_trap)
             if error and b"e" in error.flags:
@@ -186,18 +179,9 @@ class Reading:
                 break
             start = self.texts.start(caller.source, caller.line, positions[level].function)
             level += 1
-        if not start or not self._stands(positions[level:]):
+        if not start or not self.texts.stand(positions[level:]):
             return self._in_trap(mine, at, own_trap=own_trap)
         return Place(positions[level].source, start, *self._program_before(mine, at, level))
-
-    def _stands(self, positions: list[Position]) -> bool:
-        """Whether every call up to the script itself stands in the text: else a trap made one of them."""
-        return all(self._calls(outer, inner.function) for inner, outer in zip(positions, positions[1:]))
-
-    def _calls(self, position: Position, name: bytes | None) -> bool:
-        """Whether the text has a command of that name there."""
-        called: tuple[bytes | None, ...] = (b".", b"source") if name == b"source" else (name,)
-        return any(self.texts.start(position.source, position.line, each) is not None for each in called)
 
     def _program_before(self, mine: list[Entry], at: int, level: int) -> tuple[bytes, int | None]:
         """The program that failed directly before `exit`, if that is certain."""
@@ -331,4 +315,4 @@ class Reading:
         """Whether bash says that it or a call of it stands on line 1, where the text has no such command."""
         positions = entry.positions()
         names = [None if entry.ours else entry.word or None, *(each.function for each in positions)]
-        return any(at.line == 1 and not self._calls(at, name) for at, name in zip(positions, names))
+        return any(at.line == 1 and not self.texts.calls(at, name) for at, name in zip(positions, names))

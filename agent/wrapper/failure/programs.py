@@ -22,6 +22,9 @@ SHELLS = frozenset(b"sh bash dash ksh zsh env sudo su doas setsid nohup runuser 
 
 MESSAGES = frozenset(b"echo printf cat tput".split())
 
+NOT_OPENED = 1
+"""How a command ends that did not run, because a redirection failed."""
+
 NOT_THERE = (126, 127)
 """How a command ends if bash found no program of that name, or none that it may run."""
 

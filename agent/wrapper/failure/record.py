@@ -22,6 +22,8 @@ ASSIGNMENT = re.compile(rb"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
 QUOTED = re.compile(rb"\$?'(?:[^'\\]|\\.|'\\'')*'|[^\s']+")
 TRAPPED = FIELD + GROUP + FIELD
 GROUPS, THREE = 7, 3
+FOR_ERR = re.compile(rb" ERR(?: \w+)*$", re.IGNORECASE)
+"""What a trap's command ends with, if one of its signals is ERR."""
 WRITTEN_BY_TRAP = re.compile(rb"\x06\x02\d+\x02\x05\x02")
 
 
@@ -88,6 +90,10 @@ class Entry:
     def stops(self) -> bool:
         """Whether there were too many commands, and only failures are written from here on."""
         return self.text.startswith(STOPS)
+
+    @property
+    def sets_err_trap(self) -> bool:
+        return self.word == b"trap" and FOR_ERR.search(self.text) is not None
 
     @property
     def frame(self) -> tuple[object, ...]:

@@ -98,6 +98,15 @@ class Texts:
         here = [each for at in positions for each in self._at(at.source, at.line)]
         return any(command.background for command in here)
 
+    def stand(self, positions: list[Position]) -> bool:
+        """Whether every call up to the script itself stands in the text: else a trap made one of them."""
+        return all(self.calls(outer, inner.function) for inner, outer in zip(positions, positions[1:]))
+
+    def calls(self, position: Position, name: bytes | None) -> bool:
+        """Whether the text has a command of that name there."""
+        called: tuple[bytes | None, ...] = (b".", b"source") if name == b"source" else (name,)
+        return any(self.start(position.source, position.line, each) is not None for each in called)
+
     def last(self, source: bytes, line: int) -> bool:
         """Whether the script ends with what stands on a line."""
         script = self.script(source)
