@@ -105,11 +105,12 @@ class Watcher(BackgroundJob):
     def _look_at(self, source: int, name: str, now: int) -> None:
         """Note what is wrong with a source. A question that takes too long is no store that is away."""
         try:
-            note_troubles(self._stores.control, source, name, list(self._troubles(source, name, now)), now)
+            found = list(self._troubles(source, name, now))
         except Exception as error:  # noqa: BLE001 - it costs no other source, and no message that waits
             self._note_unknown(source, name, error)
         else:
             self._unknown.discard(source)
+            note_troubles(self._stores.control, source, name, found, now)
 
     def _note_unknown(self, source: int, name: str, error: Exception) -> None:
         if source not in self._unknown:

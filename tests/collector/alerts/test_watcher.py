@@ -192,6 +192,22 @@ def test_a_control_store_that_is_away_is_told_of_without_it(
     assert watched.step(HOUR) == []
 
 
+def test_a_control_store_that_takes_nothing_is_told_of_once_a_source_is_in_trouble(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL on a full disk goes on to answer, and refuses only what would be written."""
+
+    def refuse(*_: Any) -> None:
+        raise StoreError("no space left")
+
+    add_key(watched.stores.control, "product", NOON)
+    monkeypatch.setattr("collector.alerts.watcher.RULES", (lambda _: [TROUBLE],))
+    monkeypatch.setattr(book, "_begin", refuse)
+    assert watched.step() == []
+    told = watched.step(int(PAUSE_SECONDS * 1000))
+    assert told == [(number, "Rollcall: The database does not answer") for number in (2, 3)]
+
+
 @pytest.mark.parametrize("error", [StoreError("it takes too long"), KeyError("what a client sent")])
 def test_a_question_that_fails_is_no_store_that_is_away_and_costs_no_other_source(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
