@@ -27,8 +27,9 @@ from collector.store.sql.takeback import replace_instance, replace_run, write_ch
 from collector.store.values import Forgotten
 
 DELETED_AT_ONCE = 500
-# Events of a run whose JSON is read at once: whoever has a write key sends any number, of 32 KB each.
-TOLD_AT_ONCE = 200
+# Whoever has a write key sends any number of events of a run, of 32 KB each. Of so many the numbers are read
+# at once, and of so many the JSON.
+FOUND_AT_ONCE, TOLD_AT_ONCE = 100_000, 200
 
 _EVENT = "seq, id, time, type, name, run"
 _INSTANCE = f"SELECT {', '.join(schema.INSTANCES.names)} FROM instances WHERE source = ? AND id = ?"
@@ -38,9 +39,8 @@ _BEATS = (
 )
 _OTHERS = f"SELECT {_EVENT} FROM events WHERE source = ? AND who = ? AND name <> '{BEAT}'"
 _TOLD = (
-    "SELECT id, time, name, who, body, seq FROM events"
-    " WHERE source = ? AND run = ? AND (time, seq) > (?, ?) AND type = 'track' AND who IS NOT NULL"
-    " ORDER BY time, seq LIMIT ?"
+    "SELECT seq FROM events WHERE source = ? AND run = ? AND seq > ? AND type = 'track' AND who IS NOT NULL"
+    " ORDER BY seq LIMIT ?"
 )
 # A purge of a key that was interrupted leaves notes, of what it goes on with.
 _NOTE = "DELETE FROM removals WHERE kind IN ('instance', 'beating', 'run') AND source = ? AND id = ?"
@@ -168,7 +168,7 @@ def _affected_runs(tx: Transaction, source: int, who: bytes, events: Sequence[Ro
 def _recounted(tx: Transaction, run: RunRow) -> RunRow | None:
     """The run by what other instances have told of it; None if there is nothing."""
     again: RunRow | None = None
-    for key, time, name, who, body, _ in _told(tx, run):
+    for key, time, name, who, body in _told(tx, run):
         if name not in CATALOGUE or name == BEAT:
             continue
         told = json.loads(body)
@@ -180,8 +180,14 @@ def _recounted(tx: Transaction, run: RunRow) -> RunRow | None:
 
 
 def _told(tx: Transaction, run: RunRow) -> Iterator[Row]:
-    """What is left of the events of a run, some at a time."""
-    last: tuple[int, ...] = (-1, 0)
-    while rows := tx.all(_TOLD, run.source, run.id, *last, TOLD_AT_ONCE):
-        last = (rows[-1][1], rows[-1][-1])
-        yield from rows
+    """What is left of the events of a run, some at a time.
+
+    Their numbers are found first, and very many at once: PostgreSQL reads the whole run for that.
+    """
+    last = -1
+    while found := [number for (number,) in tx.all(_TOLD, run.source, run.id, last, FOUND_AT_ONCE)]:
+        last = found[-1]
+        for start in range(0, len(found), TOLD_AT_ONCE):
+            some = found[start : start + TOLD_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            yield from tx.all(f"SELECT id, time, name, who, body FROM events WHERE seq IN ({marks})", *some)

@@ -134,18 +134,24 @@ def test_what_arrives_during_the_search_is_forgotten_too(
 def test_the_json_of_a_run_is_read_some_at_a_time(
     stores: Stores, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has a write key makes a run of any number, and has another instance of it forgotten."""
+    """Whoever has a write key makes a run of any number, and has another instance of it forgotten.
+
+    And the run is not looked through for each of these times: nobody else writes meanwhile.
+    """
     with tables.transaction() as tx:
         kind: Any = type(tx)
-    read, sizes = kind.all, list[int]()
+    read, sizes, looks = kind.all, list[int](), list[int]()
 
     def noting(self: object, sql: str, *values: object) -> list[Any]:
         found: list[Any] = read(self, sql, *values)
         if "body" in sql:
             sizes.append(len(found))
+        elif "run = ?" in sql:
+            looks.append(len(found))
         return found
 
     monkeypatch.setattr(kind, "all", noting)
+    monkeypatch.setattr(forgetting, "FOUND_AT_ONCE", 4)
     monkeypatch.setattr(forgetting, "TOLD_AT_ONCE", 2)
     left = [
         of_run(name, BOB, NOW - ago, Fact(version="1")) for ago in (9, 8, 7) for name in (STARTED, ERRORS)
@@ -154,7 +160,7 @@ def test_the_json_of_a_run_is_read_some_at_a_time(
     stores.events.keep([*left, gone])
     assert forget_instance(stores, 1, ADA).events == 1
     assert counted(tables) == recount(left)
-    assert sizes == [2, 2, 2, 0]
+    assert (looks, sizes) == ([4, 2, 0], [2, 2, 2])
 
 
 def test_counters_that_have_expired_do_not_come_back_below_zero(stores: Stores, tables: Database) -> None:
