@@ -26,6 +26,9 @@ REQUIRED = b"?}"
 
 HERE_DOCUMENTS = (b"<<", b"<<-")
 
+ASSIGNED = re.compile(rb"([A-Za-z_]\w*)(?:\[|\+?=)")
+"""The variable that a word assigns to."""
+
 STDIN = (b"", b"main", b"bash")
 """What bash calls the file that it reads from stdin."""
 
@@ -103,7 +106,11 @@ class Texts:
         return all(self.calls(outer, inner.function) for inner, outer in zip(positions, positions[1:]))
 
     def calls(self, position: Position, name: bytes | None) -> bool:
-        """Whether the text has a command of that name there."""
+        """Whether the text has a command of that name there, or one with that assignment."""
+        script, variable = self.script(position.source), ASSIGNED.match(name or b"")
+        if script and variable:  # xtrace writes it apart: of `export A=1` and `A=1 make` too
+            words = [word.raw for each in self._at(position.source, position.line) for word in each.words]
+            return variable[1] in {found[1] for word in words if (found := ASSIGNED.match(word))}
         called: tuple[bytes | None, ...] = (b".", b"source") if name == b"source" else (name,)
         return any(self.start(position.source, position.line, each) is not None for each in called)
 

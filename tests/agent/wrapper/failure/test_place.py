@@ -302,6 +302,22 @@ def test_what_an_exit_trap_does_in_a_function_is_not_blamed(text: bytes) -> None
     assert where(written, MAIN, 100, Texts([Look(b"./i.sh", text)])) == ("8", "apt-get", "i.sh", "100")
 
 
+@pytest.mark.parametrize("first", ["A=1", "A=1 umask 22", "export A=1", "export A[1]=1"])
+def test_an_assignment_on_the_first_line_is_not_taken_for_an_exit_trap(first: str) -> None:
+    """bash writes it by itself, also where it is a part of a command."""
+    written = b"".join(
+        [
+            entry("A=1", 1),
+            entry("trap 'echo failed' ERR", 5),
+            entry("main", 10),
+            entry("apt-get update", 8, calls="main", at="10 0"),
+            entry("code=100", 1, status=100, calls="main", at="10 0"),
+        ]
+    )
+    texts = Texts([Look(b"./i.sh", first.encode() + CLEANS.removeprefix(b"set -e"))])
+    assert where(written, MAIN, 100, texts) == ("8", "apt-get", "i.sh", "100")
+
+
 @pytest.mark.parametrize(
     "last",
     [
