@@ -191,13 +191,14 @@ RULES = (
     Rule(
         "password option",
         re.compile(
-            rf"(?i)(?<![a-z0-9])--?[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}(?:\s+|\\?[\"'],\s{{0,40}}\\?[\"'])(?!-)[\"']?"
-            rf"(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
+            rf"(?i)(?:--|(?<![a-z0-9])-)[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}"
+            rf"(?:\s+|\\?[\"'],\s{{0,40}}\\?[\"'])(?!-)[\"']?(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
         ),
         ("pass", "pwd", "secret", "token", "key", "credential", "signature"),
         (
             ("ran mysql -u shop --password hunter2 shop", "hunter2"),
             ("curl --api-key 'k-1'", "k-1"),
+            ("\x1b[36m--password hunter2", "hunter2"),  # after a colour
             ('"Cmd": ["redis-server",\n  "--requirepass",\n  "hunter2"]', "hunter2"),
         ),
         ("see --password --host", "--token $TOKEN", "in two-pass mode", '["--password", "--host"]'),
