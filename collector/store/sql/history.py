@@ -14,8 +14,9 @@ from collector.store.sql.part import SqlPart
 
 # Instances that are read at once.
 PIECE = 1000
-# Upgrades of these whose JSON is read at once: whoever has a write key sends any number, of 32 KB each.
-UPGRADES_AT_ONCE = 100
+# Whoever has a write key sends any number of upgrades, of 32 KB each, and all of one moment. Of so many the
+# numbers are read at once, and of so many the JSON.
+FOUND_AT_ONCE, UPGRADES_AT_ONCE = 10_000, 100
 
 _INSTANCES = (
     "SELECT id, first_day, packed_slots, facts_at, version, os, os_version FROM instances"
@@ -28,7 +29,7 @@ _RUNS = (
 )
 # The third line is the condition of the index `events_by_who`: without it, that index cannot be used.
 _UPGRADES = (
-    "SELECT who, time, body, seq FROM events WHERE source = ? AND (who, time, seq) > (?, ?, ?) AND who <= ?"
+    "SELECT who, time, seq FROM events WHERE source = ? AND (who, time, seq) > (?, ?, ?) AND who <= ?"
     f" AND name = '{UPGRADED}'"
     f" AND who IS NOT NULL AND name <> '{BEAT}'"
     " ORDER BY who, time, seq LIMIT ?"
@@ -56,9 +57,12 @@ class HistoryQuestions(SqlPart):
 
     def _upgrades(self, source: int, first: bytes, last: bytes) -> Iterator[tuple[bytes, int, str]]:
         """The upgrades of instances, some at a time."""
-        after, more = (first, -1, 0), True
-        while more:
-            more = False
-            for who, time, body, seq in self._all(_UPGRADES, source, *after, last, UPGRADES_AT_ONCE):
-                after, more = (bytes(who), time, seq), True
-                yield after[0], time, body
+        after = (first, -1, 0)
+        while found := self._all(_UPGRADES, source, *after, last, FOUND_AT_ONCE):
+            who, time, number = found[-1]
+            after = (bytes(who), time, number)
+            for start in range(0, len(found), UPGRADES_AT_ONCE):
+                some = [number for _, _, number in found[start : start + UPGRADES_AT_ONCE]]
+                marks = ",".join("?" * len(some))
+                sql = f"SELECT who, time, body FROM events WHERE seq IN ({marks}) ORDER BY who, time, seq"
+                yield from self._all(sql, *some)

@@ -41,7 +41,20 @@ def test_of_the_installs_of_one_instance_the_latest_count(stores: Stores) -> Non
 
 
 def test_upgrades_are_read_some_at_a_time(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL's client has all that a query finds in memory, and one upgrade may have 32 KB."""
+    """PostgreSQL's client has all that a query finds in memory, and one upgrade may have 32 KB.
+
+    They are not looked for each of these times, for those of one moment would all be gone through again.
+    """
+    read, sizes = questions.HistoryQuestions._all, list[int]()
+
+    def noting(part: Any, sql: str, *values: Any) -> list[Any]:
+        found: list[Any] = read(part, sql, *values)
+        if "FROM events" in sql:
+            sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(questions.HistoryQuestions, "_all", noting)
+    monkeypatch.setattr(questions, "FOUND_AT_ONCE", 4)
     monkeypatch.setattr(questions, "UPGRADES_AT_ONCE", 2)
     half_a_day, many = DAY_MS // 2, 7
     stores.events.keep([told(BEAT, ago * DAY_MS) for ago in range(many)])
@@ -50,3 +63,4 @@ def test_upgrades_are_read_some_at_a_time(stores: Stores, monkeypatch: pytest.Mo
     history = stores.events.fleet_history(SOURCE)
     for ago, version in ((0, f"2.{many}"), (1, f"2.{many - 2}"), (many // 2, "2.1"), (many // 2 + 1, "")):
         assert on_day(history.versions, TODAY - ago) == {version: 1}
+    assert sizes == [4, 2, 2, 3, 2, 1, 0]
