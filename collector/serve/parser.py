@@ -46,7 +46,8 @@ class RequestParser:
         self._url, self._headers = b"", list[tuple[bytes, bytes]]()
         self._ended = False  # a request, in what is being fed
         self._in_head = True
-        self._head = self._fields = self._body_left = 0  # bytes
+        self._head = 0  # bytes of the head; after it, those since the last byte of the body
+        self._fields = self._body_left = 0  # bytes
         self._seen = b""  # the last bytes of a request that is not complete
 
     def feed(self, data: bytes | bytearray, at: int, length: int) -> int:
@@ -62,7 +63,7 @@ class RequestParser:
             pass  # the client goes on with HTTP
         except httptools.HttpParserError:
             raise Unreadable(431 if self._fields > MAX_HEAD else 400) from None
-        if self._in_head and self._head > MAX_HEAD:
+        if self._head > MAX_HEAD:
             raise Unreadable(431)
         return end
 
@@ -97,7 +98,7 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         fields = dict(self._headers)
-        self._in_head = False
+        self._in_head, self._head = False, 0
         self._body_left = int(fields.get(b"content-length", 0))
         if self._parser.should_upgrade() and (self._body_left or b"transfer-encoding" in fields):
             raise Unreadable  # the parser would take the body for the next request
@@ -106,7 +107,7 @@ class RequestParser:
         self._reader.head_arrived(scope, keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
-        self._body_left = max(0, self._body_left - len(body))
+        self._body_left, self._head = max(0, self._body_left - len(body)), 0
         self._reader.body_arrived(body)
 
     def on_message_complete(self) -> None:

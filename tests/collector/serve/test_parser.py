@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.base.http import Scope
-from collector.serve.parser import RequestParser, Unreadable
+from collector.serve.parser import MAX_HEAD, RequestParser, Unreadable
 
 BODIES = st.lists(
     st.sampled_from([b"x", b"\r\n\r\n", b"\r\n", b"GET / HTTP/1.1\r\n\r\n", b"0\r\n\r\n"]), max_size=6
@@ -113,3 +113,21 @@ def test_what_two_servers_might_read_differently_is_refused(raw: bytes) -> None:
     with pytest.raises(Unreadable):
         told.feed(raw)
     assert not told.requests
+
+
+@pytest.mark.parametrize("begun", [b"0\r\nA: ", b"0\r\n", b"1;", b"1;a=", b"0"])
+def test_what_stands_between_the_bytes_of_a_body_has_an_end(begun: bytes) -> None:
+    """httptools keeps a trailer until it ends, and copies it with every piece that comes."""
+    told = Told()
+    told.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + begun)
+    told.feed(b"0" * (MAX_HEAD // 2))
+    with pytest.raises(Unreadable) as refused:
+        told.feed(b"0" * (MAX_HEAD // 2))
+    assert refused.value.status == 431
+
+
+def test_a_body_in_many_small_chunks_is_no_long_head() -> None:
+    told = Told()
+    raw, expected = written(1, [b"x", b"\r\n\r\n"] * (MAX_HEAD // 8), chunked=True, trailer=True)
+    told.feed(raw)
+    assert told.requests == [expected]
