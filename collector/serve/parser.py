@@ -15,6 +15,8 @@ from collector.base.http import Scope
 
 # Bytes of request line and headers together; trailers count as headers.
 MAX_HEAD = 16 * 1024
+# Headers and trailers of a request: each takes memory beside its text, however short that is.
+MOST_FIELDS = 200
 END = b"\r\n\r\n"
 BEFORE = len(END) - 1
 
@@ -48,6 +50,7 @@ class RequestParser:
         self._in_head = True
         self._head = 0  # bytes of the head; after it, those since the last byte of the body
         self._fields = self._body_left = 0  # bytes
+        self._count = 0  # of headers and trailers
         self._seen = b""  # the last bytes of a request that is not complete
 
     def feed(self, data: bytes | bytearray, at: int, length: int) -> int:
@@ -62,7 +65,7 @@ class RequestParser:
         except httptools.HttpParserUpgrade:
             pass  # the client goes on with HTTP
         except httptools.HttpParserError:
-            raise Unreadable(431 if self._fields > MAX_HEAD else 400) from None
+            raise Unreadable(431 if self._has_too_much() else 400) from None
         if self._head > MAX_HEAD:
             raise Unreadable(431)
         return end
@@ -76,13 +79,16 @@ class RequestParser:
         found = data.find(END, at, length)
         return length if found < 0 else found + len(END)
 
+    def _has_too_much(self) -> bool:
+        return self._fields > MAX_HEAD or self._count > MOST_FIELDS
+
     # What httptools calls. It makes an HttpParserError of every exception.
 
     def on_message_begin(self) -> None:
         if self._ended:
             raise Unreadable  # never, because each part ends where a request may end
         self.begun, self._in_head = True, True
-        self._fields = 0
+        self._fields = self._count = 0
         self._url, self._headers = b"", []
         self._reader.request_began()
 
@@ -91,7 +97,8 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += len(name) + len(value) + 4
-        if self._fields > MAX_HEAD:
+        self._count += 1
+        if self._has_too_much():
             raise Unreadable
         if self._in_head:  # a trailer is not a header: proxies do not check it
             self._headers.append((name.lower(), value))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.base.http import Scope
-from collector.serve.parser import MAX_HEAD, RequestParser, Unreadable
+from collector.serve.parser import MAX_HEAD, MOST_FIELDS, RequestParser, Unreadable
 
 BODIES = st.lists(
     st.sampled_from([b"x", b"\r\n\r\n", b"\r\n", b"GET / HTTP/1.1\r\n\r\n", b"0\r\n\r\n"]), max_size=6
@@ -131,3 +131,22 @@ def test_a_body_in_many_small_chunks_is_no_long_head() -> None:
     raw, expected = written(1, [b"x", b"\r\n\r\n"] * (MAX_HEAD // 8), chunked=True, trailer=True)
     told.feed(raw)
     assert told.requests == [expected]
+
+
+@pytest.mark.parametrize(
+    "begun", [b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"]
+)
+def test_many_short_headers_are_too_many(begun: bytes) -> None:
+    """Each of them takes a hundred bytes of memory, for as long as a head without end may take."""
+    told = Told()
+    told.feed(begun + b"a:\r\n" * (MOST_FIELDS - 1))
+    with pytest.raises(Unreadable) as refused:
+        told.feed(b"a:\r\n" * 3)
+    assert refused.value.status == 431
+
+
+def test_headers_of_each_request_are_counted_apart() -> None:
+    told = Told()
+    for _ in range(3):
+        told.feed(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * MOST_FIELDS + b"\r\n")
+    assert len(told.requests) == 3
