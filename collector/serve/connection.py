@@ -209,7 +209,11 @@ class Connection(asyncio.BufferedProtocol):
             self._exchange.keep_alive = False
 
     def _make_way(self) -> None:
-        self._cut_off(503)
+        unread = self._transport.get_write_buffer_size()
+        if not self._closing:
+            self._cut_off(503)
+        if unread:  # to wait for its client would keep its descriptor
+            self.abort()
 
     def _cut_off(self, status: int) -> None:
         """Close. A request that has begun is answered with this status, if it has no answer yet."""
@@ -224,10 +228,10 @@ class Connection(asyncio.BufferedProtocol):
         self._end()
 
     def _end(self) -> None:
-        """Close when the client has read everything, or when it is late."""
+        """Close when the client has read everything, or when it is late. Until then it has its room."""
         self._closing, self._rest = True, b""
         self.due = self._host.clock() + self._host.bounds.timeout
-        self._holding.give_all()
+        self._holding.wait()
         self._transport.close()
 
 

@@ -150,11 +150,12 @@ async def no_app(*_: object) -> None:
 
 
 class Wire(asyncio.Transport):
-    """A connection from an address; what was sent on it, and whether it was closed."""
+    """A connection from an address; what was sent on it, and whether it was closed, or cut off."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
         self.address, self.sent, self.closed = address, b"", False
+        self.unread, self.cut_off = 0, False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return (self.address, 1) if name == "peername" else default
@@ -164,6 +165,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.cut_off = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def pause_reading(self) -> None:
         pass
@@ -216,6 +223,22 @@ def test_who_has_begun_a_request_is_told_that_it_makes_way() -> None:
     assert begun.closed
     assert begun.sent.startswith(b"HTTP/1.1 503")
     assert b"retry-after" in begun.sent
+
+
+def test_who_does_not_read_the_last_answer_has_room_until_the_connection_is_gone() -> None:
+    """Its descriptor stays as long: else a stranger could take them all, and nobody else could connect."""
+    lobby = Lobby(MAX_CONNECTIONS="4")
+    wires = []
+    for _ in range(4):
+        lobby.now += 1
+        wire, made = lobby.connect("192.0.2.1", b"no request\r\n\r\n")
+        assert wire.closed
+        wire.unread = len(wire.sent)
+        wires.append(wire)
+    assert [wire.cut_off for wire in wires] == [True, True, False, False]
+    assert lobby.host.room.used == 2
+    made.connection_lost(None)
+    assert lobby.host.room.used == 1
 
 
 def test_a_new_connection_is_refused_where_nobody_makes_way() -> None:
