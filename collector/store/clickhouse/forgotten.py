@@ -40,7 +40,7 @@ def drop_forgotten(client: Client, past: Past, done: Past) -> None:
     A run stays whose instance expired, now or with an earlier batch, because another one has told of it.
     """
     catch_up(client, INSTANCES.name)
-    silent = "NOT IN (SELECT source, assumeNotNull(who) AS key FROM events WHERE who IS NOT NULL)"
+    silent = "NOT IN (SELECT DISTINCT source, assumeNotNull(who) AS key FROM events WHERE who IS NOT NULL)"
     earlier = f"SELECT source, id FROM {PAST_RUNS.name} WHERE batch < {past.batch}"
     new = f"(source, id) NOT IN ({earlier}) AND (source, instance) NOT IN ({gone_with(past)})"
     for table, where, sure in (

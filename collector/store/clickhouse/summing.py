@@ -87,7 +87,9 @@ def _without_event(column: str, past: Past) -> str:
 
 
 def _ids_in(column: str, where: str) -> str:
-    return f"SELECT source, assumeNotNull({column}) AS key FROM events WHERE {column} IS NOT NULL AND {where}"
+    # DISTINCT: in a cluster one server gathers the list, repeated ids and all, and sends it to the others.
+    ids = f"SELECT DISTINCT source, assumeNotNull({column}) AS key FROM events"
+    return f"{ids} WHERE {column} IS NOT NULL AND {where}"
 
 
 def _pieces(client: Client, table: ClickHouseTable, past: Past, where: str) -> Iterator[list[Row]]:
