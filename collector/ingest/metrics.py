@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from prometheus_client import (
@@ -21,6 +22,9 @@ from collector.ingest.writer import Tally
 
 # How a gauge of several workers becomes one.
 _Together = Literal["sum", "livesum", "livemin"]
+# The kinds of a worker's files of meters, and the room that each has from the start.
+KINDS = ("counter", "histogram", "gauge_sum", "gauge_livesum", "gauge_livemin")
+ROOM = 256 * 1024
 REFRESH_SECONDS = 1.0
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -131,10 +135,22 @@ def _state(gauge: Gauge, read: Callable[[], float]) -> Callable[[], None]:
 
 def _share(member: Member) -> None:
     """From now on keep meters in files, which other processes can read: one of each kind for a worker."""
+    for kind in KINDS:
+        _take_room(f"{member.meters}/{kind}_{member.number}.db")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = member.meters
     values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
         lambda: member.number
     )
+
+
+def _take_room(path: str) -> None:
+    """Give a file its room on the disk: it is written as memory, and a full disk would end us then."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, ROOM)
+        finally:
+            os.close(file)
 
 
 def forget_state(folder: str, worker: int) -> None:

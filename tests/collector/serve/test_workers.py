@@ -64,11 +64,15 @@ def meter(collector: Collector, name: str) -> float:
     return float(found[1])
 
 
-def owners_of_meters(collector: Collector) -> set[str]:
-    """What stands in the names of the files of meters for their workers."""
+def files_of_meters(collector: Collector) -> list[Path]:
     opened = (file.path for one in workers(collector) for file in one.open_files())
     folder = Path(next(path for path in opened if path.endswith(".db"))).parent
-    return {path.stem.rpartition("_")[2] for path in folder.glob("*.db")}
+    return list(folder.glob("*.db"))
+
+
+def owners_of_meters(collector: Collector) -> set[str]:
+    """What stands in the names of the files of meters for their workers."""
+    return {path.stem.rpartition("_")[2] for path in files_of_meters(collector)}
 
 
 def send(collector: Collector, batches: int, size: int = 5) -> None:
@@ -97,6 +101,15 @@ def test_all_workers_serve_and_their_meters_are_added_up(together: Collector) ->
     busy = [sum(one.cpu_times()[:2]) for one in workers(together)]
     assert min(busy) > 0
     assert len(together.export()) == 200
+
+
+def test_a_disk_that_fills_ends_no_worker_by_its_meters(together: Collector) -> None:
+    """They are written as memory: for a page that the disk has no room for, the kernel sends SIGBUS."""
+    wait_for_workers(together)
+    send(together, 1)
+    sizes = [path.stat() for path in files_of_meters(together)]
+    assert len(sizes) >= 2 * WORKERS
+    assert [size for size in sizes if size.st_blocks * 512 < size.st_size] == []
 
 
 def test_a_worker_that_dies_starts_again_and_what_was_counted_stays(together: Collector) -> None:
