@@ -228,16 +228,16 @@ def test_who_has_begun_a_request_is_told_that_it_makes_way() -> None:
 def test_who_does_not_read_the_last_answer_has_room_until_the_connection_is_gone() -> None:
     """Its descriptor stays as long: else a stranger could take them all, and nobody else could connect."""
     lobby = Lobby(MAX_CONNECTIONS="4")
-    wires = []
+    made = []
     for _ in range(4):
         lobby.now += 1
-        wire, made = lobby.connect("192.0.2.1", b"no request\r\n\r\n")
+        made.append(lobby.connect("192.0.2.1", b"no request\r\n\r\n"))
+        wire, _ = made[-1]
         assert wire.closed
         wire.unread = len(wire.sent)
-        wires.append(wire)
-    assert [wire.cut_off for wire in wires] == [True, True, False, False]
+    assert [wire.cut_off for wire, _ in made] == [True, True, False, False]
     assert lobby.host.room.used == 2
-    made.connection_lost(None)
+    made[-1][1].connection_lost(None)
     assert lobby.host.room.used == 1
 
 
