@@ -1,6 +1,8 @@
 """Expiry: what is old is summed up as a batch (`past.py`), and then deleted.
 
 A batch that was interrupted before it counted is made anew; one that was interrupted later is finished.
+Cutoffs are whole days, and a look each hour reads all events. So one that was made is not made again, unless
+something came since that is so old, as an import brings it.
 """
 
 from __future__ import annotations
@@ -32,10 +34,35 @@ from collector.store.events import Progress
 from collector.store.values import Cutoffs, Expired, Expiry
 
 
-def expire_events(client: Client, numbers: Numbers, before: Cutoffs, now: int, progress: Progress) -> Expired:
+class LastLook:
+    """The last look of this process for what is old that was made to its end."""
+
+    def __init__(self) -> None:
+        self._before: Cutoffs | None = None
+        self._until = 0  # all events had smaller numbers
+
+    def note(self, before: Cutoffs, until: int) -> None:
+        """Remember it."""
+        self._before, self._until = before, until
+
+    def was_enough(self, client: Client, before: Cutoffs) -> bool:
+        """Whether it was for the same, and nothing so old came since."""
+        if before != self._before:
+            return False
+        sql = "SELECT count() AS n FROM events PREWHERE seq >= ? WHERE received < ?"
+        newest = max(before.beats, before.events, before.emails)
+        return client.rows(sql, self._until, newest) == [(0,)]
+
+
+def expire_events(
+    client: Client, numbers: Numbers, before: Cutoffs, now: int, progress: Progress, *, look: LastLook
+) -> Expired:
     """Delete what was received before these times, and all that only that has left."""
     _catch_up(client)
     current = _finished(client)
+    if look.was_enough(client, before):
+        _note(client, current._replace(batch=current.batch + 1), now, Expired())
+        return Expired()
     cutoffs = (before.beats, before.events)
     past = Past(current.batch + 1, current.kept_from, *cutoffs, numbers.next(), done=0)
     is_beat = filled("name = ?", [BEAT])
@@ -56,6 +83,7 @@ def expire_events(client: Client, numbers: Numbers, before: Cutoffs, now: int, p
     time.sleep(2 * KNOWN_SECONDS)
     progress(found.deleted)
     _finished(client)
+    look.note(before, past.until)
     return found
 
 

@@ -12,7 +12,7 @@ from collector.store.clickhouse.cluster import join_cluster
 from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
 from collector.store.clickhouse.events import EventQuestions
-from collector.store.clickhouse.expiry import expire_events, last_expiry
+from collector.store.clickhouse.expiry import LastLook, expire_events, last_expiry
 from collector.store.clickhouse.filling import Filling
 from collector.store.clickhouse.frozen import FrozenServers
 from collector.store.clickhouse.history import HistoryQuestions
@@ -42,6 +42,7 @@ class ClickHouseEventStore(
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
         self._numbers, self._filling = Numbers(), Filling(self._client, self._keeping)
+        self._look = LastLook()
         try:
             if self._client.cluster:
                 join_cluster(self._soon, self._client)
@@ -69,7 +70,7 @@ class ClickHouseEventStore(
         with self._deleting:
             self._filling.fill_all()
             try:
-                return expire_events(self._client, self._numbers, before, now, progress)
+                return expire_events(self._client, self._numbers, before, now, progress, look=self._look)
             finally:
                 self._forget_past()
 
