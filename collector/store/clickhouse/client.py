@@ -27,6 +27,8 @@ CONNECT_SECONDS, ANSWER_SECONDS, INSERT_SECONDS = 3.0, 60.0, 15.0
 # A server that is asked alone counts as away after this time. A question that a sender waits for goes to the
 # next server then; the last one has the whole time, so that servers which are all slow still answer.
 SOON_SECONDS = 5.0
+# So long a deletion by age or of a key may take over one statement: some read all events, and nobody waits.
+PATIENT_SECONDS = 600.0
 # So long a statement is sent again whose outcome is unknown: to the next server, and after a pause.
 UNCERTAIN_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 5.0, 0.01, 0.5
 # The whole answer is made before its first byte: an error then never looks like an answer.
@@ -71,13 +73,18 @@ class Client:
     """Runs statements on one of the servers, the next one if it fails. Threads share open connections.
 
     A server that does not answer a question within `seconds` has failed, if there is another one; and so has
-    one that is frozen. Clients that share `frozen` learn that from each other.
+    one that is frozen. Clients that share `frozen` learn that from each other. The last server that is left,
+    and a statement that changes something, have the `longest` time.
     """
 
     def __init__(
-        self, address: Address, seconds: float = ANSWER_SECONDS, frozen: FrozenServers | None = None
+        self,
+        address: Address,
+        seconds: float = ANSWER_SECONDS,
+        frozen: FrozenServers | None = None,
+        longest: float = ANSWER_SECONDS,
     ) -> None:
-        self._seconds, self._frozen = seconds, frozen or FrozenServers()
+        self._seconds, self._longest, self._frozen = seconds, longest, frozen or FrozenServers()
         self.database, self.cluster = address.database, address.cluster
         self._hosts, self.size = address.hosts, len(address.hosts)
         self._at = random.randrange(len(self._hosts))  # noqa: S311 - collectors spread over the servers
@@ -98,7 +105,7 @@ class Client:
     def rows(self, sql: str, *values: object, database: bool = True) -> list[Row]:
         """Every row of a query, in which `?` stands for a value."""
         path = self._path(database=database, settings=_LATER if in_background() else _FIRST)
-        return read_rows(self._ask(_query(sql, values), path, self._seconds))
+        return read_rows(self._ask(_query(sql, values), path, self._seconds, self._longest))
 
     def rows_of_each(self, sql: str, *values: object, database: bool = True) -> list[list[Row]]:
         """The rows of every server that answers soon, each asked alone. StoreUnavailable if none does."""
@@ -110,7 +117,7 @@ class Client:
     def run(self, sql: str, *values: object, database: bool = True, settings: Settings = _NONE) -> None:
         """Run a statement that may run twice: an insert of what is there already, or a definition."""
         path = self._path(database=database, settings={**_LONG, **_AGAIN, **settings})
-        self._ask(_bytes(filled(sql, values)), path)
+        self._ask(_bytes(filled(sql, values)), path, self._longest, self._longest)
 
     def run_on_each(self, sql: str) -> int:
         """Run a statement on every server that answers in time; how many. StoreError if one of them fails."""
@@ -151,9 +158,7 @@ class Client:
         own = {"database": self.database} if database else {}
         return f"/?{urlencode({**self._settings, **own, **settings})}"
 
-    def _ask(
-        self, body: bytes, path: str, first: float = ANSWER_SECONDS, last: float = ANSWER_SECONDS
-    ) -> bytes:
+    def _ask(self, body: bytes, path: str, first: float, last: float) -> bytes:
         """The answer of a server. Each has the `first` seconds, and the last one the `last`.
 
         Of each but the last, signs of life are asked for meanwhile.

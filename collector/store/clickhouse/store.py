@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from collector.base.events import Event
 from collector.store.clickhouse.address import read_address
-from collector.store.clickhouse.client import SOON_SECONDS, Client
+from collector.store.clickhouse.client import PATIENT_SECONDS, SOON_SECONDS, Client
 from collector.store.clickhouse.cluster import join_cluster
 from collector.store.clickhouse.deletion import forget_instance, remove_events
 from collector.store.clickhouse.event_rows import Numbers
@@ -39,13 +39,14 @@ class ClickHouseEventStore(
         frozen = FrozenServers()
         super().__init__(Client(address, frozen=frozen))
         self._soon = Client(address, SOON_SECONDS, frozen)  # for what senders and probes wait for
+        self._patient = Client(address, PATIENT_SECONDS, frozen, PATIENT_SECONDS)  # for what nobody waits for
         # One insert at a time: a few large ones are what ClickHouse likes. And one deletion at a time.
         self._keeping, self._deleting = threading.Lock(), threading.Lock()
         self._numbers, self._filling = Numbers(), Filling(self._client, self._keeping)
         self._look = LastLook()
         try:
             if self._client.cluster:
-                join_cluster(self._soon, self._client)
+                join_cluster(self._soon, self._client, self._patient)
             make_tables(self._soon)
         except StoreError:
             self.close()
@@ -70,7 +71,7 @@ class ClickHouseEventStore(
         with self._deleting:
             self._filling.fill_all()
             try:
-                return expire_events(self._client, self._numbers, before, now, progress, look=self._look)
+                return expire_events(self._patient, self._numbers, before, now, progress, look=self._look)
             finally:
                 self._forget_past()
 
@@ -81,7 +82,7 @@ class ClickHouseEventStore(
         with self._deleting:
             self._filling.fill_all()
             try:
-                count = remove_events(self._client, key, since, until, progress)
+                count = remove_events(self._patient, key, since, until, progress)
                 if not count:  # one that was interrupted may have left rows of instances as they were
                     self._filling.recount(lambda _: None)
                 return count
@@ -113,3 +114,4 @@ class ClickHouseEventStore(
         self.cached.close()
         self._client.close()
         self._soon.close()
+        self._patient.close()

@@ -103,10 +103,11 @@ def client_of(
     cluster: str = "",
     first: int = 0,
     seconds: float = clients.ANSWER_SECONDS,
+    longest: float = clients.ANSWER_SECONDS,
     known: FrozenServers | None = None,
 ) -> Client:
     hosts = tuple(("127.0.0.1", one.server_port) for one in stubs)
-    made = Client(Address(hosts, "db", cluster=cluster), seconds, known)
+    made = Client(Address(hosts, "db", cluster=cluster), seconds, known, longest)
     made._at = first
     return made
 
@@ -141,6 +142,19 @@ def test_the_last_server_has_the_whole_time(stubs: list[Stub]) -> None:
         assert client.rows("SELECT 1 AS n") == [(1,)]
         timer.join()
     assert [len(one.asked) for one in stubs] == [1, 1]
+
+
+@pytest.mark.parametrize("ask", ["rows", "run"])
+def test_a_client_says_how_long_the_last_server_has(
+    stubs: list[Stub], monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    monkeypatch.setattr(clients, "UNCERTAIN_SECONDS", 0.0)
+    stubs[0].quick.clear()
+    with (
+        closing(client_of(stubs[0], longest=0.1)) as client,
+        pytest.raises(StoreUnavailable, match=r"within 0\.1 s"),
+    ):
+        getattr(client, ask)("SELECT 1 AS n")
 
 
 def test_a_report_does_not_wait_for_a_frozen_server(stubs: list[Stub]) -> None:

@@ -1,4 +1,4 @@
-"""A look for what is old reads all events. One that was made is not made again, unless something old came."""
+"""A look for what is old reads all events: not again before something old came, and in its own time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collector.store.clickhouse import expiry
 from collector.store.values import Cutoffs, Expired, Expiry
 from tests.collector.store.clickhouse.fleet import quiet
 from tests.collector.store.contract.answers import told_by
-from tests.collector.store.contract.history import NOW, keep_in_pieces, made_history
+from tests.collector.store.contract.history import KEYS, NOW, keep_in_pieces, made_history
 
 pytestmark = [pytest.mark.once, pytest.mark.needs("clickhouse")]
 
@@ -48,3 +48,21 @@ def test_what_is_old_is_looked_for_again_if_the_cutoffs_change_or_something_old_
     assert store.expire(BEFORE, NOW + 4, quiet) == Expired(events=1)
     assert store.last_expiry() == Expiry(NOW + 4, NOW + 4, Expired(events=1))
     assert store.expire(BEFORE, NOW + 5, quiet) == Expired()
+
+
+def test_what_deletes_by_age_or_key_has_longer_than_a_view(
+    opened: Callable[[], EventStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of its statements read all events."""
+    store: Any = opened()
+    keep_in_pieces(store, made_history(0))
+    assert store.renew() == 0
+    assert store._patient._longest > store._client._longest
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable
+
+    for name in ("rows", "run", "insert"):
+        monkeypatch.setattr(store._client, name, fail)
+    assert store.expire(BEFORE, NOW, quiet).deleted > 0
+    assert store.remove(KEYS[0], 0, NOW + 1, quiet) > 0

@@ -74,7 +74,7 @@ class Between:
 
 def expire(store: EventStore, between: Between, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is old expire, with something in between."""
-    own = store._client  # type: ignore[attr-defined]
+    own = store._patient  # type: ignore[attr-defined]
     with monkeypatch.context() as patched:
         for name in ("run", "insert"):
             made = getattr(own, name)
