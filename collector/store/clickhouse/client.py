@@ -90,12 +90,16 @@ class Client:
         self._at = random.randrange(len(self._hosts))  # noqa: S311 - collectors spread over the servers
         login = b64encode(f"{address.user}:{address.password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/octet-stream"}
-        self._settings, self._acknowledged = _SETTINGS, dict[str, str]()
+        self._settings, self._acknowledged, self._again = _SETTINGS, dict[str, str](), _AGAIN
         self._idle: deque[tuple[int, _Connection]] = deque()
 
-    def configure(self, settings: Settings, acknowledged: Settings) -> None:
-        """Send these settings with each statement from now on, and more with the inserts of events."""
+    def configure(self, settings: Settings, acknowledged: Settings, again: Settings = _NONE) -> None:
+        """Send these settings with each statement from now on, and more with the inserts of events.
+
+        And more yet, `again`, with inserts of what may have been there before.
+        """
         self._settings, self._acknowledged = {**_SETTINGS, **settings}, dict(acknowledged)
+        self._again = {**_AGAIN, **again}
 
     @property
     def waits_for_replicas(self) -> bool:
@@ -116,7 +120,7 @@ class Client:
 
     def run(self, sql: str, *values: object, database: bool = True, settings: Settings = _NONE) -> None:
         """Run a statement that may run twice: an insert of what is there already, or a definition."""
-        path = self._path(database=database, settings={**_LONG, **_AGAIN, **settings})
+        path = self._path(database=database, settings={**_LONG, **self._again, **settings})
         self._ask(_bytes(filled(sql, values)), path, self._longest, self._longest)
 
     def run_on_each(self, sql: str) -> int:
@@ -144,7 +148,7 @@ class Client:
             raise StoreError(f"an event cannot be stored: {error}") from None
         if data:
             statement = f"INSERT INTO {table.name} ({table.names}) FORMAT TabSeparated\n".encode() + data
-            again = _AGAIN if as_before or not acknowledged else _NONE
+            again = self._again if as_before or not acknowledged else _NONE
             path = self._path(settings={**again, **(self._acknowledged if acknowledged else _NONE)})
             self._ask(statement, path, INSERT_SECONDS, INSERT_SECONDS)
 

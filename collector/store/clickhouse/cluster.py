@@ -8,6 +8,7 @@ have it.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from collector.store.clickhouse.client import Client
 from collector.store.errors import StoreError, StoreUnavailable
@@ -30,6 +31,8 @@ _SETTINGS = {
     # Who changes a table asks the servers themselves when it is done.
     "distributed_ddl_task_timeout": "0",
 }
+# Since 26.2 this setting alone says whether a server leaves out blocks that it had before, and it does.
+_LEAVES_OUT = "deduplicate_insert"
 
 
 def join_cluster(*clients: Client) -> None:
@@ -39,8 +42,17 @@ def join_cluster(*clients: Client) -> None:
     """
     most = replicas_of(clients[0]) // 2 + 1
     quorum = {"insert_quorum": str(most), "insert_quorum_timeout": str(QUORUM_MS)}
+    again = {_LEAVES_OUT: "disable"} if _know(clients[0], _LEAVES_OUT) else {}
     for client in clients:
-        client.configure(_SETTINGS, quorum if most > 1 else {})
+        client.configure(_SETTINGS, quorum if most > 1 else {}, again)
+
+
+def _know(client: Client, setting: str) -> bool:
+    """Whether all servers that answer know a setting; older ones refuse a statement with it."""
+    sql = "SELECT name FROM system.settings WHERE name = ?"
+    with suppress(StoreError):
+        return all(client.rows_of_each(sql, setting, database=False))
+    return False
 
 
 def replicas_of(client: Client) -> int:

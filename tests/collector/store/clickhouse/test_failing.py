@@ -18,13 +18,13 @@ from collector.store.clickhouse import client as clients
 from collector.store.clickhouse import frozen
 from collector.store.clickhouse.address import Address, Host
 from collector.store.clickhouse.client import Client
-from collector.store.clickhouse.cluster import replicas_of
+from collector.store.clickhouse.cluster import join_cluster, replicas_of
 from collector.store.clickhouse.event_rows import Numbers, row_of
 from collector.store.clickhouse.frozen import REMEMBERED_SECONDS, FrozenServers
 from collector.store.clickhouse.keeping import keep_events
-from collector.store.clickhouse.tables import EVENTS
+from collector.store.clickhouse.tables import COUNTERS, EVENTS
 from collector.store.clickhouse.text import Row, write_rows
-from tests.collector.store.contract.history import made_history
+from tests.collector.store.contract.history import SOURCE, made_history
 from tests.wait import PATIENCE, until
 
 SECONDS = PATIENCE
@@ -265,3 +265,32 @@ def test_shards_with_different_numbers_of_replicas_are_told(
         stubs[0].answer = b"shard_num\tn\nUInt32\tUInt64\n1\t1\n2\t3\n"
         assert replicas_of(client) == 1
         assert "the shards of fleet have 1 to 3 replicas" in caplog.text
+
+
+@pytest.mark.parametrize("told", [[[("deduplicate_insert",)]] * 2, [[("deduplicate_insert",)], []], None])
+def test_a_server_of_today_keeps_what_was_there_before_and_is_inserted_again(
+    stubs: list[Stub], monkeypatch: pytest.MonkeyPatch, told: list[list[Row]] | None
+) -> None:
+    """It heeds no other setting. One that does not know this one refuses all that comes with it."""
+    paths = list[str]()
+
+    def send(_: int, path: str, *given: Any, **named: Any) -> bytes:
+        paths.append(path)
+        return b""
+
+    def ask_each(*_: Any, **__: Any) -> list[list[Row]]:
+        if told is None:  # one of them is out of memory
+            raise StoreUnavailable
+        return told
+
+    with closing(client_of(*stubs, cluster="fleet")) as client:
+        monkeypatch.setattr(client, "_send", send)
+        monkeypatch.setattr(client, "rows", lambda *_, **__: [(1, 3)])
+        monkeypatch.setattr(client, "rows_of_each", ask_each)
+        join_cluster(client)
+        client.run("INSERT INTO past_runs SELECT 1")
+        client.insert(COUNTERS, [(1, SOURCE, "daily", 1, 0, "", 5)])
+        client.insert(EVENTS, [row_of(made_history(0)[0], 5)], acknowledged=True)
+    known = told is not None and all(told)
+    assert ["insert_deduplicate=0" in path for path in paths] == [True, True, False]
+    assert ["deduplicate_insert=disable" in path for path in paths] == [known, known, False]
