@@ -114,8 +114,7 @@ class Watcher(BackgroundJob):
 
     def _note_unknown(self, source: int, name: str, error: Exception) -> None:
         if source not in self._unknown:
-            known = isinstance(error, StoreError)
-            logger.error("alerts of the source %r wait: %s", name, error if known else type(error).__name__)
+            logger.error("alerts of the source %r wait: %s", name, _words(error))
         self._unknown.add(source)
 
     def _add_digest(self) -> None:
@@ -124,8 +123,7 @@ class Watcher(BackgroundJob):
             add_digest(self._stores, self._settings.alerts_digest, self._now())
         except Exception as error:  # noqa: BLE001 - the next look tries again
             if not self._digest_waits:
-                known = isinstance(error, StoreError)
-                logger.error("the weekly digest waits: %s", error if known else type(error).__name__)  # noqa: TRY400
+                logger.error("the weekly digest waits: %s", _words(error))  # noqa: TRY400
             self._digest_waits = True
         else:
             self._digest_waits = False
@@ -225,3 +223,8 @@ class Absence:
     def lasts(self, now: int) -> bool:
         """Whether it has not answered for so long that it is a trouble."""
         return self.since is not None and now - self.since >= AWAY_MS
+
+
+def _words(error: Exception) -> str:
+    """What may stand in a log: of another error its kind alone, for its text may be a client's."""
+    return str(error) if isinstance(error, StoreError) else type(error).__name__

@@ -251,13 +251,19 @@ def test_of_a_copy_the_file_is_noted_and_of_a_stand_in_nothing_that_could_be_mis
     assert place.report("flush", "--budget", "0")["rule"] == "gone"
 
 
-@pytest.mark.parametrize("closed", [False, True])
-def test_what_waits_is_held_while_systemd_finds_no_docker_env_to_copy(closed: bool, place: Place) -> None:
+def served(place: Place) -> tuple[Path, Path]:
+    """The copy of docker.env that a service is given, as which this runs from now on; and the file itself."""
     copy, file = place.path / "credentials/docker.env", place.path / "root/etc/rollcall/docker.env"
     for path in (copy, file):
         path.parent.mkdir(parents=True)
         path.write_text("A=1\n")
     place.environ = {"CREDENTIALS_DIRECTORY": str(copy.parent), "ROLLCALL_CREDENTIAL_SOURCE": str(file)}
+    return copy, file
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_waits_is_held_while_systemd_finds_no_docker_env_to_copy(closed: bool, place: Place) -> None:
+    copy, file = served(place)
     aside = file.with_name("aside")
     if closed:  # the service may not look into its folder, and never sees it
         file.rename(aside)
@@ -280,11 +286,7 @@ def test_what_waits_is_held_while_systemd_finds_no_docker_env_to_copy(closed: bo
 
 @pytest.mark.parametrize("refusal", ["a file that is there", "a flag in another file", "in the environment"])
 def test_a_stand_in_for_a_docker_env_that_is_gone_hides_no_refusal(refusal: str, place: Place) -> None:
-    copy, file = place.path / "credentials/docker.env", place.path / "root/etc/rollcall/docker.env"
-    for path in (copy, file):
-        path.parent.mkdir(parents=True)
-        path.write_text("A=1\n")
-    place.environ = {"CREDENTIALS_DIRECTORY": str(copy.parent), "ROLLCALL_CREDENTIAL_SOURCE": str(file)}
+    copy, file = served(place)
     assert place.report("beat")["recorded"]
 
     file.unlink()
