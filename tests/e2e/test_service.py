@@ -398,6 +398,14 @@ def test_every_unit_is_installed_by_these_tests() -> None:
     assert here - set(UNITS) <= {"render", "rollcall-user.service", "rollcall-collector.service"}
 
 
+def test_a_machine_has_devices_of_its_own(machine: Machine) -> None:
+    before = os.stat("/dev/null").st_uid
+    machine.run("chown", "23456", "/dev/null")
+    assert machine.run("stat", "-c", "%u", "/dev/null") == "23456"
+    assert os.stat("/dev/null").st_uid == before
+    machine.run("chown", "root", "/dev/null")
+
+
 def test_nothing_is_left_of_a_machine() -> None:
     with booted() as one:
         process = Path(f"/proc/{one.pid}")
