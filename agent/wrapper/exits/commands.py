@@ -145,6 +145,7 @@ class Commands(OwnCommands):
         return bool(bodies) and name not in self._looking and self._all_leave(name, bodies)
 
     def _all_leave(self, name: bytes, bodies: list[Node]) -> bool:
+        self.step()
         self._looking.add(name)
         found = all(map(self.is_ending, bodies))
         self._looking.discard(name)

@@ -327,6 +327,15 @@ def test_programs_beside_each_other_are_given_up_before_they_take_minutes(
     assert told(text, "fetch " * count + "build=1", 1) == found
 
 
+@pytest.mark.parametrize(("depth", "found"), [(4, (b"build", 1)), (16, None)])
+def test_functions_in_functions_are_given_up_before_they_take_minutes(
+    depth: int, found: tuple[bytes, int] | None
+) -> None:
+    """Each is called twice in the next, so that one more takes twice as long to look through."""
+    calls = "".join(f"f{n + 1}() {{ if [ $x ]; then f{n}; else f{n}; fi; }}\n" for n in range(depth))
+    assert told(f"set -e\nf0() {{ exit 1; }}\n{calls}fine || f{depth}\nbuild", "fine build=1", 1) == found
+
+
 def test_the_scripts_own_name_is_none_of_its_arguments() -> None:
     """Else `"$0" step` would seem to run the last of them."""
     texts = Texts(read(b""), Environment([]), nounset=False)
