@@ -39,6 +39,11 @@ HARMLESS = (
 )
 """What stands after such a name and tells nothing."""
 
+_HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "signature")
+_CLOUD = (
+    "akia asia aiza ya29. ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox k_live_"
+    " k_test_ sk- sg. npm_ hvs. dop_v1_ pypi-"
+)
 _END = r"""(?=$|[\s,;&"'\\)}\]])"""
 _SIGN = r"(?:\n|[^\S\n]{0,32})(?:=>|:=|:(?!=)|=(?!>))(?:\n|[^\S\n]{0,32})"
 """What stands between a name and its value: configuration is often set in columns."""
@@ -54,13 +59,14 @@ def _assigned() -> str:
     value = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,;&\"'\\)}}\]]\S*?)"
     plain = rf"[\"']?{_SIGN}{value}{_END}"
     quoted = rf"(?:\\?[\"'])?{_SIGN}(?:{_QUOTED.format('quoted')})"
+    block = r"[\"']?:[^\S\n]{1,8}[|>][+-]?\s{0,8}\n[^\S\n]{1,40}(?P<block>[^\n‹]+)"
     first = _from("".join(sorted({word[0] for word in NAME.split("|")})))
-    return rf"{first}(?i:(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{plain}|{quoted}))"
+    return rf"{first}(?i:(?:{NAME})[A-Za-z0-9_-]{{0,20}}(?:{block}|{plain}|{quoted}))"
 
 
 def _beside() -> str:
     """As Kubernetes and others list variables: {"name": "DB_PASSWORD", "value": "…"}."""
-    quote, colon = r"(?:\\?[\"'])?", r"\s{0,3}:\s{0,3}"
+    quote, colon = r"(?:\\?[\"'])?", r"\s{0,3}[:=]\s{0,3}"
     name = rf"[A-Za-z0-9_.-]{{0,40}}(?:{NAME})[A-Za-z0-9_.-]{{0,20}}"
     plain = rf"(?!{HARMLESS}{_END})(?P<secret>[^\s,\"'\\}}\]]+)"
     value = rf"(?:{_QUOTED.format('beside')}|{plain})"
@@ -152,28 +158,7 @@ RULES = (
             r"|sk-(?:[a-z]+-)?[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|hvs\.[\w-]{20,}"
             r"|dop_v1_[a-f0-9]{64}|pypi-[\w-]{50,}"
         ),
-        (
-            "akia",
-            "asia",
-            "aiza",
-            "ya29.",
-            "ghp_",
-            "gho_",
-            "ghu_",
-            "ghs_",
-            "ghr_",
-            "github_pat_",
-            "glpat-",
-            "xox",
-            "k_live_",
-            "k_test_",
-            "sk-",
-            "sg.",
-            "npm_",
-            "hvs.",
-            "dop_v1_",
-            "pypi-",
-        ),
+        tuple(_CLOUD.split()),
         (
             ("key AKIAIOSFODNN7EXAMPLE used", "AKIAIOSFODNN7EXAMPLE"),
             ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
@@ -194,7 +179,7 @@ RULES = (
             rf"(?i)(?:--|(?<![a-z0-9])-)[a-z-]{{0,20}}(?:{NAME})[a-z-]{{0,20}}"
             rf"(?:\s+|\\?[\"'],\s{{0,40}}\\?[\"'])(?!-)[\"']?(?!{HARMLESS}{_END})(?P<secret>[^\s\"']+)"
         ),
-        ("pass", "pwd", "secret", "token", "key", "credential", "signature"),
+        _HINTS,
         (
             ("ran mysql -u shop --password hunter2 shop", "hunter2"),
             ("curl --api-key 'k-1'", "k-1"),
@@ -211,6 +196,43 @@ RULES = (
         ("mysql -u root -p shop", "mysql --port 3306"),
     ),
     Rule(
+        "password of curl",
+        re.compile(
+            r"\bcurl\b[^\n|;]{0,300}?\s(?:-u|-U|--user|--proxy-user)[\s=]*[\"']?[^\s:\"'‹]{1,100}:"
+            rf"(?!{HARMLESS}{_END})(?P<secret>[^\s\"'‹]+)"
+        ),
+        ("curl",),
+        (
+            ("+ curl -fsS -u shop:hunter2 https://h", "hunter2"),
+            ("curl --user 'shop:hunter2' h", "hunter2"),
+        ),
+        ("curl -u shop https://h:80/", 'curl -u "shop:$PASS" h', "curl h | tar -u x:y"),
+    ),
+    Rule(
+        "password behind a word",
+        re.compile(
+            r"\b(?:sshpass\s+-p\s*|(?:requirepass|masterauth"
+            r"|machine\s+\S{1,64}\s+login\s+\S{1,64}\s+password|redis-cli\b[^\n|;]{0,100}?\s-a|login\b[^\n|;]{0,100}?\s-p)\s+)"
+            rf"[\"']?(?!{HARMLESS}{_END})(?P<secret>[^\s\"'‹]+)"
+        ),
+        ("requirepass", "masterauth", "login", "sshpass", "redis-cli"),
+        (
+            ("requirepass hunter2", "hunter2"),
+            ("machine h login shop password hunter2", "hunter2"),
+            ("+ sshpass -p hunter2 ssh h", "hunter2"),
+            ("redis-cli -h db -a 'hunter2' ping", "hunter2"),
+            ("+ docker login -u shop -p hunter2 h", "hunter2"),
+        ),
+        (
+            "# requirepass",
+            "the login of the password form",
+            "redis-cli -h db",
+            "docker login -u shop h",
+            "login -please",
+            "login with password failed",
+        ),
+    ),
+    Rule(
         "password in SQL",
         re.compile(_from("ip") + r"(?i:\b(?:identified\s+by|password)\s+'(?P<secret>[^'\n‹]+)')"),
         ("identified", "password"),
@@ -220,15 +242,7 @@ RULES = (
     Rule(
         "value of a secret's name",
         re.compile(_assigned()),
-        (
-            "pass",
-            "pwd",
-            "secret",
-            "token",
-            "key",
-            "credential",
-            "signature",
-        ),
+        _HINTS,
         (
             ("DB_PASSWORD=hunter2", "hunter2"),
             ("API_TOKEN=0a1b2c", "0a1b2c"),
@@ -243,6 +257,7 @@ RULES = (
             ("\tpassword:\t\t'hunter2'", "hunter2"),
             ("'password' => 'hunter2',", "hunter2"),
             ("api_key := hunter2", "hunter2"),
+            ("password: |\n  correct horse\nuser: shop", "correct horse"),
         ),
         (
             "max_tokens: 512",
@@ -257,6 +272,16 @@ RULES = (
         ),
     ),
     Rule(
+        "value of a secret's element",
+        re.compile(rf"(?i)<[^<>\n]{{0,80}}(?:{NAME})[^<>\n]{{0,40}}>(?!{HARMLESS}</)(?P<secret>[^<>\n‹]+)</"),
+        _HINTS,
+        (
+            ("<password>hunter2</password>", "hunter2"),
+            ('<entry key="db.password">it is</entry>', "it is"),
+        ),
+        ("<password>${DB_PASSWORD}</password>", "<password/><user>shop</user>"),
+    ),
+    Rule(
         "value beside a secret's name",
         re.compile(_beside()),
         ("value",),
@@ -264,6 +289,7 @@ RULES = (
             ('{"name": "DB_PASSWORD", "value": "hunter2"}', "hunter2"),
             ("- name: DB_PASSWORD\n  value: hunter2", "hunter2"),
             ("- name: SMTP_PASS\n  value: 'hun ter2'", "hun ter2"),
+            ('<property name="password" value="hunter2"/>', "hunter2"),
         ),
         (
             "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: db",

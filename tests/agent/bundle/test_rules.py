@@ -35,7 +35,10 @@ def test_every_rule_has_examples_of_both_kinds() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "=", "-p ", "://", "token=", "-----BEGIN PRIVATE KEY-----", "a@a.", "bearer ", "eyJ", '\\"'],
+    [
+        *("a", "=", "-p ", "://", "token=", "-----BEGIN PRIVATE KEY-----", "a@a.", "bearer ", "eyJ", '\\"'),
+        *("<", "<token", "curl -u ", "login ", "redis-cli ", "token: |\n "),
+    ],
 )
 def test_no_rule_takes_much_longer_for_a_hostile_line(piece: str) -> None:
     def seconds(line: str) -> float:
