@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agent.base.statedir import StateDir
     from agent.events.catalogue import Origin
-    from agent.outbox.outbox import Outbox, OutboxReader
+    from agent.outbox.outbox import Outbox, OutboxReader, Trouble
 
 MOST_BYTES = 16 * 1024 * 1024
 """Room for 10 MiB of texts, packed, sealed and written as base64."""
@@ -55,6 +55,12 @@ def waiting_bundles(outbox: OutboxReader, endpoint: str | None = None) -> list[W
         " WHERE state = 'waiting' AND name = ? AND endpoint IS coalesce(?, endpoint) ORDER BY seq"
     )
     return [_read(seq, text) for seq, text in outbox.query(query, BUNDLE, endpoint)]
+
+
+def trouble_at(outbox: OutboxReader, endpoint: str) -> Trouble | None:
+    """What keeps the events for an endpoint back, or else the bundles."""
+    place = bundles_address(endpoint) if waiting_bundles(outbox, endpoint) else endpoint
+    return outbox.trouble(endpoint) or outbox.trouble(place)
 
 
 def _read(seq: int, text: str) -> WaitingBundle:

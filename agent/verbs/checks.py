@@ -14,6 +14,7 @@ from agent.base.locks import try_lock
 from agent.base.messages import counted
 from agent.config.access import access_problem
 from agent.events import identity
+from agent.outbox.bundles import trouble_at
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, read_outbox
 from agent.outbox.pending import storage_problem
@@ -185,7 +186,7 @@ def _outbox(app: App) -> Iterator[Finding]:
         if outbox is None:
             yield Finding("outbox", OK, "nothing is recorded yet")
             return
-        trouble, elsewhere = outbox.trouble(endpoint), outbox.waiting_elsewhere(endpoint)
+        trouble, elsewhere = trouble_at(outbox, endpoint), outbox.waiting_elsewhere(endpoint)
         if trouble:
             yield Finding("delivery", WRONG, f"{trouble.error} (since {trouble.since})")
         if endpoint and elsewhere:

@@ -14,6 +14,7 @@ from agent.config.consent import decision_from_environment
 from agent.events import catalogue, facts
 from agent.events.shown import NEWEST, read_shown
 from agent.heartbeat.due import read_due, wall_time
+from agent.outbox.bundles import trouble_at
 from agent.outbox.errors import OutboxError
 from agent.outbox.outbox import DROPPED, REJECTED, WAITING, LogEntry, OutboxReader, read_outbox
 from agent.outbox.pending import not_taken_in, run_entries, storage_problem
@@ -86,7 +87,7 @@ def _count(shown: dict[str, object], app: App, outbox: OutboxReader | None, runs
     if outbox is not None:
         waiting += outbox.count(WAITING)
         elsewhere += outbox.waiting_elsewhere(endpoint)
-        trouble = outbox.trouble(endpoint)
+        trouble = trouble_at(outbox, endpoint)
         shown["lastBeat"] = outbox.last_beat()
         shown["lastError"] = trouble and f"{trouble.error} (since {trouble.since})"
         shown["rejected"], shown["dropped"] = outbox.count(REJECTED), outbox.dropped()

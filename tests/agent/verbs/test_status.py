@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.events.catalogue import BUNDLE
+from agent.outbox.bundles import bundles_address
 from agent.outbox.outbox import Outbox
 from tests.agent.world import FLAG, World, tree
 from tests.parts import NOBODY
@@ -121,6 +123,20 @@ def test_status_tells_the_last_beat_and_the_last_error(world: World) -> None:
     shown = world.run("status", "--json").json
     assert shown["lastBeat"] == "2027-01-15T08:00:00.000Z"
     assert shown["lastError"] == "503 Service Unavailable (since 2027-01-15T08:00:00.000Z)"
+
+
+def test_status_and_doctor_tell_why_a_bundle_waits_where_events_do_not(world: World) -> None:
+    world.environ["ROLLCALL_ENDPOINT"] = endpoint = "https://a.example"
+    with closing(Outbox(world.state, now=lambda: world.now)) as box:
+        box.note_failure(bundles_address(endpoint), "404 Not Found", world.now)
+    assert world.run("status", "--json").json["lastError"] is None, "no bundle is waiting"
+    record(world, name=BUNDLE, endpoint=endpoint)
+    why = "404 Not Found (since 2027-01-15T08:00:00.000Z)"
+    assert world.run("status", "--json").json["lastError"] == why
+    assert why in world.run("doctor").out
+    with closing(Outbox(world.state, now=lambda: world.now)) as box:
+        box.note_failure(endpoint, "503 Service Unavailable", world.now)
+    assert str(world.run("status", "--json").json["lastError"]).startswith("503")
 
 
 def test_status_of_a_database_that_cannot_be_read_is_still_a_status(world: World) -> None:
