@@ -108,13 +108,17 @@ def test_the_store_is_closed_after_all_that_works_in_the_background(tmp_path: Pa
     """A thread that still reads from a closed connection ends the process with SIGSEGV."""
     collector = Collector(tmp_path, f"sqlite:///{tmp_path}/c.db")
     command = [sys.executable, "-c", TELLS_ITS_END, "serve", "--listen", "127.0.0.1:0"]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, env=collector.environ(), cwd=ROOT, stdout=pipe, stderr=pipe, text=True
-    )
-    assert process.stderr is not None
-    assert any("receiving events at" in line for line in process.stderr)
-    process.terminate()
-    said = process.communicate(timeout=SECONDS)[1].split()
-    assert process.returncode == 0
+    with subprocess.Popen(
+        command,
+        env=collector.environ(),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("receiving events at" in line for line in process.stderr)
+        process.terminate()
+        said = process.stderr.read().split()  # communicate() would lose what was read ahead of that line
+        assert process.wait(SECONDS) == 0
     assert said == ["ended"] * 7 + ["closed"] * 2
